@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Octets: views, owned strings of them, and fixed-size values that cannot be mixed up.
+///
+/// A public key, a partial signature and a session id are all "some bytes"; `fixed_bytes` gives each
+/// its own type, so that passing one where the other belongs does not compile. All of them compare
+/// lexicographically, which is the order BIP-327's KeySort and every canonical encoding here use.
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace muster {
+
+/// One octet.
+using byte = std::uint8_t;
+/// Borrowed octets; never outlives what it points at.
+using byte_view = std::span<byte const>;
+/// Borrowed octets that may be written.
+using byte_span = std::span<byte>;
+/// Owned octets.
+using bytes = std::vector<byte>;
+
+/// A value of exactly @p N octets whose meaning is named by @p Tag.
+///
+/// Raw octets do not convert to it; @ref from says so where they are meant.
+/// Regular, totally ordered (lexicographic), trivially copyable. Not for secrets: see crypto/secret.hpp.
+template <class Tag, std::size_t N>
+struct fixed_bytes {
+    static constexpr std::size_t size_in_bytes = N;  ///< Octets in the value.
+
+    std::array<byte, N> octets{};  ///< The value, most significant octet first where it is a number.
+
+    /// Copies @p source. Expects `source.size() == N`; a decoder checks before it calls.
+    [[nodiscard]] static constexpr fixed_bytes from(byte_view source) noexcept {
+        fixed_bytes value;
+        for (std::size_t i = 0; i < N && i < source.size(); ++i) value.octets[i] = source[i];
+        return value;
+    }
+
+    [[nodiscard]] constexpr byte const* data() const noexcept { return octets.data(); }
+    [[nodiscard]] constexpr byte* data() noexcept { return octets.data(); }
+    [[nodiscard]] static constexpr std::size_t size() noexcept { return N; }
+    [[nodiscard]] constexpr byte_view view() const noexcept { return octets; }
+
+    /// True when every octet is zero.
+    [[nodiscard]] constexpr bool is_zero() const noexcept {
+        return *this == fixed_bytes{};
+    }
+
+    constexpr auto operator<=>(fixed_bytes const&) const = default;
+};
+
+/// The octets of a text, borrowed like the text itself.
+[[nodiscard]] inline byte_view as_bytes(std::string_view text) noexcept {
+    return {reinterpret_cast<byte const*>(text.data()), text.size()};
+}
+
+/// Appends @p tail to @p head.
+inline void append(bytes& head, byte_view tail) { head.insert(head.end(), tail.begin(), tail.end()); }
+
+/// A copy of the octets in @p view.
+[[nodiscard]] inline bytes to_bytes(byte_view view) { return {view.begin(), view.end()}; }
+
+/// Whether two views hold the same octets. Not constant time: never for secrets.
+[[nodiscard]] inline bool equal(byte_view a, byte_view b) noexcept {
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+/// Order of two views, octet by octet, the shorter first on a tie.
+[[nodiscard]] inline std::strong_ordering compare(byte_view a, byte_view b) noexcept {
+    auto const common = a.size() < b.size() ? a.size() : b.size();
+    auto const order = common == 0 ? 0 : std::memcmp(a.data(), b.data(), common);
+    return order == 0 ? a.size() <=> b.size() : order <=> 0;
+}
+
+}  // namespace muster

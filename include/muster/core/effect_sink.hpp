@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Where a machine puts what it wants done.
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+/// Accepts effects of type @p Effect.
+///
+/// Semantics: effects are accepted in the order of the calls. Accepting one must not call back into the
+/// machine that emitted it.
+template <class S, class Effect>
+concept effect_sink = requires(S& sink, Effect effect) { sink.push(std::move(effect)); };
+
+/// The plain sink: keeps effects, in order, until its owner takes them. Not thread-safe.
+template <class Effect>
+class outbox {
+public:
+    void push(Effect effect) { effects_.push_back(std::move(effect)); }
+
+    [[nodiscard]] bool empty() const noexcept { return effects_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return effects_.size(); }
+    [[nodiscard]] auto begin() const noexcept { return effects_.begin(); }
+    [[nodiscard]] auto end() const noexcept { return effects_.end(); }
+
+    /// All effects so far; the outbox is empty afterwards.
+    [[nodiscard]] std::vector<Effect> take() noexcept { return std::exchange(effects_, {}); }
+
+private:
+    std::vector<Effect> effects_;
+};
+static_assert(effect_sink<outbox<int>, int>);
+
+}  // namespace muster

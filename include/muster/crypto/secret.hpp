@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Memory for secrets: move-only, wiped, locked, left out of core dumps, zero in a forked child.
+///
+/// Idea: secrets live in pages of their own, so that the kernel can be told four things about them:
+/// do not swap (`mlock`), do not dump (`MADV_DONTDUMP`), do not hand to a child (`MADV_WIPEONFORK`), and
+/// they are nothing else's neighbours. Each page is cut into 32 slots; slot 0 holds a mark that is
+/// not zero, so a page that a fork has wiped is recognised by its missing mark. Bookkeeping stays
+/// outside the pages, where a fork does not erase it.
+/// @see madvise(2), mlock(2). A snapshot of a whole virtual machine copies these pages too; nothing in user
+/// space can prevent that.
+
+#include <sys/mman.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <openssl/crypto.h>
+
+#include <muster/core/random.hpp>
+#include <muster/core/result.hpp>
+#include <muster/crypto/errc.hpp>
+
+namespace muster::crypto {
+
+/// Overwrites @p memory in a way the compiler keeps.
+inline void wipe(byte_span memory) noexcept { OPENSSL_cleanse(memory.data(), memory.size()); }
+
+/// Wipes stack octets when the scope ends, on every path out of it.
+class wipe_on_exit {
+public:
+    explicit wipe_on_exit(byte_span memory) noexcept : memory_{memory} {}
+    wipe_on_exit(wipe_on_exit const&) = delete;
+    wipe_on_exit& operator=(wipe_on_exit const&) = delete;
+    ~wipe_on_exit() { wipe(memory_); }
+
+private:
+    byte_span memory_;
+};
+
+namespace detail {
+
+/// All pages that hold secrets. Thread-safe; pages are kept for reuse and never returned.
+class secret_arena {
+public:
+    static constexpr std::size_t page_size = 4096;
+    static constexpr std::size_t slot_size = 128;  ///< Fits a secret key with its keypair, 32 + 96.
+    static constexpr std::size_t slots = page_size / slot_size;
+
+    struct slot {
+        byte* memory = nullptr;
+        byte const* mark = nullptr;  ///< Not zero while the page is the owner's.
+    };
+
+    [[nodiscard]] static secret_arena& instance() {
+        static secret_arena arena;
+        return arena;
+    }
+
+    [[nodiscard]] result<slot> take() {
+        std::lock_guard const lock{mutex_};
+        for (auto& page : pages_) {
+            if (page.used != all_used && *page.memory != 0) return take_from(page);
+        }
+        MUSTER_TRY(auto memory, map_page());
+        *memory = 1;
+        pages_.push_back({memory, 1});
+        return take_from(pages_.back());
+    }
+
+    void give_back(slot s) noexcept {
+        wipe({s.memory, slot_size});
+        std::lock_guard const lock{mutex_};
+        for (auto& page : pages_) {
+            if (page.memory == s.mark) {
+                page.used &= ~(std::uint32_t{1} << (static_cast<std::size_t>(s.memory - page.memory) / slot_size));
+            }
+        }
+    }
+
+private:
+    struct locked_page {
+        byte* memory;
+        std::uint32_t used;  ///< One bit per slot; bit 0 is the mark.
+    };
+    static_assert(slots == 32, "one bit of `used` per slot");
+    static constexpr std::uint32_t all_used = ~std::uint32_t{0};
+
+    [[nodiscard]] static slot take_from(locked_page& p) noexcept {
+        std::size_t i = 1;
+        while ((p.used >> i & 1) != 0) ++i;
+        p.used |= std::uint32_t{1} << i;
+        return {p.memory + i * slot_size, p.memory};
+    }
+
+    [[nodiscard]] static result<byte*> map_page() {
+        void* const at = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (at == MAP_FAILED) {
+            return error{errc::no_locked_memory, "mmap refused a page for secrets: out of memory"};
+        }
+        if (::mlock(at, page_size) != 0 || ::madvise(at, page_size, MADV_DONTDUMP) != 0 ||
+            ::madvise(at, page_size, MADV_WIPEONFORK) != 0) {
+            ::munmap(at, page_size);
+            return error{errc::no_locked_memory,
+                         "the kernel refused to lock a page for secrets; raise RLIMIT_MEMLOCK "
+                         "(ulimit -l), and note that Linux 4.14 or newer is needed"};
+        }
+        return static_cast<byte*>(at);
+    }
+
+    std::mutex mutex_;
+    std::vector<locked_page> pages_;
+};
+
+}  // namespace detail
+
+/// @p N octets that nobody else should see. Move-only; a moved-from secret is empty.
+///
+/// There is no comparison, no printing and no serialisation. Distinct objects may be used from distinct
+/// threads; one object from one thread at a time.
+template <std::size_t N>
+class secret {
+    static_assert(N <= detail::secret_arena::slot_size);
+
+public:
+    /// An empty secret, as a moved-from one is.
+    secret() noexcept = default;
+
+    /// A secret of zeros, or `no_locked_memory`.
+    [[nodiscard]] static result<secret> make() {
+        MUSTER_TRY(auto slot, detail::secret_arena::instance().take());
+        return secret{slot};
+    }
+    /// Fresh octets of @p source, or its error.
+    [[nodiscard]] static result<secret> generate(secret_source auto& source) {
+        MUSTER_TRY(auto made, make());
+        MUSTER_TRY(source.fill_secret(made.span()));
+        return made;
+    }
+    /// A copy of @p plain, which the caller wipes. Expects `plain.size() == N`.
+    [[nodiscard]] static result<secret> copy_of(byte_view plain) {
+        MUSTER_TRY(auto made, make());
+        auto out = made.span();
+        for (std::size_t i = 0; i < N && i < plain.size(); ++i) out[i] = plain[i];
+        return made;
+    }
+
+    secret(secret&& other) noexcept : slot_{std::exchange(other.slot_, {})} {}
+    secret& operator=(secret&& other) noexcept {
+        std::swap(slot_, other.slot_);
+        other.reset();
+        return *this;
+    }
+    secret(secret const&) = delete;
+    secret& operator=(secret const&) = delete;
+    ~secret() { reset(); }
+
+    /// Wipes and empties.
+    void reset() noexcept {
+        if (slot_.memory != nullptr) detail::secret_arena::instance().give_back(std::exchange(slot_, {}));
+    }
+
+    /// A second secret with the same octets, said aloud.
+    [[nodiscard]] result<secret> clone() const {
+        MUSTER_TRY(require());
+        return copy_of(view());
+    }
+
+    /// Whether there is something to use: false when empty, and in a child that was forked afterwards.
+    [[nodiscard]] bool intact() const noexcept { return slot_.memory != nullptr && *slot_.mark != 0; }
+
+    /// `secret_gone` unless @ref intact.
+    [[nodiscard]] result<void> require() const {
+        if (intact()) return ok();
+        return error{errc::secret_gone, slot_.memory == nullptr
+                                            ? "the secret was moved away or used up"
+                                            : "the secret belongs to the parent of this process; "
+                                              "make keys and sessions after fork, not before"};
+    }
+
+    /// The octets. Expects a secret that is not empty.
+    [[nodiscard]] byte_view view() const noexcept { return {slot_.memory, N}; }
+    /// @copydoc view
+    [[nodiscard]] byte_span span() noexcept { return {slot_.memory, N}; }
+
+private:
+    explicit secret(detail::secret_arena::slot slot) noexcept : slot_{slot} {}
+
+    detail::secret_arena::slot slot_;
+};
+
+}  // namespace muster::crypto

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// BIP-327 on the public API of libsecp256k1 0.2.0 and newer: no musig module needed.
+///
+/// Idea: the library exports point addition, scalar multiplication and scalar arithmetic on secret keys;
+/// that is enough. Two spots are awkward, infinity and zero, and `detail/curve.hpp` deals with them. Each
+/// signer's coefficient and a_i * P_i are computed once per group and kept, so that signing costs three scalar
+/// operations, and any sum of signers' equations costs two multiplications.
+///
+/// Secrets (k1, k2, d) only pass through libsecp256k1's constant-time `seckey` functions; branches depend on
+/// public parities alone. Symbols follow BIP-327: Q the aggregate point, gacc and tacc its accumulated
+/// sign and tweak, b the nonce coefficient, R the final nonce, e the challenge.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <muster/musig2/backend.hpp>
+#include <muster/musig2/detail/curve.hpp>
+#include <muster/musig2/types.hpp>
+
+namespace muster::musig2 {
+
+/// Reaches into a secret nonce from the tests that check BIP-327's vectors; defined there only.
+struct secnonce_test_access;
+
+/// The backend for every libsecp256k1. Stateless, thread-safe.
+class portable {
+public:
+    /// KeyAgg Context: the keys, the aggregate and the tweaks so far. Cheap to copy, immutable.
+    class keyagg_context {
+    public:
+        /// Q as a plain public key.
+        [[nodiscard]] public_key const& aggregate() const noexcept { return aggregate_; }
+        /// The signers' keys in the order of aggregation.
+        [[nodiscard]] std::span<public_key const> keys() const noexcept { return group_->keys; }
+
+    private:
+        friend class portable;
+
+        struct group {
+            std::vector<public_key> keys;
+            std::vector<detail::scalar> coefficients;  // a_i
+            std::vector<detail::point> weighted;       // a_i * P_i
+        };
+
+        [[nodiscard]] bool odd() const noexcept { return aggregate_.octets[0] == 3; }
+
+        std::shared_ptr<group const> group_;
+        secp256k1_pubkey point_{};    // Q
+        public_key aggregate_;        // Q, serialised
+        bool negated_ = false;        // gacc == -1
+        detail::scalar tweak_;        // tacc
+    };
+
+    /// A secret nonce: move-only, single use, wiped, without any encoding.
+    class secnonce {
+    public:
+        /// Whether it can still sign: false when used, moved from, or inherited through fork.
+        [[nodiscard]] bool usable() const noexcept { return k_.intact(); }
+
+    private:
+        friend class portable;
+        friend struct secnonce_test_access;
+
+        secnonce(crypto::secret<64> k, public_key const& key) noexcept : k_{std::move(k)}, key_{key} {}
+
+        crypto::secret<64> k_;  // k1 || k2
+        public_key key_;        // the signer it was made for
+    };
+
+    /// Session Context with GetSessionValues' results. Cheap enough to copy, immutable.
+    class session_values_type {
+    public:
+        [[nodiscard]] keyagg_context const& context() const noexcept { return context_; }
+        [[nodiscard]] byte_view message() const noexcept { return message_; }
+
+    private:
+        friend class portable;
+
+        keyagg_context context_;
+        bytes message_;
+        detail::scalar b_;
+        detail::scalar e_;
+        public_key nonce_;  // R
+    };
+
+    /// A share with its nonce and scalar decoded.
+    class parsed_contribution {
+        friend class portable;
+
+        std::uint32_t position_ = 0;
+        detail::point r1_;
+        detail::point r2_;
+        detail::scalar s_;
+    };
+
+    /// KeyAgg. About 45 us per key; all keys equal to the second distinct one come cheap.
+    [[nodiscard]] result<keyagg_context> key_agg(std::span<public_key const> keys) const {
+        if (keys.empty()) return error{errc::no_keys, "key aggregation needs at least one public key"};
+        auto group = std::make_shared<keyagg_context::group>();
+        group->keys.assign(keys.begin(), keys.end());
+        group->coefficients = coefficients(keys);
+        group->weighted.reserve(keys.size());
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            auto const point = detail::parse_point(keys[i].view());
+            if (!point) {
+                return error{errc::invalid_pubkey, text("public key ", i, " (", to_hex(keys[i]),
+                                                        ") is not a compressed point of secp256k1"), at(i)};
+            }
+            auto const& a = group->coefficients[i];
+            group->weighted.push_back(a == one() ? point : detail::multiply(point, a));
+        }
+        auto const q = detail::sum(group->weighted);
+        if (!q) return error{errc::aggregate_is_infinity, "the public keys cancel each other out"};
+        keyagg_context context;
+        context.group_ = std::move(group);
+        context.point_ = *q;
+        context.aggregate_ = crypto::serialize(*q);
+        return context;
+    }
+
+    /// ApplyTweak.
+    [[nodiscard]] result<keyagg_context> apply_tweak(keyagg_context const& context, tweak_value const& value,
+                                                     bool is_xonly) const {
+        auto const t = detail::scalar::below_order(value.octets);
+        if (!t) return error{errc::tweak_out_of_range, text("tweak ", to_hex(value), " must be less than n")};
+        auto out = context;
+        if (is_xonly && context.odd()) {  // g = -1
+            out.point_ = *detail::negate(out.point_);
+            out.negated_ = !out.negated_;
+            out.tweak_ = -out.tweak_;
+        }
+        if (!t->is_zero() && secp256k1_ec_pubkey_tweak_add(ctx(), &out.point_, t->data()) != 1) {
+            return error{errc::tweak_to_infinity,
+                         text("tweak ", to_hex(value), " takes the aggregate key to infinity")};
+        }
+        out.tweak_ = out.tweak_ + *t;
+        out.aggregate_ = crypto::serialize(out.point_);
+        return out;
+    }
+
+    /// NonceGen with randomness from @p source. About 50 us.
+    template <secret_source Source>
+    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
+                                                                  nonce_gen_input const& in) const {
+        std::array<byte, 32> rand{};
+        crypto::wipe_on_exit const wipe_rand{rand};
+        MUSTER_TRY(source.fill_secret(rand));
+        if (rand == std::array<byte, 32>{}) {
+            return error{errc::no_entropy, "the random source returned 32 zeros; it is broken"};
+        }
+        if (in.secret != nullptr) {
+            MUSTER_TRY(in.secret->require());
+            static crypto::hash_tag const aux{"MuSig/aux"};
+            mask(rand, in.secret->secret_scalar(), crypto::tagged_hash(aux, byte_view{rand}));
+        }
+        static crypto::hash_tag const tag{"MuSig/nonce"};
+        MUSTER_TRY(auto k, crypto::secret<64>::make());
+        for (byte i = 0; i < 2; ++i) {
+            auto hasher = crypto::tagged_hasher(tag);
+            hasher.update(rand).update(big_endian<1>(in.key.size())).update(in.key.view());
+            hasher.update(big_endian<1>(in.aggregate ? 32 : 0));
+            if (in.aggregate) hasher.update(in.aggregate->view());
+            hasher.update(big_endian<1>(in.message ? 1 : 0));
+            if (in.message) hasher.update(big_endian<8>(in.message->size())).update(*in.message);
+            hasher.update(big_endian<4>(in.extra.size())).update(in.extra).update(big_endian<1>(i));
+            finish_nonce(hasher, k.span(), i);
+        }
+        return nonce_from(std::move(k), in.key);
+    }
+
+    /// NonceAgg.
+    [[nodiscard]] result<aggnonce> nonce_agg(std::span<pubnonce const> nonces) const {
+        std::vector<detail::point> halves(nonces.size());
+        aggnonce out;
+        for (std::size_t half = 0; half < 2; ++half) {
+            for (std::size_t i = 0; i < nonces.size(); ++i) {
+                halves[i] = detail::parse_point(nonces[i].view().subspan(33 * half, 33));
+                if (!halves[i]) {
+                    return error{errc::invalid_pubnonce,
+                                 text("half ", half, " of public nonce ", i, " is not a point"), at(i)};
+                }
+            }
+            auto const total = detail::serialize_ext(detail::sum(halves));
+            std::copy(total.octets.begin(), total.octets.end(), out.octets.begin() + 33 * half);
+        }
+        return out;
+    }
+
+    /// GetSessionValues: b, R and e. About 50 us.
+    [[nodiscard]] result<session_values_type> session_values(keyagg_context const& context,
+                                                             aggnonce const& nonce, byte_view message) const {
+        auto const r1 = detail::parse_point_ext(nonce.view().first(33));
+        auto const r2 = detail::parse_point_ext(nonce.view().last(33));
+        if (!r1 || !r2) {
+            return error{errc::invalid_aggnonce,
+                         text("aggregate nonce ", to_hex(nonce), " is not two points")};
+        }
+        session_values_type out;
+        out.context_ = context;
+        out.message_ = to_bytes(message);
+        auto const q = crypto::to_xonly(context.aggregate());
+        static crypto::hash_tag const coefficient{"MuSig/noncecoef"};
+        out.b_ = scalar_of(crypto::tagged_hash(coefficient, nonce.view(), q.view(), message));
+        std::array const terms{*r1, detail::multiply(*r2, out.b_)};
+        // With R at infinity somebody cheats; signing on with G exposes them by their share.
+        out.nonce_ = crypto::serialize(detail::sum(terms).value_or(detail::generator()));
+        static crypto::hash_tag const challenge{"BIP0340/challenge"};
+        out.e_ = scalar_of(crypto::tagged_hash(challenge, crypto::to_xonly(out.nonce_).view(), q.view(), message));
+        return out;
+    }
+
+    /// Sign, including the check of the own result that BIP-327 ends with. About 100 us, nearly all of it
+    /// the check.
+    [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key,
+                                    session_values_type const& values) const {
+        auto const own = std::move(nonce);  // whatever happens below, it is gone
+        if (!own.usable()) {
+            return error{errc::nonce_consumed, "the secret nonce was used, moved away or inherited through fork"};
+        }
+        MUSTER_TRY(key.require());
+        auto const k = own.k_.view();
+        for (std::size_t i = 0; i < 2; ++i) {
+            if (secp256k1_ec_seckey_verify(ctx(), k.data() + 32 * i) != 1) {
+                return error{errc::secnonce_out_of_range,
+                             text(i == 0 ? "first" : "second", " secnonce value is out of range")};
+            }
+        }
+        if (own.key_ != key.public_key()) {
+            return error{errc::key_mismatch, text("the secret nonce was made for ", to_hex(own.key_), ", not for ",
+                                                  to_hex(key.public_key()))};
+        }
+        MUSTER_TRY(auto const position, position_of(values.context_, key.public_key()));
+        psig out;
+        if (!compute_share(k, key, values, position, out)) {
+            return error{errc::self_check_failed, "the partial signature could not be computed"};
+        }
+        contribution const mine{position, public_nonce(k), out};
+        MUSTER_TRY(auto const parsed, parse_contribution(values, mine));
+        if (!adds_up(values, std::span{&parsed, 1})) {
+            crypto::wipe(out.octets);
+            return error{errc::self_check_failed, "the own partial signature does not verify; not released"};
+        }
+        return out;
+    }
+
+    /// Decodes nonce and scalar of @p c. About 13 us.
+    [[nodiscard]] result<parsed_contribution> parse_contribution(session_values_type const& values,
+                                                                 contribution const& c) const {
+        if (c.position >= values.context_.keys().size()) {
+            return error{errc::unknown_position, text("position ", c.position, " is outside the ",
+                                                      values.context_.keys().size(), " signers"), c.position};
+        }
+        parsed_contribution out;
+        out.position_ = c.position;
+        out.r1_ = detail::parse_point(c.nonce.view().first(33));
+        out.r2_ = detail::parse_point(c.nonce.view().last(33));
+        if (!out.r1_ || !out.r2_) {
+            return error{errc::invalid_pubnonce,
+                         text("public nonce of signer ", c.position, " is not two points"), c.position};
+        }
+        MUSTER_TRY(out.s_, parse_share(c.share, c.position));
+        return out;
+    }
+
+    /// Whether sum(s) G == +-(sum(R1) + b sum(R2)) + e g gacc sum(a P) over the given signers.
+    /// Two multiplications and one addition per signer. Nothing adds up to nothing.
+    [[nodiscard]] bool adds_up(session_values_type const& values,
+                               std::span<parsed_contribution const> shares) const {
+        std::vector<detail::point> r1, r2, keys;
+        r1.reserve(shares.size());
+        r2.reserve(shares.size());
+        keys.reserve(shares.size());
+        detail::scalar s;
+        for (auto const& share : shares) {
+            r1.push_back(share.r1_);
+            r2.push_back(share.r2_);
+            keys.push_back(values.context_.group_->weighted[share.position_]);
+            s = s + share.s_;
+        }
+        auto nonces = detail::sum(std::array{detail::sum(r1), detail::multiply(detail::sum(r2), values.b_)});
+        if (values.nonce_.octets[0] == 3) nonces = detail::negate(nonces);
+        auto const key = detail::multiply(detail::sum(keys), signed_challenge(values));
+        // The sum is infinity exactly when both sides are equal.
+        return !detail::sum(std::array{nonces, key, detail::multiply_generator(-s)});
+    }
+
+    /// PartialSigVerify for one signer, on the way every group of signers is checked.
+    [[nodiscard]] result<bool> partial_sig_verify(session_values_type const& values,
+                                                  contribution const& c) const {
+        auto const parsed = parse_contribution(values, c);
+        if (parsed) return adds_up(values, std::span{&parsed.value(), 1});
+        if (parsed.error() == errc::invalid_psig) return false;  // s >= n: a failure, not an error
+        return parsed.error();
+    }
+
+    /// PartialSigAgg. The result is not verified here.
+    [[nodiscard]] result<signature> partial_sig_agg(std::span<psig const> shares,
+                                                    session_values_type const& values) const {
+        detail::scalar s;
+        for (std::size_t i = 0; i < shares.size(); ++i) {
+            MUSTER_TRY(auto const share, parse_share(shares[i], at(i)));
+            s = s + share;
+        }
+        auto const& context = values.context_;
+        s = s + values.e_ * (context.odd() ? -context.tweak_ : context.tweak_);
+        signature out;
+        std::copy_n(values.nonce_.octets.begin() + 1, 32, out.octets.begin());
+        std::copy_n(s.octets().begin(), 32, out.octets.begin() + 32);
+        return out;
+    }
+
+    /// DeterministicSign: a stateless signer that goes last. Self-verified, since a computation error with a
+    /// repeatable nonce would leak the key.
+    [[nodiscard]] result<std::pair<pubnonce, psig>> deterministic_sign(keyagg_context const& context,
+                                                                       key_pair const& key,
+                                                                       deterministic_sign_input const& in) const {
+        MUSTER_TRY(key.require());
+        MUSTER_TRY(position_of(context, key.public_key()));
+        auto k_and_nonce = deterministic_nonce(context, key, in);
+        MUSTER_TRY(auto nonces, std::move(k_and_nonce));
+        aggnonce total;
+        for (std::size_t half = 0; half < 2; ++half) {
+            auto const others = detail::parse_point(in.other_nonces.view().subspan(33 * half, 33));
+            if (!others) {
+                return error{errc::invalid_aggothernonce,
+                             text("half ", half, " of the others' aggregate nonce is not a point")};
+            }
+            auto const mine = detail::parse_point(nonces.second.view().subspan(33 * half, 33));
+            auto const both = detail::serialize_ext(detail::sum(std::array{mine, others}));
+            std::copy(both.octets.begin(), both.octets.end(), total.octets.begin() + 33 * half);
+        }
+        MUSTER_TRY(auto const values, session_values(context, total, in.message));
+        MUSTER_TRY(auto const share, sign(std::move(nonces.first), key, values));
+        return std::pair{nonces.second, share};
+    }
+
+private:
+    [[nodiscard]] static secp256k1_context const* ctx() { return crypto::secp256k1::context(); }
+    [[nodiscard]] static std::uint32_t at(std::size_t i) noexcept { return static_cast<std::uint32_t>(i); }
+
+    template <std::size_t Octets>
+    [[nodiscard]] static std::array<byte, Octets> big_endian(std::uint64_t v) noexcept {
+        std::array<byte, Octets> out{};
+        for (std::size_t i = Octets; i-- > 0; v >>= 8) out[i] = static_cast<byte>(v);
+        return out;
+    }
+    [[nodiscard]] static detail::scalar scalar_of(digest32 const& hash) noexcept {
+        return detail::scalar::reduced(hash.octets);
+    }
+    [[nodiscard]] static detail::scalar one() noexcept {
+        return detail::scalar::reduced(big_endian<32>(1));
+    }
+
+    /// KeyAggCoeff for every key.
+    [[nodiscard]] static std::vector<detail::scalar> coefficients(std::span<public_key const> keys) {
+        static crypto::hash_tag const list_tag{"KeyAgg list"};
+        static crypto::hash_tag const coefficient_tag{"KeyAgg coefficient"};
+        public_key second;  // GetSecondKey: zeros when all keys are equal
+        for (auto const& key : keys) {
+            if (key != keys[0]) {
+                second = key;
+                break;
+            }
+        }
+        auto list = crypto::tagged_hasher(list_tag);
+        for (auto const& key : keys) list.update(key.view());
+        auto const hash = list.finish();
+        std::vector<detail::scalar> out;
+        out.reserve(keys.size());
+        for (auto const& key : keys) {
+            out.push_back(key == second ? one()
+                                        : scalar_of(crypto::tagged_hash(coefficient_tag, hash.view(), key.view())));
+        }
+        return out;
+    }
+
+    [[nodiscard]] static result<std::uint32_t> position_of(keyagg_context const& context, public_key const& key) {
+        auto const keys = context.keys();
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            if (keys[i] == key) return at(i);
+        }
+        return error{errc::not_a_signer, text("the signer's public key ", to_hex(key),
+                                              " must be included in the list of public keys")};
+    }
+
+    /// rand = sk XOR hash(rand').
+    static void mask(std::span<byte, 32> rand, byte_view secret, digest32 hash) noexcept {
+        for (std::size_t i = 0; i < 32; ++i) rand[i] = static_cast<byte>(secret[i] ^ hash.octets[i]);
+        crypto::wipe(hash.octets);
+    }
+
+    /// k_i = hash mod n, in constant time; @p k holds both.
+    static void finish_nonce(crypto::sha256_hasher& hasher, byte_span k, std::size_t i) {
+        auto const half = k.subspan(32 * i).first<32>();
+        hasher.finish_into(half);
+        detail::reduce(half);
+    }
+
+    /// R1 || R2 of the secrets @p k. Expects both to be in range.
+    [[nodiscard]] static pubnonce public_nonce(byte_view k) {
+        pubnonce out;
+        for (std::size_t half = 0; half < 2; ++half) {
+            secp256k1_pubkey r;
+            detail::must(secp256k1_ec_pubkey_create(ctx(), &r, k.data() + 32 * half) == 1);
+            auto const octets = crypto::serialize(r);
+            std::copy(octets.octets.begin(), octets.octets.end(), out.octets.begin() + 33 * half);
+        }
+        return out;
+    }
+
+    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k,
+                                                                          public_key const& key) {
+        for (std::size_t i = 0; i < 2; ++i) {
+            if (secp256k1_ec_seckey_verify(ctx(), k.view().data() + 32 * i) != 1) {
+                return error{errc::secnonce_out_of_range, "a derived nonce is zero; draw again"};
+            }
+        }
+        auto const nonce = public_nonce(k.view());
+        return std::pair{secnonce{std::move(k), key}, nonce};
+    }
+
+    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> deterministic_nonce(
+        keyagg_context const& context, key_pair const& key, deterministic_sign_input const& in) {
+        static crypto::hash_tag const aux{"MuSig/aux"};
+        static crypto::hash_tag const tag{"MuSig/deterministic/nonce"};
+        std::array<byte, 32> masked{};
+        crypto::wipe_on_exit const wipe_masked{masked};
+        auto const secret = key.secret_scalar();
+        if (in.randomness) {
+            mask(masked, secret, crypto::tagged_hash(aux, byte_view{*in.randomness}));
+        } else {
+            std::copy(secret.begin(), secret.end(), masked.begin());
+        }
+        auto const q = crypto::to_xonly(context.aggregate());
+        MUSTER_TRY(auto k, crypto::secret<64>::make());
+        for (byte i = 0; i < 2; ++i) {
+            auto hasher = crypto::tagged_hasher(tag);
+            hasher.update(masked).update(in.other_nonces.view()).update(q.view());
+            hasher.update(big_endian<8>(in.message.size())).update(in.message).update(big_endian<1>(i));
+            finish_nonce(hasher, k.span(), i);
+        }
+        return nonce_from(std::move(k), key.public_key());
+    }
+
+    /// s = +-(k1 + b k2) + e a g gacc d, by constant-time functions; false when a step hit zero.
+    [[nodiscard]] static bool compute_share(byte_view k, key_pair const& key, session_values_type const& values,
+                                            std::uint32_t position, psig& out) {
+        std::array<byte, 32> s{}, t{};
+        crypto::wipe_on_exit const wipe_s{s};
+        crypto::wipe_on_exit const wipe_t{t};
+        auto const ea = signed_challenge(values) * values.context_.group_->coefficients[position];
+        if (values.b_.is_zero() || ea.is_zero()) return false;  // one chance in 2^255 each
+        std::copy_n(k.begin(), 32, s.begin());
+        std::copy_n(k.begin() + 32, 32, t.begin());
+        int done = secp256k1_ec_seckey_tweak_mul(ctx(), t.data(), values.b_.data());
+        done &= secp256k1_ec_seckey_tweak_add(ctx(), s.data(), t.data());
+        if (values.nonce_.octets[0] == 3) done &= secp256k1_ec_seckey_negate(ctx(), s.data());
+        auto const d = key.secret_scalar();
+        std::copy(d.begin(), d.end(), t.begin());
+        done &= secp256k1_ec_seckey_tweak_mul(ctx(), t.data(), ea.data());
+        done &= secp256k1_ec_seckey_tweak_add(ctx(), s.data(), t.data());
+        out.octets = s;
+        return done == 1;
+    }
+
+    /// e * g * gacc: the challenge with the signs of the aggregate key.
+    [[nodiscard]] static detail::scalar signed_challenge(session_values_type const& values) noexcept {
+        return values.context_.odd() != values.context_.negated_ ? -values.e_ : values.e_;
+    }
+
+    [[nodiscard]] static result<detail::scalar> parse_share(psig const& share, std::uint32_t position) {
+        auto const s = detail::scalar::below_order(share.octets);
+        if (s) return *s;
+        return error{errc::invalid_psig, text("partial signature of signer ", position, " is not below n"),
+                     position};
+    }
+};
+static_assert(backend<portable>);
+
+}  // namespace muster::musig2

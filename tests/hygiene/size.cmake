@@ -1,0 +1,34 @@
+# Fails when including one header costs more lines, after preprocessing, than its folder's budget.
+# Lines are counted because, unlike seconds, they are the same on every machine.
+# Usage: cmake -DROOT=<include/muster> -DCXX=<compiler> -P size.cmake
+cmake_minimum_required(VERSION 3.25)
+
+# In thousands. The standard headers that core needs come to 43 alone.
+set(core_budget 45)
+set(wire_budget 45)
+set(crypto_budget 55)
+set(musig2_budget 65)
+set(peer_budget 60)
+set(transport_budget 65)
+set(signing_budget 80)
+set(libp2p_budget 75)
+set(net_budget 170)
+set(json_budget 150)
+
+file(GLOB_RECURSE headers RELATIVE "${ROOT}" "${ROOT}/*.hpp")
+cmake_path(GET ROOT PARENT_PATH include_root)
+foreach(header IN LISTS headers)
+    string(REGEX MATCH "^[^/]+" folder "${header}")
+    execute_process(
+        COMMAND ${CXX} -std=c++20 -E -P -x c++ -I "${include_root}" "${ROOT}/${header}"
+        COMMAND wc -l
+        OUTPUT_VARIABLE lines OUTPUT_STRIP_TRAILING_WHITESPACE RESULTS_VARIABLE codes ERROR_QUIET)
+    if(NOT codes STREQUAL "0;0")
+        message(SEND_ERROR "${header}: does not preprocess on its own")
+        continue()
+    endif()
+    math(EXPR limit "${${folder}_budget} * 1000")
+    if(lines GREATER limit)
+        message(SEND_ERROR "${header}: ${lines} lines after preprocessing, budget ${limit}")
+    endif()
+endforeach()

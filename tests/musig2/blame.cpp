@@ -22,9 +22,9 @@ portable const backend_under_test;
 /// A finished session of n honest signers, ready to be corrupted.
 struct session {
     std::vector<key_pair> keys;
-    portable::session_values_type values;
     std::vector<pubnonce> nonces;
     std::vector<psig> shares;
+    portable::session_values_type values;  // last: start() fills the others
 
     explicit session(std::size_t n, std::uint64_t seed) : keys{test::make_keys(n, seed)}, values{start(seed)} {}
 

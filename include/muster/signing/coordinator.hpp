@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The composition that applications use: sessions over a transport, with time from outside.
+///
+/// Idea: *the library emits events; the application controls timing.* The coordinator owns no clock and no
+/// timer. It is handed both as policies; with `no_timers` nothing ever happens by itself, and the application
+/// calls `cleanup_expired_sessions()`, `trigger_coordinator_failover(id)` and
+/// `notify_broadcast_complete(id)` when it sees fit. With a real timer policy it is woken at its one next
+/// deadline.
+///
+/// What a peer sends is checked cheap before dear, and nothing changes before all checks have passed: size,
+/// version and layout; the peer's rate; whether the session is known and the sender in its roster; whether the
+/// very same frame was seen; then the signature; then the session's state.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/core/timers.hpp>
+#include <muster/musig2/portable.hpp>
+#include <muster/signing/gatekeeper.hpp>
+#include <muster/signing/registry.hpp>
+#include <muster/signing/session.hpp>
+#include <muster/transport/transport.hpp>
+
+namespace muster::signing {
+
+/// The protocol id of session frames.
+inline constexpr std::string_view cosign_protocol = "/muster/cosign/1.0.0";
+
+/// The coordinator's rarer policies; derive and override what you need.
+struct default_options {
+    using topology = mesh;                   ///< Or `aggregator`; all signers must agree.
+    using entropy = crypto::system_random;   ///< Where nonces and salts come from.
+};
+
+/// What an application asks to have signed.
+struct signing_request {
+    std::vector<public_key> signers;      ///< All of them, our own included; the registry knows the others.
+    std::vector<payload> messages;        ///< Signed in one session, each with a signature of its own.
+    std::vector<musig2::tweak> tweaks = {};
+    duration valid_for = std::chrono::minutes{10};  ///< How long others may take to approve.
+    election_method election = election_method::lexicographic;
+    std::string purpose = {};             ///< Shown to those who approve.
+    bool keep_order = false;              ///< Aggregate in the order given instead of BIP-327's KeySort.
+};
+
+/// Proposes, approves and completes signing sessions with other coordinators.
+///
+/// @tparam Transport  carries frames; see transport::transport.
+/// @tparam Registry   finds signers; see @ref signer_registry.
+/// @tparam Timers     wakes; see muster::timers.
+/// @tparam Clock      tells both kinds of time; see muster::clock.
+/// @tparam Backend    computes BIP-327; see musig2::backend.
+/// @tparam Options    see @ref default_options.
+///
+/// Transport, registry, timers and clock are borrowed and must outlive it. Not thread-safe: call it from the one
+/// thread (or strand) that the transport calls back on. Events reach the handler one at a time, after the
+/// state that they tell of is in place, and the handler may call any member. Neither copyable nor movable.
+template <transport::transport Transport, signer_registry Registry, timers Timers, clock Clock,
+          musig2::backend Backend = musig2::portable, class Options = default_options>
+class coordinator {
+public:
+    using topology_policy = typename Options::topology;
+    using entropy_policy = typename Options::entropy;
+    using session_type = session<Backend, topology_policy>;
+    /// Takes the events.
+    using event_handler = std::function<void(event const&)>;
+
+    /// What a coordinator is made of. The keys are its own from then on.
+    struct parts {
+        Transport& network;
+        Registry const& registry;
+        Timers& alarm;
+        Clock const& time;
+        peer::key_set keys;
+        boot_epoch epoch;                ///< Fresh random octets, never used before: see @ref make_epoch.
+        limits bounds = {};
+        Backend backend = {};
+        entropy_policy entropy = {};
+    };
+
+    /// A fresh epoch for @ref parts.
+    [[nodiscard]] static result<boot_epoch> make_epoch(entropy_policy source = {}) {
+        boot_epoch epoch;
+        MUSTER_TRY(source.fill_secret(epoch.octets));
+        return epoch;
+    }
+
+    coordinator(parts p, event_handler handler)
+        : network_{p.network},
+          registry_{p.registry},
+          alarm_{p.alarm},
+          time_{p.time},
+          keys_{std::move(p.keys)},
+          epoch_{p.epoch},
+          limits_{p.bounds},
+          backend_{std::move(p.backend)},
+          entropy_{std::move(p.entropy)},
+          handler_{std::move(handler)},
+          binding_{peer::bind(keys_.signer, keys_.node.id())},
+          door_{limits_} {
+        alarm_.attach(wake_function::of<&coordinator::wake>(*this));
+        network_.attach(cosign_protocol, [this](transport::event const& e) { on_transport(e); });
+    }
+    coordinator(coordinator const&) = delete;
+    coordinator& operator=(coordinator const&) = delete;
+    ~coordinator() { close(); }
+
+    // ---- commands ---------------------------------------------------------------------------------------
+
+    /// Proposes a session, and approves it on our own behalf.
+    /// @return its id, or `unknown_signer`, `not_in_roster`, `invalid_roster`, `invalid_proposal`,
+    ///         `too_many_sessions`, or what key aggregation and nonce generation refuse. Nothing is sent then.
+    [[nodiscard]] result<session_id> propose(signing_request request) {
+        MUSTER_TRY(require_free_slot());
+        MUSTER_TRY(auto plan, plan_for(std::move(request)));
+        MUSTER_TRY(check(plan, limits_));
+        auto encoded = encode(plan);
+        if (encoded.size() + frame_overhead > limits_.frame_size_max) {
+            return error{errc::invalid_proposal, text("the proposal takes ", encoded.size() + frame_overhead,
+                                                      " octets, at most ", limits_.frame_size_max)};
+        }
+        auto const id = id_of(encoded);
+        auto const self = plan.initiator;
+        MUSTER_TRY(auto made, make_session(id, std::move(plan), self));
+        effects out;
+        out.push(notify{session_created{id, made.shared_plan(), self}});
+        out.push(send_frame{std::nullopt, propose_body{std::move(encoded)}});
+        MUSTER_TRY(made.approve(entropy_, keys_.signer, time_.now(), out));
+        perform(id, sessions_.emplace(id, std::move(made)).first->second, out);
+        settle();
+        return id;
+    }
+
+    /// Approves another signer's proposal: only now are nonces made. Errors: `unknown_session`, `wrong_state`,
+    /// `expired`, or what NonceGen refuses.
+    [[nodiscard]] result<void> approve(session_id const& id) {
+        return command(id, [&](session_type& s, auto& out) {
+            return s.approve(entropy_, keys_.signer, time_.now(), out);
+        });
+    }
+    /// Refuses another signer's proposal and tells everyone why. Errors: `unknown_session`, `wrong_state`.
+    [[nodiscard]] result<void> decline(session_id const& id, std::string reason) {
+        return command(id, [&](session_type& s, auto& out) { return s.decline(std::move(reason), out); });
+    }
+    /// Gives a session up and tells everyone why. Errors: `unknown_session`, `wrong_state`.
+    [[nodiscard]] result<void> abort(session_id const& id, std::string why) {
+        return command(id, [&](session_type& s, auto& out) { return s.cancel(std::move(why), out); });
+    }
+    /// Asks the next elected signer to broadcast. Errors: `unknown_session`, `wrong_state`, `failover_exhausted`.
+    [[nodiscard]] result<void> trigger_coordinator_failover(session_id const& id) {
+        return command(id, [&](session_type& s, auto& out) {
+            return s.trigger_coordinator_failover(time_.now(), out);
+        });
+    }
+    /// Says that our application has broadcast, and tells everyone. Errors: `unknown_session`, `wrong_state`.
+    [[nodiscard]] result<void> notify_broadcast_complete(session_id const& id) {
+        return command(id, [&](session_type& s, auto& out) { return s.notify_broadcast_complete(out); });
+    }
+
+    /// Ends sessions whose deadline has passed, aborts those without progress for `stuck_session_timeout`, and
+    /// forgets closed ones that are as old. @return how many sessions ended or were forgotten.
+    std::size_t cleanup_expired_sessions() {
+        auto const now = time_.now();
+        std::size_t count = 0;
+        std::vector<session_id> stale;
+        for_each_session([&](session_id const& id, session_type& s, auto& out) {
+            bool const was_open = s.is_open();
+            if (was_open) s.wake(now, out);
+            bool const stuck = now - s.last_progress() >= limits_.stuck_session_timeout;
+            if (s.is_open() && stuck) (void)s.cancel("no progress; cleaned up", out, abort_reason::stuck);
+            if (!was_open && stuck) stale.push_back(id);
+            if (was_open != s.is_open()) ++count;
+        });
+        for (auto const& id : stale) forget(id);
+        settle();
+        return count + stale.size();
+    }
+
+    /// The deadline may have passed. Timers call it; calling it early, late or twice is harmless.
+    void wake() {
+        auto const now = time_.now();
+        for_each_session([&](session_id const&, session_type& s, auto& out) { s.wake(now, out); });
+        settle();
+    }
+
+    /// Leaves the transport and the timers; no event follows. Secret nonces are wiped.
+    void close() {
+        if (std::exchange(closed_, true)) return;
+        alarm_.disarm();
+        alarm_.attach({});
+        network_.detach(cosign_protocol);
+        sessions_.clear();
+    }
+
+    // ---- questions --------------------------------------------------------------------------------------
+
+    [[nodiscard]] peer_id const& local_peer() const noexcept { return keys_.node.id(); }
+    [[nodiscard]] public_key const& signer_key() const noexcept { return keys_.signer.public_key(); }
+    /// Our roster entry, for others' registries. Errors: `secret_gone`.
+    [[nodiscard]] result<member> as_member() const {
+        MUSTER_TRY(auto const b, binding_);
+        return member{signer_key(), local_peer(), b};
+    }
+    /// A session that is open, or closed and not forgotten; nullptr otherwise. Valid until the next call.
+    [[nodiscard]] session_type const* find(session_id const& id) const {
+        auto const found = sessions_.find(id);
+        return found == sessions_.end() ? nullptr : &found->second;
+    }
+    /// Ids of all sessions that @ref find knows, in no useful order.
+    [[nodiscard]] std::vector<session_id> sessions() const {
+        std::vector<session_id> out;
+        for (auto const& [id, s] : sessions_) out.push_back(id);
+        return out;
+    }
+    /// Sessions of which a signature may still come.
+    [[nodiscard]] std::size_t open_session_count() const noexcept {
+        std::size_t open = 0;
+        for (auto const& [id, s] : sessions_) open += s.is_open() ? 1u : 0u;
+        return open;
+    }
+    /// When the coordinator next wants to be woken.
+    [[nodiscard]] deadline next_deadline() const {
+        deadline next;
+        for (auto const& [id, s] : sessions_) next = earlier(next, s.next_deadline());
+        return next;
+    }
+    [[nodiscard]] limits const& bounds() const noexcept { return limits_; }
+
+private:
+    using effects = outbox<session_effect>;
+
+    // ---- making sessions --------------------------------------------------------------------------------
+
+    [[nodiscard]] result<void> require_free_slot() const {
+        if (open_session_count() < limits_.open_sessions_max) return ok();
+        return error{errc::too_many_sessions, text("all ", limits_.open_sessions_max,
+                                                   " sessions are open; finish or abort one first")};
+    }
+
+    [[nodiscard]] result<proposal> plan_for(signing_request request) {
+        proposal plan;
+        if (!request.keep_order) request.signers = musig2::key_sort(std::move(request.signers));
+        bool found_self = false;
+        for (auto const& key : request.signers) {
+            if (key == signer_key()) {
+                MUSTER_TRY(auto me, as_member());
+                plan.initiator = static_cast<slot>(plan.roster.size());
+                plan.roster.push_back(me);
+                found_self = true;
+                continue;
+            }
+            auto known = registry_.find(key);
+            if (!known) {
+                return error{errc::unknown_signer, text("no machine is known for signer ", to_hex(key),
+                                                        "; add it to the registry first")};
+            }
+            plan.roster.push_back(std::move(known->who));
+        }
+        if (!found_self) return error{errc::not_in_roster, text("our key ", to_hex(signer_key()), " is not a signer")};
+        plan.messages = std::move(request.messages);
+        plan.tweaks = std::move(request.tweaks);
+        plan.expires_at = time_.wall_now() + std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::min(request.valid_for, limits_.session_lifetime_max));
+        plan.election = request.election;
+        plan.topology = topology_policy::id;
+        plan.purpose = std::move(request.purpose);
+        MUSTER_TRY(entropy_.fill_secret(plan.salt));
+        return plan;
+    }
+
+    [[nodiscard]] result<session_type> make_session(session_id const& id, proposal plan, slot self) {
+        std::vector<public_key> keys;
+        for (auto const& m : plan.roster) keys.push_back(m.signer);
+        MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
+        auto const now = time_.now();
+        auto const left = std::min<duration>(plan.expires_at - time_.wall_now(), limits_.session_lifetime_max);
+        return session_type{{id, std::make_shared<proposal const>(std::move(plan)), std::move(group), self, epoch_,
+                             saturating_add(now, std::max(left, duration::zero()))},
+                            limits_, now};
+    }
+
+    // ---- what the network does --------------------------------------------------------------------------
+
+    void on_transport(transport::event const& e) {
+        std::visit(overloaded{
+                       [&](transport::connected const& v) { on_connected(v.peer); },
+                       [&](transport::disconnected const& v) { door_.left(v.peer); },
+                       [&](transport::received const& v) { on_frame(v.peer, v.frame); },
+                       [&](transport::writable const& v) { resend_to(v.peer); },
+                       [&](transport::connect_failed const&) {},  // asked again when something is to be sent
+                   }, e);
+        settle();
+    }
+
+    void on_connected(peer_id const& who) {
+        door_.arrived(who, time_.now());
+        if (binding_) post(who, {}, 0, hello_body{signer_key(), binding_.value()});
+        resend_to(who);
+    }
+
+    void resend_to(peer_id const& who) {
+        for_each_session([&](session_id const&, session_type& s, auto& out) {
+            if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
+        });
+    }
+
+    void on_frame(peer_id const& from, byte_view raw) {
+        auto const frame = parse_frame(raw, limits_);
+        if (!frame) return penalise(from, frame.error());
+        auto const& f = frame.value();
+        if (!door_.admit(from, time_.now())) {
+            return penalise(from, error{errc::rate_limited, "more frames than a peer may send"});
+        }
+        if (f.header.what == kind::hello) return on_hello(from, f);
+        auto const known = sessions_.find(f.header.session);
+        if (known != sessions_.end()) return on_session_frame(known->second, from, f);
+        if (tombstones_.count(f.header.session) != 0) return;
+        if (f.header.what == kind::propose) return on_proposal(from, f);
+        if (!door_.keep_early(from, f.header.session, raw, time_.now())) {
+            penalise(from, error{errc::rate_limited, "too many frames for sessions that nobody proposed"});
+        }
+    }
+
+    void on_hello(peer_id const& from, parsed_frame const& f) {
+        auto const decoded = decode_body(f, limits_);
+        if (!decoded) return penalise(from, decoded.error());
+        if (door_.epoch_of(from) == f.header.epoch) return;
+        auto const& hello = std::get<hello_body>(decoded.value());
+        if (!is_authentic(f, from) || !peer::verify_binding(hello.signer, from, hello.binding)) {
+            return penalise(from, error{errc::not_authentic, "a hello whose signature or binding is not its sender's"});
+        }
+        door_.set_epoch(from, f.header.epoch, time_.now());
+        events_.push(peer_identified{from, hello.signer, hello.binding});
+        for_each_session([&](session_id const&, session_type& s, auto& out) {
+            if (auto const at = slot_of(s.plan(), from)) s.peer_restarted(*at, f.header.epoch, time_.now(), out);
+        });
+    }
+
+    void on_session_frame(session_type& s, peer_id const& from, parsed_frame const& f) {
+        auto const& roster = s.plan().roster;
+        if (!slot_of(s.plan(), from) || f.header.sender >= roster.size()) {
+            return penalise(from, error{errc::not_in_roster, text("slot ", f.header.sender, " through a peer that is "
+                                                                  "no signer of session ", to_hex(f.header.session))});
+        }
+        if (f.header.sender == s.self() || s.has_seen(f)) return;
+        auto const& signer_peer = roster[f.header.sender].peer;
+        if (!is_authentic(f, signer_peer)) {
+            return penalise(from, error{errc::not_authentic, text("a frame that slot ", f.header.sender, " of session ",
+                                                                  to_hex(f.header.session), " did not sign")});
+        }
+        if (auto const epoch = door_.epoch_of(signer_peer); epoch && *epoch != f.header.epoch && signer_peer != from) {
+            return;  // passed on from before its sender's restart
+        }
+        auto decoded = decode_body(f, limits_);
+        if (!decoded) return penalise(from, decoded.error());
+        effects out;
+        s.handle({f.header, std::move(decoded).value(), to_bytes(f.raw)}, time_.now(), out);
+        perform(f.header.session, s, out);
+    }
+
+    void on_proposal(peer_id const& from, parsed_frame const& f) {
+        auto plan = decode_proposal(f.body, limits_);
+        if (!plan) return penalise(from, plan.error());
+        auto const self = slot_of(plan.value(), local_peer());
+        auto const initiator = plan.value().initiator;
+        if (auto const valid = check(plan.value(), limits_); !valid) return penalise(from, valid.error());
+        bool const consistent = id_of(f.body) == f.header.session && f.header.sender == initiator && self &&
+                                *self != initiator && plan.value().roster[*self].signer == signer_key() &&
+                                plan.value().roster[initiator].peer == from;
+        if (!consistent) {
+            return penalise(from, error{errc::invalid_proposal, text("proposal ", to_hex(f.header.session),
+                                                                     " is not its sender's, or not for us")});
+        }
+        if (!is_authentic(f, from)) {
+            return penalise(from, error{errc::not_authentic, "a proposal that its initiator did not sign"});
+        }
+        if (auto const refused = consider(plan.value(), from); !refused) {
+            if (refused.error() == errc::invalid_binding) penalise(from, refused.error());
+            return post(from, f.header.session, *self, decline_body{refused.error().to_text().substr(0, purpose_size_max)});
+        }
+        auto made = make_session(f.header.session, std::move(plan).value(), *self);
+        if (!made) return post(from, f.header.session, *self, decline_body{made.error().to_text().substr(0, purpose_size_max)});
+        open(f, std::move(made).value());
+    }
+
+    // Whether we would take part at all, before anybody is asked. Cheap first.
+    [[nodiscard]] result<void> consider(proposal const& plan, peer_id const& from) {
+        if (plan.topology != topology_policy::id) {
+            return error{errc::topology_mismatch, "this signer uses another topology"};
+        }
+        if (plan.expires_at <= time_.wall_now()) return error{errc::expired, "the proposal has expired"};
+        MUSTER_TRY(require_free_slot());
+        std::size_t theirs = 0;
+        for (auto const& [id, s] : sessions_) {
+            theirs += s.is_open() && s.plan().roster[s.plan().initiator].peer == from ? 1u : 0u;
+        }
+        if (theirs >= limits_.open_sessions_per_peer_max) {
+            return error{errc::too_many_sessions, text("you have ", theirs, " sessions open here already")};
+        }
+        for (auto const& m : plan.roster) {
+            if (m.signer == signer_key() && m.peer == local_peer()) continue;
+            auto const known = registry_.find(m.signer);
+            if (known && known->who == m) continue;  // verified when it was registered
+            if (!peer::verify_binding(m.signer, m.peer, m.binding)) {
+                return error{errc::invalid_binding, text("signer ", to_hex(m.signer), " never named peer ",
+                                                         m.peer.to_text())};
+            }
+        }
+        return ok();
+    }
+
+    void open(parsed_frame const& f, session_type made) {
+        auto const id = f.header.session;
+        auto& s = sessions_.emplace(id, std::move(made)).first->second;
+        events_.push(session_created{id, s.shared_plan(), s.self()});
+        events_.push(approval_requested{id, s.shared_plan()});
+        effects out;
+        s.handle({f.header, propose_body{}, {}}, time_.now(), out);  // pins the initiator's epoch
+        perform(id, s, out);
+        for (auto const& [sender, raw] : door_.take_early(id)) {
+            auto const early = parse_frame(raw, limits_);
+            if (early) on_session_frame(s, sender, early.value());
+        }
+    }
+
+    // ---- effects ----------------------------------------------------------------------------------------
+
+    void perform(session_id const& id, session_type const& s, effects& out) {
+        for (auto& effect : out.take()) {
+            std::visit(overloaded{
+                           [&](send_frame& v) { send(id, s, v); },
+                           [&](forward_frame& v) { hand_over(s.plan().roster[v.to], std::move(v.raw)); },
+                           [&](notify& v) { events_.push(std::move(v.what)); },
+                       }, effect);
+        }
+    }
+
+    void send(session_id const& id, session_type const& s, send_frame const& v) {
+        auto const frame = sign_frame(id, s.self(), v.what);
+        if (!frame) return;
+        auto const& roster = s.plan().roster;
+        for (slot to = 0; to < roster.size(); ++to) {
+            if (to != s.self() && (!v.to || *v.to == to)) hand_over(roster[to], frame.value());
+        }
+    }
+
+    // Without a connection one is begun; when it is up, the session repeats what is still of use.
+    void hand_over(member const& to, bytes frame) {
+        if (!network_.is_connected(to.peer)) {
+            auto const known = registry_.find(to.signer);
+            (void)network_.connect(to.peer, known ? std::span<peer::multiaddr const>{known->addresses}
+                                                  : std::span<peer::multiaddr const>{});
+            return;
+        }
+        (void)network_.send(to.peer, cosign_protocol, std::move(frame));
+    }
+
+    void post(peer_id const& to, session_id const& id, slot self, body const& what) {
+        auto frame = sign_frame(id, self, what);
+        if (frame) (void)network_.send(to, cosign_protocol, std::move(frame).value());
+    }
+
+    [[nodiscard]] result<bytes> sign_frame(session_id const& id, slot self, body const& what) {
+        return encode_frame({id, epoch_, self, ++sequence_, kind_of(what)}, what, keys_.node);
+    }
+
+    void penalise(peer_id const& who, error why) {
+        events_.push(peer_misbehaved{who, std::move(why)});
+        if (door_.strike(who, time_.now())) network_.disconnect(who);
+    }
+
+    // ---- housekeeping -----------------------------------------------------------------------------------
+
+    template <class F>
+    [[nodiscard]] result<void> command(session_id const& id, F f) {
+        auto const found = sessions_.find(id);
+        if (found == sessions_.end()) {
+            return error{errc::unknown_session, text("no session ", to_hex(id), ", or it was cleaned up")};
+        }
+        effects out;
+        auto done = f(found->second, out);
+        perform(id, found->second, out);
+        settle();
+        return done;
+    }
+
+    template <class F>
+    void for_each_session(F f) {
+        for (auto& [id, s] : sessions_) {
+            effects out;
+            f(id, s, out);
+            perform(id, s, out);
+        }
+    }
+
+    // After every entry: closed sessions make room, the timer is set, events are delivered. A handler may come
+    // back in; the outermost call delivers what that adds.
+    void settle() {
+        trim_closed();
+        if (auto const next = next_deadline(); next != armed_) {
+            armed_ = next;
+            if (next) {
+                alarm_.arm(*next);
+            } else {
+                alarm_.disarm();
+            }
+        }
+        if (std::exchange(delivering_, true)) return;
+        while (!events_.empty()) {
+            for (auto const& e : events_.take()) handler_(e);
+        }
+        delivering_ = false;
+    }
+
+    void trim_closed() {
+        while (sessions_.size() - open_session_count() > limits_.closed_sessions_max) {
+            auto oldest = sessions_.end();
+            for (auto s = sessions_.begin(); s != sessions_.end(); ++s) {
+                if (!s->second.is_open() &&
+                    (oldest == sessions_.end() || s->second.last_progress() < oldest->second.last_progress())) {
+                    oldest = s;
+                }
+            }
+            forget(session_id{oldest->first});
+        }
+    }
+
+    // A forgotten session must not open again by a replayed proposal.
+    void forget(session_id const& id) {
+        sessions_.erase(id);
+        if (!tombstones_.insert(id).second) return;
+        tombstone_order_.push_back(id);
+        if (tombstone_order_.size() > limits_.tombstones_max) {
+            tombstones_.erase(tombstone_order_.front());
+            tombstone_order_.pop_front();
+        }
+    }
+
+    [[nodiscard]] static std::optional<slot> slot_of(proposal const& plan, peer_id const& who) {
+        for (slot s = 0; s < plan.roster.size(); ++s) {
+            if (plan.roster[s].peer == who) return s;
+        }
+        return std::nullopt;
+    }
+
+    Transport& network_;
+    Registry const& registry_;
+    Timers& alarm_;
+    Clock const& time_;
+    peer::key_set keys_;
+    boot_epoch epoch_;
+    limits limits_;
+    [[no_unique_address]] Backend backend_;
+    [[no_unique_address]] entropy_policy entropy_;
+    event_handler handler_;
+    result<peer::binding> binding_;
+    gatekeeper door_;
+    std::map<session_id, session_type> sessions_;
+    std::set<session_id> tombstones_;
+    std::deque<session_id> tombstone_order_;
+    outbox<event> events_;
+    std::uint64_t sequence_ = 0;
+    deadline armed_;
+    bool delivering_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace muster::signing

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What is remembered about each peer: its epoch, how much it may still send, how often it misbehaved, and
+/// its frames for sessions that have not been proposed yet.
+///
+/// All of it is charged to the peer that the connection authenticated, never to a field of a frame, and all of it
+/// is bounded per peer, so that a flood costs the flooder and nobody else. The rate limit is a token bucket in
+/// integers: one token a frame, refilled by elapsed time.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <muster/core/bounded.hpp>
+#include <muster/signing/frame.hpp>
+
+namespace muster::signing {
+
+/// The door of a coordinator. Not thread-safe.
+class gatekeeper {
+public:
+    /// @p l must outlive it.
+    explicit gatekeeper(limits const& l) : limits_{&l}, peers_{l.peers_max} {}
+
+    /// Takes one token of @p who; false when it sends too fast, or when too many peers are remembered.
+    [[nodiscard]] bool admit(peer_id const& who, instant now) {
+        auto* const p = find_or_add(who, now);
+        if (p == nullptr) return false;
+        auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(limits_->frames_per_second);
+        auto const gained = (now - p->refilled_at) / per_token;
+        if (gained > 0) {
+            p->tokens = std::min(limits_->frames_burst_max, p->tokens + static_cast<std::size_t>(gained));
+            p->refilled_at = p->tokens == limits_->frames_burst_max ? now : p->refilled_at + gained * per_token;
+        }
+        if (p->tokens == 0) return false;
+        --p->tokens;
+        return true;
+    }
+
+    /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
+    [[nodiscard]] bool strike(peer_id const& who, instant now) {
+        auto* const p = find_or_add(who, now);
+        if (p == nullptr) return true;
+        if (++p->strikes < limits_->strikes_max) return false;
+        p->strikes = 0;
+        return true;
+    }
+
+    /// Records the epoch that @p who itself told. O(log n).
+    void set_epoch(peer_id const& who, boot_epoch const& epoch, instant now) {
+        if (auto* const p = find_or_add(who, now)) p->epoch = epoch;
+    }
+    /// The epoch @p who told last, if it did.
+    [[nodiscard]] std::optional<boot_epoch> epoch_of(peer_id const& who) const {
+        auto const* const p = peers_.find(who);
+        return p == nullptr ? std::nullopt : p->epoch;
+    }
+
+    /// Keeps a frame for a session that may yet be proposed; false when the peer's share is used up.
+    [[nodiscard]] bool keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now) {
+        auto* const p = find_or_add(from, now);
+        if (p == nullptr || p->early.size() >= limits_->early_frames_per_peer_max) return false;
+        p->early.emplace_back(session, to_bytes(raw));
+        return true;
+    }
+    /// The frames kept for @p session, with the peers they came from, in order of arrival per peer.
+    [[nodiscard]] std::vector<std::pair<peer_id, bytes>> take_early(session_id const& session) {
+        std::vector<std::pair<peer_id, bytes>> out;
+        for (auto& [who, p] : peers_) {
+            for (auto& [id, raw] : p.early) {
+                if (id == session) out.emplace_back(who, std::move(raw));
+            }
+            std::erase_if(p.early, [&](auto const& kept) { return kept.first == session; });
+        }
+        return out;
+    }
+
+    /// The connection to @p who ended: what it had sent early is dropped with it.
+    void left(peer_id const& who) {
+        if (auto* const p = peers_.find(who)) {
+            p->early.clear();
+            p->connected = false;
+        }
+    }
+    /// A connection to @p who is up.
+    void arrived(peer_id const& who, instant now) {
+        if (auto* const p = find_or_add(who, now)) p->connected = true;
+    }
+
+private:
+    struct peer_state {
+        std::size_t tokens = 0;
+        instant refilled_at;
+        std::size_t strikes = 0;
+        bool connected = true;
+        std::optional<boot_epoch> epoch;
+        std::deque<std::pair<session_id, bytes>> early;
+    };
+
+    // When full, a peer that has left makes room.
+    [[nodiscard]] peer_state* find_or_add(peer_id const& who, instant now) {
+        if (auto* const known = peers_.find(who)) return known;
+        if (peers_.size() == peers_.size_max()) {
+            for (auto const& [other, p] : peers_) {
+                if (p.connected) continue;
+                peers_.erase(peer_id{other});
+                break;
+            }
+        }
+        auto* const added = peers_.try_emplace(who);
+        if (added != nullptr) {
+            added->tokens = limits_->frames_burst_max;
+            added->refilled_at = now;
+        }
+        return added;
+    }
+
+    limits const* limits_;
+    bounded_map<peer_id, peer_state> peers_;
+};
+
+}  // namespace muster::signing

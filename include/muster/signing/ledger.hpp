@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What every signer of a session has contributed, with the signed frames that prove it.
+///
+/// One seat per slot, one contribution of each kind per seat, the first one wins. A second, different one is a
+/// conflict: the two frames together prove that the signer told two stories. Early contributions wait here, so
+/// the memory of a session is bounded by its roster whatever the order of arrival.
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <muster/signing/frame.hpp>
+
+namespace muster::signing {
+
+/// The contributions of one session. Regular in everything but cost. Not thread-safe.
+class ledger {
+public:
+    /// One signer's part.
+    struct seat {
+        std::optional<boot_epoch> epoch;    ///< Of the first frame from it; another one means a restart.
+        std::optional<nonces_body> nonces;
+        std::optional<shares_body> shares;
+        bytes nonces_frame;                 ///< As signed; empty at our own seat.
+        bytes shares_frame;                 ///< As signed; empty at our own seat.
+        bool was_sent_evidence = false;     ///< The signed nonces were passed on to it.
+        std::uint64_t last_request = 0;     ///< Highest sequence of a request that was answered.
+    };
+
+    /// What became of a contribution.
+    enum class outcome : std::uint8_t { fresh, duplicate, conflict };
+
+    explicit ledger(std::size_t signers) : seats_(signers) {}
+
+    [[nodiscard]] slot size() const noexcept { return static_cast<slot>(seats_.size()); }
+    [[nodiscard]] seat& operator[](slot s) noexcept { return seats_[s]; }
+    [[nodiscard]] seat const& operator[](slot s) const noexcept { return seats_[s]; }
+
+    /// Keeps @p what at @p from's seat, with the frame it came in.
+    outcome file(slot from, nonces_body const& what, byte_view raw) {
+        return file(seats_[from].nonces, seats_[from].nonces_frame, what, raw);
+    }
+    /// @copydoc file
+    outcome file(slot from, shares_body const& what, byte_view raw) {
+        return file(seats_[from].shares, seats_[from].shares_frame, what, raw);
+    }
+
+    /// Slots whose nonces, or shares, have not arrived.
+    [[nodiscard]] std::vector<slot> missing_nonces() const {
+        return missing([](seat const& s) { return s.nonces.has_value(); });
+    }
+    /// @copydoc missing_nonces
+    [[nodiscard]] std::vector<slot> missing_shares() const {
+        return missing([](seat const& s) { return s.shares.has_value(); });
+    }
+
+    /// The hash of everyone's nonces, by which signers notice that they were told different ones. None while a
+    /// nonce is missing.
+    [[nodiscard]] std::optional<digest32> transcript(session_id const& id) const {
+        static crypto::hash_tag const tag{"muster/transcript/v1"};
+        auto hasher = crypto::tagged_hasher(tag);
+        hasher.update(id.view());
+        for (auto const& s : seats_) {
+            if (!s.nonces) return std::nullopt;
+            for (auto const& nonce : s.nonces->nonces) hasher.update(nonce.view());
+        }
+        return hasher.finish();
+    }
+
+    /// Whether exactly these octets were filed before.
+    [[nodiscard]] bool holds(slot from, byte_view raw) const noexcept {
+        return from < seats_.size() && !raw.empty() &&
+               (equal(raw, seats_[from].nonces_frame) || equal(raw, seats_[from].shares_frame));
+    }
+
+private:
+    template <class Body>
+    outcome file(std::optional<Body>& held, bytes& frame, Body const& what, byte_view raw) {
+        if (held) return *held == what ? outcome::duplicate : outcome::conflict;
+        held = what;
+        frame = to_bytes(raw);
+        return outcome::fresh;
+    }
+
+    template <class Has>
+    [[nodiscard]] std::vector<slot> missing(Has has) const {
+        std::vector<slot> out;
+        for (slot s = 0; s < size(); ++s) {
+            if (!has(seats_[s])) out.push_back(s);
+        }
+        return out;
+    }
+
+    std::vector<seat> seats_;
+};
+
+}  // namespace muster::signing

@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// One signing session as a machine: proposal, approval, two rounds, signature, broadcast.
+///
+///     awaiting_approval --approve--> collecting_nonces --all nonces--> collecting_shares --valid--> finished
+///            |                              |                                |                        |
+///            +------ decline, expiry -------+---- timeout, blame, abort -----+                     failover
+///                                           v
+///                                         over
+///
+/// Pure: it is handed authenticated frames and the time, and returns effects. An event that does not fit the
+/// state is late news and is ignored; a contribution that comes early is kept at its sender's seat until the
+/// state can use it, so no order of arrival loses anything. The secret nonces live in the one state that may
+/// use them, and are gone before the first share is sent.
+///
+/// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the hub's sum
+/// before blaming), every contribution is signed by its sender, and only shares that name the same transcript, the
+/// hash of all nonces, are added up. A signer who tells different nonces to different peers makes transcripts
+/// differ; then the signed nonces are passed on, and two of them convict.
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/core/effect_sink.hpp>
+#include <muster/musig2/rounds.hpp>
+#include <muster/signing/election.hpp>
+#include <muster/signing/event.hpp>
+#include <muster/signing/ledger.hpp>
+#include <muster/signing/topology.hpp>
+
+namespace muster::signing {
+
+/// A frame whose signature was verified against the roster's peer at `header.sender`.
+struct authenticated_frame {
+    frame_header header;
+    body what;
+    bytes raw;  ///< As it was signed, for passing on as evidence.
+};
+
+/// Sign and send a frame; to everyone else when `to` is empty.
+struct send_frame {
+    std::optional<slot> to;
+    body what;
+    bool operator==(send_frame const&) const = default;
+};
+/// Pass on another signer's frame as it is.
+struct forward_frame {
+    slot to = 0;
+    bytes raw;
+    bool operator==(forward_frame const&) const = default;
+};
+/// Tell the application.
+struct notify {
+    event what;
+};
+/// What a session wants done, in order.
+using session_effect = std::variant<send_frame, forward_frame, notify>;
+
+/// Where a session stands.
+enum class phase : std::uint8_t { awaiting_approval, collecting_nonces, collecting_shares, finished, over };
+/// The phase's name.
+[[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
+    switch (p) {
+        case phase::awaiting_approval: return "awaiting_approval";
+        case phase::collecting_nonces: return "collecting_nonces";
+        case phase::collecting_shares: return "collecting_shares";
+        case phase::finished: return "finished";
+        case phase::over: return "over";
+    }
+    return "unknown";
+}
+
+/// What a session is about; fixed when it is made.
+template <musig2::backend Backend>
+struct session_terms {
+    session_id id;
+    std::shared_ptr<proposal const> plan;        ///< Checked against the limits.
+    typename Backend::keyagg_context group;      ///< Of the plan's keys and tweaks.
+    slot self = 0;                               ///< Our index in the roster.
+    boot_epoch epoch;                            ///< Ours.
+    instant expires;                             ///< The plan's expiry, on our clock, clamped.
+};
+
+/// One session. Move-only; one thread at a time. Memory: a few hundred octets per signer and message.
+template <musig2::backend Backend, topology Topology>
+class session {
+public:
+    /// A session that waits for the application's approval. @p l must outlive it.
+    session(session_terms<Backend> terms, limits const& l, instant now)
+        : terms_{std::move(terms)},
+          limits_{&l},
+          order_{election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
+          seats_{terms_.plan->roster.size()},
+          last_progress_{now} {}
+
+    // ---- what the application asks ----------------------------------------------------------------------
+
+    /// Draws nonces and begins round one.
+    /// @return `wrong_state` unless awaiting approval, `expired`, or what NonceGen refuses.
+    template <secret_source Source, effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> approve(Source& source, musig2::key_pair const& key, instant now, Sink& out) {
+        if (at() != phase::awaiting_approval) return wrong_state("approve");
+        if (now >= terms_.expires) return error{errc::expired, "the proposal has expired; propose again"};
+        auto extra = to_bytes(terms_.id.view());
+        append(extra, terms_.epoch.view());
+        std::vector<musig2::message> messages;
+        for (auto const& m : terms_.plan->messages) messages.push_back(to_message(m));
+        MUSTER_TRY(auto round, musig2::round1<Backend>::open_many(
+                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)}));
+        auto const own = round.nonces();
+        seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
+        state_ = collecting_nonces{std::move(round)};
+        begin_round(now, std::min(terms_.expires, saturating_add(now, limits_->round_timeout)));
+        contribute(*seats_[terms_.self].nonces, out);
+        for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
+        advance(now, out);
+        return ok();
+    }
+
+    /// Says no, to everyone. @return `wrong_state` unless awaiting approval.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> decline(std::string reason, Sink& out) {
+        if (at() != phase::awaiting_approval) return wrong_state("decline");
+        reason.resize(std::min(reason.size(), purpose_size_max));
+        out.push(send_frame{std::nullopt, decline_body{reason}});
+        end({abort_reason::declined, terms_.self, reason}, std::nullopt, {}, out);
+        return ok();
+    }
+
+    /// Gives up, and tells everyone. @return `wrong_state` when the session has already ended.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> cancel(std::string why, Sink& out, abort_reason reason = abort_reason::cancelled) {
+        if (!is_open()) return wrong_state("cancel");
+        give_up(reason, std::nullopt, std::move(why), out);
+        return ok();
+    }
+
+    /// Moves on to the next elected signer.
+    /// @return `wrong_state` unless finished and not confirmed, `failover_exhausted` after the last.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
+        auto* const f = std::get_if<finished>(&state_);
+        if (f == nullptr || f->confirmed) return wrong_state("fail over");
+        if (f->exhausted) {
+            return error{errc::failover_exhausted, "every signer has had its turn to broadcast"};
+        }
+        if (f->view + 1 == order_.size()) {
+            f->exhausted = true;
+            out.push(notify{failover_exhausted{terms_.id}});
+            return ok();
+        }
+        auto const old = order_[f->view++];
+        last_progress_ = now;
+        arm_broadcast(now);
+        out.push(notify{coordinator_failed{terms_.id, old, order_[f->view]}});
+        ask_to_broadcast(*f, out);
+        return ok();
+    }
+
+    /// Records that we broadcast, and tells everyone. Idempotent. @return `wrong_state` unless finished.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> notify_broadcast_complete(Sink& out) {
+        auto* const f = std::get_if<finished>(&state_);
+        if (f == nullptr) return wrong_state("confirm a broadcast of");
+        if (f->confirmed) return ok();
+        out.push(send_frame{std::nullopt, broadcast_done_body{}});
+        confirm(*f, terms_.self, out);
+        return ok();
+    }
+
+    // ---- what happens -----------------------------------------------------------------------------------
+
+    /// Takes a frame. Total: what does not fit is ignored.
+    template <effect_sink<session_effect> Sink>
+    void handle(authenticated_frame const& frame, instant now, Sink& out) {
+        auto const from = frame.header.sender;
+        if (from >= seats_.size() || from == terms_.self) return;
+        auto& epoch = seats_[from].epoch;
+        if (epoch && *epoch != frame.header.epoch) return peer_restarted(from, frame.header.epoch, now, out);
+        epoch = frame.header.epoch;
+        std::visit(overloaded{
+                       [&](hello_body const&) {},
+                       [&](propose_body const&) { answer(frame.header, out); },
+                       [&](request_body const&) { answer(frame.header, out); },
+                       [&](decline_body const& v) { on_decline(from, v, out); },
+                       [&](abort_body const& v) { on_abort(from, v, out); },
+                       [&](nonces_body const& v) { on_nonces(from, v, frame.raw, now, out); },
+                       [&](aggregate_nonces_body const& v) { on_aggregate(from, v, frame.raw, now, out); },
+                       [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
+                       [&](signatures_body const& v) { on_signatures(v, now, out); },
+                       [&](broadcast_done_body const&) { on_broadcast_done(from, out); },
+                   }, frame.what);
+    }
+
+    /// @p who runs in boot epoch @p epoch now. If it was another before, its secret nonces are lost, and with them
+    /// every session that still needs its share.
+    template <effect_sink<session_effect> Sink>
+    void peer_restarted(slot who, boot_epoch const& epoch, instant, Sink& out) {
+        auto const& seat = seats_[who];
+        if (!is_open() || !seat.epoch || *seat.epoch == epoch || seat.shares) return;
+        give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
+    }
+
+    /// A connection to @p who came up: what it may have missed is sent again.
+    template <effect_sink<session_effect> Sink>
+    void peer_connected(slot who, instant, Sink& out) {
+        if (who != terms_.self && at() != phase::over) resend(who, out);
+    }
+
+    /// The deadline may have passed. Early, late and repeated calls are harmless.
+    template <effect_sink<session_effect> Sink>
+    void wake(instant now, Sink& out) {
+        if (at() == phase::awaiting_approval && now >= terms_.expires) {
+            return give_up(abort_reason::expired, std::nullopt, "the proposal expired before approval", out);
+        }
+        if (deadline_ && now >= *deadline_) {
+            if (at() == phase::finished) {
+                deadline_.reset();
+                (void)trigger_coordinator_failover(now, out);
+                return;
+            }
+            return time_out(out);
+        }
+        if (retry_ && now >= *retry_) {
+            retry_ = saturating_add(now, limits_->retry_interval);
+            request_missing(out);
+        }
+    }
+
+    /// When @ref wake next has something to do; none when only events matter.
+    [[nodiscard]] deadline next_deadline() const noexcept {
+        if (at() == phase::awaiting_approval) return terms_.expires;
+        return earlier(deadline_, retry_);
+    }
+
+    // ---- what can be asked ------------------------------------------------------------------------------
+
+    [[nodiscard]] phase at() const noexcept { return static_cast<phase>(state_.index()); }
+    /// Whether a signature may still come of it.
+    [[nodiscard]] bool is_open() const noexcept { return at() < phase::finished; }
+    [[nodiscard]] proposal const& plan() const noexcept { return *terms_.plan; }
+    [[nodiscard]] std::shared_ptr<proposal const> const& shared_plan() const noexcept { return terms_.plan; }
+    [[nodiscard]] slot self() const noexcept { return terms_.self; }
+    [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
+    /// The key that the signature verifies under, tweaks included.
+    [[nodiscard]] public_key aggregate_key() const { return terms_.group.aggregate(); }
+    [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
+    [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
+    /// Slots in the order in which they are asked to broadcast.
+    [[nodiscard]] std::vector<slot> const& order() const noexcept { return order_; }
+    /// Who is elected now.
+    [[nodiscard]] slot coordinator() const noexcept {
+        auto const* const f = std::get_if<finished>(&state_);
+        return order_[f == nullptr ? 0 : f->view];
+    }
+    /// The signatures; empty unless finished.
+    [[nodiscard]] std::vector<signature> signatures() const {
+        auto const* const f = std::get_if<finished>(&state_);
+        return f == nullptr ? std::vector<signature>{} : f->signatures;
+    }
+    [[nodiscard]] bool is_confirmed() const noexcept {
+        auto const* const f = std::get_if<finished>(&state_);
+        return f != nullptr && f->confirmed;
+    }
+    /// Whether exactly these octets were taken before: a duplicate that needs no verification.
+    [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept {
+        return seats_.holds(f.header.sender, f.raw);
+    }
+
+private:
+    struct awaiting_approval {};
+    struct collecting_nonces {
+        musig2::round1<Backend> round;
+    };
+    struct collecting_shares {
+        musig2::round2<Backend> round;
+        digest32 transcript;
+    };
+    struct finished {
+        std::vector<signature> signatures;
+        std::size_t view = 0;  // index into order_
+        bool confirmed = false;
+        bool confirmed_here = false;  // by our own application
+        bool exhausted = false;
+    };
+    struct over {
+        abort_body why;
+    };
+
+    [[nodiscard]] slot hub() const noexcept { return order_[0]; }
+    [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
+    [[nodiscard]] bool is_aggregating() const noexcept {
+        return Topology::id == topology_id::aggregator && terms_.self == hub();
+    }
+    [[nodiscard]] bool is_initiator() const noexcept { return terms_.plan->initiator == terms_.self; }
+
+    [[nodiscard]] error wrong_state(std::string_view what) const {
+        return error{errc::wrong_state, text("cannot ", what, " session ", to_hex(terms_.id), ": it is ",
+                                             to_string(at()))};
+    }
+
+    void begin_round(instant now, instant until) {
+        last_progress_ = now;
+        deadline_ = until;
+        retry_ = saturating_add(now, limits_->retry_interval);
+    }
+
+    void arm_broadcast(instant now) {
+        deadline_.reset();
+        if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
+    }
+
+    // Sends our contribution to whomever the topology says.
+    template <class Sink>
+    void contribute(body const& what, Sink& out) {
+        bool everyone = true;
+        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, hub());
+        if (everyone) {
+            out.push(send_frame{std::nullopt, what});
+            return;
+        }
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (s != terms_.self && Topology::talk(terms_.self, s, hub())) out.push(send_frame{s, what});
+        }
+    }
+
+    // ---- contributions ----------------------------------------------------------------------------------
+
+    template <class Sink>
+    void on_nonces(slot from, nonces_body const& what, bytes const& raw, instant now, Sink& out) {
+        if (at() == phase::over) return;
+        switch (seats_.file(from, what, raw)) {
+            case ledger::outcome::duplicate: return;
+            case ledger::outcome::conflict: return convict(from, seats_[from].nonces_frame, raw, out);
+            case ledger::outcome::fresh: break;
+        }
+        last_progress_ = now;
+        out.push(notify{nonces_received{terms_.id, from}});
+        use_nonces(from, out);
+        advance(now, out);
+    }
+
+    template <class Sink>
+    void on_shares(slot from, shares_body const& what, bytes const& raw, instant now, Sink& out) {
+        if (at() == phase::over) return;
+        switch (seats_.file(from, what, raw)) {
+            case ledger::outcome::duplicate: return;
+            case ledger::outcome::conflict: return convict(from, seats_[from].shares_frame, raw, out);
+            case ledger::outcome::fresh: break;
+        }
+        last_progress_ = now;
+        out.push(notify{shares_received{terms_.id, from}});
+        use_shares(from, out);
+        advance(now, out);
+    }
+
+    template <class Sink>
+    void on_aggregate(slot from, aggregate_nonces_body const& what, bytes const& raw, instant now, Sink& out) {
+        if (from != hub() || !under_hub() || at() == phase::over) return;
+        if (claimed_aggregate_) {
+            if (*claimed_aggregate_ != what) convict(from, claimed_aggregate_frame_, raw, out);
+            return;
+        }
+        claimed_aggregate_ = what;
+        claimed_aggregate_frame_ = raw;
+        last_progress_ = now;
+        advance(now, out);
+    }
+
+    // A group signature that verifies is a fact, whoever tells it.
+    template <class Sink>
+    void on_signatures(signatures_body const& what, instant now, Sink& out) {
+        auto* const s = std::get_if<collecting_shares>(&state_);
+        if (s == nullptr || what.signatures.size() != s->round.message_count()) return;
+        for (std::size_t k = 0; k < what.signatures.size(); ++k) {
+            if (!s->round.verifies(k, what.signatures[k])) return;
+        }
+        finish(what.signatures, now, out);
+    }
+
+    // Hands a seat's nonces to the round that wants them.
+    template <class Sink>
+    void use_nonces(slot from, Sink& out) {
+        if (from == terms_.self || !seats_[from].nonces) return;
+        auto const& nonces = seats_[from].nonces->nonces;
+        result<void> taken = ok();
+        if (auto* const one = std::get_if<collecting_nonces>(&state_)) taken = one->round.receive(from, nonces);
+        if (auto* const two = std::get_if<collecting_shares>(&state_)) taken = two->round.receive_nonces(from, nonces);
+        if (!taken) give_up(abort_reason::invalid_nonce, from, taken.error().message(), out);
+    }
+
+    // Hands a seat's shares to round two, if they were made under the same nonces.
+    template <class Sink>
+    void use_shares(slot from, Sink& out) {
+        auto* const two = std::get_if<collecting_shares>(&state_);
+        if (two == nullptr || from == terms_.self || !seats_[from].shares) return;
+        auto const& theirs = *seats_[from].shares;
+        if (theirs.transcript != two->transcript) return show_evidence(from, out);
+        auto const taken = two->round.receive(from, theirs.shares);
+        if (!taken) give_up(abort_reason::invalid_share, from, taken.error().message(), out);
+    }
+
+    // Moves on as far as what has arrived allows.
+    template <class Sink>
+    void advance(instant now, Sink& out) {
+        if (at() == phase::collecting_nonces) sign_when_complete(now, out);
+        if (at() == phase::collecting_shares) aggregate_when_complete(now, out);
+    }
+
+    template <class Sink>
+    void sign_when_complete(instant now, Sink& out) {
+        auto& round = std::get<collecting_nonces>(state_).round;
+        auto transcript = seats_.transcript(terms_.id);
+        if (under_hub()) {
+            if (!claimed_aggregate_) return;
+            if (auto const taken = round.receive_aggregate(claimed_aggregate_->nonces); !taken) {
+                return give_up(abort_reason::invalid_aggregate, hub(), taken.error().message(), out);
+            }
+            transcript = claimed_aggregate_->transcript;
+        } else if (!round.has_all_nonces()) {
+            return;
+        }
+        if (is_aggregating()) {
+            auto totals = round.aggregate_nonces();
+            if (!totals) return blame(totals.error(), out);
+            own_aggregate_ = aggregate_nonces_body{*transcript, std::move(totals).value()};
+        }
+        auto next = std::move(round).sign();
+        if (!next) return blame(next.error(), out);
+        auto const own = next.value().shares();
+        seats_[terms_.self].shares = shares_body{*transcript, {own.begin(), own.end()}};
+        state_ = collecting_shares{std::move(next).value(), *transcript};
+        begin_round(now, saturating_add(now, limits_->round_timeout));
+        out.push(notify{nonces_complete{terms_.id}});
+        if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
+        contribute(*seats_[terms_.self].shares, out);
+        for (slot s = 0; s < seats_.size() && at() == phase::collecting_shares; ++s) {
+            use_nonces(s, out);
+            use_shares(s, out);
+        }
+    }
+
+    template <class Sink>
+    void aggregate_when_complete(instant now, Sink& out) {
+        auto& two = std::get<collecting_shares>(state_);
+        if (!two.round.complete()) return;
+        if (under_hub() && two.round.has_all_nonces() &&
+            (seats_.transcript(terms_.id) != two.transcript || !two.round.nonces_match())) {
+            return give_up(abort_reason::invalid_aggregate, hub(),
+                           "the aggregator's nonce is not the sum of the signed nonces", out);
+        }
+        auto made = two.round.aggregate();
+        if (made) return finish(std::move(made).value(), now, out);
+        if (made.error() == musig2::errc::incomplete) return;  // under a hub, until its evidence is here
+        if (is_aggregating()) show_evidence_to_all(out);
+        blame(made.error(), out);
+    }
+
+    // ---- evidence ---------------------------------------------------------------------------------------
+
+    // Two frames that contradict each other: everyone gets both, and can see for themselves.
+    template <class Sink>
+    void convict(slot who, bytes const& first, bytes const& second, Sink& out) {
+        if (!is_open()) return;
+        out.push(notify{equivocation_proven{terms_.id, who, first, second}});
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (s == terms_.self || s == who) continue;
+            out.push(forward_frame{s, first});
+            out.push(forward_frame{s, second});
+        }
+        give_up(abort_reason::equivocation, who, text("signer ", who, " signed two different contributions"), out);
+    }
+
+    // Somebody signed under other nonces than we did: tell it all the signed nonces we have, once.
+    template <class Sink>
+    void show_evidence(slot to, Sink& out) {
+        if (std::exchange(seats_[to].was_sent_evidence, true)) return;
+        out.push(send_frame{to, *seats_[terms_.self].nonces});
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (s != to && !seats_[s].nonces_frame.empty()) out.push(forward_frame{to, seats_[s].nonces_frame});
+        }
+    }
+
+    // The hub's shares did not add up: every signer gets what it takes to find the culprit by itself.
+    template <class Sink>
+    void show_evidence_to_all(Sink& out) {
+        for (slot to = 0; to < seats_.size(); ++to) {
+            if (to == terms_.self) continue;
+            show_evidence(to, out);
+            out.push(send_frame{to, *seats_[terms_.self].shares});
+            for (slot s = 0; s < seats_.size(); ++s) {
+                if (s != to && !seats_[s].shares_frame.empty()) out.push(forward_frame{to, seats_[s].shares_frame});
+            }
+        }
+    }
+
+    // ---- asking again -----------------------------------------------------------------------------------
+
+    template <class Sink>
+    void answer(frame_header const& request, Sink& out) {
+        auto& seat = seats_[request.sender];
+        if (request.sequence <= seat.last_request) return;
+        seat.last_request = request.sequence;
+        if (auto const* const o = std::get_if<over>(&state_)) {
+            out.push(send_frame{request.sender, o->why});
+        } else {
+            resend(request.sender, out);
+        }
+    }
+
+    // What @p to may have missed. What it has provably used is left out.
+    template <class Sink>
+    void resend(slot to, Sink& out) {
+        auto const& own = seats_[terms_.self];
+        bool const used_nonces = seats_[to].shares.has_value();
+        if (is_initiator() && !seats_[to].nonces && is_open()) out.push(send_frame{to, propose_body{encode(plan())}});
+        if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.nonces});
+        if (own_aggregate_ && !used_nonces) out.push(send_frame{to, *own_aggregate_});
+        if (own.shares && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.shares});
+        if (auto const* const f = std::get_if<finished>(&state_)) {
+            if (is_aggregating()) out.push(send_frame{to, signatures_body{f->signatures}});
+            if (f->confirmed && f->confirmed_here) out.push(send_frame{to, broadcast_done_body{}});
+        }
+    }
+
+    template <class Sink>
+    void request_missing(Sink& out) {
+        auto const missing = at() == phase::collecting_nonces ? seats_.missing_nonces() : seats_.missing_shares();
+        if (under_hub() && !is_initiator()) {
+            out.push(send_frame{hub(), request_body{}});
+            return;
+        }
+        for (slot const s : missing) {
+            if (is_initiator() && !seats_[s].nonces) out.push(send_frame{s, propose_body{encode(plan())}});
+            if (!under_hub() || s == hub()) out.push(send_frame{s, request_body{}});
+        }
+    }
+
+    // ---- ends -------------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void finish(std::vector<signature> signatures, instant now, Sink& out) {
+        state_ = finished{std::move(signatures)};
+        auto& f = std::get<finished>(state_);
+        last_progress_ = now;
+        retry_.reset();
+        arm_broadcast(now);
+        if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{f.signatures}});
+        out.push(notify{completed{terms_.id, aggregate_key(), f.signatures, order_[0]}});
+        if (broadcast_by_) {
+            confirm(f, *broadcast_by_, out);
+        } else {
+            ask_to_broadcast(f, out);
+        }
+    }
+
+    template <class Sink>
+    void ask_to_broadcast(finished const& f, Sink& out) {
+        if (order_[f.view] == terms_.self) out.push(notify{should_broadcast{terms_.id, f.signatures}});
+    }
+
+    template <class Sink>
+    void confirm(finished& f, slot by, Sink& out) {
+        f.confirmed = true;
+        f.confirmed_here = by == terms_.self;
+        deadline_.reset();
+        out.push(notify{broadcast_confirmed{terms_.id, by}});
+    }
+
+    template <class Sink>
+    void on_broadcast_done(slot from, Sink& out) {
+        if (auto* const f = std::get_if<finished>(&state_)) {
+            if (!f->confirmed) confirm(*f, from, out);
+        } else if (is_open() && !broadcast_by_) {
+            broadcast_by_ = from;
+        }
+    }
+
+    template <class Sink>
+    void on_decline(slot from, decline_body const& v, Sink& out) {
+        if (is_open()) end({abort_reason::declined, from, v.reason}, std::nullopt, {}, out);
+    }
+
+    // A signer that gave its share has nothing left to abort with; others are needed.
+    template <class Sink>
+    void on_abort(slot from, abort_body const& v, Sink& out) {
+        if (!is_open() || seats_[from].shares) return;
+        end(v, from, {}, out);
+    }
+
+    template <class Sink>
+    void time_out(Sink& out) {
+        bool const first = at() == phase::collecting_nonces;
+        auto missing = first ? seats_.missing_nonces() : seats_.missing_shares();
+        auto const why = text(missing.size(), first ? " signers sent no nonces" : " signers sent no shares", " in time");
+        abort_body const what{abort_reason::timeout, std::nullopt, why};
+        out.push(send_frame{std::nullopt, what});
+        end(what, std::nullopt, std::move(missing), out);
+    }
+
+    // From an error of the scheme to the signer it names.
+    template <class Sink>
+    void blame(error const& e, Sink& out) {
+        if (e == musig2::errc::invalid_pubnonce) return give_up(abort_reason::invalid_nonce, e.index(), e.message(), out);
+        if (e == musig2::errc::invalid_psig) return give_up(abort_reason::invalid_share, e.index(), e.message(), out);
+        if (e == musig2::errc::invalid_aggnonce) return give_up(abort_reason::invalid_aggregate, hub(), e.message(), out);
+        give_up(abort_reason::self_check_failed, std::nullopt, e.message(), out);
+    }
+
+    // Ends the session for a reason found here, and tells everyone.
+    template <class Sink>
+    void give_up(abort_reason reason, std::optional<slot> culprit, std::string why, Sink& out) {
+        why.resize(std::min(why.size(), purpose_size_max));
+        abort_body const what{reason, culprit, std::move(why)};
+        out.push(send_frame{std::nullopt, what});
+        end(what, std::nullopt, {}, out);
+    }
+
+    // Ends the session. Secret nonces are wiped with the state that held them.
+    template <class Sink>
+    void end(abort_body const& what, std::optional<slot> reported_by, std::vector<slot> missing, Sink& out) {
+        state_ = over{what};
+        deadline_.reset();
+        retry_.reset();
+        out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, std::move(missing), what.text}});
+    }
+
+    session_terms<Backend> terms_;
+    limits const* limits_;
+    std::vector<slot> order_;
+    ledger seats_;
+    std::variant<awaiting_approval, collecting_nonces, collecting_shares, finished, over> state_;
+    deadline deadline_;  // of the round, or of the broadcast
+    deadline retry_;
+    instant last_progress_;
+    std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
+    bytes claimed_aggregate_frame_;
+    std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
+    std::optional<slot> broadcast_by_;  // said before we finished
+};
+
+}  // namespace muster::signing

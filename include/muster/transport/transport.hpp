@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What muster asks of a network: frames to named peers, and to be told what happens.
+///
+/// A transport knows peers by the id that their host key proves; whoever receives a frame knows who sent it.
+/// Frames of one protocol to one peer arrive whole, in order, at most once, as long as the connection lives;
+/// what was under way when it broke is lost, and the layer above repeats what matters.
+
+#include <functional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/result.hpp>
+#include <muster/peer/multiaddr.hpp>
+#include <muster/peer/peer_id.hpp>
+#include <muster/transport/errc.hpp>
+
+namespace muster::transport {
+
+using peer::multiaddr;
+using peer::peer_id;
+
+/// A connection to @p peer is up, dialled by either side. At most one per peer at a time.
+struct connected {
+    peer_id peer;
+    bool operator==(connected const&) const = default;
+};
+/// An attempt that `connect` began has failed.
+struct connect_failed {
+    peer_id peer;
+    error why;
+    bool operator==(connect_failed const&) const = default;
+};
+/// The connection to @p peer is gone.
+struct disconnected {
+    peer_id peer;
+    error why;
+    bool operator==(disconnected const&) const = default;
+};
+/// @p peer sent a frame. The sender is authenticated, the contents are only its claim.
+struct received {
+    peer_id peer;
+    bytes frame;
+    bool operator==(received const&) const = default;
+};
+/// A send to @p peer that was refused as `congested` may be tried again.
+struct writable {
+    peer_id peer;
+    bool operator==(writable const&) const = default;
+};
+/// What a transport tells a protocol.
+using event = std::variant<connected, connect_failed, disconnected, received, writable>;
+
+/// Takes a protocol's events.
+using event_handler = std::function<void(event const&)>;
+
+/// A network of peers.
+///
+/// Semantics:
+/// - `local()` is the own peer id.
+/// - `attach(protocol, handler)` names who takes the frames of a protocol; every handler is told about
+///   connections. `detach(protocol)` ends it, and the handler is not called afterwards.
+/// - `connect(peer, addresses)` begins to connect and returns at once; the outcome is an event. A second call
+///   while one is under way, or when connected, changes nothing. Refused with `no_address` or `closed`.
+/// - `disconnect(peer)` ends the connection; `disconnected` follows.
+/// - `send(peer, protocol, frame)` hands over one frame. Refused, without any effect, with `not_connected`,
+///   `congested` (back-pressure: a `writable` event follows), `too_large` or `closed`.
+/// - `close()` ends everything; no event follows.
+/// Handlers are called one at a time, never from inside one of these functions, and may call all of them.
+template <class T>
+concept transport = requires(T& t, T const& c, peer_id const& peer, std::span<multiaddr const> addresses,
+                             std::string_view protocol, bytes frame, event_handler handler) {
+    { c.local() } -> std::convertible_to<peer_id>;
+    { c.is_connected(peer) } -> std::same_as<bool>;
+    t.attach(protocol, std::move(handler));
+    t.detach(protocol);
+    { t.connect(peer, addresses) } -> std::same_as<result<void>>;
+    t.disconnect(peer);
+    { t.send(peer, protocol, std::move(frame)) } -> std::same_as<result<void>>;
+    t.close();
+};
+
+}  // namespace muster::transport

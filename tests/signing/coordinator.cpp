@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/signing/coordinator.hpp>
+
+#include <support/catch.hpp>
+#include <support/cluster.hpp>
+
+using namespace muster;
+using namespace muster::signing;
+using test::cluster;
+using test::verifies;
+
+TEMPLATE_TEST_CASE("a group signs, and exactly one of it should broadcast", "", mesh, aggregator) {
+    for (std::size_t const n : {2u, 3u, 5u, 9u}) {
+        cluster<TestType> group{n};
+        auto const request = group.request();
+        auto const id = group.nodes[1].signer->propose(request).value();
+        group.wires.run();
+        std::size_t broadcasters = 0;
+        for (auto& node : group.nodes) {
+            REQUIRE(node.template count<completed>() == 1);
+            CHECK(verifies(node.template last<completed>(), request));
+            CHECK(node.template last<completed>().signatures == group.nodes[0].template last<completed>().signatures);
+            broadcasters += node.template count<should_broadcast>();
+            CHECK(node.template count<peer_misbehaved>() == 0);
+            CHECK(node.signer->open_session_count() == 0);
+            CHECK(node.signer->find(id)->at() == phase::finished);
+        }
+        CHECK(broadcasters == 1);
+    }
+}
+
+TEMPLATE_TEST_CASE("several messages and tweaks in one session", "", mesh, aggregator) {
+    cluster<TestType> group{3};
+    auto request = group.request(4);
+    request.tweaks = {musig2::bip32_path{{0, 7}}, musig2::taproot{}};
+    request.messages[2] = digest32{{9}};
+    REQUIRE(group.nodes[0].signer->propose(request));
+    group.wires.run();
+    for (auto& node : group.nodes) {
+        for (std::size_t k = 0; k < 4; ++k) CHECK(verifies(node.template last<completed>(), request, k));
+    }
+}
+
+TEST_CASE("every election method finds one coordinator") {
+    for (auto const method : {election_method::lexicographic, election_method::hash_based,
+                              election_method::first_signer, election_method::last_signer}) {
+        cluster<> group{4};
+        auto request = group.request();
+        request.election = method;
+        auto const id = group.nodes[2].signer->propose(request).value();
+        group.wires.run();
+        auto const elected = group.nodes[0].last<completed>().coordinator;
+        if (method == election_method::first_signer) CHECK(elected == 0);
+        if (method == election_method::last_signer) CHECK(elected == 3);
+        for (auto& node : group.nodes) CHECK(node.last<completed>().coordinator == elected);
+        CHECK(group.at_slot(id, elected).count<should_broadcast>() == 1);
+    }
+}
+
+TEST_CASE("no nonce exists before the application approves") {
+    cluster<> group{3};
+    group.approves = [](std::size_t) { return false; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    for (std::size_t i : {1u, 2u}) {
+        CHECK(group.nodes[i].count<approval_requested>() == 1);
+        auto const* const s = group.nodes[i].signer->find(id);
+        REQUIRE(s != nullptr);
+        CHECK(s->at() == phase::awaiting_approval);
+        CHECK_FALSE(s->has_nonces(s->self()));
+    }
+    REQUIRE(group.nodes[1].signer->approve(id));
+    CHECK(group.nodes[1].signer->approve(id).error() == errc::wrong_state);
+    REQUIRE(group.nodes[2].signer->approve(id));
+    group.wires.run();
+    CHECK(group.nodes[0].count<completed>() == 1);
+}
+
+TEST_CASE("a decline ends the session everywhere, with its reason and its author") {
+    cluster<> group{3};
+    group.approves = [](std::size_t i) { return i != 2; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    REQUIRE(group.nodes[2].signer->decline(id, "not on Fridays"));
+    group.wires.run();
+    auto const who = group.nodes[2].signer->find(id)->self();
+    for (auto& node : group.nodes) {
+        auto const& e = node.last<aborted>();
+        CHECK(e.reason == abort_reason::declined);
+        CHECK(e.culprit == who);
+        CHECK(e.text == "not on Fridays");
+        CHECK(node.signer->open_session_count() == 0);
+    }
+}
+
+TEST_CASE("frames that overtake the proposal are kept and used") {
+    cluster<> group{3};
+    // Node 2 hears of the proposal last: hold back what node 0 sends to it.
+    std::vector<transport::memory_network::packet> held;
+    bool holding = true;
+    group.wires.set_filter([&](transport::memory_network::packet& p) {
+        bool const hold = holding && p.from == group.members[0].peer && p.to == group.members[2].peer;
+        if (hold) held.push_back(p);
+        return !hold;
+    });
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    CHECK(group.nodes[2].count<session_created>() == 0);
+    holding = false;
+    for (auto& p : held) REQUIRE(group.nodes[0].network->send(p.to, p.protocol, p.frame));
+    group.wires.run();
+    for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+}
+
+TEST_CASE("lost frames are asked for again") {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        cluster<> group{3};
+        splitmix64 random{seed};
+        int lossy = 16;
+        group.wires.set_filter([&](auto&) { return lossy-- < 0 || uniform(random, 2) == 0; });
+        REQUIRE(group.nodes[0].signer->propose(group.request()));
+        group.wires.run();
+        for (int i = 0; i < 12; ++i) group.advance(std::chrono::seconds{5});
+        INFO("seed " << seed);
+        for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+    }
+}
+
+TEST_CASE("aggregator: lost frames are asked for again") {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        cluster<aggregator> group{4};
+        splitmix64 random{seed};
+        int lossy = 16;
+        group.wires.set_filter([&](auto&) { return lossy-- < 0 || uniform(random, 2) == 0; });
+        REQUIRE(group.nodes[0].signer->propose(group.request()));
+        group.wires.run();
+        for (int i = 0; i < 12; ++i) group.advance(std::chrono::seconds{5});
+        INFO("seed " << seed);
+        for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+    }
+}
+
+TEST_CASE("duplicated and reordered frames change nothing") {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        cluster<> group{4};
+        splitmix64 random{seed};
+        std::vector<transport::memory_network::packet> copies;
+        group.wires.set_filter([&](transport::memory_network::packet& p) {
+            if (copies.size() < 200) copies.push_back(p);
+            return uniform(random, 3) != 0;  // a third is delayed instead
+        });
+        REQUIRE(group.nodes[0].signer->propose(group.request()));
+        group.wires.run();
+        group.wires.set_filter({});
+        while (!copies.empty()) {
+            auto const i = uniform(random, copies.size());
+            for (auto& node : group.nodes) {
+                if (node.network->local() == copies[i].from) {
+                    (void)node.network->send(copies[i].to, copies[i].protocol, copies[i].frame);
+                }
+            }
+            copies.erase(copies.begin() + static_cast<std::ptrdiff_t>(i));
+            group.wires.run();
+        }
+        for (int i = 0; i < 4; ++i) group.advance(std::chrono::seconds{10});
+        for (auto& node : group.nodes) {
+            CHECK(node.count<completed>() == 1);
+            CHECK(node.count<equivocation_proven>() == 0);
+            CHECK(node.count<peer_misbehaved>() == 0);
+        }
+    }
+}
+
+TEST_CASE("a silent signer leads to a timeout that names it") {
+    cluster<> group{3};
+    group.approves = [](std::size_t i) { return i != 1; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const silent = group.nodes[1].signer->find(id)->self();
+    group.advance(std::chrono::seconds{59});
+    CHECK(group.nodes[0].count<aborted>() == 0);
+    group.advance(std::chrono::seconds{1});
+    CHECK(group.nodes[0].last<aborted>().reason == abort_reason::timeout);
+    CHECK(group.nodes[0].last<aborted>().missing == std::vector<slot>{silent});
+    for (auto& node : group.nodes) CHECK(node.signer->open_session_count() == 0);
+    // The slot is free, and a retry is a new session with fresh nonces.
+    group.approves = [](std::size_t) { return true; };
+    auto const retry = group.nodes[0].signer->propose(group.request()).value();
+    CHECK(retry != id);
+    group.wires.run();
+    CHECK(group.nodes[0].count<completed>() == 1);
+}
+
+TEST_CASE("an unanswered approval expires") {
+    cluster<> group{2};
+    group.approves = [](std::size_t) { return false; };
+    auto request = group.request();
+    request.valid_for = std::chrono::seconds{30};
+    auto const id = group.nodes[0].signer->propose(request).value();
+    group.wires.run();
+    group.wires.set_filter([](auto&) { return false; });  // nobody hears the initiator's abort
+    group.advance(std::chrono::seconds{30});
+    CHECK(group.nodes[1].last<aborted>().reason == abort_reason::expired);
+    CHECK(group.nodes[1].signer->approve(id).error() == errc::wrong_state);
+}
+
+TEST_CASE("with no_timers nothing ever moves by itself") {
+    cluster<mesh, no_timers> group{3};
+    group.approves = [](std::size_t i) { return i != 1; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const events_before = group.nodes[0].events.size();
+    for (int i = 0; i < 48; ++i) {
+        group.clock.advance(std::chrono::hours{1});
+        CHECK(group.wires.run() == 0);
+    }
+    CHECK(group.nodes[0].events.size() == events_before);
+    CHECK(group.nodes[0].signer->find(id)->is_open());
+    // The application decides when time has passed.
+    CHECK(group.nodes[0].signer->cleanup_expired_sessions() == 1);
+    CHECK(group.nodes[0].last<aborted>().reason == abort_reason::timeout);
+    group.wires.run();
+    CHECK(group.nodes[2].signer->open_session_count() == 0);
+}
+
+TEST_CASE("with no_timers a finished session is never failed over by itself") {
+    limits bounds;
+    bounds.broadcast_timeout = std::chrono::seconds{5};
+    cluster<mesh, no_timers> group{3, bounds};
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    group.clock.advance(std::chrono::minutes{5});
+    for (auto& node : group.nodes) {
+        (void)node.signer->cleanup_expired_sessions();
+        CHECK(node.count<coordinator_failed>() == 0);
+    }
+}
+
+TEST_CASE("failover walks the list to its end, slot 0 included, and says so") {
+    for (auto const method : {election_method::lexicographic, election_method::hash_based,
+                              election_method::first_signer, election_method::last_signer}) {
+        cluster<> group{3};
+        auto request = group.request();
+        request.election = method;
+        auto const id = group.nodes[0].signer->propose(request).value();
+        group.wires.run();
+        auto& node = group.nodes[0];
+        auto const order = node.signer->find(id)->order();
+        for (std::size_t view = 0; view + 1 < order.size(); ++view) {
+            REQUIRE(node.signer->trigger_coordinator_failover(id));
+            CHECK(node.last<coordinator_failed>().old_coordinator == order[view]);
+            CHECK(node.last<coordinator_failed>().new_coordinator == order[view + 1]);
+        }
+        CHECK(node.count<should_broadcast>() == 1);  // its own turn came exactly once
+        CHECK(node.count<failover_exhausted>() == 0);
+        REQUIRE(node.signer->trigger_coordinator_failover(id));
+        CHECK(node.count<failover_exhausted>() == 1);
+        CHECK(node.signer->trigger_coordinator_failover(id).error() == errc::failover_exhausted);
+    }
+}
+
+TEST_CASE("with timers a silent coordinator is failed over; a confirmed one is not") {
+    limits bounds;
+    bounds.broadcast_timeout = std::chrono::seconds{30};
+    cluster<> group{3, bounds};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const order = group.nodes[0].signer->find(id)->order();
+    group.advance(std::chrono::seconds{30});
+    for (auto& node : group.nodes) CHECK(node.last<coordinator_failed>().new_coordinator == order[1]);
+    auto& second = group.at_slot(id, order[1]);
+    CHECK(second.count<should_broadcast>() == 1);
+    REQUIRE(second.signer->notify_broadcast_complete(id));
+    group.wires.run();
+    for (auto& node : group.nodes) {
+        CHECK(node.last<broadcast_confirmed>().by == order[1]);
+        CHECK(node.signer->trigger_coordinator_failover(id).error() == errc::wrong_state);
+    }
+    group.advance(std::chrono::minutes{5});
+    for (auto& node : group.nodes) CHECK(node.count<coordinator_failed>() == 1);
+}
+
+TEST_CASE("stuck sessions and old closed ones are cleaned up, and do not come back") {
+    limits bounds;
+    bounds.round_timeout = std::chrono::hours{2};
+    cluster<mesh, no_timers> group{2, bounds};
+    group.approves = [](std::size_t) { return false; };
+    auto request = group.request();
+    request.valid_for = std::chrono::hours{3};
+    bytes proposal_frame;
+    group.wires.set_filter([&](transport::memory_network::packet& p) {
+        if (proposal_frame.empty()) proposal_frame = p.frame;
+        return true;
+    });
+    auto const id = group.nodes[0].signer->propose(request).value();
+    group.wires.run();
+    group.clock.advance(std::chrono::minutes{9});
+    CHECK(group.nodes[1].signer->cleanup_expired_sessions() == 0);
+    group.clock.advance(std::chrono::minutes{1});
+    CHECK(group.nodes[1].signer->cleanup_expired_sessions() == 1);
+    CHECK(group.nodes[1].last<aborted>().reason == abort_reason::stuck);
+    group.clock.advance(std::chrono::minutes{10});
+    CHECK(group.nodes[1].signer->cleanup_expired_sessions() == 1);
+    CHECK(group.nodes[1].signer->find(id) == nullptr);
+    REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, proposal_frame));
+    group.wires.run();
+    CHECK(group.nodes[1].count<approval_requested>() == 1);
+    CHECK(group.nodes[1].signer->find(id) == nullptr);
+}
+
+TEST_CASE("requests that cannot be met are refused before anything is sent") {
+    cluster<> group{3};
+    auto& node = *group.nodes[0].signer;
+    auto const sent = group.wires.frames_delivered();
+    auto request = group.request();
+    request.signers[1] = test::make_keys(1, 77)[0].public_key();
+    CHECK(node.propose(request).error() == errc::unknown_signer);
+    request = group.request();
+    request.signers.erase(request.signers.begin());
+    CHECK(node.propose(request).error() == errc::not_in_roster);
+    request = group.request();
+    request.messages.clear();
+    CHECK(node.propose(request).error() == errc::invalid_proposal);
+    request = group.request();
+    request.signers.resize(1);
+    CHECK(node.propose(request).error() == errc::invalid_roster);
+    request = group.request();
+    request.tweaks = {musig2::taproot{}, musig2::bip32_path{{1}}};
+    CHECK(node.propose(request).error() == musig2::errc::tweak_order);
+    request = group.request();
+    request.messages[0] = tagged_payload{"t", bytes(33u << 10)};
+    CHECK(node.propose(request).error() == errc::invalid_proposal);
+    CHECK(node.approve(session_id{}).error() == errc::unknown_session);
+    CHECK(node.trigger_coordinator_failover(session_id{}).error() == errc::unknown_session);
+    CHECK(node.notify_broadcast_complete(session_id{}).error() == errc::unknown_session);
+    group.wires.run();
+    CHECK(group.wires.frames_delivered() == sent);
+    CHECK(node.sessions().empty());
+}
+
+TEST_CASE("open sessions are bounded, also per peer, and closed ones free their slot") {
+    limits bounds;
+    bounds.open_sessions_max = 4;
+    bounds.open_sessions_per_peer_max = 2;
+    cluster<> group{2, bounds};
+    group.approves = [](std::size_t) { return false; };
+    std::vector<session_id> ids;
+    for (int i = 0; i < 4; ++i) ids.push_back(group.nodes[0].signer->propose(group.request()).value());
+    group.wires.run();
+    CHECK(group.nodes[1].signer->open_session_count() == 2);
+    CHECK(group.nodes[0].count<aborted>() == 2);  // the other declined the rest as too many
+    CHECK(group.nodes[0].signer->propose(group.request()));
+    CHECK(group.nodes[0].signer->propose(group.request()));
+    CHECK(group.nodes[0].signer->propose(group.request()).error() == errc::too_many_sessions);
+    for (auto const& id : ids) (void)group.nodes[0].signer->abort(id, "enough");
+    group.wires.run();
+    CHECK(group.nodes[0].signer->propose(group.request()));
+}
+
+TEST_CASE("closed sessions are kept to a bound") {
+    limits bounds;
+    bounds.closed_sessions_max = 3;
+    cluster<> group{2, bounds};
+    for (int i = 0; i < 10; ++i) {
+        REQUIRE(group.nodes[0].signer->propose(group.request()));
+        group.advance(std::chrono::seconds{1});
+    }
+    CHECK(group.nodes[0].count<completed>() == 10);
+    CHECK(group.nodes[0].signer->sessions().size() == 3);
+    CHECK(group.nodes[1].signer->sessions().size() == 3);
+}
+
+TEST_CASE("a restart in round one ends the session with a reason, and the restarted signer joins new ones") {
+    cluster<> group{3};
+    group.approves = [](std::size_t i) { return i != 1; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    CHECK(group.nodes[0].signer->find(id)->at() == phase::collecting_nonces);
+    auto const who = group.nodes[2].signer->find(id)->self();
+    group.start(2, 999);
+    group.connect();
+    CHECK(group.nodes[0].last<aborted>().reason == abort_reason::restarted);
+    CHECK(group.nodes[0].last<aborted>().culprit == who);
+    group.approves = [](std::size_t) { return true; };
+    REQUIRE(group.nodes[2].signer->propose(group.request()));
+    group.wires.run();
+    for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+}
+
+TEST_CASE("a restart before anything was contributed is no harm: the proposal comes again") {
+    cluster<> group{3};
+    group.approves = [](std::size_t i) { return i == 0; };
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    group.approves = [](std::size_t) { return true; };
+    group.start(2, 999);
+    group.connect();
+    REQUIRE(group.nodes[1].signer->approve(group.nodes[1].signer->sessions().at(0)));
+    group.wires.run();
+    for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+}
+
+TEST_CASE("wake-ups early, twice and after the end are harmless") {
+    cluster<> group{3};
+    auto const wake_all = [&] {
+        for (auto& node : group.nodes) {
+            node.timers.fire();
+            node.timers.fire();
+        }
+        group.wires.run();
+    };
+    wake_all();
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    for (int i = 0; i < 30; ++i) {
+        wake_all();
+        group.wires.step();
+    }
+    group.wires.run();
+    wake_all();
+    for (auto& node : group.nodes) {
+        CHECK(node.count<completed>() == 1);
+        CHECK(node.count<peer_misbehaved>() == 0);
+        CHECK_FALSE(node.timers.armed());
+    }
+}
+
+TEST_CASE("a handler may command the coordinator that calls it") {
+    cluster<> group{2};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();  // approves from inside the handler
+    group.wires.run();
+    CHECK(group.nodes[1].count<completed>() == 1);
+    CHECK(std::holds_alternative<session_created>(
+        *std::find_if(group.nodes[1].events.begin(), group.nodes[1].events.end(),
+                      [](auto const& e) { return !std::holds_alternative<peer_identified>(e); })));
+    CHECK(group.nodes[1].signer->find(id)->is_confirmed() == false);
+}
+
+TEST_CASE("a closed coordinator stays silent") {
+    cluster<> group{2};
+    group.nodes[1].signer->close();
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    CHECK(group.nodes[1].count<session_created>() == 0);
+    group.nodes[1].timers.fire();
+}
+
+TEST_CASE("aggregator: frames are linear in the number of signers, mesh: quadratic") {
+    auto const frames = [](auto& group) {
+        auto const before = group.wires.frames_delivered();
+        REQUIRE(group.nodes[0].signer->propose(group.request()));
+        group.wires.run();
+        return group.wires.frames_delivered() - before;
+    };
+    for (std::size_t const n : {3u, 6u, 12u}) {
+        cluster<mesh> everyone{n};
+        cluster<aggregator> star{n};
+        CHECK(frames(everyone) == (n - 1) + 2 * n * (n - 1));
+        CHECK(frames(star) == 5 * (n - 1));
+    }
+}

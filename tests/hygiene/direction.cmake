@@ -2,7 +2,7 @@
 # Usage: cmake -DROOT=<include/muster> -P direction.cmake
 cmake_minimum_required(VERSION 3.25)
 
-set(core_may_use)
+set(core_may_use "")
 set(wire_may_use core)
 set(cache_may_use core wire)
 set(crypto_may_use core)

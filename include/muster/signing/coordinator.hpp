@@ -286,7 +286,7 @@ private:
         auto const now = time_.now();
         auto const left = std::min<duration>(plan.expires_at - time_.wall_now(), limits_.session_lifetime_max);
         return session_type{{id, std::make_shared<proposal const>(std::move(plan)), std::move(group), self, epoch_,
-                             saturating_add(now, std::max(left, duration::zero()))},
+                             saturating_add(now, std::max(left, duration::zero())), backend_},
                             limits_, now};
     }
 

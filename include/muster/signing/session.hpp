@@ -87,6 +87,7 @@ struct session_terms {
     slot self = 0;                               ///< Our index in the roster.
     boot_epoch epoch;                            ///< Ours.
     instant expires;                             ///< The plan's expiry, on our clock, clamped.
+    [[no_unique_address]] Backend backend = {};  ///< Computes.
 };
 
 /// One session. Move-only; one thread at a time. Memory: a few hundred octets per signer and message.
@@ -114,7 +115,7 @@ public:
         std::vector<musig2::message> messages;
         for (auto const& m : terms_.plan->messages) messages.push_back(to_message(m));
         MUSTER_TRY(auto round, musig2::round1<Backend>::open_many(
-                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)}));
+                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)}, terms_.backend));
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};

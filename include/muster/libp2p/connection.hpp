@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A libp2p connection over any ordered stream of octets, such as a TCP socket.
+///
+/// The upgrade is a ladder: multistream-select agrees on `/noise`, Noise says who is there and encrypts, then
+/// multistream-select inside the channel agrees on `/yamux/1.0.0`, and from then on there are streams, each of
+/// which begins with a negotiation of its own. This machine climbs the ladder by itself: raw octets of the socket go
+/// into `feed`, raw octets for the socket come from `take_output`, and in between there are events and commands.
+/// It holds no clock: its owner limits the time a connection may spend before `established`, and a stream before
+/// `stream_ready`.
+/// @see libp2p specs, connections/README.md, "Upgrading Connections".
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/overloaded.hpp>
+#include <muster/core/random.hpp>
+#include <muster/core/result.hpp>
+#include <muster/libp2p/connection/events.hpp>
+#include <muster/libp2p/connection/streams.hpp>
+#include <muster/libp2p/errc.hpp>
+#include <muster/libp2p/multistream.hpp>
+#include <muster/libp2p/noise.hpp>
+#include <muster/libp2p/role.hpp>
+#include <muster/libp2p/yamux.hpp>
+#include <muster/peer/identity.hpp>
+#include <muster/peer/peer_id.hpp>
+
+namespace muster::libp2p {
+
+/// One side of a connection. Movable; not thread-safe. A sink must not call back into it.
+///
+/// After every `feed` and every command, send what @ref take_output returns.
+class connection {
+public:
+    /// The side that opened the socket.
+    /// @param host      signs the handshake; not kept.
+    /// @param source    for the keys of this connection; not kept.
+    /// @param expected  who was dialled; anyone will do when absent.
+    /// @return errors of the source and of the keys.
+    template <secret_source Source>
+    [[nodiscard]] static result<connection> dial(peer::node_key const& host, Source& source,
+                                                 std::optional<peer::peer_id> expected, connection_options options) {
+        return make(role::dialer, host, source, std::move(expected), std::move(options));
+    }
+    /// The side that accepted the socket. See @ref dial.
+    template <secret_source Source>
+    [[nodiscard]] static result<connection> listen(peer::node_key const& host, Source& source,
+                                                   connection_options options) {
+        return make(role::listener, host, source, {}, std::move(options));
+    }
+
+    /// Takes octets that the socket received, in any portions. What goes wrong is the event `failed`, the last
+    /// one; later calls do nothing.
+    template <effect_sink<connection_event> Sink>
+    void feed(byte_view in, Sink& sink) {
+        while (!in.empty() && stage_ != stage::failed) {
+            auto const taken = step(in, sink);
+            if (!taken) return fail(taken.error(), sink);
+            in = in.subspan(taken.value());
+        }
+    }
+
+    /// The octets for the socket; empty when there is nothing to send. Also delivers events that commands caused. Once
+    /// `failed`, what it returns is the farewell.
+    template <effect_sink<connection_event> Sink>
+    [[nodiscard]] bytes take_output(Sink& sink) {
+        if (channel_) {
+            auto plain = std::exchange(plain_, {});
+            if (stage_ == stage::established) {
+                append(plain, streams_.take_output(sink));
+            } else if (stage_ == stage::failed) {
+                outbox<connection_event> nobody;
+                append(plain, streams_.take_output(nobody));
+            }
+            if (auto const sealed = channel_->seal(plain, output_); !sealed && stage_ != stage::failed) {
+                fail(sealed.error(), sink);
+            }
+        }
+        return std::exchange(output_, {});
+    }
+
+    /// How far the connection has come.
+    [[nodiscard]] libp2p::stage stage() const noexcept { return stage_; }
+    /// Who is at the other end; empty before the handshake is over.
+    [[nodiscard]] peer::peer_id const& peer() const noexcept { return peer_; }
+    /// Streams alive, those that are negotiating included.
+    [[nodiscard]] std::size_t stream_count() const noexcept { return streams_.size(); }
+
+    /// Opens a stream and proposes @p protocols, the most wanted first; `stream_ready` says which it became, or
+    /// `stream_closed` that it became none.
+    /// @return the stream's id; `not_established`; `too_many_streams`.
+    [[nodiscard]] result<stream_id> open_stream(std::vector<std::string> protocols) {
+        MUSTER_TRY(require_established());
+        return streams_.open(std::move(protocols));
+    }
+    /// Opens a stream for @p protocol. See above.
+    [[nodiscard]] result<stream_id> open_stream(std::string_view protocol) {
+        return open_stream(std::vector{std::string{protocol}});
+    }
+
+    /// Sends as much of @p octets as there is room for. `stream_writable` follows when a part was refused and there is
+    /// room again.
+    /// @return how many octets were accepted, from the front; `no_such_stream`; `stream_closed` after `close_stream`;
+    /// `not_established` before `stream_ready`.
+    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets) {
+        MUSTER_TRY(require_established());
+        return streams_.write(id, octets);
+    }
+
+    /// Says that the user is done with @p size octets of `stream_data`. Without it the other side may send 256 KiB and
+    /// then waits: that is back-pressure. A stream that is gone is ignored.
+    void consume(stream_id id, std::size_t size) {
+        if (stage_ == stage::established) streams_.consume(id, size);
+    }
+
+    /// Half-closes: this side sends no more, and may go on receiving.
+    [[nodiscard]] result<void> close_stream(stream_id id) {
+        MUSTER_TRY(require_established());
+        return streams_.close(id);
+    }
+
+    /// Ends the stream at once, both ways. No event names it again.
+    void reset_stream(stream_id id) {
+        if (stage_ == stage::established) streams_.reset(id);
+    }
+
+    /// Closes and forgets a stream whose user is gone, without taking from the other side what is on its way. No event
+    /// names it again.
+    void abandon_stream(stream_id id) {
+        if (stage_ == stage::established) streams_.abandon(id);
+    }
+
+    /// Asks the other side to answer with @p opaque, as `ping_answered`.
+    /// @return `not_established`, or `flooded` while 16 pings are unanswered.
+    [[nodiscard]] result<void> ping(std::uint32_t opaque) {
+        MUSTER_TRY(require_established());
+        return streams_.ping(opaque);
+    }
+
+    /// Tells the other side that no more streams are accepted. Streams that are open go on; when they have ended, or
+    /// at once, the owner closes the socket.
+    void shutdown() {
+        if (stage_ == stage::established) streams_.go_away();
+    }
+
+private:
+    using negotiation = std::variant<multistream::dialer, multistream::listener>;
+
+    connection(role side, noise::handshake handshake, connection_options options)
+        : side_{side}, negotiation_{negotiate(noise::protocol)}, handshake_{std::move(handshake)},
+          streams_{side, std::move(options)} {
+        take_negotiation(output_);
+    }
+
+    template <secret_source Source>
+    [[nodiscard]] static result<connection> make(role side, peer::node_key const& host, Source& source,
+                                                 std::optional<peer::peer_id> expected, connection_options options) {
+        MUSTER_TRY(auto static_key, crypto::x25519_key::generate(source));
+        MUSTER_TRY(auto handshake,
+                   noise::handshake::make(side, host, std::move(static_key), source, std::move(expected)));
+        return connection{side, std::move(handshake), std::move(options)};
+    }
+
+    [[nodiscard]] result<void> require_established() const {
+        if (stage_ == stage::established) return ok();
+        return error{errc::not_established, stage_ == stage::failed ? "the connection has failed"
+                                                                    : "the connection is still being set up"};
+    }
+
+    /// A negotiation of the ladder, where there is one protocol to agree on.
+    [[nodiscard]] negotiation negotiate(std::string_view protocol) {
+        wanted_ = {std::string{protocol}};
+        if (side_ == role::dialer) return multistream::dialer{wanted_};
+        return multistream::listener{};
+    }
+    void take_negotiation(bytes& out) {
+        append(out, std::visit([](auto& side) { return side.take_output(); }, negotiation_));
+    }
+    [[nodiscard]] result<multistream::progress> feed_negotiation(byte_view in, bytes& out) {
+        auto came_to = std::visit(overloaded{[&](multistream::dialer& d) { return d.feed(in); },
+                                             [&](multistream::listener& l) { return l.feed(in, wanted_); }},
+                                  negotiation_);
+        take_negotiation(out);
+        return came_to;
+    }
+
+    /// Takes a part of @p in, at least one octet, and says how much.
+    template <class Sink>
+    [[nodiscard]] result<std::size_t> step(byte_view in, Sink& sink) {
+        if (channel_) {
+            bytes plain;
+            auto const opened = channel_->open(in, plain);
+            MUSTER_TRY(feed_plain(plain, sink));
+            MUSTER_TRY(opened);
+            return in.size();
+        }
+        if (stage_ == stage::handshaking) return shake_hands(in);
+        MUSTER_TRY(auto const came_to, feed_negotiation(in, output_));
+        if (came_to.agreed) {
+            stage_ = stage::handshaking;
+            append(output_, handshake_->take_output());
+        }
+        return came_to.consumed;
+    }
+
+    [[nodiscard]] result<std::size_t> shake_hands(byte_view in) {
+        MUSTER_TRY(auto const taken, handshake_->feed(in));
+        append(output_, handshake_->take_output());
+        if (handshake_->finished()) {
+            MUSTER_TRY(auto secured, handshake_->finish());
+            peer_ = secured.peer;
+            channel_.emplace(std::move(secured.channel));
+            handshake_.reset();
+            stage_ = stage::negotiating;
+            negotiation_ = negotiate(yamux::protocol);
+            take_negotiation(plain_);
+        }
+        return taken;
+    }
+
+    template <class Sink>
+    [[nodiscard]] result<void> feed_plain(byte_view plain, Sink& sink) {
+        if (stage_ == stage::negotiating) {
+            MUSTER_TRY(auto const came_to, feed_negotiation(plain, plain_));
+            if (!came_to.agreed) return ok();
+            plain = plain.subspan(came_to.consumed);
+            stage_ = stage::established;
+            sink.push(established{peer_});
+        }
+        return streams_.feed(plain, sink);
+    }
+
+    template <class Sink>
+    void fail(error const& reason, Sink& sink) {
+        stage_ = stage::failed;
+        handshake_.reset();
+        sink.push(failed{reason});
+    }
+
+    role side_;
+    libp2p::stage stage_ = stage::negotiating;
+    std::vector<std::string> wanted_;
+    negotiation negotiation_;
+    std::optional<noise::handshake> handshake_;
+    std::optional<noise::channel> channel_;
+    peer::peer_id peer_;
+    stream_set streams_;
+    bytes plain_;   ///< For the channel, ahead of the streams.
+    bytes output_;  ///< For the socket.
+};
+
+}  // namespace muster::libp2p

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What happens on a libp2p connection, and the bounds of one.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/result.hpp>
+#include <muster/libp2p/yamux/frame.hpp>
+#include <muster/libp2p/yamux/stream.hpp>
+#include <muster/peer/peer_id.hpp>
+
+namespace muster::libp2p {
+
+using yamux::stream_id;
+
+/// Who opened a stream.
+enum class direction : std::uint8_t { inbound, outbound };
+
+/// How a stream ended.
+enum class end_of_stream : std::uint8_t {
+    finished,  ///< Both sides said that they are done.
+    reset,     ///< The other side broke it off, or broke the rules of its negotiation.
+    refused,   ///< The other side speaks none of the protocols that were proposed.
+};
+
+/// The other side has proved who it is, and streams can be opened.
+struct established {
+    peer::peer_id peer;
+    bool operator==(established const&) const = default;
+};
+/// A protocol was agreed on; the stream carries it from here on.
+struct stream_ready {
+    stream_id id;
+    std::string protocol;
+    libp2p::direction direction;
+    bool operator==(stream_ready const&) const = default;
+};
+/// Octets arrived, in order; say `consume` when done with them.
+struct stream_data {
+    stream_id id;
+    bytes octets;
+    bool operator==(stream_data const&) const = default;
+};
+/// A write that was cut short may go on.
+struct stream_writable {
+    stream_id id;
+    bool operator==(stream_writable const&) const = default;
+};
+/// The other side sends no more on the stream. It may still read.
+struct stream_half_closed {
+    stream_id id;
+    bool operator==(stream_half_closed const&) const = default;
+};
+/// The stream is gone; no event names it again.
+struct stream_closed {
+    stream_id id;
+    end_of_stream reason;
+    bool operator==(stream_closed const&) const = default;
+};
+/// A ping of ours came back.
+struct ping_answered {
+    std::uint32_t opaque;
+    bool operator==(ping_answered const&) const = default;
+};
+/// The other side accepts no new streams and means to end the connection; 0 is the normal reason.
+struct gone_away {
+    std::uint32_t code;
+    bool operator==(gone_away const&) const = default;
+};
+/// The connection is over, its streams with it. Send what output is left and close the socket.
+struct failed {
+    error reason;
+    bool operator==(failed const&) const = default;
+};
+
+/// What happened.
+using connection_event = std::variant<established, stream_ready, stream_data, stream_writable, stream_half_closed,
+                                      stream_closed, ping_answered, gone_away, failed>;
+
+/// What a connection offers, and its bounds.
+struct connection_options {
+    std::vector<std::string> protocols;  ///< Accepted on streams that the other side opens.
+    yamux::options streams;              ///< Bounds of the multiplexer.
+};
+
+/// How far a connection has come. Its owner sets a time limit to everything before `established`.
+enum class stage : std::uint8_t {
+    negotiating,  ///< Agreeing on a protocol, in the clear or in the channel.
+    handshaking,  ///< Proving who is who.
+    established,  ///< Carrying streams.
+    failed,       ///< Over.
+};
+
+}  // namespace muster::libp2p

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The streams of an established connection: yamux, and the negotiation at the start of every stream.
+///
+/// A stream begins with multistream-select and carries its protocol afterwards. Octets of the negotiation are consumed
+/// here; the rest is the user's. A negotiation that fails resets its stream and nothing else.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/overloaded.hpp>
+#include <muster/core/result.hpp>
+#include <muster/libp2p/connection/events.hpp>
+#include <muster/libp2p/errc.hpp>
+#include <muster/libp2p/multistream.hpp>
+#include <muster/libp2p/role.hpp>
+#include <muster/libp2p/yamux.hpp>
+
+namespace muster::libp2p {
+
+/// Negotiated streams over one secure stream of octets. A part of `connection`. Movable; not thread-safe.
+class stream_set {
+public:
+    stream_set(role side, connection_options options)
+        : protocols_{std::move(options.protocols)}, session_{side, options.streams} {}
+
+    /// Takes plaintext of the other side. @return the errors of `yamux::session::feed`.
+    template <effect_sink<connection_event> Sink>
+    [[nodiscard]] result<void> feed(byte_view in, Sink& sink) {
+        outbox<yamux::event> events;
+        auto const fed = session_.feed(in, events);
+        handle(events.take(), sink);
+        return fed;
+    }
+
+    /// The plaintext to send now.
+    template <effect_sink<connection_event> Sink>
+    [[nodiscard]] bytes take_output(Sink& sink) {
+        for (auto& event : ended_.take()) sink.push(std::move(event));
+        outbox<yamux::event> events;
+        auto out = session_.take_output(events);
+        handle(events.take(), sink);
+        return out;
+    }
+
+    /// @copydoc connection::open_stream
+    [[nodiscard]] result<stream_id> open(std::vector<std::string> protocols) {
+        if (protocols.empty()) return error{errc::no_common_protocol, "a stream needs a protocol to propose"};
+        MUSTER_TRY(auto const id, session_.open());
+        auto& s = streams_.try_emplace(id).first->second;
+        s.negotiation = multistream::dialer{std::move(protocols)};
+        send_negotiation(id, s);
+        return id;
+    }
+
+    /// @copydoc connection::write
+    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets) {
+        MUSTER_TRY(auto* const s, require(id));
+        if (!s->ready()) return error{errc::not_established, text("stream ", id, " has not agreed on a protocol yet")};
+        if (s->close_wanted) return error{errc::stream_closed, text("stream ", id, " was closed for writing")};
+        if (!flush(id, *s)) return std::size_t{0};
+        return session_.write(id, octets);
+    }
+
+    /// @copydoc connection::consume
+    void consume(stream_id id, std::size_t size) { session_.consume(id, size); }
+
+    /// @copydoc connection::close_stream
+    [[nodiscard]] result<void> close(stream_id id) {
+        MUSTER_TRY(auto* const s, require(id));
+        s->close_wanted = true;
+        if (s->ready() && flush(id, *s)) close_now(id, *s);
+        return ok();
+    }
+
+    /// @copydoc connection::reset_stream
+    void reset(stream_id id) {
+        session_.reset_stream(id);
+        streams_.erase(id);
+    }
+
+    /// @copydoc connection::abandon_stream
+    void abandon(stream_id id) {
+        auto const found = streams_.find(id);
+        if (found == streams_.end()) return;
+        if (!found->second.ready() || !flush(id, found->second)) return reset(id);
+        streams_.erase(found);
+        session_.abandon(id);
+    }
+
+    [[nodiscard]] result<void> ping(std::uint32_t opaque) { return session_.ping(opaque); }
+    void go_away() { session_.go_away(yamux::go_away_code::normal); }
+
+    /// Streams that the user knows of.
+    [[nodiscard]] std::size_t size() const noexcept { return streams_.size(); }
+
+private:
+    struct stream {
+        std::variant<std::monostate, multistream::dialer, multistream::listener> negotiation;  ///< None when done.
+        bytes unsent;                   ///< Our part of the negotiation that the window does not admit yet.
+        bool close_wanted = false;      ///< The user is done sending.
+        bool we_closed = false;         ///< FIN was sent.
+        bool they_closed = false;
+
+        [[nodiscard]] bool ready() const noexcept { return negotiation.index() == 0; }
+        [[nodiscard]] bool outbound() const noexcept { return negotiation.index() == 1; }
+    };
+
+    [[nodiscard]] stream* find(stream_id id) {
+        auto const found = streams_.find(id);
+        return found == streams_.end() ? nullptr : &found->second;
+    }
+    [[nodiscard]] result<stream*> require(stream_id id) {
+        if (auto* const s = find(id)) return s;
+        return error{errc::no_such_stream, text("stream ", id, " is not open")};
+    }
+
+    /// Sends what the negotiation still owes; true when nothing is left.
+    bool flush(stream_id id, stream& s) {
+        if (s.unsent.empty()) return true;
+        auto const sent = session_.write(id, s.unsent);
+        if (!sent) return false;
+        s.unsent.erase(s.unsent.begin(), s.unsent.begin() + static_cast<std::ptrdiff_t>(sent.value()));
+        return s.unsent.empty();
+    }
+
+    void send_negotiation(stream_id id, stream& s) {
+        std::visit(overloaded{[](std::monostate) {}, [&](auto& side) { append(s.unsent, side.take_output()); }},
+                   s.negotiation);
+        (void)flush(id, s);
+    }
+
+    /// Says FIN. When the other side has said it before, the stream is over and the next output tells so.
+    void close_now(stream_id id, stream& s) {
+        if (std::exchange(s.we_closed, true)) return;
+        (void)session_.close(id);
+        if (!s.they_closed) return;
+        streams_.erase(id);
+        ended_.push(stream_closed{id, end_of_stream::finished});
+    }
+
+    template <class Sink>
+    void handle(std::vector<yamux::event> events, Sink& sink) {
+        for (auto& event : events) {
+            std::visit([&](auto& e) { on(e, sink); }, event);
+        }
+    }
+
+    template <class Sink>
+    void on(yamux::stream_opened const& e, Sink&) {
+        streams_.try_emplace(e.id).first->second.negotiation = multistream::listener{};
+    }
+
+    template <class Sink>
+    void on(yamux::data& e, Sink& sink) {
+        auto* const s = find(e.id);
+        if (s == nullptr) return;
+        if (s->ready()) {
+            sink.push(stream_data{e.id, std::move(e.octets)});
+        } else {
+            negotiate(e.id, *s, e.octets, sink);
+        }
+    }
+
+    template <class Sink>
+    void negotiate(stream_id id, stream& s, byte_view in, Sink& sink) {
+        auto const came_to = std::visit(
+            overloaded{[](std::monostate) -> result<multistream::progress> { return multistream::progress{}; },
+                       [&](multistream::dialer& d) { return d.feed(in); },
+                       [&](multistream::listener& l) { return l.feed(in, protocols_); }},
+            s.negotiation);
+        if (!came_to) return give_up(id, s, came_to.error(), sink);
+        session_.consume(id, came_to.value().consumed);
+        send_negotiation(id, s);
+        if (!came_to.value().agreed) return;
+        auto const way = s.outbound() ? direction::outbound : direction::inbound;
+        s.negotiation = std::monostate{};
+        sink.push(stream_ready{id, *came_to.value().agreed, way});
+        auto const rest = in.subspan(came_to.value().consumed);
+        if (!rest.empty()) sink.push(stream_data{id, to_bytes(rest)});
+        if (s.close_wanted && flush(id, s)) close_now(id, s);
+    }
+
+    /// Ends a stream whose negotiation failed. One that the user never heard of ends unheard.
+    template <class Sink>
+    void give_up(stream_id id, stream const& s, error const& why, Sink& sink) {
+        bool const known = s.outbound();
+        reset(id);
+        if (known) {
+            sink.push(stream_closed{id, why == errc::no_common_protocol ? end_of_stream::refused : end_of_stream::reset});
+        }
+    }
+
+    template <class Sink>
+    void on(yamux::window_opened const& e, Sink& sink) {
+        auto* const s = find(e.id);
+        if (s == nullptr || !flush(e.id, *s) || !s->ready()) return;
+        if (s->close_wanted) {
+            close_now(e.id, *s);
+        } else {
+            sink.push(stream_writable{e.id});
+        }
+    }
+
+    template <class Sink>
+    void on(yamux::half_closed const& e, Sink& sink) {
+        auto* const s = find(e.id);
+        if (s == nullptr) return;
+        if (!s->ready()) return give_up(e.id, *s, error{errc::malformed, "closed while negotiating"}, sink);
+        s->they_closed = true;
+        sink.push(stream_half_closed{e.id});
+        if (!s->we_closed) return;
+        streams_.erase(e.id);
+        sink.push(stream_closed{e.id, end_of_stream::finished});
+    }
+
+    template <class Sink>
+    void on(yamux::reset const& e, Sink& sink) {
+        auto* const s = find(e.id);
+        if (s == nullptr) return;
+        bool const known = s->ready() || s->outbound();
+        streams_.erase(e.id);
+        if (known) sink.push(stream_closed{e.id, end_of_stream::reset});
+    }
+
+    template <class Sink>
+    void on(yamux::ping_answered const& e, Sink& sink) {
+        sink.push(ping_answered{e.opaque});
+    }
+
+    template <class Sink>
+    void on(yamux::gone_away const& e, Sink& sink) {
+        sink.push(gone_away{e.code});
+    }
+
+    std::vector<std::string> protocols_;
+    yamux::session session_;
+    std::map<stream_id, stream> streams_;  ///< At most as many as the session has.
+    outbox<connection_event> ended_;       ///< Ended by a command; told with the next output.
+};
+
+}  // namespace muster::libp2p

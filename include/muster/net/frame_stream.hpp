@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Frames on a stream of octets: each behind its length as a varint. Both directions, no I/O.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/result.hpp>
+#include <muster/transport/errc.hpp>
+#include <muster/wire/varint.hpp>
+
+namespace muster::net {
+
+/// Cuts received octets into frames. Holds at most one frame and what came in with it.
+class frame_reader {
+public:
+    /// @param frame_size_max  octets of a frame; longer ones are refused before they are kept.
+    explicit frame_reader(std::size_t frame_size_max) noexcept : frame_size_max_{frame_size_max} {}
+
+    /// Adds octets of the stream.
+    void feed(byte_view in) {
+        if (at_ != 0 && at_ == pending_.size()) {
+            pending_.clear();
+            at_ = 0;
+        }
+        append(pending_, in);
+    }
+
+    /// The next whole frame, or none yet. Call until none. The frame is borrowed until the next call.
+    /// @return `too_large`, or what is wrong with a length; the stream is of no use afterwards.
+    [[nodiscard]] result<std::optional<byte_view>> next() {
+        auto const rest = byte_view{pending_}.subspan(at_);
+        MUSTER_TRY(auto const length, wire::parse_varint(rest));
+        if (!length) return std::optional<byte_view>{};
+        if (length->value > frame_size_max_) {
+            return error{transport::errc::too_large, text("a frame of ", length->value, " octets is announced, at most ",
+                                                          frame_size_max_, " are taken")};
+        }
+        auto const size = static_cast<std::size_t>(length->value);
+        if (rest.size() - length->size < size) {
+            pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
+            return std::optional<byte_view>{};
+        }
+        at_ += length->size + size;
+        return std::optional{rest.subspan(length->size, size)};
+    }
+
+private:
+    std::size_t frame_size_max_;
+    bytes pending_;
+    std::size_t at_ = 0;
+};
+
+/// Frames waiting to be written. Bounded; what does not fit is refused whole.
+class frame_writer {
+public:
+    explicit frame_writer(std::size_t queue_max) noexcept : queue_max_{queue_max} {}
+
+    /// Queues a frame; false, and nothing is queued, when that exceeds the bound while others wait.
+    [[nodiscard]] bool try_push(byte_view frame) {
+        if (size() != 0 && size() + frame.size() + wire::varint_size_max > queue_max_) return false;
+        wire::append_varint(queue_, frame.size());
+        append(queue_, frame);
+        return true;
+    }
+    /// What is to be written next.
+    [[nodiscard]] byte_view front() const noexcept { return byte_view{queue_}.subspan(at_); }
+    /// Forgets what was written.
+    void pop(std::size_t written) {
+        at_ += written;
+        if (at_ == queue_.size() || at_ >= compact_at) {
+            queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
+        }
+    }
+    /// Octets waiting.
+    [[nodiscard]] std::size_t size() const noexcept { return queue_.size() - at_; }
+
+private:
+    static constexpr std::size_t compact_at = 256u << 10;  // moves what is left at most once per so many octets
+
+    std::size_t queue_max_;
+    bytes queue_;
+    std::size_t at_ = 0;
+};
+
+}  // namespace muster::net

@@ -133,7 +133,7 @@ TEST_CASE("a tweak to infinity or out of range is refused and leaves the context
     CHECK(after.aggregate() != before);
 }
 
-TEST_CASE("keys that cancel are refused; an empty list too") {
+TEST_CASE("keys that cancel are refused, an empty list too") {
     CHECK(backend_under_test.key_agg({}).error() == errc::no_keys);
 }
 

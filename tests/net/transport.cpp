@@ -89,7 +89,7 @@ TEST_CASE("dialling somebody else's address is noticed before anything is said")
     CHECK(b.count<connected>() == 0);
 }
 
-TEST_CASE("addresses are tried one after another; when none answers the last reason is told") {
+TEST_CASE("addresses are tried one after another, when none answers the last reason is told") {
     boost::asio::io_context io;
     node a{io, 0}, b{io, 1};
     tcp::acceptor taken{io, tcp::endpoint{boost::asio::ip::address_v4::loopback(), 0}};

@@ -260,7 +260,7 @@ TEST_CASE("failover walks the list to its end, slot 0 included, and says so") {
     }
 }
 
-TEST_CASE("with timers a silent coordinator is failed over; a confirmed one is not") {
+TEST_CASE("with timers a silent coordinator is failed over, a confirmed one is not") {
     limits bounds;
     bounds.broadcast_timeout = std::chrono::seconds{30};
     cluster<> group{3, bounds};

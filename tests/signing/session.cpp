@@ -376,7 +376,7 @@ TEST_CASE("a false share is pinned on its author, by everyone alike") {
     }
 }
 
-TEST_CASE("an abort from a signer whose share we hold does not stop us; one whose share we need does") {
+TEST_CASE("an abort from a signer whose share we hold does not stop us, one whose share we need does") {
     mesh_stage s{3};
     s.bring_to(phase::collecting_shares);
     auto const shares1 = mesh_stage::sent<shares_body>(s.tell(1, 0, request_body{}));

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The control socket: JSON lines over a Unix socket that only its owner may open.
+///
+/// A client sends one line, a request. The co-signer answers with lines, the last of which has `"final": true` and an
+/// exit code. Only the filesystem's permissions say who may ask: mode 0600, in a directory of mode 0700.
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/streambuf.hpp>
+
+#include <muster/core/result.hpp>
+#include <muster/json/signing.hpp>
+
+namespace cosigner {
+
+using muster::result;
+using value = muster::json::value;
+
+/// One client of a running co-signer. Answers are queued and written in order.
+class control_client : public std::enable_shared_from_this<control_client> {
+public:
+    using request_handler = std::function<void(std::shared_ptr<control_client> const&, value const&)>;
+
+    control_client(boost::asio::local::stream_protocol::socket socket, request_handler on_request)
+        : socket_{std::move(socket)}, on_request_{std::move(on_request)} {}
+
+    void start();
+    /// Sends one line.
+    void say(value const& line);
+    /// Sends the last line and closes.
+    void finish(value line, int exit_code);
+    [[nodiscard]] bool is_gone() const noexcept { return gone_; }
+
+private:
+    void write();
+
+    boost::asio::local::stream_protocol::socket socket_;
+    boost::asio::streambuf input_{64u << 10};  // a longer request is not understood
+    request_handler on_request_;
+    std::deque<std::string> lines_;
+    bool writing_ = false;
+    bool finishing_ = false;
+    bool gone_ = false;
+};
+
+/// Accepts clients on a socket file of mode 0600.
+class control_server {
+public:
+    control_server(boost::asio::io_context& io, control_client::request_handler on_request)
+        : acceptor_{io}, on_request_{std::move(on_request)} {}
+
+    /// Replaces a socket file that a process which is gone left behind.
+    [[nodiscard]] result<void> listen(std::string const& path);
+
+private:
+    void accept();
+
+    boost::asio::local::stream_protocol::acceptor acceptor_;
+    control_client::request_handler on_request_;
+};
+
+/// Sends @p request to the co-signer at @p path and hands every line to @p on_line.
+/// @return the exit code of the last line, or `not_running`.
+[[nodiscard]] result<int> ask(std::string const& path, value const& request,
+                              std::function<void(value const&)> const& on_line);
+
+}  // namespace cosigner

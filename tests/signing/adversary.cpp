@@ -211,6 +211,26 @@ TEST_CASE("a roster entry whose signer never named that peer is refused") {
     CHECK(group.nodes[1].last<peer_misbehaved>().why == errc::invalid_binding);
 }
 
+TEST_CASE("expiries at the ends of time are clamped or refused, not computed with") {
+    for (auto const millis : {std::int64_t{INT64_MAX}, std::int64_t{INT64_MAX - 1}, std::int64_t{0}, std::int64_t{INT64_MIN}}) {
+        cluster<> group{2};
+        group.approves = [](std::size_t) { return false; };
+        proposal plan;
+        plan.roster = group.members;
+        plan.messages = {digest32{{1}}};
+        plan.expires_at = from_unix_millis(millis);
+        auto const encoded = encode(plan);
+        frame_header const header{id_of(encoded), {{9}}, 0, 1, kind::propose};
+        auto const raw = encode_frame(header, propose_body{encoded}, test::node_keys(0).node).value();
+        REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, raw));
+        group.wires.run();
+        CHECK(group.nodes[1].count<approval_requested>() == (millis > 0 ? 1 : 0));
+        if (millis <= 0) continue;
+        auto const until = group.nodes[1].signer->next_deadline();
+        CHECK(until == group.clock.now() + limits{}.session_lifetime_max);
+    }
+}
+
 TEST_CASE("garbage costs its sender the connection and nobody else anything") {
     cluster<> group{3};
     stranger mallory{group.wires, test::node_keys(50)};

@@ -323,6 +323,9 @@ TEST_CASE("requests that cannot be met are refused before anything is sent") {
     request.messages.clear();
     CHECK(node.propose(request).error() == errc::invalid_proposal);
     request = group.request();
+    request.valid_for = duration::zero();
+    CHECK(node.propose(request).error() == errc::invalid_proposal);
+    request = group.request();
     request.signers.resize(1);
     CHECK(node.propose(request).error() == errc::invalid_roster);
     request = group.request();

@@ -267,6 +267,9 @@ private:
             }
             plan.roster.push_back(std::move(known->who));
         }
+        if (request.valid_for <= duration::zero()) {
+            return error{errc::invalid_proposal, "a proposal must be valid for some time; valid_for is not positive"};
+        }
         if (!found_self) return error{errc::not_in_roster, text("our key ", to_hex(signer_key()), " is not a signer")};
         plan.messages = std::move(request.messages);
         plan.tweaks = std::move(request.tweaks);
@@ -284,9 +287,12 @@ private:
         for (auto const& m : plan.roster) keys.push_back(m.signer);
         MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
         auto const now = time_.now();
-        auto const left = std::min<duration>(plan.expires_at - time_.wall_now(), limits_.session_lifetime_max);
+        // Clamped before it becomes nanoseconds: a hostile expiry would overflow.
+        using std::chrono::milliseconds;
+        duration const left = std::clamp(plan.expires_at - time_.wall_now(), milliseconds{0},
+                                         std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max));
         return session_type{{id, std::make_shared<proposal const>(std::move(plan)), std::move(group), self, epoch_,
-                             saturating_add(now, std::max(left, duration::zero())), backend_},
+                             saturating_add(now, left), backend_},
                             limits_, now};
     }
 

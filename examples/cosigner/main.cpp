@@ -34,7 +34,7 @@ struct arguments {
     // run
     run_options run;
     std::string drill;
-    std::int64_t round_timeout = 60, broadcast_timeout = 30;
+    std::int64_t round_timeout = 300, broadcast_timeout = 30;
     // propose, verify
     std::string file, digest, purpose, election = "lexicographic", path, taproot, key, signature;
     std::vector<std::string> with;

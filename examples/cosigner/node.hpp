@@ -36,7 +36,7 @@ struct run_options {
     bool json = false;                ///< Events as JSON lines instead of text.
     bool hold_broadcast = false;      ///< Wait for `cosigner broadcast` when elected.
     bool false_share = false;         ///< A drill: send a false partial signature and be found out.
-    std::chrono::seconds round_timeout{60};
+    std::chrono::seconds round_timeout{300};  ///< People take their time.
     std::chrono::seconds broadcast_timeout{30};
 };
 

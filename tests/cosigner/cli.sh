@@ -4,7 +4,7 @@ set -u
 cosigner=$1
 dir=$(mktemp -d)
 pids=()
-trap 'kill -9 "${pids[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'kill -9 "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 failures=0
 
 # expect CODE PATTERN COMMAND...: exit code and output must match.
@@ -20,7 +20,13 @@ expect() {
 }
 # wait_for FILE PATTERN: until a process has said so; gives up after a minute.
 wait_for() {
-    timeout 60 tail -n +1 -F "$1" 2>/dev/null | grep -qm 1 -E "$2" || { echo "FAILED: no /$2/ in $1"; cat "$1"; failures=$((failures + 1)); }
+    timeout 60 grep -qm 1 -E "$2" < <(exec tail --pid=$$ -n +1 -F "$1" 2>/dev/null) ||
+        { echo "FAILED: no /$2/ in $1"; cat "$1"; failures=$((failures + 1)); }
+}
+# A process that was killed holds its directory's lock until it is really gone.
+kill_bob() {
+    kill -9 "$pid_bob"
+    wait "$pid_bob" 2>/dev/null
 }
 start() { # NAME OPTION...
     local name=$1
@@ -86,7 +92,7 @@ expect 4 'not hardened|below 2' "$cosigner" propose "$dir/alice" "$dir/file" --w
 expect 4 'no session begins with' "$cosigner" approve "$dir/alice" abcdef
 
 # A signer that is killed while others wait: they end the session with a reason, in bounded time.
-kill -9 "$pid_bob"
+kill_bob
 expect 1 'timeout; nothing came from bob' "$cosigner" propose "$dir/alice" "$dir/file" --with bob
 # Restarted, it signs again with the same key.
 port=$(sed 's|.*/tcp/\([0-9]*\)/.*|\1|' <<<"$bob_address")
@@ -96,7 +102,7 @@ wait_for "$dir/bob.log" peer_identified
 expect 0 "$key" "$cosigner" propose "$dir/alice" "$dir/file" --with bob
 
 # A process that holds its question, answered from outside.
-kill -9 "$pid_bob"
+kill_bob
 start bob --approve ask
 wait_for "$dir/bob.log" peer_identified
 "$cosigner" propose "$dir/alice" "$dir/file" --with bob >"$dir/held" 2>&1 &

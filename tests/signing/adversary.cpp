@@ -231,6 +231,47 @@ TEST_CASE("expiries at the ends of time are clamped or refused, not computed wit
     }
 }
 
+TEST_CASE("a stranger's proposals occupy nothing and ask nobody") {
+    cluster<> group{2};
+    stranger mallory{group.wires, test::node_keys(50)};
+    auto const mine = peer::bind(mallory.keys.signer, mallory.keys.node.id()).value();
+    for (byte i = 0; i < 20; ++i) {
+        proposal plan;
+        plan.roster = {{mallory.keys.signer.public_key(), mallory.keys.node.id(), mine}, group.members[0]};
+        plan.messages = {digest32{{i}}};
+        plan.expires_at = group.clock.wall_now() + std::chrono::hours{5};
+        auto const encoded = encode(plan);
+        mallory.say(group.members[0].peer, id_of(encoded), 0, propose_body{encoded});
+    }
+    group.wires.run();
+    CHECK(group.nodes[0].count<approval_requested>() == 0);
+    CHECK(group.nodes[0].signer->sessions().empty());
+}
+
+TEST_CASE("signers who tell of another boot epoch to each of their peers are found out") {
+    cluster<> group{3};
+    group.approves = [](std::size_t i) { return i != 2; };
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const liar = group.nodes[2].signer->find(id)->self();
+    group.nodes[2].signer->close();
+    auto const keys = test::node_keys(2);
+    test::predictable source{5};
+    bytes first;
+    for (std::size_t to : {0u, 1u}) {
+        boot_epoch const epoch{{static_cast<byte>(to + 1)}};
+        auto const nonce = musig2::portable{}.nonce_gen(source, {.key = keys.signer.public_key()}).value();
+        body const what = nonces_body{{nonce.second}};
+        auto const raw = encode_frame({id, epoch, liar, 1, kind::nonces}, what, keys.node).value();
+        REQUIRE(group.nodes[2].network->send(group.members[to].peer, cosign_protocol, raw));
+    }
+    group.wires.run();
+    for (std::size_t i : {0u, 1u}) {
+        CHECK(group.nodes[i].last<aborted>().reason == abort_reason::restarted);
+        CHECK(group.nodes[i].last<aborted>().culprit == liar);
+    }
+}
+
 TEST_CASE("garbage costs its sender the connection and nobody else anything") {
     cluster<> group{3};
     stranger mallory{group.wires, test::node_keys(50)};
@@ -253,13 +294,13 @@ TEST_CASE("garbage costs its sender the connection and nobody else anything") {
     for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
 }
 
-TEST_CASE("a flood of frames for sessions that do not exist is bounded per peer") {
+TEST_CASE("a flood of frames for sessions that do not exist is bounded per peer, and is no crime") {
     cluster<> group{3};
     stranger mallory{group.wires, test::node_keys(50)};
     for (byte i = 0; i < 100; ++i) mallory.say(group.members[0].peer, session_id{{i}}, 0, request_body{});
     group.wires.run();
-    CHECK(group.nodes[0].count<peer_misbehaved>() == 16);  // then it was disconnected
-    CHECK_FALSE(mallory.network.is_connected(group.members[0].peer));
+    CHECK(group.nodes[0].count<peer_misbehaved>() == 0);  // honest peers send such frames when a proposal is lost
+    CHECK(mallory.network.is_connected(group.members[0].peer));
     CHECK(group.nodes[0].signer->sessions().empty());
     REQUIRE(group.nodes[1].signer->propose(group.request()));
     group.wires.run();
@@ -277,7 +318,7 @@ TEST_CASE("a peer that sends faster than it may is held back, and may go on late
     for (int i = 0; i < 30; ++i) mallory.say(group.members[0].peer, session_id{{1}}, 0, request_body{});
     group.wires.run();
     auto const held_back = group.nodes[0].count<peer_misbehaved>();
-    CHECK(held_back >= 9);
+    CHECK(held_back == 1);  // told once, dropped silently from then on
     CHECK(group.nodes[0].last<peer_misbehaved>().why == errc::rate_limited);
     group.clock.advance(std::chrono::seconds{1});
     for (int i = 0; i < 10; ++i) mallory.say(group.members[0].peer, session_id{{1}}, 0, request_body{});

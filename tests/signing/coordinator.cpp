@@ -330,7 +330,7 @@ TEST_CASE("requests that cannot be met are refused before anything is sent") {
     CHECK(node.propose(request).error() == errc::invalid_roster);
     request = group.request();
     request.tweaks = {musig2::taproot{}, musig2::bip32_path{{1}}};
-    CHECK(node.propose(request).error() == musig2::errc::tweak_order);
+    CHECK(node.propose(request).error() == errc::invalid_proposal);
     request = group.request();
     request.messages[0] = tagged_payload{"t", bytes(33u << 10)};
     CHECK(node.propose(request).error() == errc::invalid_proposal);
@@ -345,6 +345,7 @@ TEST_CASE("requests that cannot be met are refused before anything is sent") {
 TEST_CASE("open sessions are bounded, also per peer, and closed ones free their slot") {
     limits bounds;
     bounds.open_sessions_max = 4;
+    bounds.open_sessions_reserved = 1;
     bounds.open_sessions_per_peer_max = 2;
     cluster<> group{2, bounds};
     group.approves = [](std::size_t) { return false; };
@@ -439,6 +440,65 @@ TEST_CASE("a handler may command the coordinator that calls it") {
     CHECK(group.nodes[1].signer->find(id)->is_confirmed() == false);
 }
 
+TEST_CASE("an early wake-up uses the timer up, and it is armed again") {
+    cluster<> group{2};
+    group.approves = [](std::size_t) { return false; };
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    auto const armed = group.nodes[0].timers.armed();
+    REQUIRE(armed);
+    group.nodes[0].timers.disarm();  // as a one-shot timer that fired early
+    group.nodes[0].timers.fire();
+    CHECK(group.nodes[0].timers.armed() == armed);
+}
+
+TEST_CASE("a handler that throws loses nothing but its own event") {
+    cluster<> group{2};
+    bool thrown = false;
+    group.approves = [&](std::size_t) -> bool {
+        if (!std::exchange(thrown, true)) throw std::runtime_error{"handler"};
+        return true;
+    };
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    CHECK_THROWS_AS(group.wires.run(), std::runtime_error);
+    group.wires.run();
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    CHECK(group.nodes[0].count<completed>() == 1);
+}
+
+TEST_CASE("congestion is worked off: only what was refused is repeated") {
+    cluster<> group{2};
+    transport::memory_network narrow{{.frame_size_max = 1u << 20, .frames_in_flight_max = 4}};
+    // A cluster of its own on narrow wires.
+    std::vector<std::unique_ptr<transport::memory_transport>> ends;
+    std::deque<manual_timers> alarms(2);
+    std::deque<cluster<>::coordinator> signers;
+    std::size_t done = 0, crimes = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+        ends.push_back(std::make_unique<transport::memory_transport>(narrow, group.members[i].peer));
+        signers.emplace_back(cluster<>::coordinator::parts{*ends[i], group.registry, alarms[i], group.clock, test::node_keys(i),
+                                                           boot_epoch{{static_cast<byte>(i)}}, {}, {}, test::predictable{i + 1}},
+                             [&, i](event const& e) {
+                                 if (auto const* const asked = std::get_if<approval_requested>(&e)) {
+                                     (void)signers[i].approve(asked->session);
+                                 }
+                                 done += std::holds_alternative<completed>(e) ? 1u : 0u;
+                                 crimes += std::holds_alternative<peer_misbehaved>(e) ? 1u : 0u;
+                             });
+    }
+    REQUIRE(ends[0]->connect(group.members[1].peer, {}));
+    narrow.run();
+    for (int i = 0; i < 6; ++i) REQUIRE(signers[0].propose(group.request()));
+    CHECK(narrow.run(5000) < 5000);
+    for (int i = 0; i < 6; ++i) {
+        group.clock.advance(std::chrono::seconds{10});
+        for (auto& a : alarms) a.fire_due(group.clock.now());
+        CHECK(narrow.run(5000) < 5000);
+    }
+    CHECK(done == 12);
+    CHECK(crimes == 0);
+}
+
 TEST_CASE("a closed coordinator stays silent") {
     cluster<> group{2};
     group.nodes[1].signer->close();
@@ -446,6 +506,8 @@ TEST_CASE("a closed coordinator stays silent") {
     group.wires.run();
     CHECK(group.nodes[1].count<session_created>() == 0);
     group.nodes[1].timers.fire();
+    CHECK(group.nodes[1].signer->propose(group.request()).error() == errc::wrong_state);
+    CHECK_FALSE(group.nodes[1].timers.armed());
 }
 
 TEST_CASE("aggregator: frames are linear in the number of signers, mesh: quadratic") {

@@ -222,7 +222,7 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
                 case kind::propose: CHECK(at == target); break;
                 case kind::broadcast_done:
                     CHECK(at == target);
-                    CHECK(s.sessions[0].is_confirmed() == (target == phase::finished));
+                    CHECK_FALSE(s.sessions[0].is_confirmed());  // slot 0 is elected, not slot 1
                     break;
             }
             if (target == phase::over && kind_of(what) != kind::request && kind_of(what) != kind::propose) {
@@ -300,8 +300,12 @@ TEST_CASE("a request is answered with the same contribution, once per sequence n
     s.sessions[0].handle(request, s.now, out);
     auto const first = out.take();
     auto const again = mesh_stage::sent<shares_body>(first);
+    s.now += std::chrono::seconds{1};
     s.sessions[0].handle(request, s.now, out);  // replayed
     CHECK(out.empty());
+    CHECK(s.tell(0, 1, request_body{}).size() == first.size());
+    CHECK(s.tell(0, 1, request_body{}).empty());  // too soon
+    s.now += std::chrono::seconds{1};
     CHECK(mesh_stage::sent<shares_body>(s.tell(0, 1, request_body{})) == again);
 }
 
@@ -434,16 +438,29 @@ TEST_CASE("a nonce that is no point is pinned on its author when it is used") {
     CHECK(mesh_stage::told<aborted>(end)->culprit == 2u);
 }
 
-TEST_CASE("a signature that was broadcast before we finished is not broadcast again") {
-    mesh_stage s{3};
+TEST_CASE("a claim to have broadcast counts when it is its author's turn, and not before") {
+    mesh_stage s{3};  // first_signer: slot 0 is elected, then 1, then 2
     s.bring_to(phase::collecting_shares);
     auto const shares1 = mesh_stage::sent<shares_body>(s.tell(1, 0, request_body{}));
     auto const shares2 = mesh_stage::sent<shares_body>(s.tell(2, 0, request_body{}));
-    s.tell(0, 1, broadcast_done_body{});
+    CHECK(s.tell(0, 1, broadcast_done_body{}).empty());  // there is no signature yet
     s.tell(0, 1, shares1);
     auto const done = s.tell(0, 2, shares2);
-    CHECK(mesh_stage::told<should_broadcast>(done) == nullptr);
-    CHECK(mesh_stage::told<broadcast_confirmed>(done)->by == 1);
+    CHECK(mesh_stage::told<should_broadcast>(done) != nullptr);
+    CHECK(mesh_stage::told<broadcast_confirmed>(done) == nullptr);
+    outbox<session_effect> out;
+    REQUIRE(s.sessions[0].trigger_coordinator_failover(s.now, out));
+    auto const moved = out.take();
+    CHECK(mesh_stage::told<coordinator_failed>(moved)->new_coordinator == 1);
+    CHECK(mesh_stage::told<broadcast_confirmed>(moved)->by == 1);
+
+    mesh_stage t{3};
+    t.bring_to(phase::collecting_shares);
+    auto const mine = mesh_stage::sent<shares_body>(t.tell(0, 1, request_body{}));
+    auto const third = mesh_stage::sent<shares_body>(t.tell(2, 1, request_body{}));
+    t.tell(1, 0, broadcast_done_body{});
+    t.tell(1, 0, mine);
+    CHECK(mesh_stage::told<broadcast_confirmed>(t.tell(1, 2, third))->by == 0);
 }
 
 TEST_CASE("aggregator: a hub that lies about the sum is named once the signed nonces are on the table") {
@@ -468,11 +485,101 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     s.tell(1, 0, nonces0);
     s.tell(1, 2, nonces2);
     s.tell(1, 2, shares2);
-    auto const verdict = s.tell(1, 0, shares_body{claim.transcript, {musig2::psig{{1}}}});
+    auto const verdict = s.tell(1, 0, shares_body{ledger::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
     REQUIRE(star::told<aborted>(verdict) != nullptr);
     CHECK(star::told<aborted>(verdict)->reason == abort_reason::invalid_aggregate);
     CHECK(star::told<aborted>(verdict)->culprit == 0u);
     (void)shares1;
+}
+
+TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody") {
+    using star = stage<aggregator>;
+    star s{3};
+    auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
+    auto const nonces1 = star::sent<nonces_body>(s.approve(1));
+    auto const nonces2 = star::sent<nonces_body>(s.approve(2));
+    nonces_body const nonces0{{hub.second}};
+    ledger all{3};
+    all.file(0, nonces0, {});
+    all.file(1, nonces1, {});
+    all.file(2, nonces2, {});
+    auto const transcript = *all.transcript(s.id);
+    aggregate_nonces_body const truth{transcript, {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+    aggregate_nonces_body const lie{transcript, {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0]}).value()}};
+    s.tell(1, 0, truth);
+    auto const honest2 = star::sent<shares_body>(s.tell(2, 0, lie));
+    // Slot 2's honest share is of another sum: slot 1 does not add it up, and shows slot 2 what it was told.
+    s.tell(1, 0, nonces0);
+    s.tell(1, 2, nonces2);
+    auto const effects = s.tell(1, 2, honest2);
+    CHECK(star::told<aborted>(effects) == nullptr);
+    auto const shown = std::count_if(effects.begin(), effects.end(),
+                                     [](auto const& e) { return std::holds_alternative<forward_frame>(e); });
+    CHECK(shown >= 1);
+    auto const verdict = s.tell(2, 0, truth);  // as forwarded: two sums under the hub's signature
+    CHECK(star::told<aborted>(verdict)->reason == abort_reason::equivocation);
+    CHECK(star::told<aborted>(verdict)->culprit == 0u);
+    CHECK(s.tell(1, 0, shares_body{ledger::bind_sums(transcript, truth.nonces), {musig2::psig{{1}}}}).size() == 1);
+    s.now += std::chrono::minutes{2};
+    auto const end = s.wake(1);
+    CHECK(star::told<aborted>(end)->reason == abort_reason::timeout);
+    CHECK_FALSE(star::told<aborted>(end)->culprit);
+}
+
+TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody, the signed frames are shown") {
+    using star = stage<aggregator>;
+    star s{3};
+    auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
+    auto const other1 = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[1].signer.public_key()}).value();
+    auto const nonces1 = star::sent<nonces_body>(s.approve(1));
+    auto const nonces2 = star::sent<nonces_body>(s.approve(2));
+    nonces_body const nonces0{{hub.second}};
+    ledger all{3};
+    all.file(0, nonces0, {});
+    all.file(1, nonces1, {});
+    all.file(2, nonces2, {});
+    aggregate_nonces_body const honest{*all.transcript(s.id), {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+    auto const bound = ledger::bind_sums(honest.transcript, honest.nonces);
+    s.tell(2, 0, honest);
+    s.tell(2, 0, nonces0);
+    s.tell(2, 1, nonces_body{{other1.second}});  // slot 1 told the hub another nonce
+    s.tell(2, 0, shares_body{bound, {musig2::psig{{1}}}});
+    auto const effects = s.tell(2, 1, shares_body{bound, {musig2::psig{{2}}}});
+    CHECK(star::told<aborted>(effects) == nullptr);
+    bool const shown = std::any_of(effects.begin(), effects.end(), [](auto const& e) {
+        auto const* const f = std::get_if<forward_frame>(&e);
+        return f != nullptr && f->to == 0;
+    });
+    CHECK(shown);  // the hub will see two nonces that slot 1 signed
+    CHECK(star::told<aborted>(s.tell(2, 1, nonces1))->culprit == 1u);
+}
+
+TEST_CASE("a share under nonces that nobody has is missing, and its author is named by that at the deadline") {
+    mesh_stage s{3};
+    s.bring_to(phase::collecting_shares);
+    auto bogus = mesh_stage::sent<shares_body>(s.tell(1, 0, request_body{}));
+    auto const honest = mesh_stage::sent<shares_body>(s.tell(2, 0, request_body{}));
+    bogus.transcript.octets[0] ^= 1;
+    s.tell(0, 1, bogus);
+    s.tell(0, 2, honest);
+    // Asked again, it is shown the evidence again.
+    auto const again = s.tell(0, 1, request_body{});
+    CHECK(std::any_of(again.begin(), again.end(), [](auto const& e) { return std::holds_alternative<forward_frame>(e); }));
+    s.now += std::chrono::minutes{2};
+    auto const end = s.wake(0);
+    CHECK(mesh_stage::told<aborted>(end)->missing == std::vector<slot>{1});
+}
+
+TEST_CASE("hearsay is not passed on as a finding, and names only signers that exist") {
+    mesh_stage s{3};
+    s.bring_to(phase::collecting_nonces);
+    s.tell(0, 1, abort_body{abort_reason::invalid_share, 4'000'000'000u, "x"});
+    CHECK_FALSE(mesh_stage::sent<abort_body>(s.tell(0, 2, request_body{})).culprit);
+    mesh_stage t{3};
+    t.bring_to(phase::collecting_nonces);
+    auto const end = t.tell(0, 1, abort_body{abort_reason::invalid_share, 2, "x"});
+    CHECK(mesh_stage::told<aborted>(end)->culprit == 2u);
+    CHECK_FALSE(mesh_stage::sent<abort_body>(t.tell(0, 2, request_body{})).culprit);
 }
 
 TEST_CASE("aggregator: a signer ignores sums from anyone but the hub, and a second sum convicts the hub") {

@@ -79,6 +79,7 @@ private:
 
 namespace detail {
 inline void append_text(std::string& out, std::string_view part) { out.append(part); }
+inline void append_text(std::string& out, char part) { out.push_back(part); }
 inline void append_text(std::string& out, std::integral auto part) { out.append(std::to_string(part)); }
 }  // namespace detail
 

@@ -99,6 +99,9 @@ public:
         return nonces_.receive(position, nonces);
     }
 
+    /// The sums of all nonces that were signed under, one per message.
+    [[nodiscard]] std::span<aggnonce const> signed_under() const noexcept { return aggnonces_; }
+
     [[nodiscard]] bool has(std::uint32_t position) const noexcept { return shares_.has(position); }
     [[nodiscard]] bool complete() const noexcept { return shares_.complete(); }
     [[nodiscard]] bool has_all_nonces() const noexcept { return nonces_.complete(); }

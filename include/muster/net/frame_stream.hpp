@@ -24,10 +24,6 @@ public:
 
     /// Adds octets of the stream.
     void feed(byte_view in) {
-        if (at_ != 0 && at_ == pending_.size()) {
-            pending_.clear();
-            at_ = 0;
-        }
         append(pending_, in);
     }
 
@@ -36,21 +32,24 @@ public:
     [[nodiscard]] result<std::optional<byte_view>> next() {
         auto const rest = byte_view{pending_}.subspan(at_);
         MUSTER_TRY(auto const length, wire::parse_varint(rest));
-        if (!length) return std::optional<byte_view>{};
+        if (!length) return wait();
         if (length->value > frame_size_max_) {
             return error{transport::errc::too_large, text("a frame of ", length->value, " octets is announced, at most ",
                                                           frame_size_max_, " are taken")};
         }
         auto const size = static_cast<std::size_t>(length->value);
-        if (rest.size() - length->size < size) {
-            pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
-            return std::optional<byte_view>{};
-        }
+        if (rest.size() - length->size < size) return wait();
         at_ += length->size + size;
         return std::optional{rest.subspan(length->size, size)};
     }
 
 private:
+    // Nothing whole is left: what was handed out is forgotten.
+    [[nodiscard]] std::optional<byte_view> wait() {
+        pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
+        return std::nullopt;
+    }
+
     std::size_t frame_size_max_;
     bytes pending_;
     std::size_t at_ = 0;

@@ -110,15 +110,33 @@ private:
         void accept(std::shared_ptr<tcp::acceptor> const& acceptor) {
             acceptor->async_accept([self = shared_from_this(), acceptor](boost::system::error_code const& ec, tcp::socket socket) {
                 if (self->closed || ec == boost::asio::error::operation_aborted) return;
-                if (!ec) self->on_accepted(std::move(socket));
-                self->accept(acceptor);
+                if (!ec) {
+                    self->on_accepted(std::move(socket));
+                    return self->accept(acceptor);
+                }
+                // Out of descriptors, most likely: trying again at once would spin.
+                auto const pause = std::make_shared<boost::asio::steady_timer>(self->executor, std::chrono::milliseconds{100});
+                pause->async_wait([self, acceptor, pause](boost::system::error_code const&) {
+                    if (!self->closed) self->accept(acceptor);
+                });
             });
         }
 
         void on_accepted(tcp::socket socket) {
-            auto const pending = static_cast<std::size_t>(std::count_if(
-                links.begin(), links.end(), [](auto const& l) { return !l->outbound() && !l->is_established(); }));
-            if (pending >= options.pending_inbound_max || links.size() >= options.connections_max) return;
+            std::size_t inbound = 0, pending = 0;
+            std::shared_ptr<link> oldest;  // of those being set up: it makes room, so silence cannot shut the door
+            for (auto const& l : links) {
+                if (l->outbound()) continue;
+                ++inbound;
+                if (l->is_established()) continue;
+                ++pending;
+                if (!oldest || l->began() < oldest->began()) oldest = l;
+            }
+            if (pending >= options.pending_inbound_max && oldest) {
+                links.erase(oldest);
+                oldest->abandon();
+            }
+            if (inbound >= options.connections_max - options.connections_max / 4) return;  // the rest is for dialling
             crypto::system_random random;
             auto machine = libp2p::connection::listen(host, random, connection_options());
             if (machine) add_link(std::move(socket), std::move(machine).value(), false);
@@ -272,11 +290,28 @@ private:
         }
 
         void disconnect(peer::peer_id const& who) {
-            dials.erase(who);
+            error const why{transport::errc::closed, "disconnected on purpose"};
+            if (auto const dialled = dials.find(who); dialled != dials.end()) {
+                auto const d = dialled->second;
+                dials.erase(dialled);
+                if (d->setting_up) {
+                    links.erase(d->setting_up);
+                    d->setting_up->abandon();
+                }
+                boost::system::error_code ignored;
+                if (d->socket) d->socket->close(ignored);
+                if (d->resolver) d->resolver->cancel();
+                tell(transport::connect_failed{who, why});
+            }
             auto const found = active.find(who);
             if (found == active.end()) return;
             auto const l = found->second;
-            l->end(error{transport::errc::closed, "disconnected on purpose"});
+            l->end(why);
+            // What it had sent is not delivered any more.
+            std::erase_if(queue, [&](auto const& item) {
+                auto const* const r = std::get_if<transport::received>(&item.second);
+                return r != nullptr && r->peer == who;
+            });
         }
 
         [[nodiscard]] result<void> send(peer::peer_id const& who, std::string_view protocol, byte_view frame) {
@@ -332,18 +367,25 @@ private:
             boost::asio::post(executor, [self = shared_from_this()] { self->deliver(); });
         }
         void deliver() {
+            delivering = false;
+            auto const again = std::shared_ptr<void>{nullptr, [this](void*) {
+                if (!queue.empty() && !closed) deliver_later();  // a handler threw: the rest is not lost
+            }};
             while (!queue.empty() && !closed) {
                 auto const [protocol, what] = std::move(queue.front());
                 queue.pop_front();
+                std::vector<std::string> names{protocol};
                 if (protocol.empty()) {
-                    auto const everyone = handlers;
-                    for (auto const& [name, handler] : everyone) handler(what);
-                } else if (auto const found = handlers.find(protocol); found != handlers.end()) {
+                    names.clear();
+                    for (auto const& [name, handler] : handlers) names.push_back(name);
+                }
+                for (auto const& name : names) {
+                    auto const found = handlers.find(name);  // an earlier handler may have detached it
+                    if (found == handlers.end() || closed) continue;
                     auto const handler = found->second;  // it may detach itself
                     handler(what);
                 }
             }
-            delivering = false;
         }
 
         void close() {

@@ -82,7 +82,8 @@ namespace detail {
 
 /// Whether @p signer stated that @p id speaks for it. About 45 us.
 [[nodiscard]] inline bool verify_binding(crypto::public_key const& signer, peer_id const& id, binding const& b) {
-    return crypto::verify_bip340(crypto::to_xonly(signer), detail::binding_digest(id).view(), b);
+    return crypto::is_valid(signer) &&
+           crypto::verify_bip340(crypto::to_xonly(signer), detail::binding_digest(id).view(), b);
 }
 
 }  // namespace muster::peer

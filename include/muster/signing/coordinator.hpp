@@ -22,6 +22,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -65,7 +66,7 @@ struct signing_request {
 ///
 /// Transport, registry, timers and clock are borrowed and must outlive it. Not thread-safe: call it from the one
 /// thread (or strand) that the transport calls back on. Events reach the handler one at a time, after the
-/// state that they tell of is in place, and the handler may call any member. Neither copyable nor movable.
+/// state that they tell of is in place, and the handler may call any member (but not destroy the coordinator). Neither copyable nor movable.
 template <transport::transport Transport, signer_registry Registry, timers Timers, clock Clock,
           musig2::backend Backend = musig2::portable, class Options = default_options>
 class coordinator {
@@ -122,7 +123,8 @@ public:
     /// @return its id, or `unknown_signer`, `not_in_roster`, `invalid_roster`, `invalid_proposal`,
     ///         `too_many_sessions`, or what key aggregation and nonce generation refuse. Nothing is sent then.
     [[nodiscard]] result<session_id> propose(signing_request request) {
-        MUSTER_TRY(require_free_slot());
+        if (closed_) return error{errc::wrong_state, "this coordinator was closed"};
+        MUSTER_TRY(require_free_slot(limits_.open_sessions_max));
         MUSTER_TRY(auto plan, plan_for(std::move(request)));
         MUSTER_TRY(check(plan, limits_));
         auto encoded = encode(plan);
@@ -189,6 +191,8 @@ public:
 
     /// The deadline may have passed. Timers call it; calling it early, late or twice is harmless.
     void wake() {
+        if (closed_) return;
+        armed_.reset();  // an early wake-up used the timer up
         auto const now = time_.now();
         for_each_session([&](session_id const&, session_type& s, auto& out) { s.wake(now, out); });
         settle();
@@ -201,6 +205,7 @@ public:
         alarm_.attach({});
         network_.detach(cosign_protocol);
         sessions_.clear();
+        (void)events_.take();
     }
 
     // ---- questions --------------------------------------------------------------------------------------
@@ -242,10 +247,9 @@ private:
 
     // ---- making sessions --------------------------------------------------------------------------------
 
-    [[nodiscard]] result<void> require_free_slot() const {
-        if (open_session_count() < limits_.open_sessions_max) return ok();
-        return error{errc::too_many_sessions, text("all ", limits_.open_sessions_max,
-                                                   " sessions are open; finish or abort one first")};
+    [[nodiscard]] result<void> require_free_slot(std::size_t open_max) const {
+        if (open_session_count() < open_max) return ok();
+        return error{errc::too_many_sessions, text("all ", open_max, " sessions are open; finish or abort one first")};
     }
 
     [[nodiscard]] result<proposal> plan_for(signing_request request) {
@@ -299,43 +303,62 @@ private:
     // ---- what the network does --------------------------------------------------------------------------
 
     void on_transport(transport::event const& e) {
+        if (closed_) return;
         std::visit(overloaded{
                        [&](transport::connected const& v) { on_connected(v.peer); },
                        [&](transport::disconnected const& v) { door_.left(v.peer); },
                        [&](transport::received const& v) { on_frame(v.peer, v.frame); },
-                       [&](transport::writable const& v) { resend_to(v.peer); },
+                       [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
                    }, e);
         settle();
     }
 
     void on_connected(peer_id const& who) {
-        door_.arrived(who, time_.now());
+        door_.arrived(who);
         if (binding_) post(who, {}, 0, hello_body{signer_key(), binding_.value()});
-        resend_to(who);
-    }
-
-    void resend_to(peer_id const& who) {
         for_each_session([&](session_id const&, session_type& s, auto& out) {
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
+    }
+
+    // Only sessions whose frames were refused are repeated, and only until the peer is congested again; otherwise the
+    // repetitions themselves would keep it congested.
+    void resend_refused(peer_id const& who) {
+        auto const found = refused_.find(who);
+        if (found == refused_.end()) return;
+        auto waiting = std::move(found->second);
+        refused_.erase(found);
+        for (auto const& id : waiting) {
+            if (refused_.count(who) != 0) {
+                refused_[who].insert(id);
+                continue;
+            }
+            auto const s = sessions_.find(id);
+            if (s == sessions_.end()) continue;
+            effects out;
+            if (auto const at = slot_of(s->second.plan(), who)) s->second.peer_connected(*at, time_.now(), out);
+            perform(id, s->second, out);
+        }
     }
 
     void on_frame(peer_id const& from, byte_view raw) {
         auto const frame = parse_frame(raw, limits_);
         if (!frame) return penalise(from, frame.error());
         auto const& f = frame.value();
-        if (!door_.admit(from, time_.now())) {
-            return penalise(from, error{errc::rate_limited, "more frames than a peer may send"});
+        using admission = gatekeeper::admission;
+        if (auto const verdict = door_.admit(from, time_.now()); verdict != admission::granted) {
+            if (verdict == admission::newly_refused) {
+                events_.push(peer_misbehaved{from, error{errc::rate_limited, "more frames than a peer may send; dropped"}});
+            }
+            return;
         }
         if (f.header.what == kind::hello) return on_hello(from, f);
         auto const known = sessions_.find(f.header.session);
         if (known != sessions_.end()) return on_session_frame(known->second, from, f);
         if (tombstones_.count(f.header.session) != 0) return;
         if (f.header.what == kind::propose) return on_proposal(from, f);
-        if (!door_.keep_early(from, f.header.session, raw, time_.now())) {
-            penalise(from, error{errc::rate_limited, "too many frames for sessions that nobody proposed"});
-        }
+        if (f.header.what != kind::request) door_.keep_early(from, f.header.session, raw, time_.now());
     }
 
     void on_hello(peer_id const& from, parsed_frame const& f) {
@@ -355,7 +378,8 @@ private:
 
     void on_session_frame(session_type& s, peer_id const& from, parsed_frame const& f) {
         auto const& roster = s.plan().roster;
-        if (!slot_of(s.plan(), from) || f.header.sender >= roster.size()) {
+        bool const from_itself = f.header.sender < roster.size() && roster[f.header.sender].peer == from;
+        if (f.header.sender >= roster.size() || !(from_itself || slot_of(s.plan(), from))) {
             return penalise(from, error{errc::not_in_roster, text("slot ", f.header.sender, " through a peer that is "
                                                                   "no signer of session ", to_hex(f.header.session))});
         }
@@ -364,9 +388,6 @@ private:
         if (!is_authentic(f, signer_peer)) {
             return penalise(from, error{errc::not_authentic, text("a frame that slot ", f.header.sender, " of session ",
                                                                   to_hex(f.header.session), " did not sign")});
-        }
-        if (auto const epoch = door_.epoch_of(signer_peer); epoch && *epoch != f.header.epoch && signer_peer != from) {
-            return;  // passed on from before its sender's restart
         }
         auto decoded = decode_body(f, limits_);
         if (!decoded) return penalise(from, decoded.error());
@@ -393,11 +414,22 @@ private:
         }
         if (auto const refused = consider(plan.value(), from); !refused) {
             if (refused.error() == errc::invalid_binding) penalise(from, refused.error());
-            return post(from, f.header.session, *self, decline_body{refused.error().to_text().substr(0, purpose_size_max)});
+            return refuse(plan.value(), f.header.session, *self, refused.error());
         }
+        auto const shape = plan.value();
         auto made = make_session(f.header.session, std::move(plan).value(), *self);
-        if (!made) return post(from, f.header.session, *self, decline_body{made.error().to_text().substr(0, purpose_size_max)});
+        if (!made) return refuse(shape, f.header.session, *self, made.error());
         open(f, std::move(made).value());
+    }
+
+    // A no that the application never saw: to the initiator, and to every other signer who is connected and may wait.
+    // It is remembered, so that the same octets do not cost the same work again.
+    void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
+        body const no = decline_body{why.to_text().substr(0, purpose_size_max)};
+        for (auto const& m : plan.roster) {
+            if (m.peer != local_peer() && network_.is_connected(m.peer)) post(m.peer, id, self, no);
+        }
+        entomb(id);
     }
 
     // Whether we would take part at all, before anybody is asked. Cheap first.
@@ -406,7 +438,13 @@ private:
             return error{errc::topology_mismatch, "this signer uses another topology"};
         }
         if (plan.expires_at <= time_.wall_now()) return error{errc::expired, "the proposal has expired"};
-        MUSTER_TRY(require_free_slot());
+        auto const& initiator = plan.roster[plan.initiator];
+        auto const registered = registry_.find(initiator.signer);
+        if (limits_.known_initiators_only && !(registered && registered->who.peer == initiator.peer)) {
+            return error{errc::unknown_signer, text("signer ", to_hex(initiator.signer), " is not known here")};
+        }
+        MUSTER_TRY(require_free_slot(limits_.open_sessions_max -
+                                     std::min(limits_.open_sessions_reserved, limits_.open_sessions_max)));
         std::size_t theirs = 0;
         for (auto const& [id, s] : sessions_) {
             theirs += s.is_open() && s.plan().roster[s.plan().initiator].peer == from ? 1u : 0u;
@@ -446,7 +484,7 @@ private:
         for (auto& effect : out.take()) {
             std::visit(overloaded{
                            [&](send_frame& v) { send(id, s, v); },
-                           [&](forward_frame& v) { hand_over(s.plan().roster[v.to], std::move(v.raw)); },
+                           [&](forward_frame& v) { hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
                            [&](notify& v) { events_.push(std::move(v.what)); },
                        }, effect);
         }
@@ -457,19 +495,20 @@ private:
         if (!frame) return;
         auto const& roster = s.plan().roster;
         for (slot to = 0; to < roster.size(); ++to) {
-            if (to != s.self() && (!v.to || *v.to == to)) hand_over(roster[to], frame.value());
+            if (to != s.self() && (!v.to || *v.to == to)) hand_over(id, roster[to], frame.value());
         }
     }
 
     // Without a connection one is begun; when it is up, the session repeats what is still of use.
-    void hand_over(member const& to, bytes frame) {
+    void hand_over(session_id const& id, member const& to, bytes frame) {
         if (!network_.is_connected(to.peer)) {
             auto const known = registry_.find(to.signer);
             (void)network_.connect(to.peer, known ? std::span<peer::multiaddr const>{known->addresses}
                                                   : std::span<peer::multiaddr const>{});
             return;
         }
-        (void)network_.send(to.peer, cosign_protocol, std::move(frame));
+        auto const sent = network_.send(to.peer, cosign_protocol, std::move(frame));
+        if (!sent && sent.error() == transport::errc::congested) refused_[to.peer].insert(id);
     }
 
     void post(peer_id const& to, session_id const& id, slot self, body const& what) {
@@ -513,6 +552,7 @@ private:
     // After every entry: closed sessions make room, the timer is set, events are delivered. A handler may come
     // back in; the outermost call delivers what that adds.
     void settle() {
+        if (closed_) return;
         trim_closed();
         if (auto const next = next_deadline(); next != armed_) {
             armed_ = next;
@@ -522,29 +562,45 @@ private:
                 alarm_.disarm();
             }
         }
-        if (std::exchange(delivering_, true)) return;
+        if (delivering_) return;
+        delivery const guard{delivering_};
         while (!events_.empty()) {
-            for (auto const& e : events_.take()) handler_(e);
+            for (auto const& e : events_.take()) {
+                if (!closed_) handler_(e);
+            }
         }
-        delivering_ = false;
     }
+
+    /// Marks delivery, also when a handler throws.
+    struct delivery {
+        explicit delivery(bool& flag) noexcept : flag_{flag} { flag_ = true; }
+        delivery(delivery const&) = delete;
+        delivery& operator=(delivery const&) = delete;
+        ~delivery() { flag_ = false; }
+        bool& flag_;
+    };
 
     void trim_closed() {
         while (sessions_.size() - open_session_count() > limits_.closed_sessions_max) {
-            auto oldest = sessions_.end();
+            // Aborted ones go first, then confirmed ones, then signatures that nobody has broadcast yet.
+            auto const worth = [](session_type const& s) {
+                return std::tuple{s.at() == phase::finished, !s.is_confirmed(), s.last_progress()};
+            };
+            auto least = sessions_.end();
             for (auto s = sessions_.begin(); s != sessions_.end(); ++s) {
-                if (!s->second.is_open() &&
-                    (oldest == sessions_.end() || s->second.last_progress() < oldest->second.last_progress())) {
-                    oldest = s;
-                }
+                if (s->second.is_open()) continue;
+                if (least == sessions_.end() || worth(s->second) < worth(least->second)) least = s;
             }
-            forget(session_id{oldest->first});
+            forget(session_id{least->first});
         }
     }
 
     // A forgotten session must not open again by a replayed proposal.
     void forget(session_id const& id) {
         sessions_.erase(id);
+        entomb(id);
+    }
+    void entomb(session_id const& id) {
         if (!tombstones_.insert(id).second) return;
         tombstone_order_.push_back(id);
         if (tombstone_order_.size() > limits_.tombstones_max) {
@@ -575,6 +631,7 @@ private:
     std::map<session_id, session_type> sessions_;
     std::set<session_id> tombstones_;
     std::deque<session_id> tombstone_order_;
+    std::map<peer_id, std::set<session_id>> refused_;  // frames that a congested peer still has to get
     outbox<event> events_;
     std::uint64_t sequence_ = 0;
     deadline armed_;

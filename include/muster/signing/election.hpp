@@ -6,9 +6,10 @@
 ///
 /// Every signer computes the same list of slots from the proposal alone; its head is the elected coordinator and
 /// failover walks down the list to its end. Lists are of *slots*, the only index space there is; slot 0 is a
-/// slot like any other. Two methods look at keys, and both are salted by the session id, which no signer can choose
-/// alone, so that keys cannot be ground in advance to win the seat. The other two are plain positions: the
-/// initiator chose the roster's order and with it the seat, for everyone to see.
+/// slot like any other. Two methods look at keys, and both are salted by the session id, so that keys cannot be ground
+/// in advance to win the seat of every session. The initiator, whose salt is in the id, can still try salts until it
+/// likes the winner: the seat is a duty, not a privilege to rely on. The other two methods are plain positions, for
+/// everyone to see.
 
 #include <algorithm>
 #include <cstdint>

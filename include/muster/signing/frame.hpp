@@ -92,7 +92,7 @@ struct aggregate_nonces_body {
     bool operator==(aggregate_nonces_body const&) const = default;
 };
 struct shares_body {
-    digest32 transcript;               ///< The hash of the nonces that were signed under.
+    digest32 transcript;               ///< The hash of the nonces, and of their sums, that were signed under.
     std::vector<musig2::psig> shares;  ///< One per message.
     bool operator==(shares_body const&) const = default;
 };

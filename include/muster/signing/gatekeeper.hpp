@@ -7,7 +7,8 @@
 ///
 /// All of it is charged to the peer that the connection authenticated, never to a field of a frame, and all of it
 /// is bounded per peer, so that a flood costs the flooder and nobody else. The rate limit is a token bucket in
-/// integers: one token a frame, refilled by elapsed time.
+/// integers: one token a frame, refilled by elapsed time. What exceeds it, or has no room here, is dropped without a
+/// strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest peer sends.
 
 #include <cstdint>
 #include <deque>
@@ -27,25 +28,34 @@ public:
     /// @p l must outlive it.
     explicit gatekeeper(limits const& l) : limits_{&l}, peers_{l.peers_max} {}
 
-    /// Takes one token of @p who; false when it sends too fast, or when too many peers are remembered.
-    [[nodiscard]] bool admit(peer_id const& who, instant now) {
+    /// What @ref admit says of a frame.
+    enum class admission : std::uint8_t {
+        granted,
+        refused,       ///< Drop it.
+        newly_refused, ///< Drop it, and tell: the first one since a frame was granted.
+    };
+
+    /// Takes one token of @p who; refuses when it sends too fast, or when too many peers are remembered.
+    [[nodiscard]] admission admit(peer_id const& who, instant now) {
         auto* const p = find_or_add(who, now);
-        if (p == nullptr) return false;
-        auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(limits_->frames_per_second);
+        if (p == nullptr) return admission::refused;
+        auto const rate = std::clamp<std::size_t>(limits_->frames_per_second, 1, 1'000'000'000);
+        auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
         auto const gained = (now - p->refilled_at) / per_token;
         if (gained > 0) {
             p->tokens = std::min(limits_->frames_burst_max, p->tokens + static_cast<std::size_t>(gained));
             p->refilled_at = p->tokens == limits_->frames_burst_max ? now : p->refilled_at + gained * per_token;
         }
-        if (p->tokens == 0) return false;
+        if (p->tokens == 0) return std::exchange(p->held_back, true) ? admission::refused : admission::newly_refused;
         --p->tokens;
-        return true;
+        p->held_back = false;
+        return admission::granted;
     }
 
     /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
     [[nodiscard]] bool strike(peer_id const& who, instant now) {
         auto* const p = find_or_add(who, now);
-        if (p == nullptr) return true;
+        if (p == nullptr) return false;
         if (++p->strikes < limits_->strikes_max) return false;
         p->strikes = 0;
         return true;
@@ -61,12 +71,12 @@ public:
         return p == nullptr ? std::nullopt : p->epoch;
     }
 
-    /// Keeps a frame for a session that may yet be proposed; false when the peer's share is used up.
-    [[nodiscard]] bool keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now) {
+    /// Keeps a frame for a session that may yet be proposed; the peer's oldest one makes room.
+    void keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now) {
         auto* const p = find_or_add(from, now);
-        if (p == nullptr || p->early.size() >= limits_->early_frames_per_peer_max) return false;
+        if (p == nullptr || limits_->early_frames_per_peer_max == 0) return;
+        if (p->early.size() >= limits_->early_frames_per_peer_max) p->early.pop_front();
         p->early.emplace_back(session, to_bytes(raw));
-        return true;
     }
     /// The frames kept for @p session, with the peers they came from, in order of arrival per peer.
     [[nodiscard]] std::vector<std::pair<peer_id, bytes>> take_early(session_id const& session) {
@@ -87,9 +97,9 @@ public:
             p->connected = false;
         }
     }
-    /// A connection to @p who is up.
-    void arrived(peer_id const& who, instant now) {
-        if (auto* const p = find_or_add(who, now)) p->connected = true;
+    /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
+    void arrived(peer_id const& who) {
+        if (auto* const p = peers_.find(who)) p->connected = true;
     }
 
 private:
@@ -97,6 +107,7 @@ private:
         std::size_t tokens = 0;
         instant refilled_at;
         std::size_t strikes = 0;
+        bool held_back = false;
         bool connected = true;
         std::optional<boot_epoch> epoch;
         std::deque<std::pair<session_id, bytes>> early;

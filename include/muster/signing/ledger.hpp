@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,9 @@ public:
         bytes nonces_frame;                 ///< As signed; empty at our own seat.
         bytes shares_frame;                 ///< As signed; empty at our own seat.
         bool was_sent_evidence = false;     ///< The signed nonces were passed on to it.
-        std::uint64_t last_request = 0;     ///< Highest sequence of a request that was answered.
+        bool said_done = false;             ///< It claims to have broadcast.
+        std::uint64_t last_request = 0;     ///< Highest sequence of a request that was answered ...
+        instant last_answer = instant::min();  ///< ... and when.
     };
 
     /// What became of a contribution.
@@ -49,13 +52,13 @@ public:
         return file(seats_[from].shares, seats_[from].shares_frame, what, raw);
     }
 
-    /// Slots whose nonces, or shares, have not arrived.
+    /// Slots whose nonces have not arrived.
     [[nodiscard]] std::vector<slot> missing_nonces() const {
-        return missing([](seat const& s) { return s.nonces.has_value(); });
-    }
-    /// @copydoc missing_nonces
-    [[nodiscard]] std::vector<slot> missing_shares() const {
-        return missing([](seat const& s) { return s.shares.has_value(); });
+        std::vector<slot> out;
+        for (slot s = 0; s < size(); ++s) {
+            if (!seats_[s].nonces) out.push_back(s);
+        }
+        return out;
     }
 
     /// The hash of everyone's nonces, by which signers notice that they were told different ones. None while a
@@ -68,6 +71,16 @@ public:
             if (!s.nonces) return std::nullopt;
             for (auto const& nonce : s.nonces->nonces) hasher.update(nonce.view());
         }
+        return hasher.finish();
+    }
+
+    /// What shares name: the transcript together with the sums that were signed under. An aggregator who tells
+    /// different sums to different signers is noticed by it.
+    [[nodiscard]] static digest32 bind_sums(digest32 const& transcript, std::span<musig2::aggnonce const> sums) {
+        static crypto::hash_tag const tag{"muster/signed-under/v1"};
+        auto hasher = crypto::tagged_hasher(tag);
+        hasher.update(transcript.view());
+        for (auto const& sum : sums) hasher.update(sum.view());
         return hasher.finish();
     }
 
@@ -84,15 +97,6 @@ private:
         held = what;
         frame = to_bytes(raw);
         return outcome::fresh;
-    }
-
-    template <class Has>
-    [[nodiscard]] std::vector<slot> missing(Has has) const {
-        std::vector<slot> out;
-        for (slot s = 0; s < size(); ++s) {
-            if (!has(seats_[s])) out.push_back(s);
-        }
-        return out;
     }
 
     std::vector<seat> seats_;

@@ -8,6 +8,7 @@
 /// when, who broadcasts, and 32 random octets of the initiator. Two different proposals cannot share an
 /// id, and every later frame names the id, so nothing about a session can be varied after it was proposed.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -249,9 +250,11 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
     }
     for (auto const& t : p.tweaks) {
         auto const* const path = std::get_if<musig2::bip32_path>(&t);
-        if (path != nullptr && path->steps.size() > tweaks_max) {
-            return error{errc::invalid_proposal,
-                         text("a path of ", path->steps.size(), " steps; at most ", tweaks_max)};
+        if (path == nullptr) continue;
+        bool const hardened = std::any_of(path->steps.begin(), path->steps.end(), [](auto s) { return s >= 0x8000'0000u; });
+        if (path->steps.size() > tweaks_max || hardened || &t != &p.tweaks.front()) {
+            return error{errc::invalid_proposal, text("a path of ", path->steps.size(), " steps; at most ", tweaks_max,
+                                                      ", none hardened, and before every other tweak")};
         }
     }
     return ok();

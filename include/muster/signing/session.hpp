@@ -17,8 +17,9 @@
 ///
 /// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the hub's sum
 /// before blaming), every contribution is signed by its sender, and only shares that name the same transcript, the
-/// hash of all nonces, are added up. A signer who tells different nonces to different peers makes transcripts
-/// differ; then the signed nonces are passed on, and two of them convict.
+/// hash of all nonces and of their sums, are added up. A signer who tells different nonces to different peers, and a
+/// hub who tells different sums, makes transcripts differ; then the signed frames are passed on, and two of them
+/// convict. A transcript that differs proves nothing by itself and blames nobody.
 
 #include <algorithm>
 #include <cstdint>
@@ -163,6 +164,7 @@ public:
         arm_broadcast(now);
         out.push(notify{coordinator_failed{terms_.id, old, order_[f->view]}});
         ask_to_broadcast(*f, out);
+        believe_broadcast(*f, out);
         return ok();
     }
 
@@ -189,8 +191,8 @@ public:
         epoch = frame.header.epoch;
         std::visit(overloaded{
                        [&](hello_body const&) {},
-                       [&](propose_body const&) { answer(frame.header, out); },
-                       [&](request_body const&) { answer(frame.header, out); },
+                       [&](propose_body const&) { answer(frame.header, now, out); },
+                       [&](request_body const&) { answer(frame.header, now, out); },
                        [&](decline_body const& v) { on_decline(from, v, out); },
                        [&](abort_body const& v) { on_abort(from, v, out); },
                        [&](nonces_body const& v) { on_nonces(from, v, frame.raw, now, out); },
@@ -210,10 +212,11 @@ public:
         give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
     }
 
-    /// A connection to @p who came up: what it may have missed is sent again.
+    /// A connection to @p who came up: what it may have missed is sent again while the session is open. Later it
+    /// is sent when @p who asks.
     template <effect_sink<session_effect> Sink>
     void peer_connected(slot who, instant, Sink& out) {
-        if (who != terms_.self && at() != phase::over) resend(who, out);
+        if (who != terms_.self && is_open()) resend(who, out);
     }
 
     /// The deadline may have passed. Early, late and repeated calls are harmless.
@@ -283,7 +286,8 @@ private:
     };
     struct collecting_shares {
         musig2::round2<Backend> round;
-        digest32 transcript;
+        digest32 nonces;      // the transcript, ours or the hub's claim
+        digest32 transcript;  // with the sums: what shares must name
     };
     struct finished {
         std::vector<signature> signatures;
@@ -293,8 +297,11 @@ private:
         bool exhausted = false;
     };
     struct over {
-        abort_body why;
+        abort_body why;  // as we would say it: without a culprit we did not find ourselves
     };
+
+    /// Between two answers to one signer. A request costs less than its answer. Ours.
+    static constexpr duration answer_interval = std::chrono::seconds{1};
 
     [[nodiscard]] slot hub() const noexcept { return order_[0]; }
     [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
@@ -337,7 +344,7 @@ private:
 
     template <class Sink>
     void on_nonces(slot from, nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (at() == phase::over) return;
+        if (!is_open()) return;
         switch (seats_.file(from, what, raw)) {
             case ledger::outcome::duplicate: return;
             case ledger::outcome::conflict: return convict(from, seats_[from].nonces_frame, raw, out);
@@ -351,7 +358,7 @@ private:
 
     template <class Sink>
     void on_shares(slot from, shares_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (at() == phase::over) return;
+        if (!is_open()) return;
         switch (seats_.file(from, what, raw)) {
             case ledger::outcome::duplicate: return;
             case ledger::outcome::conflict: return convict(from, seats_[from].shares_frame, raw, out);
@@ -365,7 +372,7 @@ private:
 
     template <class Sink>
     void on_aggregate(slot from, aggregate_nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (from != hub() || !under_hub() || at() == phase::over) return;
+        if (from != hub() || !under_hub() || !is_open()) return;
         if (claimed_aggregate_) {
             if (*claimed_aggregate_ != what) convict(from, claimed_aggregate_frame_, raw, out);
             return;
@@ -404,7 +411,10 @@ private:
         auto* const two = std::get_if<collecting_shares>(&state_);
         if (two == nullptr || from == terms_.self || !seats_[from].shares) return;
         auto const& theirs = *seats_[from].shares;
-        if (theirs.transcript != two->transcript) return show_evidence(from, out);
+        if (theirs.transcript != two->transcript) {
+            if (!std::exchange(seats_[from].was_sent_evidence, true)) show_evidence(from, out);
+            return;
+        }
         auto const taken = two->round.receive(from, theirs.shares);
         if (!taken) give_up(abort_reason::invalid_share, from, taken.error().message(), out);
     }
@@ -419,26 +429,29 @@ private:
     template <class Sink>
     void sign_when_complete(instant now, Sink& out) {
         auto& round = std::get<collecting_nonces>(state_).round;
-        auto transcript = seats_.transcript(terms_.id);
+        std::optional<digest32> transcript;
         if (under_hub()) {
             if (!claimed_aggregate_) return;
             if (auto const taken = round.receive_aggregate(claimed_aggregate_->nonces); !taken) {
                 return give_up(abort_reason::invalid_aggregate, hub(), taken.error().message(), out);
             }
             transcript = claimed_aggregate_->transcript;
-        } else if (!round.has_all_nonces()) {
-            return;
+        } else {
+            if (!round.has_all_nonces()) return;
+            transcript = seats_.transcript(terms_.id);
         }
         if (is_aggregating()) {
             auto totals = round.aggregate_nonces();
             if (!totals) return blame(totals.error(), out);
             own_aggregate_ = aggregate_nonces_body{*transcript, std::move(totals).value()};
+            (void)round.receive_aggregate(own_aggregate_->nonces);  // or sign() would sum them up again
         }
         auto next = std::move(round).sign();
         if (!next) return blame(next.error(), out);
         auto const own = next.value().shares();
-        seats_[terms_.self].shares = shares_body{*transcript, {own.begin(), own.end()}};
-        state_ = collecting_shares{std::move(next).value(), *transcript};
+        auto const bound = ledger::bind_sums(*transcript, next.value().signed_under());
+        seats_[terms_.self].shares = shares_body{bound, {own.begin(), own.end()}};
+        state_ = collecting_shares{std::move(next).value(), *transcript, bound};
         begin_round(now, saturating_add(now, limits_->round_timeout));
         out.push(notify{nonces_complete{terms_.id}});
         if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
@@ -453,10 +466,16 @@ private:
     void aggregate_when_complete(instant now, Sink& out) {
         auto& two = std::get<collecting_shares>(state_);
         if (!two.round.complete()) return;
-        if (under_hub() && two.round.has_all_nonces() &&
-            (seats_.transcript(terms_.id) != two.transcript || !two.round.nonces_match())) {
-            return give_up(abort_reason::invalid_aggregate, hub(),
-                           "the aggregator's nonce is not the sum of the signed nonces", out);
+        if (under_hub() && two.round.has_all_nonces()) {
+            // Other nonces than the hub's: somebody told two stories. Who did, the signed frames will show.
+            if (seats_.transcript(terms_.id) != two.nonces) {
+                if (!std::exchange(showed_everyone_, true)) show_evidence_to_all(out);
+                return;
+            }
+            if (!two.round.nonces_match()) {
+                return give_up(abort_reason::invalid_aggregate, hub(),
+                               "the aggregator's nonce is not the sum of the signed nonces", out);
+            }
         }
         auto made = two.round.aggregate();
         if (made) return finish(std::move(made).value(), now, out);
@@ -480,17 +499,18 @@ private:
         give_up(abort_reason::equivocation, who, text("signer ", who, " signed two different contributions"), out);
     }
 
-    // Somebody signed under other nonces than we did: tell it all the signed nonces we have, once.
+    // Somebody signed under other nonces or sums than we did: tell it all the signed ones we have.
     template <class Sink>
     void show_evidence(slot to, Sink& out) {
-        if (std::exchange(seats_[to].was_sent_evidence, true)) return;
         out.push(send_frame{to, *seats_[terms_.self].nonces});
+        if (own_aggregate_) out.push(send_frame{to, *own_aggregate_});
+        if (!claimed_aggregate_frame_.empty() && to != hub()) out.push(forward_frame{to, claimed_aggregate_frame_});
         for (slot s = 0; s < seats_.size(); ++s) {
             if (s != to && !seats_[s].nonces_frame.empty()) out.push(forward_frame{to, seats_[s].nonces_frame});
         }
     }
 
-    // The hub's shares did not add up: every signer gets what it takes to find the culprit by itself.
+    // Shares that passed through a hub do not add up: every signer gets what it takes to find the culprit by itself.
     template <class Sink>
     void show_evidence_to_all(Sink& out) {
         for (slot to = 0; to < seats_.size(); ++to) {
@@ -506,10 +526,12 @@ private:
     // ---- asking again -----------------------------------------------------------------------------------
 
     template <class Sink>
-    void answer(frame_header const& request, Sink& out) {
+    void answer(frame_header const& request, instant now, Sink& out) {
         auto& seat = seats_[request.sender];
-        if (request.sequence <= seat.last_request) return;
+        bool const too_soon = seat.last_request != 0 && now < saturating_add(seat.last_answer, answer_interval);
+        if (request.sequence <= seat.last_request || too_soon) return;
         seat.last_request = request.sequence;
+        seat.last_answer = now;
         if (auto const* const o = std::get_if<over>(&state_)) {
             out.push(send_frame{request.sender, o->why});
         } else {
@@ -526,6 +548,10 @@ private:
         if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.nonces});
         if (own_aggregate_ && !used_nonces) out.push(send_frame{to, *own_aggregate_});
         if (own.shares && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.shares});
+        if (auto const* const two = std::get_if<collecting_shares>(&state_);
+            two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
+            show_evidence(to, out);
+        }
         if (auto const* const f = std::get_if<finished>(&state_)) {
             if (is_aggregating()) out.push(send_frame{to, signatures_body{f->signatures}});
             if (f->confirmed && f->confirmed_here) out.push(send_frame{to, broadcast_done_body{}});
@@ -534,15 +560,11 @@ private:
 
     template <class Sink>
     void request_missing(Sink& out) {
-        auto const missing = at() == phase::collecting_nonces ? seats_.missing_nonces() : seats_.missing_shares();
-        if (under_hub() && !is_initiator()) {
-            out.push(send_frame{hub(), request_body{}});
-            return;
+        auto const missing = missing_contributions();
+        if (is_initiator() && at() == phase::collecting_nonces) {
+            for (slot const s : seats_.missing_nonces()) out.push(send_frame{s, propose_body{encode(plan())}});
         }
-        for (slot const s : missing) {
-            if (is_initiator() && !seats_[s].nonces) out.push(send_frame{s, propose_body{encode(plan())}});
-            if (!under_hub() || s == hub()) out.push(send_frame{s, request_body{}});
-        }
+        for (slot const s : missing) out.push(send_frame{s, request_body{}});
     }
 
     // ---- ends -------------------------------------------------------------------------------------------
@@ -556,11 +578,8 @@ private:
         arm_broadcast(now);
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{f.signatures}});
         out.push(notify{completed{terms_.id, aggregate_key(), f.signatures, order_[0]}});
-        if (broadcast_by_) {
-            confirm(f, *broadcast_by_, out);
-        } else {
-            ask_to_broadcast(f, out);
-        }
+        ask_to_broadcast(f, out);
+        believe_broadcast(f, out);
     }
 
     template <class Sink>
@@ -576,32 +595,55 @@ private:
         out.push(notify{broadcast_confirmed{terms_.id, by}});
     }
 
+    // A claim counts when it comes from a signer whose turn it is or was. Others are remembered until their turn.
     template <class Sink>
-    void on_broadcast_done(slot from, Sink& out) {
-        if (auto* const f = std::get_if<finished>(&state_)) {
-            if (!f->confirmed) confirm(*f, from, out);
-        } else if (is_open() && !broadcast_by_) {
-            broadcast_by_ = from;
+    void believe_broadcast(finished& f, Sink& out) {
+        for (std::size_t view = 0; view <= f.view && !f.confirmed; ++view) {
+            if (seats_[order_[view]].said_done) confirm(f, order_[view], out);
         }
     }
 
     template <class Sink>
+    void on_broadcast_done(slot from, Sink& out) {
+        seats_[from].said_done = true;
+        if (auto* const f = std::get_if<finished>(&state_)) believe_broadcast(*f, out);
+    }
+
+    // The initiator repeats a no, since the signer who said it may not reach everyone.
+    template <class Sink>
     void on_decline(slot from, decline_body const& v, Sink& out) {
-        if (is_open()) end({abort_reason::declined, from, v.reason}, std::nullopt, {}, out);
+        if (!is_open() || seats_[from].shares) return;
+        abort_body const what{abort_reason::declined, from, v.reason};
+        if (is_initiator()) out.push(send_frame{std::nullopt, what});
+        end(what, std::nullopt, {}, out);
     }
 
     // A signer that gave its share has nothing left to abort with; others are needed.
     template <class Sink>
     void on_abort(slot from, abort_body const& v, Sink& out) {
         if (!is_open() || seats_[from].shares) return;
-        end(v, from, {}, out);
+        auto what = v;
+        if (what.culprit && *what.culprit >= seats_.size()) what.culprit.reset();
+        end(what, from, {}, out);
+    }
+
+    // Whose contribution is still needed in this round. Under a hub everything comes through the hub.
+    [[nodiscard]] std::vector<slot> missing_contributions() const {
+        if (under_hub()) return {hub()};
+        if (at() == phase::collecting_nonces) return seats_.missing_nonces();
+        std::vector<slot> out;
+        auto const& round = std::get<collecting_shares>(state_).round;
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (!round.has(s)) out.push_back(s);  // also when its share names another transcript
+        }
+        return out;
     }
 
     template <class Sink>
     void time_out(Sink& out) {
         bool const first = at() == phase::collecting_nonces;
-        auto missing = first ? seats_.missing_nonces() : seats_.missing_shares();
-        auto const why = text(missing.size(), first ? " signers sent no nonces" : " signers sent no shares", " in time");
+        auto missing = missing_contributions();
+        auto const why = text(missing.size(), " signers sent no usable ", first ? "nonces" : "shares", " in time");
         abort_body const what{abort_reason::timeout, std::nullopt, why};
         out.push(send_frame{std::nullopt, what});
         end(what, std::nullopt, std::move(missing), out);
@@ -628,7 +670,7 @@ private:
     // Ends the session. Secret nonces are wiped with the state that held them.
     template <class Sink>
     void end(abort_body const& what, std::optional<slot> reported_by, std::vector<slot> missing, Sink& out) {
-        state_ = over{what};
+        state_ = over{{what.reason, reported_by ? std::nullopt : what.culprit, what.text}};
         deadline_.reset();
         retry_.reset();
         out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, std::move(missing), what.text}});
@@ -645,7 +687,7 @@ private:
     std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
-    std::optional<slot> broadcast_by_;  // said before we finished
+    bool showed_everyone_ = false;  // the evidence, once
 };
 
 }  // namespace muster::signing

@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <muster/transport/transport.hpp>
 
@@ -163,8 +164,9 @@ private:
         handler(what);
     }
     void deliver_to_all(event const& what) {
-        auto const handlers = handlers_;
-        for (auto const& [protocol, handler] : handlers) handler(what);
+        std::vector<std::string> protocols;
+        for (auto const& [protocol, handler] : handlers_) protocols.push_back(protocol);
+        for (auto const& protocol : protocols) deliver(protocol, what);  // one handler may detach another
     }
 
     memory_network& network_;

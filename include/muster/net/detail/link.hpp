@@ -61,6 +61,7 @@ public:
     }
 
     [[nodiscard]] bool outbound() const noexcept { return outbound_; }
+    [[nodiscard]] instant began() const noexcept { return began_; }
     [[nodiscard]] bool is_established() const noexcept { return established_; }
     [[nodiscard]] peer_id const& peer() const noexcept { return machine_.peer(); }
 

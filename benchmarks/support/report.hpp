@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// From Google Benchmark's runs to rows, to a table and to JSON.
+
+#include <cstddef>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+namespace muster::bench {
+
+/// One figure.
+struct row {
+    std::string name;      ///< `case` in JSON: area and operation, as in `musig2/key_agg`.
+    std::size_t n = 0;     ///< Signers, or peers.
+    std::string subject;   ///< `muster`, or the named thing it is compared with.
+    std::string metric;    ///< What was measured, e.g. `cpu_us`.
+    std::string unit;      ///< Of the value.
+    double value = 0;
+};
+
+/// Keeps the median of each case's repetitions: its CPU time as `cpu_us`, unless the case has a counter of that
+/// name, and every counter as a metric of its own. A counter `subject/metric` belongs to another subject, for what
+/// is measured in turns.
+class collector final : public benchmark::BenchmarkReporter {
+public:
+    bool ReportContext(Context const&) override { return true; }
+    void ReportRuns(std::vector<Run> const& runs) override;
+
+    [[nodiscard]] std::vector<row> const& rows() const noexcept { return rows_; }
+    /// Whether a case gave up.
+    [[nodiscard]] bool failed() const noexcept { return failed_; }
+
+private:
+    std::vector<row> rows_;
+    bool failed_ = false;
+};
+
+/// @p rows with one more for each CPU time of muster beside one of another subject: `ratio_to_<subject>`.
+[[nodiscard]] std::vector<row> with_ratios(std::vector<row> rows);
+
+/// One line per figure, for people.
+void print_table(std::ostream& out, std::vector<row> const& rows);
+
+/// An array of objects with the members `case`, `n`, `subject`, `metric`, `unit` and `value`.
+void print_json(std::ostream& out, std::vector<row> const& rows);
+
+}  // namespace muster::bench

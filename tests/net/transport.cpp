@@ -140,6 +140,17 @@ TEST_CASE("a disconnect is told at both ends, and the pair can connect again") {
     REQUIRE(run_until(io, [&] { return a.count<connected>() == 2 && b.count<connected>() == 2; }));
 }
 
+TEST_CASE("a disconnect while connecting is told as a failure, and no connection appears later") {
+    boost::asio::io_context io;
+    node a{io, 0}, b{io, 1};
+    REQUIRE(a.dial(b));
+    a.wire.disconnect(b.id());
+    REQUIRE(run_until(io, [&] { return a.count<connect_failed>() == 1; }));
+    REQUIRE(a.dial(b));
+    REQUIRE(run_until(io, [&] { return a.count<connected>() == 1 && b.count<connected>() >= 1; }));
+    CHECK(a.count<connected>() == 1);
+}
+
 TEST_CASE("back-pressure reaches the sender, nothing is lost, and it is told when to go on") {
     boost::asio::io_context io;
     net::transport_options options;

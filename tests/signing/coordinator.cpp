@@ -113,9 +113,9 @@ TEST_CASE("frames that overtake the proposal are kept and used") {
     for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
 }
 
-TEST_CASE("lost frames are asked for again") {
+TEMPLATE_TEST_CASE("lost frames are asked for again", "", mesh, aggregator) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
-        cluster<> group{3};
+        cluster<TestType> group{4};
         splitmix64 random{seed};
         int lossy = 16;
         group.wires.set_filter([&](auto&) { return lossy-- < 0 || uniform(random, 2) == 0; });
@@ -123,21 +123,7 @@ TEST_CASE("lost frames are asked for again") {
         group.wires.run();
         for (int i = 0; i < 12; ++i) group.advance(std::chrono::seconds{5});
         INFO("seed " << seed);
-        for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
-    }
-}
-
-TEST_CASE("aggregator: lost frames are asked for again") {
-    for (std::uint64_t seed = 0; seed < 60; ++seed) {
-        cluster<aggregator> group{4};
-        splitmix64 random{seed};
-        int lossy = 16;
-        group.wires.set_filter([&](auto&) { return lossy-- < 0 || uniform(random, 2) == 0; });
-        REQUIRE(group.nodes[0].signer->propose(group.request()));
-        group.wires.run();
-        for (int i = 0; i < 12; ++i) group.advance(std::chrono::seconds{5});
-        INFO("seed " << seed);
-        for (auto& node : group.nodes) CHECK(node.count<completed>() == 1);
+        for (auto& node : group.nodes) CHECK(node.template count<completed>() == 1);
     }
 }
 

@@ -43,6 +43,9 @@ public:
         return std::optional{rest.subspan(length->size, size)};
     }
 
+    /// Octets kept: at most a frame with its length, and what the last `feed` brought.
+    [[nodiscard]] std::size_t held() const noexcept { return pending_.size(); }
+
 private:
     // Nothing whole is left: what was handed out is forgotten.
     [[nodiscard]] std::optional<byte_view> wait() {

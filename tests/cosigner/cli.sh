@@ -43,7 +43,9 @@ expect 2 'must be ask, all, none' "$cosigner" run "$dir/x" --approve maybe
 expect 0 'Exit codes' "$cosigner" --help
 
 # A directory is made once, readable by its owner alone.
-expect 0 'signer key  0[23][0-9a-f]{64}' "$cosigner" init "$dir/alice"
+expect 0 'signer key  0[23][0-9a-f]{64}' "$cosigner" init "$dir/extra"
+"$cosigner" init "$dir/alice" --json >"$dir/alice.json"
+alice_id=$(sed -n 's/.*"peer":"\([^"]*\)".*/\1/p' "$dir/alice.json")
 expect 4 'already holds a seed' "$cosigner" init "$dir/alice"
 [ "$(stat -c %a "$dir/alice/seed")" = 600 ] || { echo "FAILED: mode of the seed"; failures=$((failures + 1)); }
 [ "$(stat -c %a "$dir/alice")" = 700 ] || { echo "FAILED: mode of the directory"; failures=$((failures + 1)); }
@@ -55,16 +57,15 @@ chmod 644 "$dir/alice/seed"
 expect 4 'can be read by others' "$cosigner" run "$dir/alice"
 chmod 600 "$dir/alice/seed"
 
-# Two co-signers; alice learns bob's address from his settings.
-"$cosigner" init "$dir/bob" --json >"$dir/bob.json"
+# Two co-signers. Bob only signs for those he knows, so he is told alice's peer id; she dials him.
+"$cosigner" init "$dir/bob" --peer "alice=/ip4/127.0.0.1/tcp/1/p2p/$alice_id" >/dev/null
 start bob --approve all
 wait_for "$dir/bob.log" listening
 bob_address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$dir/bob.log" | head -n 1)
-
-rm -r "$dir/alice"
-expect 0 'peer id' "$cosigner" init "$dir/alice" --peer "bob=$bob_address"
+sed -i "s|\"peers\": {}|\"peers\": {\"bob\": \"$bob_address\"}|" "$dir/alice/settings.json"
 start alice --approve ask --round-timeout 2
 wait_for "$dir/alice.log" peer_identified
+wait_for "$dir/bob.log" peer_identified
 expect 0 'bob  connected' "$cosigner" status "$dir/alice"
 expect 4 'another cosigner runs' "$cosigner" run "$dir/alice"
 [ "$(stat -c %a "$dir/alice/control.sock")" = 600 ] || { echo "FAILED: mode of the control socket"; failures=$((failures + 1)); }

@@ -342,15 +342,20 @@ private:
 
     // ---- contributions ----------------------------------------------------------------------------------
 
+    // Files a contribution; true when it is news. A second, different one convicts its author.
+    template <class Body, class Sink>
+    [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now, Sink& out) {
+        if (!is_open()) return false;
+        auto const filed = seats_.file(from, what, raw);
+        if (filed == ledger::outcome::conflict) convict(from, held, raw, out);
+        if (filed != ledger::outcome::fresh) return false;
+        last_progress_ = now;
+        return true;
+    }
+
     template <class Sink>
     void on_nonces(slot from, nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (!is_open()) return;
-        switch (seats_.file(from, what, raw)) {
-            case ledger::outcome::duplicate: return;
-            case ledger::outcome::conflict: return convict(from, seats_[from].nonces_frame, raw, out);
-            case ledger::outcome::fresh: break;
-        }
-        last_progress_ = now;
+        if (!is_news(from, what, seats_[from].nonces_frame, raw, now, out)) return;
         out.push(notify{nonces_received{terms_.id, from}});
         use_nonces(from, out);
         advance(now, out);
@@ -358,13 +363,7 @@ private:
 
     template <class Sink>
     void on_shares(slot from, shares_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (!is_open()) return;
-        switch (seats_.file(from, what, raw)) {
-            case ledger::outcome::duplicate: return;
-            case ledger::outcome::conflict: return convict(from, seats_[from].shares_frame, raw, out);
-            case ledger::outcome::fresh: break;
-        }
-        last_progress_ = now;
+        if (!is_news(from, what, seats_[from].shares_frame, raw, now, out)) return;
         out.push(notify{shares_received{terms_.id, from}});
         use_shares(from, out);
         advance(now, out);

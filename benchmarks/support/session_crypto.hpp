@@ -69,8 +69,9 @@ public:
     explicit session_crypto(co_signers<Topology>& real)
         : group_{real.size()}, host_{crypto::key_pair::generate(group_.random).value()}, work_{record_session(real)} {
         auto const proposed = work_[proposing_slot].made.front();
-        auto const unsigned_frame = byte_view{proposed}.first(proposed.size() - signature_size);
-        proposal_ = to_bytes(unsigned_frame.subspan(signing::frame_header_size));
+        signing::limits const l;
+        auto const said = signing::decode_body(signing::parse_frame(proposed, l).value(), l).value();
+        proposal_ = std::get<signing::propose_body>(said).encoded;
     }
 
     /// All signers' calls; false when one of them fails.
@@ -128,7 +129,7 @@ private:
     signing_group group_;
     peer::node_key host_;
     std::vector<frame_work> work_;
-    bytes proposal_;
+    signing::encoded_proposal proposal_;
 };
 
 }  // namespace muster::bench

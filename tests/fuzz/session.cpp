@@ -46,7 +46,7 @@ void run(byte_view input) {
     static group const g;
     static limits const l;
     instant now{std::chrono::hours{1}};
-    session<musig2::portable, Topology> s{{g.id, g.plan, g.context, 0, {}, now + std::chrono::minutes{10}}, l, now};
+    session<musig2::portable, Topology> s{{g.id, {}, g.plan, g.context, 0, {}, now + std::chrono::minutes{10}}, l, now};
     test::predictable source{1};
     outbox<session_effect> out;
     wire::reader in{input};

@@ -2,6 +2,8 @@
 
 #include <muster/signing/coordinator.hpp>
 
+#include <map>
+
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
@@ -496,17 +498,92 @@ TEST_CASE("a closed coordinator stays silent") {
     CHECK_FALSE(group.nodes[1].timers.armed());
 }
 
-TEST_CASE("aggregator: frames are linear in the number of signers, mesh: quadratic") {
-    auto const frames = [](auto& group) {
-        auto const before = group.wires.frames_delivered();
-        REQUIRE(group.nodes[0].signer->propose(group.request()));
-        group.wires.run();
-        return group.wires.frames_delivered() - before;
+namespace {
+
+/// What a session costs a group of n that has signed together before.
+struct traffic {
+    std::uint64_t frames = 0;
+    std::uint64_t octets = 0;
+};
+template <class Topology>
+traffic session_traffic(std::size_t n) {
+    cluster<Topology> group{n};
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    traffic const before{group.wires.frames_delivered(), group.wires.octets_delivered()};
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    for (auto& node : group.nodes) REQUIRE(node.template count<completed>() == 2);
+    return {group.wires.frames_delivered() - before.frames, group.wires.octets_delivered() - before.octets};
+}
+
+/// The sizes of the proposals that @p propose sends to each peer.
+template <class Group, class F>
+std::map<peer_id, std::size_t> proposal_sizes(Group& group, F propose) {
+    std::map<peer_id, std::size_t> sizes;
+    group.wires.set_filter([&](transport::memory_network::packet const& p) {
+        auto const frame = parse_frame(p.frame, limits{});
+        if (frame && frame.value().header.what == kind::propose) sizes[p.to] = p.frame.size();
+        return true;
+    });
+    propose();
+    group.wires.run();
+    group.wires.set_filter({});
+    return sizes;
+}
+
+}  // namespace
+
+TEST_CASE("aggregator: frames and octets are linear in the number of signers, mesh: quadratic") {
+    auto const star = session_traffic<aggregator>(4);
+    auto const wide_star = session_traffic<aggregator>(8);
+    CHECK(star.frames == 5 * 3);
+    CHECK(wide_star.frames == 5 * 7);
+    CHECK(wide_star.octets * 3 == star.octets * 7);
+    CHECK(session_traffic<mesh>(8).frames == 7 + 2 * 8 * 7);
+}
+
+TEMPLATE_TEST_CASE("a group that has signed before is named instead of spelled out", "", mesh, aggregator) {
+    cluster<TestType> group{4};
+    auto const propose = [&](std::size_t by) {
+        return proposal_sizes(group, [&] { REQUIRE(group.nodes[by].signer->propose(group.request())); });
     };
-    for (std::size_t const n : {3u, 6u, 12u}) {
-        cluster<mesh> everyone{n};
-        cluster<aggregator> star{n};
-        CHECK(frames(everyone) == (n - 1) + 2 * n * (n - 1));
-        CHECK(frames(star) == 5 * (n - 1));
+    auto const full = propose(0);
+    // Anyone of the group may propose next.
+    auto const named = propose(2);
+    REQUIRE(named.size() == 3);
+    for (auto const& [who, size] : named) CHECK(size + 4 * 100 < full.begin()->second);
+    for (auto& node : group.nodes) CHECK(node.template count<completed>() == 2);
+
+    // Another life, another memory: it gets the whole roster.
+    group.start(1, 900);
+    group.connect();
+    auto const mixed = propose(0);
+    for (auto const& [who, size] : mixed) {
+        CHECK(size == (who == group.members[1].peer ? full : named).begin()->second);
     }
+    CHECK(group.nodes[3].template count<completed>() == 3);
+}
+
+TEST_CASE("a roster that was forgotten is spelled out when the proposal is repeated") {
+    limits few;
+    few.rosters_max = 1;
+    cluster<> group{3, few};
+    auto const all = group.request();
+    auto pair = all;
+    std::erase(pair.signers, group.members[2].signer);
+    REQUIRE(group.nodes[0].signer->propose(all));
+    group.wires.run();
+    // Node 1 signs with node 0 alone, which makes both forget the three; node 2 still believes that they know.
+    REQUIRE(group.nodes[1].signer->propose(pair));
+    group.wires.run();
+    REQUIRE(group.nodes[2].signer->propose(all));
+    group.wires.run();
+    CHECK(group.nodes[2].count<completed>() == 1);
+    group.advance(limits{}.retry_interval);
+    for (auto& node : group.nodes) {
+        CHECK(verifies(node.last<completed>(), all));
+        CHECK(node.count<peer_misbehaved>() == 0);
+    }
+    CHECK(group.nodes[2].count<completed>() == 2);
 }

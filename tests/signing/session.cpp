@@ -45,7 +45,7 @@ struct stage {
         auto const group = musig2::portable{}.key_agg(signers).value();
         for (slot s = 0; s < n; ++s) {
             sessions.push_back(session_of<Topology>{
-                {id, plan, group, s, epoch(s), now + std::chrono::minutes{10}}, bounds, now});
+                {id, {}, plan, group, s, epoch(s), now + std::chrono::minutes{10}}, bounds, now});
         }
     }
 

@@ -12,8 +12,8 @@
 /// C++ moves are not affine, so a run-time layer remains: a round that was moved from, used, or inherited
 /// through fork answers `nonce_consumed` and never a signature.
 ///
-/// Both rounds carry any number of messages at once: `open_many` is how k messages are signed in the same two
-/// rounds, each with nonces of its own (all nonces in one message, all shares in one message).
+/// Both rounds carry any number of messages at once: `open_many` and then `sign` (elsewhere: sign_many) is how k
+/// messages are signed in the same two rounds, each with nonces of its own, all of them in one frame a round.
 
 #include <cstdint>
 #include <optional>

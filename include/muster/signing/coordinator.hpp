@@ -14,45 +14,31 @@
 /// version and layout; the peer's rate; whether the session is known and the sender in its roster; whether the
 /// very same frame was seen; then the signature; then the session's state.
 
-#include <deque>
+#include <algorithm>
+#include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
-#include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <muster/core/timers.hpp>
 #include <muster/musig2/portable.hpp>
+#include <muster/signing/courier.hpp>
 #include <muster/signing/gatekeeper.hpp>
-#include <muster/signing/registry.hpp>
+#include <muster/signing/request.hpp>
+#include <muster/signing/roster_book.hpp>
 #include <muster/signing/session.hpp>
-#include <muster/transport/transport.hpp>
+#include <muster/signing/session_store.hpp>
 
 namespace muster::signing {
-
-/// The protocol id of session frames.
-inline constexpr std::string_view cosign_protocol = "/muster/cosign/1.0.0";
 
 /// The coordinator's rarer policies; derive and override what you need.
 struct default_options {
     using topology = mesh;                   ///< Or `aggregator`; all signers must agree.
     using entropy = crypto::system_random;   ///< Where nonces and salts come from.
-};
-
-/// What an application asks to have signed.
-struct signing_request {
-    std::vector<public_key> signers;      ///< All of them, our own included; the registry knows the others.
-    std::vector<payload> messages;        ///< Signed in one session, each with a signature of its own.
-    std::vector<musig2::tweak> tweaks = {};
-    duration valid_for = std::chrono::minutes{10};  ///< How long others may take to approve.
-    election_method election = election_method::lexicographic;
-    std::string purpose = {};             ///< Shown to those who approve.
-    bool keep_order = false;              ///< Aggregate in the order given instead of BIP-327's KeySort.
 };
 
 /// Proposes, approves and completes signing sessions with other coordinators.
@@ -109,7 +95,10 @@ public:
           entropy_{std::move(p.entropy)},
           handler_{std::move(handler)},
           binding_{peer::bind(keys_.signer, keys_.node.id())},
-          door_{limits_} {
+          door_{limits_},
+          mail_{network_, registry_, keys_.node, epoch_},
+          sessions_{limits_.closed_sessions_max, limits_.tombstones_max},
+          rosters_{limits_.rosters_max} {
         alarm_.attach(wake_function::of<&coordinator::wake>(*this));
         network_.attach(cosign_protocol, [this](transport::event const& e) { on_transport(e); });
     }
@@ -125,21 +114,26 @@ public:
     [[nodiscard]] result<session_id> propose(signing_request request) {
         if (closed_) return error{errc::wrong_state, "this coordinator was closed"};
         MUSTER_TRY(require_free_slot(limits_.open_sessions_max));
-        MUSTER_TRY(auto plan, plan_for(std::move(request)));
+        MUSTER_TRY(auto const me, as_member());
+        MUSTER_TRY(auto plan, make_proposal(std::move(request), me, topology_policy::id, registry_, entropy_,
+                                            time_.wall_now(), limits_));
         MUSTER_TRY(check(plan, limits_));
-        auto encoded = encode(plan);
-        if (encoded.size() + frame_overhead > limits_.frame_size_max) {
-            return error{errc::invalid_proposal, text("the proposal takes ", encoded.size() + frame_overhead,
-                                                      " octets, at most ", limits_.frame_size_max)};
+        auto const encoded = encode(plan);
+        auto const size = encoded.size() + frame_overhead + 2 * wire::varint_size_max;
+        if (size > limits_.frame_size_max) {
+            return error{errc::invalid_proposal,
+                         text("the proposal takes ", size, " octets, at most ", limits_.frame_size_max)};
         }
         auto const id = id_of(encoded);
         auto const self = plan.initiator;
-        MUSTER_TRY(auto made, make_session(id, std::move(plan), self));
+        MUSTER_TRY(auto made, make_session(id, named_roster(encoded), std::move(plan), self));
         effects out;
-        out.push(notify{session_created{id, made.shared_plan(), self}});
-        out.push(send_frame{std::nullopt, propose_body{std::move(encoded)}});
         MUSTER_TRY(made.approve(entropy_, keys_.signer, time_.now(), out));
-        perform(id, sessions_.emplace(id, std::move(made)).first->second, out);
+        auto& s = sessions_.add(id, std::move(made));
+        rosters_.remember(s.roster(), s.plan().roster);
+        events_.push(session_created{id, s.shared_plan(), self});
+        send_proposal(id, s, encoded);
+        perform(id, s, out);
         settle();
         return id;
     }
@@ -176,15 +170,15 @@ public:
         auto const now = time_.now();
         std::size_t count = 0;
         std::vector<session_id> stale;
-        for_each_session([&](session_id const& id, session_type& s, auto& out) {
+        for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
             bool const was_open = s.is_open();
             if (was_open) s.wake(now, out);
             bool const stuck = now - s.last_progress() >= limits_.stuck_session_timeout;
             if (s.is_open() && stuck) (void)s.cancel("no progress; cleaned up", out, abort_reason::stuck);
             if (!was_open && stuck) stale.push_back(id);
-            if (was_open != s.is_open()) ++count;
+            if (was_open && !s.is_open()) ++count;
         });
-        for (auto const& id : stale) forget(id);
+        for (auto const& id : stale) sessions_.forget(id);
         settle();
         return count + stale.size();
     }
@@ -194,7 +188,7 @@ public:
         if (closed_) return;
         armed_.reset();  // an early wake-up used the timer up
         auto const now = time_.now();
-        for_each_session([&](session_id const&, session_type& s, auto& out) { s.wake(now, out); });
+        for_each(sessions_.due(now), [&](session_id const&, session_type& s, auto& out) { s.wake(now, out); });
         settle();
     }
 
@@ -218,28 +212,13 @@ public:
         return member{signer_key(), local_peer(), b};
     }
     /// A session that is open, or closed and not forgotten; nullptr otherwise. Valid until the next call.
-    [[nodiscard]] session_type const* find(session_id const& id) const {
-        auto const found = sessions_.find(id);
-        return found == sessions_.end() ? nullptr : &found->second;
-    }
+    [[nodiscard]] session_type const* find(session_id const& id) const { return sessions_.find(id); }
     /// Ids of all sessions that @ref find knows, in no useful order.
-    [[nodiscard]] std::vector<session_id> sessions() const {
-        std::vector<session_id> out;
-        for (auto const& [id, s] : sessions_) out.push_back(id);
-        return out;
-    }
+    [[nodiscard]] std::vector<session_id> sessions() const { return sessions_.all(); }
     /// Sessions of which a signature may still come.
-    [[nodiscard]] std::size_t open_session_count() const noexcept {
-        std::size_t open = 0;
-        for (auto const& [id, s] : sessions_) open += s.is_open() ? 1u : 0u;
-        return open;
-    }
-    /// When the coordinator next wants to be woken.
-    [[nodiscard]] deadline next_deadline() const {
-        deadline next;
-        for (auto const& [id, s] : sessions_) next = earlier(next, s.next_deadline());
-        return next;
-    }
+    [[nodiscard]] std::size_t open_session_count() const noexcept { return sessions_.open().size(); }
+    /// When the coordinator next wants to be woken. O(1).
+    [[nodiscard]] deadline next_deadline() const { return sessions_.next_deadline(); }
     [[nodiscard]] limits const& bounds() const noexcept { return limits_; }
 
 private:
@@ -252,41 +231,8 @@ private:
         return error{errc::too_many_sessions, text("all ", open_max, " sessions are open; finish or abort one first")};
     }
 
-    [[nodiscard]] result<proposal> plan_for(signing_request request) {
-        proposal plan;
-        if (!request.keep_order) request.signers = musig2::key_sort(std::move(request.signers));
-        bool found_self = false;
-        for (auto const& key : request.signers) {
-            if (key == signer_key()) {
-                MUSTER_TRY(auto me, as_member());
-                plan.initiator = static_cast<slot>(plan.roster.size());
-                plan.roster.push_back(me);
-                found_self = true;
-                continue;
-            }
-            auto known = registry_.find(key);
-            if (!known) {
-                return error{errc::unknown_signer, text("no machine is known for signer ", to_hex(key),
-                                                        "; add it to the registry first")};
-            }
-            plan.roster.push_back(std::move(known->who));
-        }
-        if (request.valid_for <= duration::zero()) {
-            return error{errc::invalid_proposal, "a proposal must be valid for some time; valid_for is not positive"};
-        }
-        if (!found_self) return error{errc::not_in_roster, text("our key ", to_hex(signer_key()), " is not a signer")};
-        plan.messages = std::move(request.messages);
-        plan.tweaks = std::move(request.tweaks);
-        plan.expires_at = time_.wall_now() + std::chrono::duration_cast<std::chrono::milliseconds>(
-                                                 std::min(request.valid_for, limits_.session_lifetime_max));
-        plan.election = request.election;
-        plan.topology = topology_policy::id;
-        plan.purpose = std::move(request.purpose);
-        MUSTER_TRY(entropy_.fill_secret(plan.salt));
-        return plan;
-    }
-
-    [[nodiscard]] result<session_type> make_session(session_id const& id, proposal plan, slot self) {
+    [[nodiscard]] result<session_type> make_session(session_id const& id, roster_id const& roster, proposal plan,
+                                                    slot self) {
         std::vector<public_key> keys;
         for (auto const& m : plan.roster) keys.push_back(m.signer);
         MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
@@ -295,9 +241,23 @@ private:
         using std::chrono::milliseconds;
         duration const left = std::clamp(plan.expires_at - time_.wall_now(), milliseconds{0},
                                          std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max));
-        return session_type{{id, std::make_shared<proposal const>(std::move(plan)), std::move(group), self, epoch_,
-                             saturating_add(now, left), backend_},
+        return session_type{{id, roster, std::make_shared<proposal const>(std::move(plan)), std::move(group), self,
+                             epoch_, saturating_add(now, left), backend_},
                             limits_, now};
+    }
+
+    // Whoever is believed to know the roster gets the terms alone; a signature each for the two kinds of proposal.
+    void send_proposal(session_id const& id, session_type const& s, encoded_proposal const& full) {
+        encoded_proposal const terms{full.terms, {}};
+        std::optional<result<bytes>> long_frame, short_frame;
+        auto const& roster = s.plan().roster;
+        for (slot to = 0; to < roster.size(); ++to) {
+            if (to == s.self()) continue;
+            bool const knows = rosters_.is_known_to(s.roster(), to, door_.epoch_of(roster[to].peer));
+            auto& frame = knows ? short_frame : long_frame;
+            if (!frame) frame = mail_.sign(id, s.self(), propose_body{knows ? terms : full});
+            if (*frame) mail_.hand_over(id, roster[to], frame->value());
+        }
     }
 
     // ---- what the network does --------------------------------------------------------------------------
@@ -306,7 +266,7 @@ private:
         if (closed_) return;
         std::visit(overloaded{
                        [&](transport::connected const& v) { on_connected(v.peer); },
-                       [&](transport::disconnected const& v) { door_.left(v.peer); },
+                       [&](transport::disconnected const& v) { on_disconnected(v.peer); },
                        [&](transport::received const& v) { on_frame(v.peer, v.frame); },
                        [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
@@ -316,30 +276,25 @@ private:
 
     void on_connected(peer_id const& who) {
         door_.arrived(who);
-        if (binding_) post(who, {}, 0, hello_body{signer_key(), binding_.value()});
-        for_each_session([&](session_id const&, session_type& s, auto& out) {
+        if (binding_) mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value()});
+        for_each_open([&](session_id const&, session_type& s, auto& out) {
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
+    }
+
+    // What it had refused is repeated with everything else when it comes back.
+    void on_disconnected(peer_id const& who) {
+        door_.left(who);
+        (void)mail_.take_refused(who);
     }
 
     // Only sessions whose frames were refused are repeated, and only until the peer is congested again; otherwise the
     // repetitions themselves would keep it congested.
     void resend_refused(peer_id const& who) {
-        auto const found = refused_.find(who);
-        if (found == refused_.end()) return;
-        auto waiting = std::move(found->second);
-        refused_.erase(found);
-        for (auto const& id : waiting) {
-            if (refused_.count(who) != 0) {
-                refused_[who].insert(id);
-                continue;
-            }
-            auto const s = sessions_.find(id);
-            if (s == sessions_.end()) continue;
-            effects out;
-            if (auto const at = slot_of(s->second.plan(), who)) s->second.peer_connected(*at, time_.now(), out);
-            perform(id, s->second, out);
-        }
+        for_each(mail_.take_refused(who), [&](session_id const& id, session_type& s, auto& out) {
+            if (mail_.is_refusing(who)) return mail_.remember_refused(who, id);
+            if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
+        });
     }
 
     void on_frame(peer_id const& from, byte_view raw) {
@@ -354,9 +309,8 @@ private:
             return;
         }
         if (f.header.what == kind::hello) return on_hello(from, f);
-        auto const known = sessions_.find(f.header.session);
-        if (known != sessions_.end()) return on_session_frame(known->second, from, f);
-        if (tombstones_.count(f.header.session) != 0) return;
+        if (auto* const known = sessions_.find(f.header.session)) return on_session_frame(*known, from, f);
+        if (sessions_.is_entombed(f.header.session)) return;
         if (f.header.what == kind::propose) return on_proposal(from, f);
         if (f.header.what != kind::request) door_.keep_early(from, f.header.session, raw, time_.now());
     }
@@ -371,7 +325,7 @@ private:
         }
         door_.set_epoch(from, f.header.epoch, time_.now());
         events_.push(peer_identified{from, hello.signer, hello.binding});
-        for_each_session([&](session_id const&, session_type& s, auto& out) {
+        for_each_open([&](session_id const&, session_type& s, auto& out) {
             if (auto const at = slot_of(s.plan(), from)) s.peer_restarted(*at, f.header.epoch, time_.now(), out);
         });
     }
@@ -397,12 +351,16 @@ private:
     }
 
     void on_proposal(peer_id const& from, parsed_frame const& f) {
-        auto plan = decode_proposal(f.body, limits_);
+        auto decoded = decode_body(f, limits_);
+        if (!decoded) return penalise(from, decoded.error());
+        auto const& encoded = std::get<propose_body>(decoded.value()).encoded;
+        auto plan = decode_proposal(encoded, limits_, rosters_);
+        if (!plan && plan.error() == errc::unknown_roster) return;  // forgotten here; it will be spelled out soon
         if (!plan) return penalise(from, plan.error());
         auto const self = slot_of(plan.value(), local_peer());
         auto const initiator = plan.value().initiator;
         if (auto const valid = check(plan.value(), limits_); !valid) return penalise(from, valid.error());
-        bool const consistent = id_of(f.body) == f.header.session && f.header.sender == initiator && self &&
+        bool const consistent = id_of(encoded) == f.header.session && f.header.sender == initiator && self &&
                                 *self != initiator && plan.value().roster[*self].signer == signer_key() &&
                                 plan.value().roster[initiator].peer == from;
         if (!consistent) {
@@ -412,12 +370,13 @@ private:
         if (!is_authentic(f, from)) {
             return penalise(from, error{errc::not_authentic, "a proposal that its initiator did not sign"});
         }
-        if (auto const refused = consider(plan.value(), from); !refused) {
+        auto const roster = named_roster(encoded);
+        if (auto const refused = consider(plan.value(), roster, from); !refused) {
             if (refused.error() == errc::invalid_binding) penalise(from, refused.error());
             return refuse(plan.value(), f.header.session, *self, refused.error());
         }
         auto const shape = plan.value();
-        auto made = make_session(f.header.session, std::move(plan).value(), *self);
+        auto made = make_session(f.header.session, roster, std::move(plan).value(), *self);
         if (!made) return refuse(shape, f.header.session, *self, made.error());
         open(f, std::move(made).value());
     }
@@ -427,13 +386,13 @@ private:
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
         body const no = decline_body{why.to_text().substr(0, purpose_size_max)};
         for (auto const& m : plan.roster) {
-            if (m.peer != local_peer() && network_.is_connected(m.peer)) post(m.peer, id, self, no);
+            if (m.peer != local_peer() && network_.is_connected(m.peer)) mail_.post(m.peer, id, self, no);
         }
-        entomb(id);
+        sessions_.entomb(id);
     }
 
     // Whether we would take part at all, before anybody is asked. Cheap first.
-    [[nodiscard]] result<void> consider(proposal const& plan, peer_id const& from) {
+    [[nodiscard]] result<void> consider(proposal const& plan, roster_id const& roster, peer_id const& from) {
         if (plan.topology != topology_policy::id) {
             return error{errc::topology_mismatch, "this signer uses another topology"};
         }
@@ -446,12 +405,14 @@ private:
         MUSTER_TRY(require_free_slot(limits_.open_sessions_max -
                                      std::min(limits_.open_sessions_reserved, limits_.open_sessions_max)));
         std::size_t theirs = 0;
-        for (auto const& [id, s] : sessions_) {
-            theirs += s.is_open() && s.plan().roster[s.plan().initiator].peer == from ? 1u : 0u;
+        for (auto const& id : sessions_.open()) {
+            auto const& plan_there = sessions_.find(id)->plan();
+            theirs += plan_there.roster[plan_there.initiator].peer == from ? 1u : 0u;
         }
         if (theirs >= limits_.open_sessions_per_peer_max) {
             return error{errc::too_many_sessions, text("you have ", theirs, " sessions open here already")};
         }
+        if (rosters_.find(roster) != nullptr) return ok();  // its bindings were verified when it came in
         for (auto const& m : plan.roster) {
             if (m.signer == signer_key() && m.peer == local_peer()) continue;
             auto const known = registry_.find(m.signer);
@@ -466,7 +427,8 @@ private:
 
     void open(parsed_frame const& f, session_type made) {
         auto const id = f.header.session;
-        auto& s = sessions_.emplace(id, std::move(made)).first->second;
+        auto& s = sessions_.add(id, std::move(made));
+        rosters_.remember(s.roster(), s.plan().roster);
         events_.push(session_created{id, s.shared_plan(), s.self()});
         events_.push(approval_requested{id, s.shared_plan()});
         effects out;
@@ -480,44 +442,36 @@ private:
 
     // ---- effects ----------------------------------------------------------------------------------------
 
+    // Does what a session wants done, after anything was done to it.
     void perform(session_id const& id, session_type const& s, effects& out) {
+        sessions_.touched(id);
         for (auto& effect : out.take()) {
             std::visit(overloaded{
                            [&](send_frame& v) { send(id, s, v); },
-                           [&](forward_frame& v) { hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
-                           [&](notify& v) { events_.push(std::move(v.what)); },
+                           [&](forward_frame& v) { mail_.hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
+                           [&](notify& v) {
+                               if (std::holds_alternative<completed>(v.what)) note_roster(s);
+                               events_.push(std::move(v.what));
+                           },
                        }, effect);
         }
     }
 
+    // Everyone has contributed, so everyone knows the roster.
+    void note_roster(session_type const& s) {
+        auto const& roster = s.plan().roster;
+        for (slot who = 0; who < roster.size(); ++who) {
+            rosters_.completed_by(s.roster(), who, door_.epoch_of(roster[who].peer));
+        }
+    }
+
     void send(session_id const& id, session_type const& s, send_frame const& v) {
-        auto const frame = sign_frame(id, s.self(), v.what);
+        auto const frame = mail_.sign(id, s.self(), v.what);
         if (!frame) return;
         auto const& roster = s.plan().roster;
         for (slot to = 0; to < roster.size(); ++to) {
-            if (to != s.self() && (!v.to || *v.to == to)) hand_over(id, roster[to], frame.value());
+            if (to != s.self() && (!v.to || *v.to == to)) mail_.hand_over(id, roster[to], frame.value());
         }
-    }
-
-    // Without a connection one is begun; when it is up, the session repeats what is still of use.
-    void hand_over(session_id const& id, member const& to, bytes frame) {
-        if (!network_.is_connected(to.peer)) {
-            auto const known = registry_.find(to.signer);
-            (void)network_.connect(to.peer, known ? std::span<peer::multiaddr const>{known->addresses}
-                                                  : std::span<peer::multiaddr const>{});
-            return;
-        }
-        auto const sent = network_.send(to.peer, cosign_protocol, std::move(frame));
-        if (!sent && sent.error() == transport::errc::congested) refused_[to.peer].insert(id);
-    }
-
-    void post(peer_id const& to, session_id const& id, slot self, body const& what) {
-        auto frame = sign_frame(id, self, what);
-        if (frame) (void)network_.send(to, cosign_protocol, std::move(frame).value());
-    }
-
-    [[nodiscard]] result<bytes> sign_frame(session_id const& id, slot self, body const& what) {
-        return encode_frame({id, epoch_, self, ++sequence_, kind_of(what)}, what, keys_.node);
     }
 
     void penalise(peer_id const& who, error why) {
@@ -529,31 +483,38 @@ private:
 
     template <class F>
     [[nodiscard]] result<void> command(session_id const& id, F f) {
-        auto const found = sessions_.find(id);
-        if (found == sessions_.end()) {
+        auto* const s = sessions_.find(id);
+        if (s == nullptr) {
             return error{errc::unknown_session, text("no session ", to_hex(id), ", or it was cleaned up")};
         }
         effects out;
-        auto done = f(found->second, out);
-        perform(id, found->second, out);
+        auto done = f(*s, out);
+        perform(id, *s, out);
         settle();
         return done;
     }
 
-    template <class F>
-    void for_each_session(F f) {
-        for (auto& [id, s] : sessions_) {
+    // Ids are copied: a session may close, and a transport may answer, meanwhile.
+    template <class Ids, class F>
+    void for_each(Ids const& ids, F f) {
+        for (auto const& id : ids) {
+            auto* const s = sessions_.find(id);
+            if (s == nullptr) continue;
             effects out;
-            f(id, s, out);
-            perform(id, s, out);
+            f(id, *s, out);
+            perform(id, *s, out);
         }
+    }
+    template <class F>
+    void for_each_open(F f) {
+        for_each(std::set<session_id>{sessions_.open()}, f);
     }
 
     // After every entry: closed sessions make room, the timer is set, events are delivered. A handler may come
     // back in; the outermost call delivers what that adds.
     void settle() {
         if (closed_) return;
-        trim_closed();
+        sessions_.trim();
         if (auto const next = next_deadline(); next != armed_) {
             armed_ = next;
             if (next) {
@@ -580,35 +541,6 @@ private:
         bool& flag_;
     };
 
-    void trim_closed() {
-        while (sessions_.size() - open_session_count() > limits_.closed_sessions_max) {
-            // Aborted ones go first, then confirmed ones, then signatures that nobody has broadcast yet.
-            auto const worth = [](session_type const& s) {
-                return std::tuple{s.at() == phase::finished, !s.is_confirmed(), s.last_progress()};
-            };
-            auto least = sessions_.end();
-            for (auto s = sessions_.begin(); s != sessions_.end(); ++s) {
-                if (s->second.is_open()) continue;
-                if (least == sessions_.end() || worth(s->second) < worth(least->second)) least = s;
-            }
-            forget(session_id{least->first});
-        }
-    }
-
-    // A forgotten session must not open again by a replayed proposal.
-    void forget(session_id const& id) {
-        sessions_.erase(id);
-        entomb(id);
-    }
-    void entomb(session_id const& id) {
-        if (!tombstones_.insert(id).second) return;
-        tombstone_order_.push_back(id);
-        if (tombstone_order_.size() > limits_.tombstones_max) {
-            tombstones_.erase(tombstone_order_.front());
-            tombstone_order_.pop_front();
-        }
-    }
-
     [[nodiscard]] static std::optional<slot> slot_of(proposal const& plan, peer_id const& who) {
         for (slot s = 0; s < plan.roster.size(); ++s) {
             if (plan.roster[s].peer == who) return s;
@@ -628,12 +560,10 @@ private:
     event_handler handler_;
     result<peer::binding> binding_;
     gatekeeper door_;
-    std::map<session_id, session_type> sessions_;
-    std::set<session_id> tombstones_;
-    std::deque<session_id> tombstone_order_;
-    std::map<peer_id, std::set<session_id>> refused_;  // frames that a congested peer still has to get
+    courier<Transport, Registry> mail_;
+    session_store<session_type> sessions_;
+    roster_book rosters_;
     outbox<event> events_;
-    std::uint64_t sequence_ = 0;
     deadline armed_;
     bool delivering_ = false;
     bool closed_ = false;

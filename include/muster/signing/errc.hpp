@@ -15,6 +15,7 @@ namespace muster::signing {
 enum class errc : std::uint8_t {
     invalid_roster = 1,    ///< Too few or too many signers, or one peer twice.
     invalid_proposal,      ///< A proposal that breaks a limit or contradicts itself.
+    unknown_roster,        ///< A proposal that leaves out a roster which is not known here.
     unknown_signer,        ///< The registry does not know that public key.
     invalid_binding,       ///< A roster entry whose signer never named that peer.
     not_in_roster,         ///< We, or the sender, are not among the signers.
@@ -36,6 +37,7 @@ enum class errc : std::uint8_t {
     switch (e) {
         case errc::invalid_roster: return "invalid_roster";
         case errc::invalid_proposal: return "invalid_proposal";
+        case errc::unknown_roster: return "unknown_roster";
         case errc::unknown_signer: return "unknown_signer";
         case errc::invalid_binding: return "invalid_binding";
         case errc::not_in_roster: return "not_in_roster";

@@ -75,7 +75,7 @@ struct hello_body {
     bool operator==(hello_body const&) const = default;
 };
 struct propose_body {
-    bytes encoded;  ///< See @ref encode(proposal const&).
+    encoded_proposal encoded;
     bool operator==(propose_body const&) const = default;
 };
 struct decline_body {
@@ -166,7 +166,7 @@ template <class Fixed>
 inline void encode_body(wire::writer& out, body const& b) {
     std::visit(overloaded{
                    [&](hello_body const& v) { out.raw(v.signer.view()).raw(v.binding.view()); },
-                   [&](propose_body const& v) { out.raw(v.encoded); },
+                   [&](propose_body const& v) { out.sized(v.encoded.terms).sized(v.encoded.roster); },
                    [&](decline_body const& v) { out.sized(v.reason); },
                    [&](nonces_body const& v) { encode_list(out, v.nonces); },
                    [&](aggregate_nonces_body const& v) { encode_list(out.raw(v.transcript.view()), v.nonces); },
@@ -247,7 +247,13 @@ inline void encode_body(wire::writer& out, body const& b) {
             out = v;
             break;
         }
-        case kind::propose: out = propose_body{to_bytes(in.raw(in.remaining()))}; break;
+        case kind::propose: {
+            propose_body v;
+            v.encoded.terms = to_bytes(in.sized(l.frame_size_max));
+            v.encoded.roster = to_bytes(in.sized(l.frame_size_max));
+            out = std::move(v);
+            break;
+        }
         case kind::decline: out = decline_body{in.sized_text(purpose_size_max)}; break;
         case kind::nonces: out = nonces_body{detail::decode_list<musig2::pubnonce>(in, l)}; break;
         case kind::aggregate_nonces: {

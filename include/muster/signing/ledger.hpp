@@ -29,7 +29,6 @@ public:
         bytes nonces_frame;                 ///< As signed; empty at our own seat.
         bytes shares_frame;                 ///< As signed; empty at our own seat.
         bool was_sent_evidence = false;     ///< The signed nonces were passed on to it.
-        bool said_done = false;             ///< It claims to have broadcast.
         std::uint64_t last_request = 0;     ///< Highest sequence of a request that was answered ...
         instant last_answer = instant::min();  ///< ... and when.
     };

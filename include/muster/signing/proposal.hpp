@@ -7,6 +7,9 @@
 /// A session id is the tagged hash of the whole proposal: who signs, which messages, under which tweaks, until
 /// when, who broadcasts, and 32 random octets of the initiator. Two different proposals cannot share an
 /// id, and every later frame names the id, so nothing about a session can be varied after it was proposed.
+///
+/// The roster, which grows with the group, is hashed by itself, and the terms of the proposal name its hash. Groups
+/// sign more than once: a roster that the other side has signed with before need not be sent again.
 
 #include <algorithm>
 #include <array>
@@ -36,6 +39,9 @@ using peer::peer_id;
 struct session_id_tag;
 /// Names a session.
 using session_id = fixed_bytes<session_id_tag, 32>;
+struct roster_id_tag;
+/// Names a roster.
+using roster_id = fixed_bytes<roster_id_tag, 32>;
 struct boot_epoch_tag;
 /// Names one run of a coordinator; random, so that a restart is noticed.
 using boot_epoch = fixed_bytes<boot_epoch_tag, 16>;
@@ -173,11 +179,32 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
 
 }  // namespace detail
 
-/// The canonical encoding of @p p.
-[[nodiscard]] inline bytes encode(proposal const& p) {
+/// A proposal in its one encoding. The roster's octets are empty when the other side is known to have them.
+struct encoded_proposal {
+    bytes terms;   ///< Everything else, beginning with the roster's id.
+    bytes roster;
+    bool operator==(encoded_proposal const&) const = default;
+    [[nodiscard]] std::size_t size() const noexcept { return terms.size() + roster.size(); }
+};
+
+/// Rosters by id: what @ref decode_proposal looks up. This one knows none. See roster_book.hpp.
+struct no_rosters {
+    [[nodiscard]] static std::vector<member> const* find(roster_id const&) noexcept { return nullptr; }
+};
+
+/// The id of an encoded roster.
+[[nodiscard]] inline roster_id roster_id_of(byte_view encoded_roster) {
+    static crypto::hash_tag const tag{"muster/roster/v1"};
+    return roster_id{crypto::tagged_hash(tag, encoded_roster).octets};
+}
+
+/// The canonical encoding of @p p, with its roster.
+[[nodiscard]] inline encoded_proposal encode(proposal const& p) {
+    wire::writer roster;
+    roster.size(p.roster.size());
+    for (auto const& m : p.roster) roster.raw(m.signer.view()).sized(m.peer.view()).raw(m.binding.view());
     wire::writer out;
-    out.size(p.roster.size());
-    for (auto const& m : p.roster) out.raw(m.signer.view()).sized(m.peer.view()).raw(m.binding.view());
+    out.raw(roster_id_of(roster.view()).view());
     out.size(p.messages.size());
     for (auto const& m : p.messages) detail::encode_payload(out, m);
     out.size(p.tweaks.size());
@@ -185,15 +212,37 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
     out.i64(to_unix_millis(p.expires_at));
     out.u8(static_cast<std::uint8_t>(p.election)).u8(static_cast<std::uint8_t>(p.topology));
     out.u32(p.initiator).sized(p.purpose).raw(p.salt);
-    return out.take();
+    return {out.take(), roster.take()};
 }
 
-/// The proposal that @p encoded spells; no allocation exceeds a small multiple of its size.
-[[nodiscard]] inline result<proposal> decode_proposal(byte_view encoded, limits const& l) {
+/// The id of the roster that @p encoded names; zero when it is too short to name one.
+[[nodiscard]] inline roster_id named_roster(encoded_proposal const& encoded) {
+    return wire::reader{encoded.terms}.fixed<roster_id>();
+}
+
+namespace detail {
+
+[[nodiscard]] inline result<std::vector<member>> decode_roster(byte_view encoded, roster_id const& id, limits const& l) {
+    if (roster_id_of(encoded) != id) {
+        return error{errc::invalid_proposal, text("the roster is not the one the terms name, ", to_hex(id))};
+    }
     wire::reader in{encoded};
+    std::vector<member> roster(in.count(l.signers_max, 33 + 1 + 3 + 64));
+    for (auto& m : roster) m = decode_member(in);
+    MUSTER_TRY(in.finish());
+    return roster;
+}
+
+}  // namespace detail
+
+/// The proposal that @p encoded spells; no allocation exceeds a small multiple of its size. Without a roster in it,
+/// @p known is asked. @return `unknown_roster` when that does not know it, or what is wrong with the octets.
+template <class Rosters = no_rosters>
+[[nodiscard]] result<proposal> decode_proposal(encoded_proposal const& encoded, limits const& l,
+                                               Rosters const& known = {}) {
+    wire::reader in{encoded.terms};
+    auto const id = in.fixed<roster_id>();
     proposal p;
-    p.roster.resize(in.count(l.signers_max, 33 + 1 + 3 + 64));
-    for (auto& m : p.roster) m = detail::decode_member(in);
     p.messages.resize(in.count(l.messages_max, 3));
     for (auto& m : p.messages) m = detail::decode_payload(in, l);
     p.tweaks.resize(in.count(tweaks_max, 2));
@@ -206,13 +255,20 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
     auto const salt = in.raw(p.salt.size());
     std::copy(salt.begin(), salt.end(), p.salt.begin());
     MUSTER_TRY(in.finish());
+    if (!encoded.roster.empty()) {
+        MUSTER_TRY(p.roster, detail::decode_roster(encoded.roster, id, l));
+    } else if (auto const* const roster = known.find(id)) {
+        p.roster = *roster;
+    } else {
+        return error{errc::unknown_roster, text("no roster ", to_hex(id), " is known here")};
+    }
     return p;
 }
 
-/// The session that follows from an encoded proposal.
-[[nodiscard]] inline session_id id_of(byte_view encoded_proposal) {
+/// The session that follows from an encoded proposal: its terms name the roster.
+[[nodiscard]] inline session_id id_of(encoded_proposal const& encoded) {
     static crypto::hash_tag const tag{"muster/session/v1"};
-    return session_id{crypto::tagged_hash(tag, encoded_proposal).octets};
+    return session_id{crypto::tagged_hash(tag, encoded.terms).octets};
 }
 
 /// Whether @p p keeps to the limits and makes sense on its own. Bindings and time are not looked at.

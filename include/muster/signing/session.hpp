@@ -32,57 +32,18 @@
 
 #include <muster/core/effect_sink.hpp>
 #include <muster/musig2/rounds.hpp>
-#include <muster/signing/election.hpp>
-#include <muster/signing/event.hpp>
+#include <muster/signing/broadcast.hpp>
+#include <muster/signing/effect.hpp>
 #include <muster/signing/ledger.hpp>
 #include <muster/signing/topology.hpp>
 
 namespace muster::signing {
 
-/// A frame whose signature was verified against the roster's peer at `header.sender`.
-struct authenticated_frame {
-    frame_header header;
-    body what;
-    bytes raw;  ///< As it was signed, for passing on as evidence.
-};
-
-/// Sign and send a frame; to everyone else when `to` is empty.
-struct send_frame {
-    std::optional<slot> to;
-    body what;
-    bool operator==(send_frame const&) const = default;
-};
-/// Pass on another signer's frame as it is.
-struct forward_frame {
-    slot to = 0;
-    bytes raw;
-    bool operator==(forward_frame const&) const = default;
-};
-/// Tell the application.
-struct notify {
-    event what;
-};
-/// What a session wants done, in order.
-using session_effect = std::variant<send_frame, forward_frame, notify>;
-
-/// Where a session stands.
-enum class phase : std::uint8_t { awaiting_approval, collecting_nonces, collecting_shares, finished, over };
-/// The phase's name.
-[[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
-    switch (p) {
-        case phase::awaiting_approval: return "awaiting_approval";
-        case phase::collecting_nonces: return "collecting_nonces";
-        case phase::collecting_shares: return "collecting_shares";
-        case phase::finished: return "finished";
-        case phase::over: return "over";
-    }
-    return "unknown";
-}
-
 /// What a session is about; fixed when it is made.
 template <musig2::backend Backend>
 struct session_terms {
     session_id id;
+    roster_id roster;                            ///< Of the plan's roster.
     std::shared_ptr<proposal const> plan;        ///< Checked against the limits.
     typename Backend::keyagg_context group;      ///< Of the plan's keys and tweaks.
     slot self = 0;                               ///< Our index in the roster.
@@ -99,7 +60,7 @@ public:
     session(session_terms<Backend> terms, limits const& l, instant now)
         : terms_{std::move(terms)},
           limits_{&l},
-          order_{election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
+          turns_{election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
           seats_{terms_.plan->roster.size()},
           last_progress_{now} {}
 
@@ -149,33 +110,28 @@ public:
     /// @return `wrong_state` unless finished and not confirmed, `failover_exhausted` after the last.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
-        auto* const f = std::get_if<finished>(&state_);
-        if (f == nullptr || f->confirmed) return wrong_state("fail over");
-        if (f->exhausted) {
+        if (at() != phase::finished || is_confirmed()) return wrong_state("fail over");
+        if (turns_.is_exhausted()) {
             return error{errc::failover_exhausted, "every signer has had its turn to broadcast"};
         }
-        if (f->view + 1 == order_.size()) {
-            f->exhausted = true;
+        auto const old = turns_.holder();
+        if (!turns_.pass_on()) {
             out.push(notify{failover_exhausted{terms_.id}});
             return ok();
         }
-        auto const old = order_[f->view++];
         last_progress_ = now;
-        arm_broadcast(now);
-        out.push(notify{coordinator_failed{terms_.id, old, order_[f->view]}});
-        ask_to_broadcast(*f, out);
-        believe_broadcast(*f, out);
+        out.push(notify{coordinator_failed{terms_.id, old, turns_.holder()}});
+        await_broadcast(now, out);
         return ok();
     }
 
     /// Records that we broadcast, and tells everyone. Idempotent. @return `wrong_state` unless finished.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> notify_broadcast_complete(Sink& out) {
-        auto* const f = std::get_if<finished>(&state_);
-        if (f == nullptr) return wrong_state("confirm a broadcast of");
-        if (f->confirmed) return ok();
+        if (at() != phase::finished) return wrong_state("confirm a broadcast of");
+        if (is_confirmed()) return ok();
         out.push(send_frame{std::nullopt, broadcast_done_body{}});
-        confirm(*f, terms_.self, out);
+        confirm(terms_.self, out);
         return ok();
     }
 
@@ -252,6 +208,7 @@ public:
     [[nodiscard]] bool is_open() const noexcept { return at() < phase::finished; }
     [[nodiscard]] proposal const& plan() const noexcept { return *terms_.plan; }
     [[nodiscard]] std::shared_ptr<proposal const> const& shared_plan() const noexcept { return terms_.plan; }
+    [[nodiscard]] roster_id const& roster() const noexcept { return terms_.roster; }
     [[nodiscard]] slot self() const noexcept { return terms_.self; }
     [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
     /// The key that the signature verifies under, tweaks included.
@@ -259,21 +216,16 @@ public:
     [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
     [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
     /// Slots in the order in which they are asked to broadcast.
-    [[nodiscard]] std::vector<slot> const& order() const noexcept { return order_; }
+    [[nodiscard]] std::vector<slot> const& order() const noexcept { return turns_.order(); }
     /// Who is elected now.
-    [[nodiscard]] slot coordinator() const noexcept {
-        auto const* const f = std::get_if<finished>(&state_);
-        return order_[f == nullptr ? 0 : f->view];
-    }
+    [[nodiscard]] slot coordinator() const noexcept { return turns_.holder(); }
     /// The signatures; empty unless finished.
     [[nodiscard]] std::vector<signature> signatures() const {
         auto const* const f = std::get_if<finished>(&state_);
         return f == nullptr ? std::vector<signature>{} : f->signatures;
     }
-    [[nodiscard]] bool is_confirmed() const noexcept {
-        auto const* const f = std::get_if<finished>(&state_);
-        return f != nullptr && f->confirmed;
-    }
+    /// Whether somebody is believed to have broadcast.
+    [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept {
         return seats_.holds(f.header.sender, f.raw);
@@ -291,10 +243,6 @@ private:
     };
     struct finished {
         std::vector<signature> signatures;
-        std::size_t view = 0;  // index into order_
-        bool confirmed = false;
-        bool confirmed_here = false;  // by our own application
-        bool exhausted = false;
     };
     struct over {
         abort_body why;  // as we would say it: without a culprit we did not find ourselves
@@ -303,7 +251,7 @@ private:
     /// Between two answers to one signer. A request costs less than its answer. Ours.
     static constexpr duration answer_interval = std::chrono::seconds{1};
 
-    [[nodiscard]] slot hub() const noexcept { return order_[0]; }
+    [[nodiscard]] slot hub() const noexcept { return turns_.elected(); }
     [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
     [[nodiscard]] bool is_aggregating() const noexcept {
         return Topology::id == topology_id::aggregator && terms_.self == hub();
@@ -319,11 +267,6 @@ private:
         last_progress_ = now;
         deadline_ = until;
         retry_ = saturating_add(now, limits_->retry_interval);
-    }
-
-    void arm_broadcast(instant now) {
-        deadline_.reset();
-        if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
     }
 
     // Sends our contribution to whomever the topology says.
@@ -553,7 +496,7 @@ private:
         }
         if (auto const* const f = std::get_if<finished>(&state_)) {
             if (is_aggregating()) out.push(send_frame{to, signatures_body{f->signatures}});
-            if (f->confirmed && f->confirmed_here) out.push(send_frame{to, broadcast_done_body{}});
+            if (turns_.confirmed_by() == terms_.self) out.push(send_frame{to, broadcast_done_body{}});
         }
     }
 
@@ -566,47 +509,50 @@ private:
         for (slot const s : missing) out.push(send_frame{s, request_body{}});
     }
 
-    // ---- ends -------------------------------------------------------------------------------------------
+    // ---- the signature ----------------------------------------------------------------------------------
 
     template <class Sink>
     void finish(std::vector<signature> signatures, instant now, Sink& out) {
         state_ = finished{std::move(signatures)};
-        auto& f = std::get<finished>(state_);
+        auto const& made = std::get<finished>(state_).signatures;
         last_progress_ = now;
         retry_.reset();
-        arm_broadcast(now);
-        if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{f.signatures}});
-        out.push(notify{completed{terms_.id, aggregate_key(), f.signatures, order_[0]}});
-        ask_to_broadcast(f, out);
-        believe_broadcast(f, out);
+        if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{made}});
+        out.push(notify{completed{terms_.id, aggregate_key(), made, turns_.elected()}});
+        await_broadcast(now, out);
     }
 
-    template <class Sink>
-    void ask_to_broadcast(finished const& f, Sink& out) {
-        if (order_[f.view] == terms_.self) out.push(notify{should_broadcast{terms_.id, f.signatures}});
-    }
+    // ---- broadcast --------------------------------------------------------------------------------------
 
+    // The turn is somebody's: ours to take, or to wait for.
     template <class Sink>
-    void confirm(finished& f, slot by, Sink& out) {
-        f.confirmed = true;
-        f.confirmed_here = by == terms_.self;
+    void await_broadcast(instant now, Sink& out) {
         deadline_.reset();
-        out.push(notify{broadcast_confirmed{terms_.id, by}});
-    }
-
-    // A claim counts when it comes from a signer whose turn it is or was. Others are remembered until their turn.
-    template <class Sink>
-    void believe_broadcast(finished& f, Sink& out) {
-        for (std::size_t view = 0; view <= f.view && !f.confirmed; ++view) {
-            if (seats_[order_[view]].said_done) confirm(f, order_[view], out);
-        }
+        if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
+        if (turns_.holder() == terms_.self) out.push(notify{should_broadcast{terms_.id, signatures()}});
+        believe_broadcast(out);
     }
 
     template <class Sink>
     void on_broadcast_done(slot from, Sink& out) {
-        seats_[from].said_done = true;
-        if (auto* const f = std::get_if<finished>(&state_)) believe_broadcast(*f, out);
+        turns_.claim(from);
+        if (at() == phase::finished) believe_broadcast(out);
     }
+
+    template <class Sink>
+    void believe_broadcast(Sink& out) {
+        if (is_confirmed()) return;
+        if (auto const by = turns_.credible_claim()) confirm(*by, out);
+    }
+
+    template <class Sink>
+    void confirm(slot by, Sink& out) {
+        turns_.confirm(by);
+        deadline_.reset();
+        out.push(notify{broadcast_confirmed{terms_.id, by}});
+    }
+
+    // ---- ends without a signature -----------------------------------------------------------------------
 
     // The initiator repeats a no, since the signer who said it may not reach everyone.
     template <class Sink>
@@ -677,7 +623,7 @@ private:
 
     session_terms<Backend> terms_;
     limits const* limits_;
-    std::vector<slot> order_;
+    broadcast_turns turns_;
     ledger seats_;
     std::variant<awaiting_approval, collecting_nonces, collecting_shares, finished, over> state_;
     deadline deadline_;  // of the round, or of the broadcast

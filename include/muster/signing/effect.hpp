@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What a session is handed, and what it wants done.
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include <muster/signing/event.hpp>
+
+namespace muster::signing {
+
+/// A frame whose signature was verified against the roster's peer at `header.sender`.
+struct authenticated_frame {
+    frame_header header;
+    body what;
+    bytes raw;  ///< As it was signed, for passing on as evidence.
+};
+
+/// Sign and send a frame; to everyone else when `to` is empty.
+struct send_frame {
+    std::optional<slot> to;
+    body what;
+    bool operator==(send_frame const&) const = default;
+};
+/// Pass on another signer's frame as it is.
+struct forward_frame {
+    slot to = 0;
+    bytes raw;
+    bool operator==(forward_frame const&) const = default;
+};
+/// Tell the application.
+struct notify {
+    event what;
+};
+/// What a session wants done, in order.
+using session_effect = std::variant<send_frame, forward_frame, notify>;
+
+/// Where a session stands.
+enum class phase : std::uint8_t { awaiting_approval, collecting_nonces, collecting_shares, finished, over };
+/// The phase's name.
+[[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
+    switch (p) {
+        case phase::awaiting_approval: return "awaiting_approval";
+        case phase::collecting_nonces: return "collecting_nonces";
+        case phase::collecting_shares: return "collecting_shares";
+        case phase::finished: return "finished";
+        case phase::over: return "over";
+    }
+    return "unknown";
+}
+
+}  // namespace muster::signing

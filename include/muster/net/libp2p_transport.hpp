@@ -10,7 +10,8 @@
 ///
 /// When two peers dial each other at once there are two connections for a moment. Both ends keep the one that was
 /// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by
-/// the same side the newer one is kept: the older is what a restarted peer left behind.
+/// the same side the newer one is kept: the older is what a restarted peer left behind. The other connection is retired:
+/// each end sends what it had queued there, and receives until the other has done so.
 
 #include <algorithm>
 #include <deque>
@@ -242,22 +243,22 @@ private:
             auto const dialled = dials.find(who);
             if (dialled != dials.end() && dialled->second->setting_up == which) dials.erase(dialled);
             auto const known = active.find(who);
-            if (who == host.id() || (known != active.end() && !replaces(*which, *known->second))) {
-                links.erase(which);
-                which->abandon();
-                return;
+            if (who == host.id()) return which->end(error{transport::errc::no_address, "a peer does not connect to itself"});
+            if ((known != active.end() && !replaces(*which, *known->second))) {
+                return which->retire(clock.now());
             }
-            if (known != active.end()) {
-                auto const old = known->second;
-                active.erase(known);
-                links.erase(old);
-                old->abandon();
-                tell(transport::disconnected{who, error{transport::errc::closed, "replaced by another connection"}});
-            }
+            if (known != active.end()) retire(known->second, "replaced by another connection");
             active.emplace(who, which);
             dials.erase(who);
             tell(transport::connected{who});
         }
+
+        void retire(std::shared_ptr<link> l, std::string why) {
+            active.erase(l->peer());
+            tell(transport::disconnected{l->peer(), error{transport::errc::closed, std::move(why)}});
+            l->retire(clock.now());
+        }
+        void on_leaving(std::shared_ptr<link> const& which) override { retire(which, "the peer closes the connection"); }
 
         /// Whether a new connection to the same peer is the one to keep.
         [[nodiscard]] bool replaces(link const& fresh, link const& old) const {
@@ -268,11 +269,13 @@ private:
 
         void on_frame(link& which, std::string const& protocol, byte_view frame) override {
             auto const found = active.find(which.peer());
-            if (found == active.end() || found->second.get() != &which) return;
+            if (found == active.end() || !(found->second.get() == &which || which.is_retiring())) return;
             queue.emplace_back(protocol, transport::received{which.peer(), to_bytes(frame)});
             deliver_later();
         }
-        void on_writable(link& which) override { tell(transport::writable{which.peer()}); }
+        void on_writable(link& which) override {
+            if (!which.is_retiring()) tell(transport::writable{which.peer()});
+        }
 
         void on_ended(std::shared_ptr<link> const& which, error const& why) override {
             links.erase(which);
@@ -303,10 +306,15 @@ private:
                 if (d->resolver) d->resolver->cancel();
                 tell(transport::connect_failed{who, why});
             }
-            auto const found = active.find(who);
-            if (found == active.end()) return;
-            auto const l = found->second;
-            l->end(why);
+            std::erase_if(links, [&](auto const& l) {
+                bool const retiring = l->is_retiring() && l->peer() == who;
+                if (retiring) l->abandon();
+                return retiring;
+            });
+            if (auto const found = active.find(who); found != active.end()) {
+                auto const l = found->second;
+                l->end(why);
+            }
             // What it had sent is not delivered any more.
             std::erase_if(queue, [&](auto const& item) {
                 auto const* const r = std::get_if<transport::received>(&item.second);

@@ -168,11 +168,16 @@ public:
         give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
     }
 
-    /// A connection to @p who came up: what it may have missed is sent again while the session is open. Later it
-    /// is sent when @p who asks.
+    /// A connection to @p who came up: what either side may have missed is sent again and asked for while the session
+    /// is open. Later it is sent when @p who asks.
     template <effect_sink<session_effect> Sink>
     void peer_connected(slot who, instant, Sink& out) {
-        if (who != terms_.self && is_open()) resend(who, out);
+        if (who == terms_.self || !is_open()) return;
+        resend(who, out);
+        if (at() == phase::awaiting_approval) return;
+        auto const missing = missing_contributions();
+        bool const needed = std::find(missing.begin(), missing.end(), who) != missing.end();
+        if (needed) out.push(send_frame{who, request_body{}});
     }
 
     /// The deadline may have passed. Early, late and repeated calls are harmless.

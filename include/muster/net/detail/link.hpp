@@ -4,6 +4,7 @@
 /// @file
 /// One TCP connection with a libp2p machine on it: sockets on one side, frames on the other.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -34,6 +35,8 @@ struct link_owner {
     virtual void on_established(std::shared_ptr<link> const& which) = 0;
     virtual void on_frame(link& which, std::string const& protocol, byte_view frame) = 0;
     virtual void on_writable(link& which) = 0;
+    /// The peer sends no more on this link once its queue is empty.
+    virtual void on_leaving(std::shared_ptr<link> const& which) = 0;
     virtual void on_ended(std::shared_ptr<link> const& which, error const& why) = 0;
 
 protected:
@@ -63,6 +66,7 @@ public:
     [[nodiscard]] bool outbound() const noexcept { return outbound_; }
     [[nodiscard]] instant began() const noexcept { return began_; }
     [[nodiscard]] bool is_established() const noexcept { return established_; }
+    [[nodiscard]] bool is_retiring() const noexcept { return retired_.has_value(); }
     [[nodiscard]] peer_id const& peer() const noexcept { return machine_.peer(); }
 
     /// Sends a frame on the protocol's outbound stream, which is opened when there is none.
@@ -84,6 +88,7 @@ public:
             if (now - began_ >= options_.setup_timeout) end(failure("the connection was not set up in time"));
             return;
         }
+        if (retired_ && now - *retired_ >= options_.setup_timeout) return end(failure("the peer does not let go"));
         if (ping_pending_) {
             if (now - ping_sent_ >= options_.ping_timeout) end(failure("the peer answers no ping; half-open"));
         } else if (now - ping_sent_ >= options_.ping_interval && machine_.ping(++ping_number_)) {
@@ -91,6 +96,13 @@ public:
             ping_sent_ = now;
             flush();
         }
+    }
+
+    /// Lets go without losing anything: sends what is queued, and goes on receiving until the peer has done the same.
+    void retire(instant now) {
+        if (retired_) return;
+        retired_ = now;
+        flush();
     }
 
     /// Ends the connection and tells the owner, once.
@@ -147,7 +159,11 @@ private:
 
     /// Writes what the machine has to say; one write at a time, so that its bound on pending output holds.
     void flush() {
-        for (bool again = true; again && owner_ && !writing_;) {
+        for (bool again = true; again && owner_ && !writing_ && !half_closed_;) {
+            if (retired_ && !said_goodbye_ && is_drained()) {
+                said_goodbye_ = true;
+                machine_.shutdown();
+            }
             outbox<libp2p::connection_event> events;
             output_ = machine_.take_output(events);
             writing_ = !output_.empty();
@@ -159,7 +175,18 @@ private:
             }
             again = !events.empty();  // handling them may have made more to say
             handle(events.take());
+            if (said_goodbye_ && !writing_ && !again) half_close();
         }
+    }
+
+    [[nodiscard]] bool is_drained() const {
+        return std::all_of(outbound_streams_.begin(), outbound_streams_.end(),
+                           [](auto const& named) { return named.second.queue.size() == 0; });
+    }
+    void half_close() {
+        half_closed_ = true;
+        boost::system::error_code ignored;
+        socket_.shutdown(tcp::socket::shutdown_send, ignored);
     }
 
     void on_written(boost::system::error_code const& ec) {
@@ -257,7 +284,9 @@ private:
         }
     }
     void on(libp2p::ping_answered const&) { ping_pending_ = false; }
-    void on(libp2p::gone_away const&) { end(error{transport::errc::closed, "the peer closes the connection"}); }
+    void on(libp2p::gone_away const&) {
+        if (!retired_) owner_->on_leaving(shared_from_this());
+    }
     void on(libp2p::failed const& e) { end(failure(e.reason.to_text())); }
 
     tcp::socket socket_;
@@ -270,6 +299,9 @@ private:
     bool writing_ = false;
     bool flush_posted_ = false;
     bool ping_pending_ = false;
+    bool said_goodbye_ = false;
+    bool half_closed_ = false;
+    std::optional<instant> retired_;
     instant ping_sent_;
     std::uint32_t ping_number_ = 0;
     std::array<byte, 64u << 10> input_;

@@ -8,8 +8,8 @@
 #include <map>
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <benchmark/benchmark.h>
+#include <CLI/CLI.hpp>
 
 #include <support/areas.hpp>
 #include <support/report.hpp>

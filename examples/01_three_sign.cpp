@@ -21,7 +21,8 @@ struct machine {
                           if (auto* asked = std::get_if<signing::approval_requested>(&e))
                               (void)coordinator.approve(asked->session);
                           if (auto* done = std::get_if<signing::completed>(&e))
-                              std::cout << to_hex(crypto::to_xonly(done->aggregate_key)) << ' ' << to_hex(done->signatures[0]) << '\n';
+                              std::cout << to_hex(crypto::to_xonly(done->aggregate_key)) << ' '
+                                        << to_hex(done->signatures[0]) << '\n';
                       }} {}
     transport::memory_transport network;
     manual_timers alarm;

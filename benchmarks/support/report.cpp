@@ -77,8 +77,9 @@ std::vector<row> with_ratios(std::vector<row> rows) {
 }
 
 void print_table(std::ostream& out, std::vector<row> const& rows) {
-    out << std::left << std::setw(28) << "case" << std::right << std::setw(6) << "n" << "  " << std::left
-        << std::setw(16) << "subject" << std::setw(24) << "metric" << std::right << std::setw(14) << "value"
+    out << std::left << std::setw(28) << "case" << std::right << std::setw(6) << "n"
+        << "  " << std::left << std::setw(16) << "subject" << std::setw(24) << "metric" << std::right << std::setw(14)
+        << "value"
         << "  unit\n";
     std::string_view previous;
     for (auto const& r : rows) {
@@ -93,7 +94,11 @@ void print_table(std::ostream& out, std::vector<row> const& rows) {
 void print_json(std::ostream& out, std::vector<row> const& rows) {
     auto array = nlohmann::ordered_json::array();
     for (auto const& r : rows) {
-        array.push_back({{"case", r.name}, {"n", r.n}, {"subject", r.subject}, {"metric", r.metric}, {"unit", r.unit},
+        array.push_back({{"case", r.name},
+                         {"n", r.n},
+                         {"subject", r.subject},
+                         {"metric", r.metric},
+                         {"unit", r.unit},
                          {"value", r.value}});
     }
     out << array.dump(2) << '\n';

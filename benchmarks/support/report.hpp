@@ -15,11 +15,11 @@ namespace muster::bench {
 
 /// One figure.
 struct row {
-    std::string name;      ///< `case` in JSON: area and operation, as in `musig2/key_agg`.
-    std::size_t n = 0;     ///< Signers, or peers.
-    std::string subject;   ///< `muster`, or the named thing it is compared with.
-    std::string metric;    ///< What was measured, e.g. `cpu_us`.
-    std::string unit;      ///< Of the value.
+    std::string name;     ///< `case` in JSON: area and operation, as in `musig2/key_agg`.
+    std::size_t n = 0;    ///< Signers, or peers.
+    std::string subject;  ///< `muster`, or the named thing it is compared with.
+    std::string metric;   ///< What was measured, e.g. `cpu_us`.
+    std::string unit;     ///< Of the value.
     double value = 0;
 };
 

@@ -22,24 +22,26 @@ using muster::text;
 using boost_error = boost::system::error_code;
 
 void control_client::start() {
-    boost::asio::async_read_until(socket_, input_, '\n', [self = shared_from_this()](boost_error const& ec, std::size_t) {
-        if (ec) {
-            self->gone_ = true;
-            return;
-        }
-        std::istream in{&self->input_};
-        std::string line;
-        std::getline(in, line);
-        auto const request = value::parse(line, nullptr, false);
-        if (request.is_object()) {
-            self->on_request_(self, request);
-        } else {
-            self->finish({{"error", "a request is one JSON object on one line"}}, usage);
-        }
-        // Nothing more is expected; the read ends when the client hangs up.
-        if (self->gone_) return;
-        boost::asio::async_read(self->socket_, self->input_, [self](boost_error const&, std::size_t) { self->gone_ = true; });
-    });
+    boost::asio::async_read_until(
+        socket_, input_, '\n', [self = shared_from_this()](boost_error const& ec, std::size_t) {
+            if (ec) {
+                self->gone_ = true;
+                return;
+            }
+            std::istream in{&self->input_};
+            std::string line;
+            std::getline(in, line);
+            auto const request = value::parse(line, nullptr, false);
+            if (request.is_object()) {
+                self->on_request_(self, request);
+            } else {
+                self->finish({{"error", "a request is one JSON object on one line"}}, usage);
+            }
+            // Nothing more is expected; the read ends when the client hangs up.
+            if (self->gone_) return;
+            boost::asio::async_read(self->socket_, self->input_,
+                                    [self](boost_error const&, std::size_t) { self->gone_ = true; });
+        });
 }
 
 void control_client::say(value const& line) {
@@ -77,7 +79,8 @@ result<void> control_server::listen(std::string const& path) {
     boost_error ec;
     acceptor_.open(stream_protocol{}, ec);
     if (!ec && path.size() >= sizeof(sockaddr_un::sun_path)) {
-        return error{errc::bad_directory, text("the path ", path, " is too long for a Unix socket; use a shorter directory")};
+        return error{errc::bad_directory,
+                     text("the path ", path, " is too long for a Unix socket; use a shorter directory")};
     }
     ::unlink(path.c_str());  // we hold the directory's lock: whoever made it is gone
     auto const mask = ::umask(0177);

@@ -21,8 +21,8 @@
 namespace cosigner {
 
 namespace fs = std::filesystem;
-using muster::text;
 using boost::asio::ip::tcp;
+using muster::text;
 
 namespace {
 
@@ -94,7 +94,9 @@ public:
     /// Has alice propose the file to the two others; tells every step. @return the last line.
     value propose(std::string const& purpose) {
         value last;
-        value const request{{"command", "propose"}, {"with", {"bob", "carol"}}, {"purpose", purpose},
+        value const request{{"command", "propose"},
+                            {"with", {"bob", "carol"}},
+                            {"purpose", purpose},
                             {"messages", {{{"digest", muster::to_hex(digest())}}}}};
         auto const code = ask((home_of(0) / "control.sock").string(), request, [&](value const& line) {
             if (line.contains("text")) tell("alice: " + line["text"].get<std::string>());
@@ -105,7 +107,8 @@ public:
     }
     /// Sends a command about a session to co-signer @p i.
     void command(std::size_t i, std::string const& what, std::string const& session) {
-        auto const code = ask((home_of(i) / "control.sock").string(), {{"command", what}, {"session", session}}, [](auto const&) {});
+        auto const code =
+            ask((home_of(i) / "control.sock").string(), {{"command", what}, {"session", session}}, [](auto const&) {});
         require(code && code.value() == success, text(names[i], " could not ", what));
     }
 
@@ -205,7 +208,8 @@ void one_declines(stage& s) {
     s.scene("scene 2: carol declines");
     s.start_all({approve_all, approve_all, {"--approve", "none"}});
     auto const end = s.propose("something carol does not like");
-    require(end.value("reason", "") == "declined" && end.value("culprit_name", "") == "carol", "carol's no was not heard");
+    require(end.value("reason", "") == "declined" && end.value("culprit_name", "") == "carol",
+            "carol's no was not heard");
     s.wait("bob to hear of it", [&] { return s[1].find("aborted", end["session"].get<std::string>()) != nullptr; });
     s.tell("checked: the session ended for everyone, with carol's reason");
 }
@@ -214,12 +218,14 @@ void one_lies(stage& s) {
     s.scene("scene 3: carol sends a false share");
     s.start_all({approve_all, approve_all, {"--approve", "all", "--drill", "false-share"}});
     auto const end = s.propose("a contract that carol sabotages");
-    require(end.value("reason", "") == "invalid_share" && end.value("culprit_name", "") == "carol", "carol was not found out");
+    require(end.value("reason", "") == "invalid_share" && end.value("culprit_name", "") == "carol",
+            "carol was not found out");
     auto const session = end["session"].get<std::string>();
     s.wait("bob's verdict", [&] { return s[1].find("aborted", session) != nullptr; });
     auto const& verdict = *s[1].find("aborted", session);
     require(verdict.value("culprit_name", "") == "carol", "bob blames somebody else");
-    require(s[0].find("completed", session) == nullptr && s[1].find("completed", session) == nullptr, "a signature appeared");
+    require(s[0].find("completed", session) == nullptr && s[1].find("completed", session) == nullptr,
+            "a signature appeared");
     s.tell("checked: alice and bob each named carol by themselves");
 }
 
@@ -286,7 +292,8 @@ int run_demo(bool json) {
         log << "  aggregate key  " << key << "\n  digest         " << digest << "\n  signature      " << sig << "\n";
         log << "  BIP-340        verified\n" << std::flush;
         if (json) {
-            std::cout << muster::json::to_line({{"aggregate_key", key}, {"digest", digest}, {"signature", sig}}) << std::endl;
+            std::cout << muster::json::to_line({{"aggregate_key", key}, {"digest", digest}, {"signature", sig}})
+                      << std::endl;
         }
         return success;
     } catch (surprise const& s) {

@@ -119,7 +119,8 @@ result<std::pair<std::string, known_peer>> parse_peer(std::string const& written
     }
     MUSTER_TRY(auto address, muster::peer::multiaddr::from_text(written.substr(split + 1)));
     if (!address.peer()) {
-        return error{errc::bad_input, text("the address of ", written.substr(0, split), " must end with /p2p/PEER-ID; "
+        return error{errc::bad_input, text("the address of ", written.substr(0, split),
+                                           " must end with /p2p/PEER-ID; "
                                            "`cosigner init` and `cosigner run` print it")};
     }
     return std::pair{written.substr(0, split), known_peer{std::move(address)}};
@@ -134,7 +135,8 @@ result<home> home::create(fs::path dir, settings const& s) {
     if (ec) return error{errc::bad_directory, text("cannot make ", made.dir_.string(), ": ", ec.message())};
     ::chmod(made.dir_.c_str(), 0700);
     if (fs::exists(made.dir_ / "seed")) {
-        return error{errc::bad_directory, text(made.dir_.string(), " already holds a seed; it is never overwritten. "
+        return error{errc::bad_directory, text(made.dir_.string(),
+                                               " already holds a seed; it is never overwritten. "
                                                "Choose another directory")};
     }
     muster::crypto::system_random random;
@@ -152,11 +154,14 @@ result<home> home::open(fs::path dir) {
     found.dir_ = std::move(dir);
     struct stat seed {};
     if (::stat((found.dir_ / "seed").c_str(), &seed) != 0) {
-        return error{errc::bad_directory, text("no co-signer lives in ", found.dir_.string(), "; make one with "
-                                               "`cosigner init ", found.dir_.string(), "`")};
+        return error{errc::bad_directory, text("no co-signer lives in ", found.dir_.string(),
+                                               "; make one with "
+                                               "`cosigner init ",
+                                               found.dir_.string(), "`")};
     }
     if ((seed.st_mode & 077) != 0) {
-        return error{errc::bad_directory, text((found.dir_ / "seed").string(), " can be read by others; "
+        return error{errc::bad_directory, text((found.dir_ / "seed").string(),
+                                               " can be read by others; "
                                                "`chmod 600` it, and consider the key exposed")};
     }
     auto const path = found.dir_ / "settings.json";
@@ -216,9 +221,8 @@ std::vector<muster::signing::member> home::learned_signers() const {
 result<void> home::learn(std::vector<muster::signing::member> const& signers) const {
     auto out = value::array();
     for (auto const& m : signers) {
-        out.push_back(value{{"signer", muster::to_hex(m.signer)},
-                            {"peer", m.peer.to_text()},
-                            {"binding", muster::to_hex(m.binding)}});
+        out.push_back(value{
+            {"signer", muster::to_hex(m.signer)}, {"peer", m.peer.to_text()}, {"binding", muster::to_hex(m.binding)}});
     }
     return replace_private(dir_ / "signers.json", out.dump(2) + "\n");
 }

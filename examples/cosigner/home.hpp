@@ -61,7 +61,8 @@ public:
     /// Remembers them.
     [[nodiscard]] result<void> learn(std::vector<muster::signing::member> const& signers) const;
     /// Writes a signature where the application "broadcasts".
-    [[nodiscard]] result<std::filesystem::path> publish(std::string const& session, muster::json::value const& what) const;
+    [[nodiscard]] result<std::filesystem::path> publish(std::string const& session,
+                                                        muster::json::value const& what) const;
 
 private:
     std::filesystem::path dir_;

@@ -63,8 +63,8 @@ int init(arguments const& a) {
     if (a.json) {
         std::cout << muster::json::to_line({{"signer", signer}, {"peer", peer}, {"directory", a.dir}}) << "\n";
     } else {
-        std::cout << "signer key  " << signer << "\npeer id     " << peer << "\nkept in     " << a.dir
-                  << "\nBack up " << a.dir << "/seed; whoever reads it can sign as you.\n";
+        std::cout << "signer key  " << signer << "\npeer id     " << peer << "\nkept in     " << a.dir << "\nBack up "
+                  << a.dir << "/seed; whoever reads it can sign as you.\n";
     }
     return success;
 }
@@ -120,7 +120,8 @@ int propose(arguments const& a) {
         request["path"] = value::array();
         for (auto const& step : CLI::detail::split(a.path, '/')) {
             std::uint32_t number = 0;
-            if (!CLI::detail::lexical_cast(step, number)) return report(error{errc::bad_input, text("'", step, "' is not a derivation step")});
+            if (!CLI::detail::lexical_cast(step, number))
+                return report(error{errc::bad_input, text("'", step, "' is not a derivation step")});
             request["path"].push_back(number);
         }
     }
@@ -149,9 +150,10 @@ int verify(arguments const& a) {
 int main(int argc, char** argv) {
     arguments a;
     CLI::App app{"A group of machines sign as one: MuSig2 (BIP-327) over libp2p.", "cosigner"};
-    app.footer("Exit codes: 0 done (propose: signed, verify: valid), 1 ended without a signature or not valid,\n"
-               "2 usage, 3 no cosigner runs in that directory, 4 a file, address or permission is in the way,\n"
-               "5 a scene of the demo failed.");
+    app.footer(
+        "Exit codes: 0 done (propose: signed, verify: valid), 1 ended without a signature or not valid,\n"
+        "2 usage, 3 no cosigner runs in that directory, 4 a file, address or permission is in the way,\n"
+        "5 a scene of the demo failed.");
     app.require_subcommand(1);
     int code = success;
     auto const add = [&](char const* name, char const* help, std::function<int()> what) {
@@ -174,39 +176,53 @@ int main(int argc, char** argv) {
 
     auto* const sub_init = in_dir(add("init", "Make keys and settings in a new directory", [&] { return init(a); }));
     sub_init->add_option("--listen", a.listen, "Where to listen, as a multiaddr")->capture_default_str();
-    sub_init->add_option("--peer", a.peers, "NAME=ADDRESS of a co-signer, e.g. bob=/ip4/10.0.0.2/tcp/4001/p2p/16Uiu2..; repeatable");
+    sub_init->add_option("--peer", a.peers,
+                         "NAME=ADDRESS of a co-signer, e.g. bob=/ip4/10.0.0.2/tcp/4001/p2p/16Uiu2..; repeatable");
 
-    auto* const sub_run = in_dir(add("run", "Listen, stay connected, and sign what is approved", [&] { return run(a); }));
+    auto* const sub_run =
+        in_dir(add("run", "Listen, stay connected, and sign what is approved", [&] { return run(a); }));
     sub_run->add_option("--approve", a.run.approve, "ask, all, none, or digest:HEX (approve that one, refuse others)")
         ->capture_default_str()
         ->check([](std::string const& rule) {
-            bool const known = rule == "ask" || rule == "all" || rule == "none" ||
-                               (rule.starts_with("digest:") && muster::from_hex_as<muster::crypto::digest32>(rule.substr(7)));
+            bool const known =
+                rule == "ask" || rule == "all" || rule == "none" ||
+                (rule.starts_with("digest:") && muster::from_hex_as<muster::crypto::digest32>(rule.substr(7)));
             return known ? std::string{} : "must be ask, all, none or digest:HEX";
         });
     sub_run->add_option("--round-timeout", a.round_timeout, "Seconds to wait for the others in a round")
-        ->capture_default_str()->check(CLI::Range(1, 86'400));
-    sub_run->add_option("--broadcast-timeout", a.broadcast_timeout, "Seconds until the next signer is asked to broadcast")
-        ->capture_default_str()->check(CLI::Range(1, 86'400));
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86'400));
+    sub_run
+        ->add_option("--broadcast-timeout", a.broadcast_timeout, "Seconds until the next signer is asked to broadcast")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86'400));
     sub_run->add_flag("--hold-broadcast", a.run.hold_broadcast, "Do not broadcast before `cosigner broadcast`");
     sub_run->add_option("--drill", a.drill, "Misbehave, to see it found out")->check(CLI::IsMember({"false-share"}));
 
-    auto* const sub_propose = in_dir(add("propose", "Ask co-signers to sign a file or a digest, and watch", [&] { return propose(a); }));
+    auto* const sub_propose =
+        in_dir(add("propose", "Ask co-signers to sign a file or a digest, and watch", [&] { return propose(a); }));
     sub_propose->add_option("FILE", a.file, "The file; its SHA-256 is signed");
     sub_propose->add_option("--digest", a.digest, "32 octets in hexadecimal, instead of a file");
     sub_propose->add_option("--with", a.with, "Co-signers, by name or signer key")->required()->delimiter(',');
     sub_propose->add_option("--purpose", a.purpose, "What it is for, shown to those who approve");
-    sub_propose->add_option("--election", a.election, "lexicographic, hash-based, first-signer, last-signer")->capture_default_str();
-    sub_propose->add_option("--valid", a.valid_seconds, "Seconds until the proposal expires")->capture_default_str()->check(CLI::Range(1, 86'400));
+    sub_propose->add_option("--election", a.election, "lexicographic, hash-based, first-signer, last-signer")
+        ->capture_default_str();
+    sub_propose->add_option("--valid", a.valid_seconds, "Seconds until the proposal expires")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 86'400));
     sub_propose->add_option("--path", a.path, "BIP-328 derivation of the aggregate key, e.g. 0/7");
     sub_propose->add_option("--taproot", a.taproot, "Taproot tweak with this merkle root (64 digits)");
     sub_propose->add_flag("--key-path", a.key_path, "Taproot tweak without a script tree");
 
-    in_dir(add("sessions", "List sessions, and who has given what", [&] { return ask_running(a, {{"command", "sessions"}}); }));
+    in_dir(add("sessions", "List sessions, and who has given what", [&] {
+        return ask_running(a, {{"command", "sessions"}});
+    }));
     in_dir(add("status", "Show keys and connections", [&] { return ask_running(a, {{"command", "status"}}); }));
     about_session(add("approve", "Approve a session that waits for you", ask_about("approve")));
-    about_session(add("decline", "Refuse a session that waits for you", ask_about("decline")))->add_option("--why", a.why, "The reason, for everyone");
-    about_session(add("abort", "Give a session up", ask_about("abort")))->add_option("--why", a.why, "The reason, for everyone");
+    about_session(add("decline", "Refuse a session that waits for you", ask_about("decline")))
+        ->add_option("--why", a.why, "The reason, for everyone");
+    about_session(add("abort", "Give a session up", ask_about("abort")))
+        ->add_option("--why", a.why, "The reason, for everyone");
     about_session(add("broadcast", "Broadcast a signature, and tell everyone", ask_about("broadcast")));
     about_session(add("failover", "Ask the next signer to broadcast", ask_about("failover")));
 

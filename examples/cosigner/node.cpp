@@ -107,7 +107,8 @@ void node::dial_peers() {
 }
 
 void node::on_identified(signing::peer_identified const& e) {
-    auto const configured = std::find_if(peers_.begin(), peers_.end(), [&](auto const& p) { return p.address.peer() == e.peer; });
+    auto const configured =
+        std::find_if(peers_.begin(), peers_.end(), [&](auto const& p) { return p.address.peer() == e.peer; });
     if (configured == peers_.end()) return;  // strangers may speak for whom they like; nobody here will ask them
     signing::member const who{e.signer, e.peer, e.binding};
     auto const known = registry_.find(e.signer);
@@ -175,7 +176,9 @@ std::string node::name_of(signing::session_id const& id, signing::slot s) const 
 }
 
 std::string node::describe(signing::event const& e) const {
-    auto const in = [](signing::session_id const& id, std::string const& what) { return text("session ", brief(id), ": ", what); };
+    auto const in = [](signing::session_id const& id, std::string const& what) {
+        return text("session ", brief(id), ": ", what);
+    };
     return std::visit(
         overloaded{
             [&](signing::session_created const& v) {
@@ -185,11 +188,16 @@ std::string node::describe(signing::event const& e) const {
                 return in(v.session, text(name_of(v.session, v.what->initiator), " asks for your signature: ",
                                           muster::json::to_line(muster::json::to_json(*v.what)["messages"])));
             },
-            [&](signing::nonces_received const& v) { return in(v.session, name_of(v.session, v.from) + " approved; its nonce is here"); },
+            [&](signing::nonces_received const& v) {
+                return in(v.session, name_of(v.session, v.from) + " approved; its nonce is here");
+            },
             [&](signing::nonces_complete const& v) { return in(v.session, "everyone approved; our share is out"); },
-            [&](signing::shares_received const& v) { return in(v.session, name_of(v.session, v.from) + "'s share is here"); },
+            [&](signing::shares_received const& v) {
+                return in(v.session, name_of(v.session, v.from) + "'s share is here");
+            },
             [&](signing::completed const& v) {
-                std::string out = in(v.session, text("signed under aggregate key ", to_hex(muster::crypto::to_xonly(v.aggregate_key))));
+                std::string out = in(
+                    v.session, text("signed under aggregate key ", to_hex(muster::crypto::to_xonly(v.aggregate_key))));
                 for (auto const& s : v.signatures) out += text("\n  signature ", to_hex(s));
                 return out;
             },
@@ -202,16 +210,23 @@ std::string node::describe(signing::event const& e) const {
                 return out;
             },
             [&](signing::should_broadcast const& v) { return in(v.session, "elected to broadcast"); },
-            [&](signing::broadcast_confirmed const& v) { return in(v.session, text("broadcast by ", name_of(v.session, v.by))); },
+            [&](signing::broadcast_confirmed const& v) {
+                return in(v.session, text("broadcast by ", name_of(v.session, v.by)));
+            },
             [&](signing::coordinator_failed const& v) {
                 return in(v.session, text(name_of(v.session, v.old_coordinator), " did not broadcast in time; ",
                                           name_of(v.session, v.new_coordinator), " takes over"));
             },
-            [&](signing::failover_exhausted const& v) { return in(v.session, "nobody broadcast; please look into it"); },
-            [&](signing::equivocation_proven const& v) {
-                return in(v.session, text(name_of(v.session, v.by), " signed two different contributions; proof kept in the log"));
+            [&](signing::failover_exhausted const& v) {
+                return in(v.session, "nobody broadcast; please look into it");
             },
-            [&](signing::peer_identified const& v) { return text(name_of(v.peer), " is here, signer key ", to_hex(v.signer)); },
+            [&](signing::equivocation_proven const& v) {
+                return in(v.session,
+                          text(name_of(v.session, v.by), " signed two different contributions; proof kept in the log"));
+            },
+            [&](signing::peer_identified const& v) {
+                return text(name_of(v.peer), " is here, signer key ", to_hex(v.signer));
+            },
             [&](signing::peer_misbehaved const& v) { return text(name_of(v.peer), " misbehaves: ", v.why.to_text()); },
         },
         e);
@@ -227,10 +242,11 @@ void node::on_approval_requested(signing::approval_requested const& e) {
         return;
     }
     auto const& messages = e.what->messages;
-    bool const matches = rule.starts_with("digest:") && std::all_of(messages.begin(), messages.end(), [&](auto const& m) {
-        auto const* const d = std::get_if<signing::digest32>(&m);
-        return d != nullptr && to_hex(*d) == rule.substr(7);
-    });
+    bool const matches =
+        rule.starts_with("digest:") && std::all_of(messages.begin(), messages.end(), [&](auto const& m) {
+            auto const* const d = std::get_if<signing::digest32>(&m);
+            return d != nullptr && to_hex(*d) == rule.substr(7);
+        });
     if (rule == "all" || matches) {
         (void)signer_->approve(e.session);
     } else {
@@ -243,7 +259,8 @@ void node::prompt() {
     if (terminal_.is_open()) {
         std::cout << "approve session " << brief(questions_.front()) << "? [y/N] " << std::flush;
     } else {
-        std::cout << "waiting for `cosigner approve` or `cosigner decline` of " << brief(questions_.front()) << std::endl;
+        std::cout << "waiting for `cosigner approve` or `cosigner decline` of " << brief(questions_.front())
+                  << std::endl;
     }
 }
 
@@ -262,7 +279,8 @@ void node::on_answer(std::string const& line) {
     if (questions_.empty()) return;
     auto const id = questions_.front();
     questions_.pop_front();
-    auto const done = line == "y" || line == "yes" ? signer_->approve(id) : signer_->decline(id, "refused at the terminal");
+    auto const done =
+        line == "y" || line == "yes" ? signer_->approve(id) : signer_->decline(id, "refused at the terminal");
     if (!done) std::cout << done.error().message() << std::endl;
     prompt();
 }
@@ -286,7 +304,8 @@ result<void> node::broadcast(signing::session_id const& id) {
                  {"signatures", value::array()}};
     for (auto const& sig : s->signatures()) record["signatures"].push_back(to_hex(sig));
     MUSTER_TRY(auto const path, home_.publish(to_hex(id), record));
-    print({{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}}, text("published ", path.string()));
+    print({{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}},
+          text("published ", path.string()));
     return signer_->notify_broadcast_complete(id);
 }
 

@@ -32,10 +32,10 @@ namespace signing = muster::signing;
 
 /// What `run` was asked to be.
 struct run_options {
-    std::string approve = "ask";      ///< ask, all, none, or digest:HEX.
-    bool json = false;                ///< Events as JSON lines instead of text.
-    bool hold_broadcast = false;      ///< Wait for `cosigner broadcast` when elected.
-    bool false_share = false;         ///< A drill: send a false partial signature and be found out.
+    std::string approve = "ask";              ///< ask, all, none, or digest:HEX.
+    bool json = false;                        ///< Events as JSON lines instead of text.
+    bool hold_broadcast = false;              ///< Wait for `cosigner broadcast` when elected.
+    bool false_share = false;                 ///< A drill: send a false partial signature and be found out.
     std::chrono::seconds round_timeout{300};  ///< People take their time.
     std::chrono::seconds broadcast_timeout{30};
 };

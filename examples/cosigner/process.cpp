@@ -58,15 +58,16 @@ void process::kill() {
 }
 
 void process::output::read() {
-    boost::asio::async_read_until(pipe, pending, '\n', [self = shared_from_this()](boost::system::error_code const& ec, std::size_t) {
-        if (ec) return;
-        std::istream in{&self->pending};
-        std::string line;
-        std::getline(in, line);
-        auto parsed = muster::json::value::parse(line, nullptr, false);
-        if (parsed.is_object()) self->said.push_back(std::move(parsed));
-        self->read();
-    });
+    boost::asio::async_read_until(pipe, pending, '\n',
+                                  [self = shared_from_this()](boost::system::error_code const& ec, std::size_t) {
+                                      if (ec) return;
+                                      std::istream in{&self->pending};
+                                      std::string line;
+                                      std::getline(in, line);
+                                      auto parsed = muster::json::value::parse(line, nullptr, false);
+                                      if (parsed.is_object()) self->said.push_back(std::move(parsed));
+                                      self->read();
+                                  });
 }
 
 muster::json::value const* process::find(std::string const& event, std::string const& session) const {

@@ -41,7 +41,8 @@ result<signing::election_method> parse_election(std::string const& name) {
                          signing::election_method::first_signer, signing::election_method::last_signer}) {
         if (name == muster::json::to_text(m)) return m;
     }
-    return error{errc::bad_input, text("'", name, "' is not an election method; choose lexicographic, hash-based, "
+    return error{errc::bad_input, text("'", name,
+                                       "' is not an election method; choose lexicographic, hash-based, "
                                        "first-signer or last-signer")};
 }
 
@@ -82,7 +83,8 @@ void node::propose(client_ptr const& client, value const& request) {
     if (!parsed) return refuse(client, parsed.error());
     auto const id = signer_->propose(std::move(parsed).value());
     if (!id) return refuse(client, id.error());
-    client->say({{"event", "proposed"}, {"session", to_hex(id.value())},
+    client->say({{"event", "proposed"},
+                 {"session", to_hex(id.value())},
                  {"text", text("session ", to_hex(id.value()).substr(0, 8), ": proposed; waiting for the others")}});
     watchers_.emplace(id.value(), client);
 }
@@ -99,7 +101,8 @@ result<signing::signing_request> node::parse_request(value const& request) const
     }
     out.signers.push_back(signer_->signer_key());
     auto const with = request.find("with");
-    if (with == request.end() || !with->is_array()) return error{errc::bad_input, "\"with\" must be a list of co-signers"};
+    if (with == request.end() || !with->is_array())
+        return error{errc::bad_input, "\"with\" must be a list of co-signers"};
     for (auto const& who : *with) {
         MUSTER_TRY(auto const key, signer_named(who.is_string() ? who.get<std::string>() : std::string{}));
         out.signers.push_back(key);
@@ -120,7 +123,8 @@ result<signing::public_key> node::signer_named(std::string const& who) const {
         for (auto const& [key, record] : registry_) {
             if (record.who.peer == *p.address.peer()) return key;
         }
-        return error{errc::bad_input, text(who, " has never been connected, so its signer key is not known yet; start it, "
+        return error{errc::bad_input, text(who,
+                                           " has never been connected, so its signer key is not known yet; start it, "
                                            "or name it by its key")};
     }
     return error{errc::bad_input, text("'", who, "' is neither a configured peer nor a signer key of 66 digits")};
@@ -158,18 +162,23 @@ void node::list_sessions(client_ptr const& client) const {
     std::string lines;
     for (auto const& id : signer_->sessions()) {
         auto const& s = *signer_->find(id);
-        value entry{{"session", to_hex(id)}, {"state", std::string{signing::to_string(s.at())}},
-                    {"proposal", muster::json::to_json(s.plan())}, {"signers", value::array()}};
+        value entry{{"session", to_hex(id)},
+                    {"state", std::string{signing::to_string(s.at())}},
+                    {"proposal", muster::json::to_json(s.plan())},
+                    {"signers", value::array()}};
         lines += text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  \"", s.plan().purpose, "\" ");
         for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
             auto const name = name_of(s.plan().roster[i].peer);
-            entry["signers"].push_back(value{{"name", name}, {"approved", s.has_nonces(i)}, {"share", s.has_shares(i)}});
+            entry["signers"].push_back(
+                value{{"name", name}, {"approved", s.has_nonces(i)}, {"share", s.has_shares(i)}});
             lines += text(" ", name, s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting");
         }
         lines += "\n";
         list.push_back(std::move(entry));
     }
-    client->finish({{"sessions", std::move(list)}, {"text", lines.empty() ? "no sessions" : lines.substr(0, lines.size() - 1)}}, success);
+    client->finish(
+        {{"sessions", std::move(list)}, {"text", lines.empty() ? "no sessions" : lines.substr(0, lines.size() - 1)}},
+        success);
 }
 
 void node::status(client_ptr const& client) const {
@@ -180,8 +189,11 @@ void node::status(client_ptr const& client) const {
         list.push_back(value{{"name", p.name}, {"address", p.address.to_text()}, {"connected", up}});
         lines += text("\n", p.name, up ? "  connected  " : "  not connected  ", p.address.to_text());
     }
-    client->finish({{"peer", network_.local().to_text()}, {"signer", to_hex(signer_->signer_key())},
-                    {"peers", std::move(list)}, {"text", lines}}, success);
+    client->finish({{"peer", network_.local().to_text()},
+                    {"signer", to_hex(signer_->signer_key())},
+                    {"peers", std::move(list)},
+                    {"text", lines}},
+                   success);
 }
 
 }  // namespace cosigner

@@ -42,11 +42,13 @@ TEST_CASE("HMAC and HKDF: RFC 4231 case 2, RFC 5869 cases 1 and 3") {
 
     bytes out(42);
     hkdf_sha256(hex("000102030405060708090a0b0c"), bytes(22, 0x0b), hex("f0f1f2f3f4f5f6f7f8f9"), out);
-    CHECK(to_hex(out) == "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
-                         "34007208d5b887185865");
+    CHECK(to_hex(out) ==
+          "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
+          "34007208d5b887185865");
     hkdf_sha256({}, bytes(22, 0x0b), {}, out);
-    CHECK(to_hex(out) == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
-                         "9d201395faa4b61a96c8");
+    CHECK(to_hex(out) ==
+          "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+          "9d201395faa4b61a96c8");
 }
 
 TEST_CASE("ChaCha20-Poly1305: RFC 8439 section 2.8.2") {
@@ -82,8 +84,8 @@ TEST_CASE("X25519: RFC 7748 section 6.1, and points of low order are refused") {
     };
     auto const bob = load("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");
     CHECK(to_hex(bob.public_point()) == "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
-    auto const alice = from_hex_as<x25519_public>(
-        "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a").value();
+    auto const alice =
+        from_hex_as<x25519_public>("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a").value();
     CHECK(to_hex(bob.agree(alice).value().view()) ==
           "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
     CHECK(bob.agree(x25519_public{}).error() == errc::invalid_key);

@@ -73,7 +73,7 @@ TEST_CASE("secrets are locked, left out of core dumps and wiped on fork") {
     auto const mapping = mapping_of(s.view().data());
     INFO(mapping);
     auto const flags = mapping.substr(mapping.find("VmFlags:"));
-#ifndef __SANITIZE_ADDRESS__  // ASan turns mlock into nothing
+#ifndef __SANITIZE_ADDRESS__                        // ASan turns mlock into nothing
     CHECK(flags.find(" lo") != std::string::npos);  // locked
 #endif
     CHECK(flags.find(" dd") != std::string::npos);  // do not dump
@@ -90,7 +90,8 @@ TEST_CASE("a forked child sees zeros and knows that the secret is not its own") 
 TEST_CASE("more secrets than one page holds are all distinct") {
     std::vector<secret<128>> many;
     for (int i = 0; i < 100; ++i) many.push_back(secret<128>::copy_of(bytes(128, static_cast<byte>(i))).value());
-    for (int i = 0; i < 100; ++i) CHECK(equal(many[static_cast<std::size_t>(i)].view(), bytes(128, static_cast<byte>(i))));
+    for (int i = 0; i < 100; ++i)
+        CHECK(equal(many[static_cast<std::size_t>(i)].view(), bytes(128, static_cast<byte>(i))));
 }
 
 TEST_CASE("generated secrets differ") {

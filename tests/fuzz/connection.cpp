@@ -61,7 +61,9 @@ void command(fuzz::input in) {
             case 4: streams.reset(id); break;
             case 5: streams.abandon(id); break;
             case 6: (void)streams.take_output(events); break;
-            case 7: if (!streams.feed(in.octets(), events)) return; break;
+            case 7:
+                if (!streams.feed(in.octets(), events)) return;
+                break;
             default: {
                 bytes frame, payload;
                 if (in.below(2) == 0) multistream::append_message(payload, multistream::header);

@@ -54,7 +54,10 @@ void run(byte_view input) {
     while (in.ok() && in.remaining() != 0) {
         switch (in.u8() % 8) {
             case 0: (void)s.approve(source, g.keys[0].signer, now, out); break;
-            case 1: now += std::chrono::seconds{in.u8()}; s.wake(now, out); break;
+            case 1:
+                now += std::chrono::seconds{in.u8()};
+                s.wake(now, out);
+                break;
             case 2: (void)s.cancel("", out); break;
             case 3: (void)s.trigger_coordinator_failover(now, out); break;
             case 4: (void)s.notify_broadcast_complete(out); break;

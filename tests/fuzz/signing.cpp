@@ -31,7 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         if (auto const what = decode_body(frame.value(), l)) {
             wire::writer again;
             signing::detail::encode_body(again, what.value());
-            if (!equal(again.view(), frame.value().body) || kind_of(what.value()) != frame.value().header.what) std::abort();
+            if (!equal(again.view(), frame.value().body) || kind_of(what.value()) != frame.value().header.what)
+                std::abort();
         }
     }
     return 0;

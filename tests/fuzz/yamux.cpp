@@ -48,7 +48,10 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
         switch (in.below(11)) {
             case 0: (void)s.open(); break;
             case 1: (void)s.write(id, in.octets()); break;
-            case 2: held[id] = 0; s.consume(id, window_size); break;
+            case 2:
+                held[id] = 0;
+                s.consume(id, window_size);
+                break;
             case 3: (void)s.close(id); break;
             case 4: s.reset_stream(id); break;
             case 5: s.abandon(id); break;

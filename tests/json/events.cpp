@@ -42,7 +42,7 @@ TEST_CASE("every event of a session becomes an object that says which and about 
 }
 
 TEST_CASE("text of a peer that is not UTF-8 is shown, not thrown") {
-    auto const line = json::to_line(json::to_json(
-        event{aborted{{}, abort_reason::declined, 1, std::nullopt, {}, std::string{"\xff\xfe", 2}}}));
+    auto const line = json::to_line(
+        json::to_json(event{aborted{{}, abort_reason::declined, 1, std::nullopt, {}, std::string{"\xff\xfe", 2}}}));
     CHECK(line.find("\"text\"") != std::string::npos);
 }

@@ -32,8 +32,9 @@ std::vector<std::string> const supported{"/noise", "/yamux/1.0.0"};
 TEST_CASE("multistream: the exact octets of an agreement") {
     dialer d{{"/noise"}};
     auto const opening = d.take_output();
-    CHECK(to_hex(opening) == "132f6d756c746973747265616d2f312e302e300a"  // 19, /multistream/1.0.0\n
-                             "072f6e6f6973650a");                         // 7, /noise\n
+    CHECK(to_hex(opening) ==
+          "132f6d756c746973747265616d2f312e302e300a"  // 19, /multistream/1.0.0\n
+          "072f6e6f6973650a");                        // 7, /noise\n
     listener l;
     auto const answered = l.feed(opening, supported).value();
     CHECK(answered == progress{opening.size(), "/noise"});
@@ -93,9 +94,9 @@ TEST_CASE("multistream: a side that does not follow the rules is refused") {
     auto const listen = [](bytes const& in) { return listener{}.feed(in, supported).error(); };
     CHECK(listen(message("/multistream/2.0.0")) == errc::malformed);
     CHECK(listen(to_bytes(as_bytes("\x04GET / HTTP/1.1"))) == errc::malformed);
-    CHECK(listen(bytes{0}) == errc::malformed);                        // no room for the newline
-    CHECK(listen(bytes{0x81, 0x08}) == errc::too_large);               // 1025
-    CHECK(listen(bytes(9, 0xff)) == wire::errc::too_large);            // a length without end
+    CHECK(listen(bytes{0}) == errc::malformed);              // no room for the newline
+    CHECK(listen(bytes{0x81, 0x08}) == errc::too_large);     // 1025
+    CHECK(listen(bytes(9, 0xff)) == wire::errc::too_large);  // a length without end
     CHECK(listen(bytes{0x82, 0x00}) == wire::errc::not_canonical);
 
     auto const dial = [](bytes const& in) { return dialer{{"/noise"}}.feed(in).error(); };

@@ -17,9 +17,11 @@ namespace {
 
 bytes hex(std::string_view digits) { return from_hex(digits).value(); }
 
-handshake start(role side, peer::node_key const& me, std::optional<peer::peer_id> expected = {}, std::uint64_t seed = 1) {
+handshake start(role side, peer::node_key const& me, std::optional<peer::peer_id> expected = {},
+                std::uint64_t seed = 1) {
     test::predictable source{seed + (side == role::dialer ? 100u : 200u)};
-    return handshake::make(side, me, test::x25519(seed + (side == role::dialer ? 300u : 400u)), source, expected).value();
+    return handshake::make(side, me, test::x25519(seed + (side == role::dialer ? 300u : 400u)), source, expected)
+        .value();
 }
 
 /// The three messages of an undisturbed handshake between two hosts, and its ends.
@@ -41,10 +43,11 @@ std::pair<channel, channel> channels() {
 }  // namespace
 
 TEST_CASE("Ed25519: RFC 8032 section 7.1 test 1 verifies, and nothing near it") {
-    auto const key = from_hex_as<crypto::ed25519_public>(
-        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").value();
-    auto signature = hex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555"
-                         "fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b");
+    auto const key =
+        from_hex_as<crypto::ed25519_public>("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").value();
+    auto signature =
+        hex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555"
+            "fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b");
     CHECK(crypto::verify_ed25519(key, {}, signature));
     CHECK_FALSE(crypto::verify_ed25519(key, bytes{0}, signature));
     CHECK_FALSE(crypto::verify_ed25519(key, {}, byte_view{signature}.first(63)));
@@ -62,10 +65,12 @@ TEST_CASE("noise: the published vector of Noise_XX_25519_ChaChaPoly_SHA256") {
         {"4c756477696720766f6e204d69736573",
          "ca35def5ae56cec33dc2036731ab14896bc4c75dbb07a61f879f8e3afa4c79444c756477696720766f6e204d69736573"},
         {"4d757272617920526f746862617264",
-         "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f14480884381cbad1f276e038c48378ffce2b65285e08d6b68aaa3629a5a8639"
+         "95ebc60d2b1fa672c1f46a8aa265ef51bfe38e7ccb39ec5be34069f14480884381cbad1f276e038c48378ffce2b65285e08d6b68aaa36"
+         "29a5a8639"
          "392490e5b9bd5269c2f1e4f488ed8831161f19b7815528f8982ffe09be9b5c412f8a0db50f8814c7194e83f23dbd8d162c9326ad"},
         {"462e20412e20486179656b",
-         "c7195ffacac1307ff99046f219750fc47693e23c3cb08b89c2af808b444850a80ae475b9df0f169ae80a89be0865b57f58c9fea0d4ec82a2864274"
+         "c7195ffacac1307ff99046f219750fc47693e23c3cb08b89c2af808b444850a80ae475b9df0f169ae80a89be0865b57f58c9fea0d4ec8"
+         "2a2864274"
          "02f113e4b6ae769a1d95941d49b25030"},
         {"4361726c204d656e676572", "96763ed773f8e47bb3712f0e29b3060ffc956ffc146cee53d5e1df"},
         {"4a65616e2d426170746973746520536179", "3e40f15f6f3a46ae446b253bf8b1d9ffb6ed9b174d272328ff91a7e2e5c79c07f5"},
@@ -73,12 +78,15 @@ TEST_CASE("noise: the published vector of Noise_XX_25519_ChaChaPoly_SHA256") {
          "eb3f3515110702e047a6c9da4478b6ead94873c11c0f2d710ddb3f09fce024b3a58502ae3f"},
     };
     auto const prologue = hex("4a6f686e2047616c74");
-    auto initiator = xx_pattern::make(
-        role::dialer, test::x25519("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
-        test::x25519("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue).value();
-    auto responder = xx_pattern::make(
-        role::listener, test::x25519("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893"),
-        test::x25519("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue).value();
+    auto initiator =
+        xx_pattern::make(role::dialer, test::x25519("e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1"),
+                         test::x25519("893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a"), prologue)
+            .value();
+    auto responder =
+        xx_pattern::make(role::listener,
+                         test::x25519("4a3acbfdb163dec651dfa3194dece676d437029c62a408b4c5ea9114246e4893"),
+                         test::x25519("bbdb4cdbd309f1a1f2e1456967fe288cadd6f712d65dc7b7793d5e63da6b375b"), prologue)
+            .value();
 
     for (std::size_t i = 0; i < 3; ++i) {
         auto& from = i % 2 == 0 ? initiator : responder;
@@ -201,10 +209,13 @@ TEST_CASE("noise: a host key that did not sign, or is of another kind, is refuse
     auto const good = me.sign_handshake(signed_message(own_static)).value();
     CHECK_FALSE(answer_with(encode(handshake_payload{key, good})));
     CHECK(*answer_with(encode(handshake_payload{key, {}})) == errc::bad_identity);
-    CHECK(*answer_with(encode(handshake_payload{host_key::of(host(6).public_key()).encoded(), good})) == errc::bad_identity);
-    CHECK(*answer_with(encode(handshake_payload{key, me.sign_handshake(own_static.view()).value()})) == errc::bad_identity);
+    CHECK(*answer_with(encode(handshake_payload{host_key::of(host(6).public_key()).encoded(), good})) ==
+          errc::bad_identity);
+    CHECK(*answer_with(encode(handshake_payload{key, me.sign_handshake(own_static.view()).value()})) ==
+          errc::bad_identity);
     CHECK(*answer_with(encode(handshake_payload{{}, good})) == errc::bad_identity);
-    CHECK(*answer_with(encode(handshake_payload{encode(public_key_message{0, bytes(300)}), good})) == errc::bad_identity);
+    CHECK(*answer_with(encode(handshake_payload{encode(public_key_message{0, bytes(300)}), good})) ==
+          errc::bad_identity);
     CHECK(*answer_with({}) == errc::bad_identity);
     CHECK(*answer_with(bytes{0x0a, 0xff}) == errc::malformed);
 
@@ -294,7 +305,10 @@ TEST_CASE("noise: replayed, reordered, tampered and tagless messages end the cha
         CHECK(b.open(wire, plain).error() == errc::not_authentic);
         CHECK(equal(plain, as_bytes("one")));
     }
-    SECTION("tagless") { CHECK(b.open(bytes{0, 15}, plain)); CHECK(b.open(bytes(15), plain).error() == errc::malformed); }
+    SECTION("tagless") {
+        CHECK(b.open(bytes{0, 15}, plain));
+        CHECK(b.open(bytes(15), plain).error() == errc::malformed);
+    }
     SECTION("no length at all") { CHECK(b.open(bytes{0, 0}, plain).error() == errc::malformed); }
 }
 

@@ -61,17 +61,19 @@ TEST_CASE("yamux: the exact octets of a stream's life") {
     REQUIRE(a.machine.open().value() == 1);
     REQUIRE(a.machine.write(1, as_bytes("hi")).value() == 2);
     REQUIRE(a.machine.close(1));
-    CHECK(to_hex(a.output()) == "000100010000000100000000"    // window update, SYN
-                                "000000000000000100000002"    // data, 2 octets
-                                "6869"
-                                "000000040000000100000000");  // FIN
+    CHECK(to_hex(a.output()) ==
+          "000100010000000100000000"  // window update, SYN
+          "000000000000000100000002"  // data, 2 octets
+          "6869"
+          "000000040000000100000000");  // FIN
 
     end b{role::listener};
     CHECK(b.feed(update(1, 0, flag::syn) + data_frame(1, as_bytes("hi")) + data_frame(1, {}, flag::fin)) ==
           events{stream_opened{1}, data{1, {'h', 'i'}}, half_closed{1}});
     REQUIRE(b.machine.write(1, as_bytes("yo")).value() == 2);
-    CHECK(to_hex(b.output()) == "000000020000000100000002"  // data, ACK on the first frame
-                                "796f");
+    CHECK(to_hex(b.output()) ==
+          "000000020000000100000002"  // data, ACK on the first frame
+          "796f");
     REQUIRE(b.machine.close(1));
     CHECK(to_hex(b.output()) == "000000040000000100000000");
     CHECK(b.machine.size() == 0);
@@ -163,18 +165,18 @@ TEST_CASE("yamux: what the specification forbids ends the session") {
         return e;
     };
     auto const opened = update(1, 0, flag::syn);
-    CHECK(refused(bytes{1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}) == errc::violation);              // version
-    CHECK(refused(bytes{0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) == errc::violation);              // type
-    CHECK(refused(update(4, 0, flag::syn)) == errc::violation);                                // our parity
-    CHECK(refused(update(2, 0, flag::syn)) == errc::violation);                                // our stream
+    CHECK(refused(bytes{1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}) == errc::violation);  // version
+    CHECK(refused(bytes{0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) == errc::violation);  // type
+    CHECK(refused(update(4, 0, flag::syn)) == errc::violation);                    // our parity
+    CHECK(refused(update(2, 0, flag::syn)) == errc::violation);                    // our stream
     CHECK(refused(update(0, 0, flag::syn)) == errc::violation);
     CHECK(refused(data_frame(0, bytes{1})) == errc::violation);
-    CHECK(refused(opened + opened) == errc::violation);                                        // twice
-    CHECK(refused(opened + update(1, 0, flag::rst) + opened) == errc::violation);              // again
-    CHECK(refused(data_frame(1, bytes{1})) == errc::violation);                                // never opened
-    CHECK(refused(data_frame(4, bytes{1})) == errc::violation);                                // not yet opened
+    CHECK(refused(opened + opened) == errc::violation);                            // twice
+    CHECK(refused(opened + update(1, 0, flag::rst) + opened) == errc::violation);  // again
+    CHECK(refused(data_frame(1, bytes{1})) == errc::violation);                    // never opened
+    CHECK(refused(data_frame(4, bytes{1})) == errc::violation);                    // not yet opened
     CHECK(refused(opened + data_frame(1, {}, flag::fin) + data_frame(1, bytes{1})) == errc::violation);
-    CHECK(refused(opened + update(1, 0xffffffff)) == errc::violation);                         // 2^32 and more
+    CHECK(refused(opened + update(1, 0xffffffff)) == errc::violation);  // 2^32 and more
     CHECK(refused(frame(frame_type::ping, flag::syn, 1, 0)) == errc::violation);
     CHECK(refused(frame(frame_type::go_away, 0, 1, 0)) == errc::violation);
 }
@@ -322,7 +324,8 @@ TEST_CASE("yamux: one octet at a time gives the same events") {
             }
         }
     }
-    CHECK(at_once == events{stream_opened{1}, data{1, to_bytes(as_bytes("hello"))}, half_closed{1}, stream_opened{3}, reset{3}});
+    CHECK(at_once ==
+          events{stream_opened{1}, data{1, to_bytes(as_bytes("hello"))}, half_closed{1}, stream_opened{3}, reset{3}});
     CHECK(equal(hello, as_bytes("hello")));
     CHECK(others == events{stream_opened{1}, half_closed{1}, stream_opened{3}, reset{3}});
     CHECK(whole.output() == slow.output());
@@ -339,10 +342,16 @@ public:
         auto const side = uniform(random_, 2);
         switch (uniform(random_, 10)) {
             case 0: open(side); break;
-            case 1: case 2: case 3: write(side); break;
+            case 1:
+            case 2:
+            case 3: write(side); break;
             case 4: consume(side, false); break;
-            case 5: if (uniform(random_, 4) == 0) close(side); break;
-            case 6: if (uniform(random_, 40) == 0) reset_one(side); break;
+            case 5:
+                if (uniform(random_, 4) == 0) close(side);
+                break;
+            case 6:
+                if (uniform(random_, 40) == 0) reset_one(side);
+                break;
             default: deliver(side);
         }
     }
@@ -446,8 +455,9 @@ private:
             auto& f = written(1 - side, arrived->id);
             append(f.received, arrived->octets);
             REQUIRE(f.received.size() <= f.sent.size());
-            REQUIRE(std::equal(f.received.end() - static_cast<std::ptrdiff_t>(arrived->octets.size()), f.received.end(),
-                               f.sent.begin() + static_cast<std::ptrdiff_t>(f.received.size() - arrived->octets.size())));
+            REQUIRE(
+                std::equal(f.received.end() - static_cast<std::ptrdiff_t>(arrived->octets.size()), f.received.end(),
+                           f.sent.begin() + static_cast<std::ptrdiff_t>(f.received.size() - arrived->octets.size())));
         }
         if (auto const* ended = std::get_if<reset>(&e)) cut(ended->id);
     }

@@ -51,8 +51,7 @@ TEST_CASE("reduction modulo the order: n-1, n, n+1, 2^256-1") {
     CHECK(scalar::reduced(n).is_zero());
     CHECK(scalar::reduced(plus_one).octets() ==
           number("0000000000000000000000000000000000000000000000000000000000000001"));
-    CHECK(scalar::reduced(top).octets() ==
-          number("000000000000000000000000000000014551231950b75fc4402da1732fc9bebe"));
+    CHECK(scalar::reduced(top).octets() == number("000000000000000000000000000000014551231950b75fc4402da1732fc9bebe"));
     CHECK_FALSE(scalar::below_order(n));
     CHECK(scalar::below_order(minus_one));
 }

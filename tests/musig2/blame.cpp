@@ -39,9 +39,9 @@ private:
             secrets.push_back(std::move(made.first));
             nonces.push_back(made.second);
         }
-        auto const v = backend_under_test
-                           .session_values(context, backend_under_test.nonce_agg(nonces).value(), bytes{1, 2, 3})
-                           .value();
+        auto const v =
+            backend_under_test.session_values(context, backend_under_test.nonce_agg(nonces).value(), bytes{1, 2, 3})
+                .value();
         for (std::size_t i = 0; i < keys.size(); ++i) {
             shares.push_back(backend_under_test.sign(std::move(secrets[i]), keys[i], v).value());
         }
@@ -49,9 +49,7 @@ private:
     }
 };
 
-psig shifted(psig const& share, scalar const& by) {
-    return psig{(scalar::reduced(share.octets) + by).octets()};
-}
+psig shifted(psig const& share, scalar const& by) { return psig{(scalar::reduced(share.octets) + by).octets()}; }
 
 scalar draw(splitmix64& random) {
     std::array<byte, 32> octets{};
@@ -111,8 +109,8 @@ TEST_CASE("some errors cancel among themselves: the one left over is blamed") {
         REQUIRE(outcome.error().index());
         auto const named = *outcome.error().index();
         CHECK((named == a || named == b || named == lone));
-        CHECK_FALSE(backend_under_test.partial_sig_verify(honest.values, {named, honest.nonces[named], shares[named]})
-                        .value());
+        CHECK_FALSE(
+            backend_under_test.partial_sig_verify(honest.values, {named, honest.nonces[named], shares[named]}).value());
     }
 }
 

@@ -62,20 +62,37 @@ struct group {
 };
 
 template <class Round>
-concept signs_as_lvalue = requires(Round& r) { r.sign(); };
+concept signs_as_lvalue = requires(Round& r) {
+    r.sign();
+};
 template <class Round>
-concept signs_as_const = requires(Round const& r) { std::move(r).sign(); };
+concept signs_as_const = requires(Round const& r) {
+    std::move(r).sign();
+};
 template <class Round>
-concept signs_as_rvalue = requires(Round&& r) { std::move(r).sign(); };
+concept signs_as_rvalue = requires(Round&& r) {
+    std::move(r).sign();
+};
 template <class Round>
-concept signs_another_message = requires(Round&& r, message m) { std::move(r).sign(m); };
+concept signs_another_message = requires(Round&& r, message m) {
+    std::move(r).sign(m);
+};
 template <class Round>
-concept signs_another_group = requires(Round&& r, portable::keyagg_context c) { std::move(r).sign(c); };
+concept signs_another_group = requires(Round&& r, portable::keyagg_context c) {
+    std::move(r).sign(c);
+};
 template <class T>
-concept has_an_encoding = requires(T const& t) { t.view(); } || requires(T const& t) { t.data(); } ||
-                          requires(T const& t) { t.serialize(); } || requires(T const& t) { to_hex(t); };
+concept has_an_encoding = requires(T const& t) {
+    t.view();
+}
+|| requires(T const& t) { t.data(); }
+|| requires(T const& t) { t.serialize(); }
+|| requires(T const& t) { to_hex(t); };
 template <class Round>
-concept shows_its_secret = requires(Round const& r) { r.secrets_; } || requires(Round const& r) { r.secnonce(); };
+concept shows_its_secret = requires(Round const& r) {
+    r.secrets_;
+}
+|| requires(Round const& r) { r.secnonce(); };
 
 }  // namespace
 

@@ -52,8 +52,8 @@ result<portable::session_values_type> session_of(vector_case const& c, aggnonce 
 
 result<psig> sign_case(vector_case const& c) {
     MUSTER_TRY(auto const values, session_of(c, c.one<aggnonce>("aggnonce")));
-    return backend_under_test.sign(secnonce_test_access::make(c.octets("secnonce")),
-                                   test::key_from(c.octets("secret")), values);
+    return backend_under_test.sign(secnonce_test_access::make(c.octets("secnonce")), test::key_from(c.octets("secret")),
+                                   values);
 }
 
 result<bool> verify_case(vector_case const& c, psig const& share) {
@@ -130,9 +130,9 @@ TEST_CASE("BIP-327: NonceGen") {
 }
 
 TEST_CASE("BIP-327: NonceAgg") {
-    check_all("nonce-agg", 5,
-              [](auto const& c) { return backend_under_test.nonce_agg(c.template all<pubnonce>("nonces")); },
-              [](auto const& c, aggnonce const& total) { CHECK(to_hex(total) == c.word("expect")); });
+    check_all(
+        "nonce-agg", 5, [](auto const& c) { return backend_under_test.nonce_agg(c.template all<pubnonce>("nonces")); },
+        [](auto const& c, aggnonce const& total) { CHECK(to_hex(total) == c.word("expect")); });
 }
 
 TEST_CASE("BIP-327: Sign, and its shares verify") {
@@ -143,8 +143,9 @@ TEST_CASE("BIP-327: Sign, and its shares verify") {
 }
 
 TEST_CASE("BIP-327: PartialSigVerify") {
-    check_all("verify", 5, [](auto const& c) { return verify_case(c, c.template one<psig>("share")); },
-              [](auto const& c, bool holds) { CHECK(holds == (c.word("expect") != "fails")); });
+    check_all(
+        "verify", 5, [](auto const& c) { return verify_case(c, c.template one<psig>("share")); },
+        [](auto const& c, bool holds) { CHECK(holds == (c.word("expect") != "fails")); });
 }
 
 TEST_CASE("BIP-327: tweaked signing") {

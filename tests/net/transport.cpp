@@ -13,8 +13,8 @@
 
 using namespace muster;
 using namespace muster::transport;
-using net::libp2p_transport;
 using boost::asio::ip::tcp;
+using net::libp2p_transport;
 
 namespace {
 
@@ -278,7 +278,8 @@ TEST_CASE("closing ends everything quietly, and pending work with it") {
 }
 
 TEST_CASE("three coordinators sign over loopback sockets, on real timers") {
-    using signer = signing::coordinator<libp2p_transport, signing::static_registry, net::asio_timers, net::system_clock>;
+    using signer =
+        signing::coordinator<libp2p_transport, signing::static_registry, net::asio_timers, net::system_clock>;
     struct node_of_three {
         peer::node_key host;
         libp2p_transport wire;

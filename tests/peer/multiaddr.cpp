@@ -21,15 +21,43 @@ peer_id some_peer() { return peer_id::of(test::make_keys(1)[0].public_key()); }
 }  // namespace
 
 TEST_CASE("multiaddr: exact octets") {
-    CHECK(to_hex(read("/ip4/127.0.0.1/tcp/4001").bytes()) == "04" "7f000001" "06" "0fa1");
-    CHECK(to_hex(read("/ip4/127.0.0.1/udp/1234").bytes()) == "04" "7f000001" "9102" "04d2");
+    CHECK(to_hex(read("/ip4/127.0.0.1/tcp/4001").bytes()) ==
+          "04"
+          "7f000001"
+          "06"
+          "0fa1");
+    CHECK(to_hex(read("/ip4/127.0.0.1/udp/1234").bytes()) ==
+          "04"
+          "7f000001"
+          "9102"
+          "04d2");
     CHECK(to_hex(read("/ip6/2001:db8::1/tcp/443/wss").bytes()) ==
-          "29" "20010db8000000000000000000000001" "06" "01bb" "de03");
-    CHECK(to_hex(read("/dns4/a.io/tcp/80/ws").bytes()) == "36" "04" "612e696f" "06" "0050" "dd03");
-    CHECK(to_hex(read("/dns/a/p2p-circuit").bytes()) == "35" "01" "61" "a202");
-    CHECK(to_hex(read("/dns6/a").bytes()) == "37" "01" "61");
+          "29"
+          "20010db8000000000000000000000001"
+          "06"
+          "01bb"
+          "de03");
+    CHECK(to_hex(read("/dns4/a.io/tcp/80/ws").bytes()) ==
+          "36"
+          "04"
+          "612e696f"
+          "06"
+          "0050"
+          "dd03");
+    CHECK(to_hex(read("/dns/a/p2p-circuit").bytes()) ==
+          "35"
+          "01"
+          "61"
+          "a202");
+    CHECK(to_hex(read("/dns6/a").bytes()) ==
+          "37"
+          "01"
+          "61");
     auto const id = some_peer();
-    CHECK(to_hex(read("/p2p/" + id.to_text()).bytes()) == "a503" "27" + to_hex(id.view()));
+    CHECK(to_hex(read("/p2p/" + id.to_text()).bytes()) ==
+          "a503"
+          "27" +
+              to_hex(id.view()));
 }
 
 TEST_CASE("multiaddr: text and octets are two forms of one value") {
@@ -67,16 +95,43 @@ TEST_CASE("multiaddr: IPv6 is written as RFC 5952 wants it") {
 
 TEST_CASE("multiaddr: what is not an address is refused, and the component at fault is named") {
     auto const id = some_peer().to_text();
-    for (auto const& [written, at] : std::vector<std::pair<std::string, std::uint32_t>>{
-             {"", 0}, {"/", 0}, {"ip4/1.2.3.4", 0}, {"/ip4", 0}, {"/ip4/", 0}, {"/ip4/1.2.3", 0}, {"/ip4/1.2.3.4.5", 0},
-             {"/ip4/1.2.3.256", 0}, {"/ip4/01.2.3.4", 0}, {"/ip4/1.2.3.4/", 1}, {"/ip4/1.2.3.4//tcp/1", 1},
-             {"/ip4/1.2.3.4/tcp", 1}, {"/ip4/1.2.3.4/tcp/", 1}, {"/ip4/1.2.3.4/tcp/65536", 1}, {"/ip4/1.2.3.4/tcp/00", 1},
-             {"/ip4/1.2.3.4/tcp/080", 1}, {"/ip4/1.2.3.4/tcp/+1", 1}, {"/ip4/1.2.3.4/tcp/1 ", 1}, {"/ip4/1.2.3.4/tcp/-1", 1},
-             {"/ip4/1.2.3.4/tcp/99999999999999999999", 1}, {"/ip4/1.2.3.4/quic-v1", 1}, {"/IP4/1.2.3.4", 0},
-             {"/ip6/::1%eth0", 0}, {"/ip6/:::", 0}, {"/ip6/1.2.3.4", 0}, {"/dns/", 0}, {"/dns/a..b", 0}, {"/dns/a.", 0},
-             {"/dns/a b", 0}, {"/dns/" + std::string(64, 'a'), 0}, {"/p2p/", 0}, {"/p2p/hello", 0},
-             {"/p2p/0" + id, 0}, {"/ip4/1.2.3.4/tcp/1/ws/x", 3}, {std::string{"/ip4/1.2.3.4\0x", 14}, 0},
-             {std::string(3000, '/'), 0}}) {
+    for (auto const& [written, at] :
+         std::vector<std::pair<std::string, std::uint32_t>>{{"", 0},
+                                                            {"/", 0},
+                                                            {"ip4/1.2.3.4", 0},
+                                                            {"/ip4", 0},
+                                                            {"/ip4/", 0},
+                                                            {"/ip4/1.2.3", 0},
+                                                            {"/ip4/1.2.3.4.5", 0},
+                                                            {"/ip4/1.2.3.256", 0},
+                                                            {"/ip4/01.2.3.4", 0},
+                                                            {"/ip4/1.2.3.4/", 1},
+                                                            {"/ip4/1.2.3.4//tcp/1", 1},
+                                                            {"/ip4/1.2.3.4/tcp", 1},
+                                                            {"/ip4/1.2.3.4/tcp/", 1},
+                                                            {"/ip4/1.2.3.4/tcp/65536", 1},
+                                                            {"/ip4/1.2.3.4/tcp/00", 1},
+                                                            {"/ip4/1.2.3.4/tcp/080", 1},
+                                                            {"/ip4/1.2.3.4/tcp/+1", 1},
+                                                            {"/ip4/1.2.3.4/tcp/1 ", 1},
+                                                            {"/ip4/1.2.3.4/tcp/-1", 1},
+                                                            {"/ip4/1.2.3.4/tcp/99999999999999999999", 1},
+                                                            {"/ip4/1.2.3.4/quic-v1", 1},
+                                                            {"/IP4/1.2.3.4", 0},
+                                                            {"/ip6/::1%eth0", 0},
+                                                            {"/ip6/:::", 0},
+                                                            {"/ip6/1.2.3.4", 0},
+                                                            {"/dns/", 0},
+                                                            {"/dns/a..b", 0},
+                                                            {"/dns/a.", 0},
+                                                            {"/dns/a b", 0},
+                                                            {"/dns/" + std::string(64, 'a'), 0},
+                                                            {"/p2p/", 0},
+                                                            {"/p2p/hello", 0},
+                                                            {"/p2p/0" + id, 0},
+                                                            {"/ip4/1.2.3.4/tcp/1/ws/x", 3},
+                                                            {std::string{"/ip4/1.2.3.4\0x", 14}, 0},
+                                                            {std::string(3000, '/'), 0}}) {
         INFO(written);
         auto const e = refused(written);
         CHECK(e == errc::invalid_multiaddr);
@@ -86,8 +141,25 @@ TEST_CASE("multiaddr: what is not an address is refused, and the component at fa
 }
 
 TEST_CASE("multiaddr: octets that are not an address are refused") {
-    for (auto const* digits : {"", "04", "047f0000", "047f000001" "06", "047f000001" "0600", "ff", "00", "8400" "7f000001",
-                               "3500", "3505" "6162", "3503" "612f62", "a503" "00", "a503" "03" "000101ff", "3580"}) {
+    for (auto const* digits : {"", "04", "047f0000",
+                               "047f000001"
+                               "06",
+                               "047f000001"
+                               "0600",
+                               "ff", "00",
+                               "8400"
+                               "7f000001",
+                               "3500",
+                               "3505"
+                               "6162",
+                               "3503"
+                               "612f62",
+                               "a503"
+                               "00",
+                               "a503"
+                               "03"
+                               "000101ff",
+                               "3580"}) {
         INFO(digits);
         CHECK(multiaddr::from_bytes(from_hex(digits).value()).error() == errc::invalid_multiaddr);
     }
@@ -145,11 +217,13 @@ TEST_CASE("multiaddr: values, ordered by their octets") {
 
 TEST_CASE("multiaddr: any octets are survived, and what is accepted is canonical") {
     splitmix64 random{31};
-    auto const seed = to_bytes(read("/ip4/1.2.3.4/tcp/80/p2p/" + some_peer().to_text() + "/p2p-circuit/dns/a.b/ws").bytes());
+    auto const seed =
+        to_bytes(read("/ip4/1.2.3.4/tcp/80/p2p/" + some_peer().to_text() + "/p2p-circuit/dns/a.b/ws").bytes());
     int accepted = 0;
     for (int round = 0; round < 50'000; ++round) {
         auto input = seed;
-        for (auto n = uniform(random, 4); n > 0; --n) input[uniform(random, input.size())] = static_cast<byte>(random());
+        for (auto n = uniform(random, 4); n > 0; --n)
+            input[uniform(random, input.size())] = static_cast<byte>(random());
         input.resize(uniform(random, 2) == 0 ? input.size() : uniform(random, input.size()));
         auto const address = multiaddr::from_bytes(input);
         if (!address) continue;

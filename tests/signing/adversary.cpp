@@ -212,7 +212,8 @@ TEST_CASE("a roster entry whose signer never named that peer is refused") {
 }
 
 TEST_CASE("expiries at the ends of time are clamped or refused, not computed with") {
-    for (auto const millis : {std::int64_t{INT64_MAX}, std::int64_t{INT64_MAX - 1}, std::int64_t{0}, std::int64_t{INT64_MIN}}) {
+    for (auto const millis :
+         {std::int64_t{INT64_MAX}, std::int64_t{INT64_MAX - 1}, std::int64_t{0}, std::int64_t{INT64_MIN}}) {
         cluster<> group{2};
         group.approves = [](std::size_t) { return false; };
         proposal plan;

@@ -2,8 +2,8 @@
 
 #include <muster/signing/election.hpp>
 #include <muster/signing/frame.hpp>
-#include <muster/signing/roster_book.hpp>
 #include <muster/signing/registry.hpp>
+#include <muster/signing/roster_book.hpp>
 
 #include <set>
 
@@ -19,8 +19,7 @@ proposal sample(std::size_t n) {
     proposal p;
     for (std::size_t i = 0; i < n; ++i) {
         auto const keys = test::node_keys(i);
-        p.roster.push_back({keys.signer.public_key(), keys.node.id(),
-                            peer::bind(keys.signer, keys.node.id()).value()});
+        p.roster.push_back({keys.signer.public_key(), keys.node.id(), peer::bind(keys.signer, keys.node.id()).value()});
     }
     p.messages = {digest32{{1}}, tagged_payload{"invoice", {1, 2, 3}}};
     p.tweaks = {musig2::bip32_path{{1, 2}}, musig2::taproot{}, musig2::taproot{digest32{{4}}},
@@ -64,7 +63,7 @@ TEST_CASE("a proposal has one encoding, and it round trips") {
 TEST_CASE("whatever decodes encodes to the same octets: no second spelling of a proposal") {
     limits const l;
     auto const encoded = encode(sample(2));
-    auto const try_all = [&](bytes encoded_proposal::* part) {
+    auto const try_all = [&](bytes encoded_proposal::*part) {
         for (std::size_t at = 0; at < (encoded.*part).size(); ++at) {
             for (int bit = 0; bit < 8; ++bit) {
                 auto changed = encoded;

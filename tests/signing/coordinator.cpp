@@ -464,8 +464,15 @@ TEST_CASE("congestion is worked off: only what was refused is repeated") {
     std::size_t done = 0, crimes = 0;
     for (std::size_t i = 0; i < 2; ++i) {
         ends.push_back(std::make_unique<transport::memory_transport>(narrow, group.members[i].peer));
-        signers.emplace_back(cluster<>::coordinator::parts{*ends[i], group.registry, alarms[i], group.clock, test::node_keys(i),
-                                                           boot_epoch{{static_cast<byte>(i)}}, {}, {}, test::predictable{i + 1}},
+        signers.emplace_back(cluster<>::coordinator::parts{*ends[i],
+                                                           group.registry,
+                                                           alarms[i],
+                                                           group.clock,
+                                                           test::node_keys(i),
+                                                           boot_epoch{{static_cast<byte>(i)}},
+                                                           {},
+                                                           {},
+                                                           test::predictable{i + 1}},
                              [&, i](event const& e) {
                                  if (auto const* const asked = std::get_if<approval_requested>(&e)) {
                                      (void)signers[i].approve(asked->session);

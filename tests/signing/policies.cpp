@@ -112,9 +112,11 @@ TEST_CASE("a coordinator works with policies of the user's own, and a backend's 
         auto& m = machines[i];
         m.network = std::make_unique<transport::memory_transport>(wires, test::node_keys(i).node.id());
         m.coordinator = std::make_unique<signer>(
-            signer::parts{*m.network, registry, alarm, clock, test::node_keys(i), signer::make_epoch().value(), {}, backend},
+            signer::parts{
+                *m.network, registry, alarm, clock, test::node_keys(i), signer::make_epoch().value(), {}, backend},
             [&m](event const& e) {
-                if (auto const* const asked = std::get_if<approval_requested>(&e)) (void)m.coordinator->approve(asked->session);
+                if (auto const* const asked = std::get_if<approval_requested>(&e))
+                    (void)m.coordinator->approve(asked->session);
                 m.completions += std::holds_alternative<completed>(e) ? 1u : 0u;
             });
         registry.put(m.coordinator->as_member().value());

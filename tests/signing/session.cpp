@@ -44,8 +44,8 @@ struct stage {
         for (auto const& m : p.roster) signers.push_back(m.signer);
         auto const group = musig2::portable{}.key_agg(signers).value();
         for (slot s = 0; s < n; ++s) {
-            sessions.push_back(session_of<Topology>{
-                {id, {}, plan, group, s, epoch(s), now + std::chrono::minutes{10}}, bounds, now});
+            sessions.push_back(
+                session_of<Topology>{{id, {}, plan, group, s, epoch(s), now + std::chrono::minutes{10}}, bounds, now});
         }
     }
 
@@ -189,8 +189,8 @@ TEST_CASE("the happy path of a session, frame by frame") {
 }
 
 TEST_CASE("every state takes every frame from anyone without harm, also from slots that do not exist") {
-    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares,
-                              phase::finished, phase::over}) {
+    for (auto const target :
+         {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares, phase::finished, phase::over}) {
         for (auto const& what : every_body()) {
             mesh_stage s{3};
             s.bring_to(target);
@@ -233,8 +233,8 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
 }
 
 TEST_CASE("commands that do not fit the state are refused and change nothing") {
-    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares,
-                              phase::finished, phase::over}) {
+    for (auto const target :
+         {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares, phase::finished, phase::over}) {
         mesh_stage s{3};
         s.bring_to(target);
         auto& me = s.sessions[0];
@@ -248,7 +248,8 @@ TEST_CASE("commands that do not fit the state are refused and change nothing") {
             CHECK(me.trigger_coordinator_failover(s.now, out).error() == errc::wrong_state);
             CHECK(me.notify_broadcast_complete(out).error() == errc::wrong_state);
         }
-        if (target == phase::finished || target == phase::over) CHECK(me.cancel("no", out).error() == errc::wrong_state);
+        if (target == phase::finished || target == phase::over)
+            CHECK(me.cancel("no", out).error() == errc::wrong_state);
         CHECK(out.empty());
         CHECK(me.at() == target);
     }
@@ -485,7 +486,8 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     s.tell(1, 0, nonces0);
     s.tell(1, 2, nonces2);
     s.tell(1, 2, shares2);
-    auto const verdict = s.tell(1, 0, shares_body{ledger::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
+    auto const verdict =
+        s.tell(1, 0, shares_body{ledger::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
     REQUIRE(star::told<aborted>(verdict) != nullptr);
     CHECK(star::told<aborted>(verdict)->reason == abort_reason::invalid_aggregate);
     CHECK(star::told<aborted>(verdict)->culprit == 0u);
@@ -504,8 +506,11 @@ TEST_CASE("aggregator: a hub that tells different sums to different signers fram
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
     auto const transcript = *all.transcript(s.id);
-    aggregate_nonces_body const truth{transcript, {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
-    aggregate_nonces_body const lie{transcript, {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0]}).value()}};
+    aggregate_nonces_body const truth{
+        transcript,
+        {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+    aggregate_nonces_body const lie{transcript,
+                                    {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0]}).value()}};
     s.tell(1, 0, truth);
     auto const honest2 = star::sent<shares_body>(s.tell(2, 0, lie));
     // Slot 2's honest share is of another sum: slot 1 does not add it up, and shows slot 2 what it was told.
@@ -538,7 +543,9 @@ TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
-    aggregate_nonces_body const honest{*all.transcript(s.id), {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+    aggregate_nonces_body const honest{
+        *all.transcript(s.id),
+        {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
     auto const bound = ledger::bind_sums(honest.transcript, honest.nonces);
     s.tell(2, 0, honest);
     s.tell(2, 0, nonces0);
@@ -564,7 +571,8 @@ TEST_CASE("a share under nonces that nobody has is missing, and its author is na
     s.tell(0, 2, honest);
     // Asked again, it is shown the evidence again.
     auto const again = s.tell(0, 1, request_body{});
-    CHECK(std::any_of(again.begin(), again.end(), [](auto const& e) { return std::holds_alternative<forward_frame>(e); }));
+    CHECK(std::any_of(again.begin(), again.end(),
+                      [](auto const& e) { return std::holds_alternative<forward_frame>(e); }));
     s.now += std::chrono::minutes{2};
     auto const end = s.wake(0);
     CHECK(mesh_stage::told<aborted>(end)->missing == std::vector<slot>{1});

@@ -32,9 +32,8 @@ struct predictable_options : signing::default_options {
 template <class Topology = signing::mesh, class Timers = manual_timers, class Backend = musig2::portable>
 class cluster {
 public:
-    using coordinator =
-        signing::coordinator<transport::memory_transport, signing::static_registry, Timers, manual_clock, Backend,
-                             predictable_options<Topology>>;
+    using coordinator = signing::coordinator<transport::memory_transport, signing::static_registry, Timers,
+                                             manual_clock, Backend, predictable_options<Topology>>;
 
     struct node {
         std::unique_ptr<transport::memory_transport> network;
@@ -81,7 +80,8 @@ public:
         predictable source{seed};
         (void)source.fill_secret(epoch.octets);
         n.signer = std::make_unique<coordinator>(
-            typename coordinator::parts{*n.network, registry, n.timers, clock, node_keys(i), epoch, bounds_, {}, source},
+            typename coordinator::parts{
+                *n.network, registry, n.timers, clock, node_keys(i), epoch, bounds_, {}, source},
             [this, i, auto_approve](signing::event const& e) {
                 nodes[i].events.push_back(e);
                 auto const* const asked = std::get_if<signing::approval_requested>(&e);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/wire/reader.hpp>
 #include <muster/core/hex.hpp>
+#include <muster/wire/reader.hpp>
 #include <muster/wire/writer.hpp>
 
 #include <support/catch.hpp>

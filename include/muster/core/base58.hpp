@@ -31,8 +31,7 @@ enum class base58_errc : std::uint8_t {
 inline constexpr std::size_t base58_size_max = 256;
 
 namespace detail {
-inline constexpr std::string_view base58_alphabet =
-    "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+inline constexpr std::string_view base58_alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
 /// Rewrites @p number, big-endian digits of base @p From, as little-endian digits of base @p To.
 template <unsigned From, unsigned To>
@@ -66,16 +65,15 @@ template <unsigned From, unsigned To>
 /// @return the octets, or `bad_character` with its position as index, or `too_long`.
 [[nodiscard]] inline result<bytes> from_base58(std::string_view encoded) {
     if (encoded.size() > base58_size_max) {
-        return error{base58_errc::too_long, text("base58 text has ", encoded.size(),
-                                                 " characters, at most ", base58_size_max)};
+        return error{base58_errc::too_long,
+                     text("base58 text has ", encoded.size(), " characters, at most ", base58_size_max)};
     }
     bytes number;
     std::size_t zeros = 0;
     for (std::size_t i = 0; i < encoded.size(); ++i) {
         auto const digit = detail::base58_alphabet.find(encoded[i]);
         if (digit == std::string_view::npos) {
-            return error{base58_errc::bad_character,
-                         text("character ", i, " is not in the base58 alphabet"),
+            return error{base58_errc::bad_character, text("character ", i, " is not in the base58 alphabet"),
                          static_cast<std::uint32_t>(i)};
         }
         if (digit == 0 && number.empty()) {

@@ -51,9 +51,7 @@ struct fixed_bytes {
     [[nodiscard]] constexpr byte_view view() const noexcept { return octets; }
 
     /// True when every octet is zero.
-    [[nodiscard]] constexpr bool is_zero() const noexcept {
-        return *this == fixed_bytes{};
-    }
+    [[nodiscard]] constexpr bool is_zero() const noexcept { return *this == fixed_bytes{}; }
 
     constexpr auto operator<=>(fixed_bytes const&) const = default;
 };

@@ -15,7 +15,9 @@ namespace muster {
 /// Semantics: effects are accepted in the order of the calls. Accepting one must not call back into the
 /// machine that emitted it.
 template <class S, class Effect>
-concept effect_sink = requires(S& sink, Effect effect) { sink.push(std::move(effect)); };
+concept effect_sink = requires(S& sink, Effect effect) {
+    sink.push(std::move(effect));
+};
 
 /// The plain sink: keeps effects, in order, until its owner takes them. Not thread-safe.
 template <class Effect>

@@ -25,8 +25,10 @@ namespace muster {
 /// names the enumerator. Both return text with static storage duration.
 template <class E>
 concept error_code_enum = std::is_enum_v<E> && requires(E e) {
-    { category_of(e) } noexcept -> std::same_as<std::string_view>;
-    { to_string(e) } noexcept -> std::same_as<std::string_view>;
+    { category_of(e) }
+    noexcept->std::same_as<std::string_view>;
+    { to_string(e) }
+    noexcept->std::same_as<std::string_view>;
 };
 
 /// Why something was refused. A regular value; copying allocates when the message is long.

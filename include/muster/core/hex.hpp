@@ -60,8 +60,7 @@ namespace detail {
 /// @return the octets, or `odd_length`, or `bad_digit` with its position as index.
 [[nodiscard]] inline result<bytes> from_hex(std::string_view digits) {
     if (digits.size() % 2 != 0) {
-        return error{hex_errc::odd_length,
-                     text("hexadecimal needs an even number of digits, got ", digits.size())};
+        return error{hex_errc::odd_length, text("hexadecimal needs an even number of digits, got ", digits.size())};
     }
     bytes out;
     out.reserve(digits.size() / 2);
@@ -70,8 +69,7 @@ namespace detail {
         int const low = detail::hex_digit(digits[i + 1]);
         if (high < 0 || low < 0) {
             auto const at = high < 0 ? i : i + 1;
-            return error{hex_errc::bad_digit,
-                         text("character ", at, " is not a hexadecimal digit"),
+            return error{hex_errc::bad_digit, text("character ", at, " is not a hexadecimal digit"),
                          static_cast<std::uint32_t>(at)};
         }
         out.push_back(static_cast<byte>(high * 16 + low));
@@ -85,8 +83,8 @@ template <class Fixed>
 [[nodiscard]] result<Fixed> from_hex_as(std::string_view digits) {
     MUSTER_TRY(auto raw, from_hex(digits));
     if (raw.size() != Fixed::size()) {
-        return error{hex_errc::wrong_size, text("expected ", Fixed::size() * 2,
-                                                " hexadecimal digits, got ", digits.size())};
+        return error{hex_errc::wrong_size,
+                     text("expected ", Fixed::size() * 2, " hexadecimal digits, got ", digits.size())};
     }
     return Fixed::from(raw);
 }

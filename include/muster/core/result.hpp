@@ -18,8 +18,7 @@ namespace muster {
 
 /// A T, or the `error` that says why there is none.
 template <class T, class E = error>
-using result =
-    BOOST_OUTCOME_V2_NAMESPACE::basic_result<T, E, BOOST_OUTCOME_V2_NAMESPACE::policy::terminate>;
+using result = BOOST_OUTCOME_V2_NAMESPACE::basic_result<T, E, BOOST_OUTCOME_V2_NAMESPACE::policy::terminate>;
 
 /// The value of a `result<void>` that succeeded.
 [[nodiscard]] inline auto ok() noexcept { return BOOST_OUTCOME_V2_NAMESPACE::success(); }

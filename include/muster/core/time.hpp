@@ -35,15 +35,12 @@ struct unix_tag;
 /// A point of monotonic time; its epoch is arbitrary and private to the process.
 using instant = std::chrono::time_point<detail::clock_tag<detail::monotonic_tag, duration>>;
 /// A point of wall time: milliseconds since 1970-01-01 UTC, leap seconds not counted.
-using timestamp =
-    std::chrono::time_point<detail::clock_tag<detail::unix_tag, std::chrono::milliseconds>>;
+using timestamp = std::chrono::time_point<detail::clock_tag<detail::unix_tag, std::chrono::milliseconds>>;
 /// When a machine next wants to be woken; `nullopt` when it waits for events only.
 using deadline = std::optional<instant>;
 
 /// The number that stands for @p t on disk and on the wire.
-[[nodiscard]] constexpr std::int64_t to_unix_millis(timestamp t) noexcept {
-    return t.time_since_epoch().count();
-}
+[[nodiscard]] constexpr std::int64_t to_unix_millis(timestamp t) noexcept { return t.time_since_epoch().count(); }
 /// The timestamp @p millis milliseconds after the Unix epoch.
 [[nodiscard]] constexpr timestamp from_unix_millis(std::int64_t millis) noexcept {
     return timestamp{std::chrono::milliseconds{millis}};
@@ -64,13 +61,15 @@ using deadline = std::optional<instant>;
 /// Gives monotonic time. Semantics: successive values never decrease. O(1).
 template <class C>
 concept monotonic_clock = requires(C const& clock) {
-    { clock.now() } noexcept -> std::same_as<instant>;
+    { clock.now() }
+    noexcept->std::same_as<instant>;
 };
 
 /// Gives wall time. Semantics: may jump in either direction; nothing may be ordered by it. O(1).
 template <class C>
 concept wall_clock = requires(C const& clock) {
-    { clock.wall_now() } noexcept -> std::same_as<timestamp>;
+    { clock.wall_now() }
+    noexcept->std::same_as<timestamp>;
 };
 
 /// Both kinds of time, for compositions that have deadlines and also talk to other machines.

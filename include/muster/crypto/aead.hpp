@@ -39,11 +39,11 @@ public:
         auto const at = out.size();
         out.resize(at + plain.size() + tag_size);
         int written = 0;
-        detail::must(EVP_CipherUpdate(context_.get(), out.data() + at, &written, plain.data(),
-                                      static_cast<int>(plain.size())) == 1 &&
-                     EVP_CipherFinal_ex(context_.get(), out.data() + at + written, &written) == 1 &&
-                     EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG, tag_size,
-                                         out.data() + at + plain.size()) == 1);
+        detail::must(
+            EVP_CipherUpdate(context_.get(), out.data() + at, &written, plain.data(), static_cast<int>(plain.size())) ==
+                1 &&
+            EVP_CipherFinal_ex(context_.get(), out.data() + at + written, &written) == 1 &&
+            EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_GET_TAG, tag_size, out.data() + at + plain.size()) == 1);
     }
 
     /// Appends the plaintext of @p sealed to @p out, or returns `not_authentic` and leaves @p out as it was.
@@ -59,16 +59,15 @@ public:
         auto const at = out.size();
         out.resize(at + body.size());
         int written = 0;
-        bool const authentic =
-            EVP_CipherUpdate(context_.get(), out.data() + at, &written, body.data(),
-                             static_cast<int>(body.size())) == 1 &&
-            EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1 &&
-            EVP_CipherFinal_ex(context_.get(), out.data() + at + written, &written) == 1;
+        bool const authentic = EVP_CipherUpdate(context_.get(), out.data() + at, &written, body.data(),
+                                                static_cast<int>(body.size())) == 1 &&
+                               EVP_CIPHER_CTX_ctrl(context_.get(), EVP_CTRL_AEAD_SET_TAG, tag_size, tag.data()) == 1 &&
+                               EVP_CipherFinal_ex(context_.get(), out.data() + at + written, &written) == 1;
         if (authentic) return ok();
         wipe(byte_span{out}.subspan(at));
         out.resize(at);
-        return error{errc::not_authentic, text("ciphertext of ", sealed.size(),
-                                               " octets does not authenticate under this key and nonce")};
+        return error{errc::not_authentic,
+                     text("ciphertext of ", sealed.size(), " octets does not authenticate under this key and nonce")};
     }
 
 private:

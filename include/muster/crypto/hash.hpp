@@ -53,8 +53,7 @@ struct free_with {
 class sha256_hasher {
 public:
     sha256_hasher() : context_{EVP_MD_CTX_new()} {
-        detail::must(context_ != nullptr &&
-                     EVP_DigestInit_ex2(context_.get(), detail::sha256_method(), nullptr) == 1);
+        detail::must(context_ != nullptr && EVP_DigestInit_ex2(context_.get(), detail::sha256_method(), nullptr) == 1);
     }
 
     sha256_hasher& update(byte_view part) {
@@ -68,18 +67,14 @@ public:
         return digest;
     }
     /// @copydoc finish
-    void finish_into(byte_span out) {
-        detail::must(EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) == 1);
-    }
+    void finish_into(byte_span out) { detail::must(EVP_DigestFinal_ex(context_.get(), out.data(), nullptr) == 1); }
 
 private:
     std::unique_ptr<EVP_MD_CTX, detail::free_with<EVP_MD_CTX_free>> context_;
 };
 
 /// SHA-256 of @p message.
-[[nodiscard]] inline digest32 sha256(byte_view message) {
-    return sha256_hasher{}.update(message).finish();
-}
+[[nodiscard]] inline digest32 sha256(byte_view message) { return sha256_hasher{}.update(message).finish(); }
 
 /// The hashed name of a purpose. Make one per purpose, as a function-local static.
 class hash_tag {
@@ -109,16 +104,16 @@ template <class... Parts>
 /// HMAC-SHA256 of @p message under @p key.
 [[nodiscard]] inline digest32 hmac_sha256(byte_view key, byte_view message) {
     digest32 out;
-    detail::must(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(),
-                      message.size(), out.data(), nullptr) != nullptr);
+    detail::must(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(), message.size(),
+                      out.data(), nullptr) != nullptr);
     return out;
 }
 
 /// HMAC-SHA512 of @p message under @p key.
 [[nodiscard]] inline digest64 hmac_sha512(byte_view key, byte_view message) {
     digest64 out;
-    detail::must(HMAC(EVP_sha512(), key.data(), static_cast<int>(key.size()), message.data(),
-                      message.size(), out.data(), nullptr) != nullptr);
+    detail::must(HMAC(EVP_sha512(), key.data(), static_cast<int>(key.size()), message.data(), message.size(),
+                      out.data(), nullptr) != nullptr);
     return out;
 }
 

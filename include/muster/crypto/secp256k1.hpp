@@ -97,8 +97,8 @@ private:
 [[nodiscard]] inline public_key serialize(secp256k1_pubkey const& point) {
     public_key out;
     std::size_t size = out.size();
-    detail::must(secp256k1_ec_pubkey_serialize(secp256k1::context(), out.data(), &size, &point,
-                                               SECP256K1_EC_COMPRESSED) == 1);
+    detail::must(
+        secp256k1_ec_pubkey_serialize(secp256k1::context(), out.data(), &size, &point, SECP256K1_EC_COMPRESSED) == 1);
     return out;
 }
 
@@ -149,14 +149,13 @@ public:
     /// The BIP-340 signature of @p message, of any length. @p aux is 32 fresh octets, or none for
     /// BIP-340's deterministic nonce. About 25 us.
     /// @return `secret_gone` when the pair is not usable.
-    [[nodiscard]] result<signature> sign_bip340(byte_view message,
-                                                std::optional<std::array<byte, 32>> aux = {}) const {
+    [[nodiscard]] result<signature> sign_bip340(byte_view message, std::optional<std::array<byte, 32>> aux = {}) const {
         MUSTER_TRY(memory_.require());
         secp256k1_schnorrsig_extraparams params = SECP256K1_SCHNORRSIG_EXTRAPARAMS_INIT;
         params.ndata = aux ? aux->data() : nullptr;
         signature out;
-        if (secp256k1_schnorrsig_sign_custom(secp256k1::context(), out.data(), detail::pointer_to(message), message.size(),
-                                             library_pair(), &params) != 1) {
+        if (secp256k1_schnorrsig_sign_custom(secp256k1::context(), out.data(), detail::pointer_to(message),
+                                             message.size(), library_pair(), &params) != 1) {
             return error{errc::secret_gone, "the key pair does not hold a usable secret"};
         }
         return out;
@@ -169,8 +168,8 @@ public:
         secp256k1_ecdsa_signature raw;
         std::array<byte, 72> der{};
         std::size_t size = der.size();
-        if (secp256k1_ecdsa_sign(secp256k1::context(), &raw, digest.data(), secret_scalar().data(), nullptr,
-                                 nullptr) != 1) {
+        if (secp256k1_ecdsa_sign(secp256k1::context(), &raw, digest.data(), secret_scalar().data(), nullptr, nullptr) !=
+            1) {
             return error{errc::secret_gone, "the key pair does not hold a usable secret"};
         }
         detail::must(secp256k1_ecdsa_signature_serialize_der(secp256k1::context(), der.data(), &size, &raw) == 1);
@@ -208,7 +207,8 @@ private:
 [[nodiscard]] inline bool verify_ecdsa_der(public_key const& key, byte_view message, byte_view der) {
     auto const point = parse(key);
     secp256k1_ecdsa_signature raw;
-    if (!point || secp256k1_ecdsa_signature_parse_der(secp256k1::context(), &raw, detail::pointer_to(der), der.size()) != 1) {
+    if (!point ||
+        secp256k1_ecdsa_signature_parse_der(secp256k1::context(), &raw, detail::pointer_to(der), der.size()) != 1) {
         return false;
     }
     secp256k1_ecdsa_signature_normalize(secp256k1::context(), &raw, &raw);

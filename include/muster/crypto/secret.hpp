@@ -99,8 +99,7 @@ private:
     }
 
     [[nodiscard]] static result<byte*> map_page() {
-        void* const at = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const at = ::mmap(nullptr, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (at == MAP_FAILED) {
             return error{errc::no_locked_memory, "mmap refused a page for secrets: out of memory"};
         }
@@ -178,10 +177,9 @@ public:
     /// `secret_gone` unless @ref intact.
     [[nodiscard]] result<void> require() const {
         if (intact()) return ok();
-        return error{errc::secret_gone, slot_.memory == nullptr
-                                            ? "the secret was moved away or used up"
-                                            : "the secret belongs to the parent of this process; "
-                                              "make keys and sessions after fork, not before"};
+        return error{errc::secret_gone, slot_.memory == nullptr ? "the secret was moved away or used up"
+                                                                : "the secret belongs to the parent of this process; "
+                                                                  "make keys and sessions after fork, not before"};
     }
 
     /// The octets. Expects a secret that is not empty.

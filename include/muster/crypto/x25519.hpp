@@ -30,8 +30,7 @@ public:
         x25519_key key{std::move(scalar)};
         std::size_t size = 32;
         auto const handle = key.load();
-        detail::must(handle != nullptr &&
-                     EVP_PKEY_get_raw_public_key(handle.get(), key.public_.data(), &size) == 1);
+        detail::must(handle != nullptr && EVP_PKEY_get_raw_public_key(handle.get(), key.public_.data(), &size) == 1);
         return key;
     }
     /// A fresh key, or the source's error.
@@ -53,11 +52,9 @@ public:
         detail::must(mine != nullptr && theirs != nullptr && context != nullptr);
         MUSTER_TRY(auto shared, secret<32>::make());
         std::size_t size = 32;
-        if (EVP_PKEY_derive_init(context.get()) != 1 ||
-            EVP_PKEY_derive_set_peer(context.get(), theirs.get()) != 1 ||
+        if (EVP_PKEY_derive_init(context.get()) != 1 || EVP_PKEY_derive_set_peer(context.get(), theirs.get()) != 1 ||
             EVP_PKEY_derive(context.get(), shared.span().data(), &size) != 1) {
-            return error{errc::invalid_key, text("X25519 refuses the point ", to_hex(other),
-                                                 ": it is of low order")};
+            return error{errc::invalid_key, text("X25519 refuses the point ", to_hex(other), ": it is of low order")};
         }
         return shared;
     }

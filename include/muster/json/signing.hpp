@@ -34,24 +34,30 @@ using value = nlohmann::ordered_json;
 /// One message of a proposal: `{digest}`, or `{tag, content}`.
 [[nodiscard]] inline value to_json(signing::payload const& p) {
     return std::visit(overloaded{
-                          [](signing::digest32 const& d) { return value{{"digest", to_hex(d)}}; },
+                          [](signing::digest32 const& d) {
+                              return value{{"digest", to_hex(d)}};
+                          },
                           [](signing::tagged_payload const& t) {
                               return value{{"tag", t.tag}, {"content", to_hex(t.content)}};
                           },
-                      }, p);
+                      },
+                      p);
 }
 
 /// One tweak: `{bip32_path}`, `{taproot}` or `{raw, xonly}`.
 [[nodiscard]] inline value to_json(musig2::tweak const& t) {
     return std::visit(overloaded{
-                          [](musig2::bip32_path const& p) { return value{{"bip32_path", p.steps}}; },
+                          [](musig2::bip32_path const& p) {
+                              return value{{"bip32_path", p.steps}};
+                          },
                           [](musig2::taproot const& tap) {
                               return value{{"taproot", tap.merkle_root ? value(to_hex(*tap.merkle_root)) : value()}};
                           },
                           [](musig2::unsafe::raw_tweak const& raw) {
                               return value{{"raw", to_hex(raw.value)}, {"xonly", raw.is_xonly}};
                           },
-                      }, t);
+                      },
+                      t);
 }
 
 /// A proposal, as an approver should see it.

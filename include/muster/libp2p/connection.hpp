@@ -158,7 +158,9 @@ private:
     using negotiation = std::variant<multistream::dialer, multistream::listener>;
 
     connection(role side, noise::handshake handshake, connection_options options)
-        : side_{side}, negotiation_{negotiate(noise::protocol)}, handshake_{std::move(handshake)},
+        : side_{side},
+          negotiation_{negotiate(noise::protocol)},
+          handshake_{std::move(handshake)},
           streams_{side, std::move(options)} {
         take_negotiation(output_);
     }
@@ -174,8 +176,8 @@ private:
 
     [[nodiscard]] result<void> require_established() const {
         if (stage_ == stage::established) return ok();
-        return error{errc::not_established, stage_ == stage::failed ? "the connection has failed"
-                                                                    : "the connection is still being set up"};
+        return error{errc::not_established,
+                     stage_ == stage::failed ? "the connection has failed" : "the connection is still being set up"};
     }
 
     /// A negotiation of the ladder, where there is one protocol to agree on.

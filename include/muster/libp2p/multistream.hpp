@@ -77,8 +77,8 @@ private:
     [[nodiscard]] static result<void> check(wire::varint const& length) {
         if (length.value == 0) return error{errc::malformed, "a negotiation message without its newline"};
         if (length.value > message_size_max) {
-            return error{errc::too_large, text("a negotiation message of ", length.value, " octets, at most ",
-                                               message_size_max)};
+            return error{errc::too_large,
+                         text("a negotiation message of ", length.value, " octets, at most ", message_size_max)};
         }
         return ok();
     }
@@ -88,8 +88,7 @@ private:
         if (message.back() != '\n') {
             return error{errc::malformed, "a negotiation message that does not end with a newline"};
         }
-        return std::optional{std::string{message.begin() + static_cast<std::ptrdiff_t>(prefix),
-                                         message.end() - 1}};
+        return std::optional{std::string{message.begin() + static_cast<std::ptrdiff_t>(prefix), message.end() - 1}};
     }
 
     bytes held_;

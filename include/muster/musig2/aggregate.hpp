@@ -48,13 +48,12 @@ template <backend Backend>
 /// @param shares   every signer's partial signature, in order of position.
 /// @return the signature, or `invalid_psig` with the blamed position as `error::index()`.
 template <backend Backend>
-[[nodiscard]] result<signature> aggregate(Backend const& b,
-                                          typename Backend::session_values_type const& values,
+[[nodiscard]] result<signature> aggregate(Backend const& b, typename Backend::session_values_type const& values,
                                           std::span<pubnonce const> nonces, std::span<psig const> shares) {
     auto const n = values.context().keys().size();
     if (nonces.size() != n || shares.size() != n) {
-        return error{errc::wrong_count, text("need ", n, " nonces and shares, got ", nonces.size(), " and ",
-                                             shares.size())};
+        return error{errc::wrong_count,
+                     text("need ", n, " nonces and shares, got ", nonces.size(), " and ", shares.size())};
     }
     MUSTER_TRY(auto const candidate, b.partial_sig_agg(shares, values));
     if (crypto::verify_bip340(crypto::to_xonly(values.context().aggregate()), values.message(), candidate)) {
@@ -73,8 +72,7 @@ template <backend Backend>
     }
     auto const culprit =
         static_cast<std::uint32_t>(bisect(b, values, std::span<typename Backend::parsed_contribution const>{parsed}));
-    return error{errc::invalid_psig, text("the partial signature of signer ", culprit, " fails its equation"),
-                 culprit};
+    return error{errc::invalid_psig, text("the partial signature of signer ", culprit, " fails its equation"), culprit};
 }
 
 }  // namespace muster::musig2

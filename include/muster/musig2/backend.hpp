@@ -29,9 +29,9 @@ struct nonce_gen_input {
 
 /// What DeterministicSign needs. Only one signer of a group may sign this way, after all others' nonces.
 struct deterministic_sign_input {
-    aggnonce other_nonces;                               ///< aggothernonce; no half may be infinity.
-    byte_view message;                                   ///< m.
-    std::optional<std::array<byte, 32>> randomness = {}; ///< rand; hardens against fault attacks.
+    aggnonce other_nonces;                                ///< aggothernonce; no half may be infinity.
+    byte_view message;                                    ///< m.
+    std::optional<std::array<byte, 32>> randomness = {};  ///< rand; hardens against fault attacks.
 };
 
 /// One signer's part of a signing: who, with which nonce, gave what.
@@ -58,28 +58,26 @@ struct contribution {
 /// Contexts and values are cheap to copy and immutable. Functions are thread-safe.
 template <class B>
 concept backend =
-    std::copyable<B> && std::copyable<typename B::keyagg_context> &&
-    std::copyable<typename B::session_values_type> && std::copyable<typename B::parsed_contribution> &&
-    std::movable<typename B::secnonce> && !std::copyable<typename B::secnonce> &&
+    std::copyable<B> && std::copyable<typename B::keyagg_context> && std::copyable<typename B::session_values_type> &&
+    std::copyable<typename B::parsed_contribution> && std::movable<typename B::secnonce> &&
+    !std::copyable<typename B::secnonce> &&
     requires(B const& b, std::span<public_key const> keys, typename B::keyagg_context const& context,
              typename B::session_values_type const& values, typename B::secnonce& nonce, key_pair const& key,
              std::span<typename B::parsed_contribution const> parsed, crypto::system_random& source) {
-        { context.aggregate() } -> std::convertible_to<public_key>;
-        { context.keys() } -> std::convertible_to<std::span<public_key const>>;
-        { b.key_agg(keys) } -> std::same_as<result<typename B::keyagg_context>>;
-        { b.apply_tweak(context, tweak_value{}, true) } -> std::same_as<result<typename B::keyagg_context>>;
-        { b.nonce_gen(source, nonce_gen_input{}) }
-            -> std::same_as<result<std::pair<typename B::secnonce, pubnonce>>>;
-        { b.nonce_agg(std::span<pubnonce const>{}) } -> std::same_as<result<aggnonce>>;
-        { b.session_values(context, aggnonce{}, byte_view{}) }
-            -> std::same_as<result<typename B::session_values_type>>;
-        { b.sign(std::move(nonce), key, values) } -> std::same_as<result<psig>>;
-        { b.parse_contribution(values, contribution{}) }
-            -> std::same_as<result<typename B::parsed_contribution>>;
-        { b.adds_up(values, parsed) } -> std::same_as<bool>;
-        { b.partial_sig_agg(std::span<psig const>{}, values) } -> std::same_as<result<signature>>;
-        { b.deterministic_sign(context, key, deterministic_sign_input{}) }
-            -> std::same_as<result<std::pair<pubnonce, psig>>>;
-    };
+    { context.aggregate() } -> std::convertible_to<public_key>;
+    { context.keys() } -> std::convertible_to<std::span<public_key const>>;
+    { b.key_agg(keys) } -> std::same_as<result<typename B::keyagg_context>>;
+    { b.apply_tweak(context, tweak_value{}, true) } -> std::same_as<result<typename B::keyagg_context>>;
+    { b.nonce_gen(source, nonce_gen_input{}) } -> std::same_as<result<std::pair<typename B::secnonce, pubnonce>>>;
+    { b.nonce_agg(std::span<pubnonce const>{}) } -> std::same_as<result<aggnonce>>;
+    { b.session_values(context, aggnonce{}, byte_view{}) } -> std::same_as<result<typename B::session_values_type>>;
+    { b.sign(std::move(nonce), key, values) } -> std::same_as<result<psig>>;
+    { b.parse_contribution(values, contribution{}) } -> std::same_as<result<typename B::parsed_contribution>>;
+    { b.adds_up(values, parsed) } -> std::same_as<bool>;
+    { b.partial_sig_agg(std::span<psig const>{}, values) } -> std::same_as<result<signature>>;
+    {
+        b.deterministic_sign(context, key, deterministic_sign_input{})
+        } -> std::same_as<result<std::pair<pubnonce, psig>>>;
+};
 
 }  // namespace muster::musig2

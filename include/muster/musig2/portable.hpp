@@ -54,10 +54,10 @@ public:
         [[nodiscard]] bool odd() const noexcept { return aggregate_.octets[0] == 3; }
 
         std::shared_ptr<group const> group_;
-        secp256k1_pubkey point_{};    // Q
-        public_key aggregate_;        // Q, serialised
-        bool negated_ = false;        // gacc == -1
-        detail::scalar tweak_;        // tacc
+        secp256k1_pubkey point_{};  // Q
+        public_key aggregate_;      // Q, serialised
+        bool negated_ = false;      // gacc == -1
+        detail::scalar tweak_;      // tacc
     };
 
     /// A secret nonce: move-only, single use, wiped, without any encoding.
@@ -112,8 +112,9 @@ public:
         for (std::size_t i = 0; i < keys.size(); ++i) {
             auto const point = detail::parse_point(keys[i].view());
             if (!point) {
-                return error{errc::invalid_pubkey, text("public key ", i, " (", to_hex(keys[i]),
-                                                        ") is not a compressed point of secp256k1"), at(i)};
+                return error{errc::invalid_pubkey,
+                             text("public key ", i, " (", to_hex(keys[i]), ") is not a compressed point of secp256k1"),
+                             at(i)};
             }
             auto const& a = group->coefficients[i];
             group->weighted.push_back(a == one() ? point : detail::multiply(point, a));
@@ -149,8 +150,7 @@ public:
 
     /// NonceGen with randomness from @p source. About 50 us.
     template <secret_source Source>
-    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
-                                                                  nonce_gen_input const& in) const {
+    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source, nonce_gen_input const& in) const {
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));
@@ -185,8 +185,8 @@ public:
             for (std::size_t i = 0; i < nonces.size(); ++i) {
                 halves[i] = detail::parse_point(nonces[i].view().subspan(33 * half, 33));
                 if (!halves[i]) {
-                    return error{errc::invalid_pubnonce,
-                                 text("half ", half, " of public nonce ", i, " is not a point"), at(i)};
+                    return error{errc::invalid_pubnonce, text("half ", half, " of public nonce ", i, " is not a point"),
+                                 at(i)};
                 }
             }
             auto const total = detail::serialize_ext(detail::sum(halves));
@@ -196,13 +196,12 @@ public:
     }
 
     /// GetSessionValues: b, R and e. About 50 us.
-    [[nodiscard]] result<session_values_type> session_values(keyagg_context const& context,
-                                                             aggnonce const& nonce, byte_view message) const {
+    [[nodiscard]] result<session_values_type> session_values(keyagg_context const& context, aggnonce const& nonce,
+                                                             byte_view message) const {
         auto const r1 = detail::parse_point_ext(nonce.view().first(33));
         auto const r2 = detail::parse_point_ext(nonce.view().last(33));
         if (!r1 || !r2) {
-            return error{errc::invalid_aggnonce,
-                         text("aggregate nonce ", to_hex(nonce), " is not two points")};
+            return error{errc::invalid_aggnonce, text("aggregate nonce ", to_hex(nonce), " is not two points")};
         }
         session_values_type out;
         out.context_ = context;
@@ -220,8 +219,7 @@ public:
 
     /// Sign, including the check of the own result that BIP-327 ends with. About 100 us, nearly all of it
     /// the check.
-    [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key,
-                                    session_values_type const& values) const {
+    [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
         auto const own = std::move(nonce);  // whatever happens below, it is gone
         if (!own.usable()) {
             return error{errc::nonce_consumed, "the secret nonce was used, moved away or inherited through fork"};
@@ -256,16 +254,17 @@ public:
     [[nodiscard]] result<parsed_contribution> parse_contribution(session_values_type const& values,
                                                                  contribution const& c) const {
         if (c.position >= values.context_.keys().size()) {
-            return error{errc::unknown_position, text("position ", c.position, " is outside the ",
-                                                      values.context_.keys().size(), " signers"), c.position};
+            return error{errc::unknown_position,
+                         text("position ", c.position, " is outside the ", values.context_.keys().size(), " signers"),
+                         c.position};
         }
         parsed_contribution out;
         out.position_ = c.position;
         out.r1_ = detail::parse_point(c.nonce.view().first(33));
         out.r2_ = detail::parse_point(c.nonce.view().last(33));
         if (!out.r1_ || !out.r2_) {
-            return error{errc::invalid_pubnonce,
-                         text("public nonce of signer ", c.position, " is not two points"), c.position};
+            return error{errc::invalid_pubnonce, text("public nonce of signer ", c.position, " is not two points"),
+                         c.position};
         }
         MUSTER_TRY(out.s_, parse_share(c.share, c.position));
         return out;
@@ -273,8 +272,7 @@ public:
 
     /// Whether sum(s) G == +-(sum(R1) + b sum(R2)) + e g gacc sum(a P) over the given signers.
     /// Two multiplications and one addition per signer. Nothing adds up to nothing.
-    [[nodiscard]] bool adds_up(session_values_type const& values,
-                               std::span<parsed_contribution const> shares) const {
+    [[nodiscard]] bool adds_up(session_values_type const& values, std::span<parsed_contribution const> shares) const {
         std::vector<detail::point> r1, r2, keys;
         r1.reserve(shares.size());
         r2.reserve(shares.size());
@@ -294,8 +292,7 @@ public:
     }
 
     /// PartialSigVerify for one signer, on the way every group of signers is checked.
-    [[nodiscard]] result<bool> partial_sig_verify(session_values_type const& values,
-                                                  contribution const& c) const {
+    [[nodiscard]] result<bool> partial_sig_verify(session_values_type const& values, contribution const& c) const {
         auto const parsed = parse_contribution(values, c);
         if (parsed) return adds_up(values, std::span{&parsed.value(), 1});
         if (parsed.error() == errc::invalid_psig) return false;  // s >= n: a failure, not an error
@@ -356,9 +353,7 @@ private:
     [[nodiscard]] static detail::scalar scalar_of(digest32 const& hash) noexcept {
         return detail::scalar::reduced(hash.octets);
     }
-    [[nodiscard]] static detail::scalar one() noexcept {
-        return detail::scalar::reduced(big_endian<32>(1));
-    }
+    [[nodiscard]] static detail::scalar one() noexcept { return detail::scalar::reduced(big_endian<32>(1)); }
 
     /// KeyAggCoeff for every key.
     [[nodiscard]] static std::vector<detail::scalar> coefficients(std::span<public_key const> keys) {
@@ -388,8 +383,8 @@ private:
         for (std::size_t i = 0; i < keys.size(); ++i) {
             if (keys[i] == key) return at(i);
         }
-        return error{errc::not_a_signer, text("the signer's public key ", to_hex(key),
-                                              " must be included in the list of public keys")};
+        return error{errc::not_a_signer,
+                     text("the signer's public key ", to_hex(key), " must be included in the list of public keys")};
     }
 
     /// rand = sk XOR hash(rand').
@@ -417,8 +412,7 @@ private:
         return out;
     }
 
-    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k,
-                                                                          public_key const& key) {
+    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k, public_key const& key) {
         for (std::size_t i = 0; i < 2; ++i) {
             if (secp256k1_ec_seckey_verify(ctx(), k.view().data() + 32 * i) != 1) {
                 return error{errc::secnonce_out_of_range, "a derived nonce is zero; draw again"};
@@ -428,8 +422,9 @@ private:
         return std::pair{secnonce{std::move(k), key}, nonce};
     }
 
-    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> deterministic_nonce(
-        keyagg_context const& context, key_pair const& key, deterministic_sign_input const& in) {
+    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> deterministic_nonce(keyagg_context const& context,
+                                                                                   key_pair const& key,
+                                                                                   deterministic_sign_input const& in) {
         static crypto::hash_tag const aux{"MuSig/aux"};
         static crypto::hash_tag const tag{"MuSig/deterministic/nonce"};
         std::array<byte, 32> masked{};
@@ -480,8 +475,7 @@ private:
     [[nodiscard]] static result<detail::scalar> parse_share(psig const& share, std::uint32_t position) {
         auto const s = detail::scalar::below_order(share.octets);
         if (s) return *s;
-        return error{errc::invalid_psig, text("partial signature of signer ", position, " is not below n"),
-                     position};
+        return error{errc::invalid_psig, text("partial signature of signer ", position, " is not below n"), position};
     }
 };
 static_assert(backend<portable>);

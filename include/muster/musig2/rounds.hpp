@@ -41,8 +41,9 @@ public:
                          text("position ", position, " is outside the ", slots_.size(), " signers"), position};
         }
         if (values.size() != messages_) {
-            return error{errc::wrong_count, text("signer ", position, " gave ", values.size(), " values for ",
-                                                 messages_, " messages"), position};
+            return error{errc::wrong_count,
+                         text("signer ", position, " gave ", values.size(), " values for ", messages_, " messages"),
+                         position};
         }
         auto& slot = slots_[position];
         if (slot.empty()) {
@@ -51,8 +52,7 @@ public:
             return ok();
         }
         if (std::equal(slot.begin(), slot.end(), values.begin(), values.end())) return ok();
-        return error{errc::equivocation, text("signer ", position, " gave a second, different contribution"),
-                     position};
+        return error{errc::equivocation, text("signer ", position, " gave a second, different contribution"), position};
     }
 
     [[nodiscard]] bool complete() const noexcept { return filled_ == slots_.size(); }
@@ -129,8 +129,9 @@ public:
             } else {
                 MUSTER_TRY(auto s, backend_.partial_sig_agg(shares, values_[k]));
                 if (!verifies(k, s)) {
-                    return error{errc::incomplete, "the shares do not add up to a signature; finding whose "
-                                                   "fault it is takes every signer's nonce"};
+                    return error{errc::incomplete,
+                                 "the shares do not add up to a signature; finding whose "
+                                 "fault it is takes every signer's nonce"};
                 }
                 out.push_back(s);
             }
@@ -184,8 +185,8 @@ public:
     [[nodiscard]] static result<round1> open_many(Source& source, key_pair const& key, terms t, Backend b = {}) {
         auto const keys = t.group.keys();
         if (t.position >= keys.size() || keys[t.position] != key.public_key()) {
-            return error{errc::not_a_signer, text("position ", t.position, " does not hold the signer's key ",
-                                                  to_hex(key.public_key()))};
+            return error{errc::not_a_signer,
+                         text("position ", t.position, " does not hold the signer's key ", to_hex(key.public_key()))};
         }
         if (t.messages.empty()) return error{errc::wrong_count, "there is no message to sign"};
         MUSTER_TRY(auto own_key, key.clone());
@@ -209,8 +210,8 @@ public:
     /// @ref open_many for a single message.
     template <secret_source Source>
     [[nodiscard]] static result<round1> open(Source& source, key_pair const& key,
-                                             typename Backend::keyagg_context group, message m,
-                                             std::uint32_t position, bytes extra = {}, Backend b = {}) {
+                                             typename Backend::keyagg_context group, message m, std::uint32_t position,
+                                             bytes extra = {}, Backend b = {}) {
         return open_many(source, key, {std::move(group), {std::move(m)}, position, std::move(extra)}, std::move(b));
     }
 
@@ -230,8 +231,8 @@ public:
     /// aggregator can make the signing fail, but cannot forge. The first list stays.
     [[nodiscard]] result<void> receive_aggregate(std::span<aggnonce const> totals) {
         if (totals.size() != terms_.messages.size()) {
-            return error{errc::wrong_count, text("got ", totals.size(), " aggregate nonces for ",
-                                                 terms_.messages.size(), " messages")};
+            return error{errc::wrong_count,
+                         text("got ", totals.size(), " aggregate nonces for ", terms_.messages.size(), " messages")};
         }
         if (aggregate_.empty()) aggregate_.assign(totals.begin(), totals.end());
         if (std::equal(aggregate_.begin(), aggregate_.end(), totals.begin(), totals.end())) return ok();
@@ -300,8 +301,8 @@ private:
             values.push_back(std::move(v));
             own.push_back(share);
         }
-        round2<Backend> next{backend_, terms_.position, std::move(values), std::move(totals),
-                             std::move(nonces_), terms_.group.keys().size()};
+        round2<Backend> next{backend_,          terms_.position,    std::move(values),
+                             std::move(totals), std::move(nonces_), terms_.group.keys().size()};
         MUSTER_TRY(next.receive(terms_.position, own));
         return next;
     }

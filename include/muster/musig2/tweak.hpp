@@ -67,8 +67,7 @@ inline constexpr std::array<byte, 32> synthetic_chain_code{
 namespace detail {
 
 template <backend Backend>
-[[nodiscard]] result<typename Backend::keyagg_context> apply(Backend const& b,
-                                                             typename Backend::keyagg_context context,
+[[nodiscard]] result<typename Backend::keyagg_context> apply(Backend const& b, typename Backend::keyagg_context context,
                                                              bip32_path const& path) {
     auto chain_code = synthetic_chain_code;
     for (std::uint32_t const step : path.steps) {
@@ -109,8 +108,7 @@ template <backend Backend>
 /// @return the context, or the errors of key_agg and apply_tweak, or `tweak_order` when a derivation does not
 ///         come first: a synthetic extended key only exists for the untweaked aggregate.
 template <backend Backend>
-[[nodiscard]] result<typename Backend::keyagg_context> key_agg(Backend const& b,
-                                                               std::span<public_key const> keys,
+[[nodiscard]] result<typename Backend::keyagg_context> key_agg(Backend const& b, std::span<public_key const> keys,
                                                                std::span<tweak const> tweaks) {
     MUSTER_TRY(auto context, b.key_agg(keys));
     for (std::size_t i = 0; i < tweaks.size(); ++i) {

@@ -16,8 +16,8 @@ struct system_clock {
         return instant{std::chrono::duration_cast<duration>(std::chrono::steady_clock::now().time_since_epoch())};
     }
     [[nodiscard]] timestamp wall_now() const noexcept {
-        return timestamp{std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::system_clock::now().time_since_epoch())};
+        return timestamp{
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())};
     }
 };
 static_assert(clock<system_clock>);

@@ -23,9 +23,7 @@ public:
     explicit frame_reader(std::size_t frame_size_max) noexcept : frame_size_max_{frame_size_max} {}
 
     /// Adds octets of the stream.
-    void feed(byte_view in) {
-        append(pending_, in);
-    }
+    void feed(byte_view in) { append(pending_, in); }
 
     /// The next whole frame, or none yet. Call until none. The frame is borrowed until the next call.
     /// @return `too_large`, or what is wrong with a length; the stream is of no use afterwards.
@@ -34,8 +32,9 @@ public:
         MUSTER_TRY(auto const length, wire::parse_varint(rest));
         if (!length) return wait();
         if (length->value > frame_size_max_) {
-            return error{transport::errc::too_large, text("a frame of ", length->value, " octets is announced, at most ",
-                                                          frame_size_max_, " are taken")};
+            return error{
+                transport::errc::too_large,
+                text("a frame of ", length->value, " octets is announced, at most ", frame_size_max_, " are taken")};
         }
         auto const size = static_cast<std::size_t>(length->value);
         if (rest.size() - length->size < size) return wait();

@@ -10,8 +10,8 @@
 ///
 /// When two peers dial each other at once there are two connections for a moment. Both ends keep the one that was
 /// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by
-/// the same side the newer one is kept: the older is what a restarted peer left behind. The other connection is retired:
-/// each end sends what it had queued there, and receives until the other has done so.
+/// the same side the newer one is kept: the older is what a restarted peer left behind. The other connection is
+/// retired: each end sends what it had queued there, and receives until the other has done so.
 
 #include <algorithm>
 #include <deque>
@@ -89,7 +89,8 @@ private:
         [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) {
             auto const endpoint = endpoint_of(address);
             if (!endpoint) {
-                return error{transport::errc::no_address, text(address.to_text(), " is not an IP address with a TCP port")};
+                return error{transport::errc::no_address,
+                             text(address.to_text(), " is not an IP address with a TCP port")};
             }
             auto acceptor = std::make_shared<tcp::acceptor>(executor);
             boost::system::error_code ec;
@@ -98,29 +99,33 @@ private:
             if (!ec) acceptor->bind(*endpoint, ec);
             if (!ec) acceptor->listen(boost::asio::socket_base::max_listen_connections, ec);
             if (ec) {
-                return error{transport::errc::no_address, text("cannot listen on ", address.to_text(), ": ", ec.message())};
+                return error{transport::errc::no_address,
+                             text("cannot listen on ", address.to_text(), ": ", ec.message())};
             }
             auto const bound = acceptor->local_endpoint(ec);
             auto const family = bound.address().is_v6() ? "/ip6/" : "/ip4/";
-            MUSTER_TRY(auto where, peer::multiaddr::from_text(text(family, bound.address().to_string(), "/tcp/", bound.port())));
+            MUSTER_TRY(auto where,
+                       peer::multiaddr::from_text(text(family, bound.address().to_string(), "/tcp/", bound.port())));
             acceptors.push_back(acceptor);
             accept(acceptor);
             return where.with_peer(host.id());
         }
 
         void accept(std::shared_ptr<tcp::acceptor> const& acceptor) {
-            acceptor->async_accept([self = shared_from_this(), acceptor](boost::system::error_code const& ec, tcp::socket socket) {
-                if (self->closed || ec == boost::asio::error::operation_aborted) return;
-                if (!ec) {
-                    self->on_accepted(std::move(socket));
-                    return self->accept(acceptor);
-                }
-                // Out of descriptors, most likely: trying again at once would spin.
-                auto const pause = std::make_shared<boost::asio::steady_timer>(self->executor, std::chrono::milliseconds{100});
-                pause->async_wait([self, acceptor, pause](boost::system::error_code const&) {
-                    if (!self->closed) self->accept(acceptor);
+            acceptor->async_accept(
+                [self = shared_from_this(), acceptor](boost::system::error_code const& ec, tcp::socket socket) {
+                    if (self->closed || ec == boost::asio::error::operation_aborted) return;
+                    if (!ec) {
+                        self->on_accepted(std::move(socket));
+                        return self->accept(acceptor);
+                    }
+                    // Out of descriptors, most likely: trying again at once would spin.
+                    auto const pause =
+                        std::make_shared<boost::asio::steady_timer>(self->executor, std::chrono::milliseconds{100});
+                    pause->async_wait([self, acceptor, pause](boost::system::error_code const&) {
+                        if (!self->closed) self->accept(acceptor);
+                    });
                 });
-            });
         }
 
         void on_accepted(tcp::socket socket) {
@@ -164,7 +169,8 @@ private:
                 return error{transport::errc::no_address, text("no address is known for ", who.to_text())};
             }
             if (links.size() + dials.size() >= options.connections_max) {
-                return error{transport::errc::congested, text("all ", options.connections_max, " connections are in use")};
+                return error{transport::errc::congested,
+                             text("all ", options.connections_max, " connections are in use")};
             }
             auto d = std::make_shared<dial>();
             d->who = who;
@@ -193,13 +199,14 @@ private:
             auto const port = address.tcp_port();
             if (!name || !port || address.is_relayed()) return try_next(d);
             d->resolver = std::make_shared<tcp::resolver>(executor);
-            d->resolver->async_resolve(*name, std::to_string(*port),
-                                       [self = shared_from_this(), d, address](boost::system::error_code const& ec,
-                                                                               tcp::resolver::results_type const& found) {
-                                           if (!self->is_current(d)) return;
-                                           if (ec || found.empty()) return self->attempt_failed(d, address, ec.message());
-                                           self->open_socket(d, address, found.begin()->endpoint());
-                                       });
+            d->resolver->async_resolve(
+                *name, std::to_string(*port),
+                [self = shared_from_this(), d, address](boost::system::error_code const& ec,
+                                                        tcp::resolver::results_type const& found) {
+                    if (!self->is_current(d)) return;
+                    if (ec || found.empty()) return self->attempt_failed(d, address, ec.message());
+                    self->open_socket(d, address, found.begin()->endpoint());
+                });
         }
 
         void open_socket(std::shared_ptr<dial> const& d, peer::multiaddr const& address, tcp::endpoint const& to) {
@@ -231,7 +238,8 @@ private:
         }
 
         std::shared_ptr<link> add_link(tcp::socket socket, libp2p::connection machine, bool outbound) {
-            auto l = std::make_shared<link>(std::move(socket), std::move(machine), outbound, options, *this, clock.now());
+            auto l =
+                std::make_shared<link>(std::move(socket), std::move(machine), outbound, options, *this, clock.now());
             links.insert(l);
             l->start();
             sweep_later();
@@ -243,7 +251,8 @@ private:
             auto const dialled = dials.find(who);
             if (dialled != dials.end() && dialled->second->setting_up == which) dials.erase(dialled);
             auto const known = active.find(who);
-            if (who == host.id()) return which->end(error{transport::errc::no_address, "a peer does not connect to itself"});
+            if (who == host.id())
+                return which->end(error{transport::errc::no_address, "a peer does not connect to itself"});
             if ((known != active.end() && !replaces(*which, *known->second))) {
                 return which->retire(clock.now());
             }
@@ -258,7 +267,9 @@ private:
             tell(transport::disconnected{l->peer(), error{transport::errc::closed, std::move(why)}});
             l->retire(clock.now());
         }
-        void on_leaving(std::shared_ptr<link> const& which) override { retire(which, "the peer closes the connection"); }
+        void on_leaving(std::shared_ptr<link> const& which) override {
+            retire(which, "the peer closes the connection");
+        }
 
         /// Whether a new connection to the same peer is the one to keep.
         [[nodiscard]] bool replaces(link const& fresh, link const& old) const {
@@ -330,7 +341,8 @@ private:
             }
             auto const found = active.find(who);
             if (found == active.end()) {
-                return error{transport::errc::not_connected, text("not connected to ", who.to_text(), "; connect first")};
+                return error{transport::errc::not_connected,
+                             text("not connected to ", who.to_text(), "; connect first")};
             }
             return found->second->send(protocol, frame);
         }
@@ -377,8 +389,9 @@ private:
         void deliver() {
             delivering = false;
             auto const again = std::shared_ptr<void>{nullptr, [this](void*) {
-                if (!queue.empty() && !closed) deliver_later();  // a handler threw: the rest is not lost
-            }};
+                                                         if (!queue.empty() && !closed)
+                                                             deliver_later();  // a handler threw: the rest is not lost
+                                                     }};
             while (!queue.empty() && !closed) {
                 auto const [protocol, what] = std::move(queue.front());
                 queue.pop_front();
@@ -430,8 +443,8 @@ private:
         system_clock clock;
         std::vector<std::shared_ptr<tcp::acceptor>> acceptors;
         std::map<peer::peer_id, std::shared_ptr<dial>> dials;
-        std::set<std::shared_ptr<link>> links;                    // all
-        std::map<peer::peer_id, std::shared_ptr<link>> active;    // the one in use, per peer
+        std::set<std::shared_ptr<link>> links;                  // all
+        std::map<peer::peer_id, std::shared_ptr<link>> active;  // the one in use, per peer
         std::map<std::string, transport::event_handler> handlers;
         std::deque<std::pair<std::string, transport::event>> queue;
         boost::asio::steady_timer sweep_timer;

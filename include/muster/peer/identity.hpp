@@ -23,8 +23,7 @@ using binding = crypto::signature;
 /// A secp256k1 host key. Move-only.
 class node_key {
 public:
-    explicit node_key(crypto::key_pair pair) noexcept
-        : pair_{std::move(pair)}, id_{peer_id::of(pair_.public_key())} {}
+    explicit node_key(crypto::key_pair pair) noexcept : pair_{std::move(pair)}, id_{peer_id::of(pair_.public_key())} {}
 
     [[nodiscard]] peer_id const& id() const noexcept { return id_; }
     [[nodiscard]] crypto::public_key const& public_key() const noexcept { return pair_.public_key(); }
@@ -50,8 +49,8 @@ private:
 
 /// The two keys of a machine.
 struct key_set {
-    node_key node;           ///< Its name on the network.
-    crypto::key_pair signer; ///< Its share of the group's key.
+    node_key node;            ///< Its name on the network.
+    crypto::key_pair signer;  ///< Its share of the group's key.
 };
 
 /// Derives both keys from @p seed, always the same way.

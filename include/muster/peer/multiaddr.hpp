@@ -4,9 +4,9 @@
 /// @file
 /// Multiaddrs: where a machine can be reached, as a path of protocols, e.g. `/ip4/192.0.2.1/tcp/4001/p2p/16Uiu2...`.
 ///
-/// An address is kept in its binary form, in which a component is a protocol code and, for most protocols, a value; text
-/// is made from it, so equal addresses have equal text. Text that is read may spell an IPv6 address or a name freely,
-/// but a number in one way only.
+/// An address is kept in its binary form, in which a component is a protocol code and, for most protocols, a value;
+/// text is made from it, so equal addresses have equal text. Text that is read may spell an IPv6 address or a name
+/// freely, but a number in one way only.
 /// @see multiformats/multiaddr; the multicodec table; RFC 5952 (IPv6 text).
 
 #include <arpa/inet.h>
@@ -70,8 +70,8 @@ inline constexpr std::array<protocol_entry, 11> address_protocols{{
 
 [[nodiscard]] inline protocol_entry const* find_protocol(std::string_view name) noexcept {
     if (name == "ipfs") name = "p2p";
-    auto const at = std::find_if(address_protocols.begin(), address_protocols.end(),
-                                 [&](auto const& e) { return e.name == name; });
+    auto const at =
+        std::find_if(address_protocols.begin(), address_protocols.end(), [&](auto const& e) { return e.name == name; });
     return at == address_protocols.end() ? nullptr : &*at;
 }
 [[nodiscard]] inline protocol_entry const* find_protocol(std::uint64_t code) noexcept {
@@ -229,8 +229,8 @@ public:
         if (empty()) return std::nullopt;
         auto const first = components().front();
         auto const kind = detail::find_protocol(static_cast<std::uint64_t>(first.protocol))->kind;
-        bool const is_host = kind == detail::value_kind::ip4 || kind == detail::value_kind::ip6 ||
-                             kind == detail::value_kind::name;
+        bool const is_host =
+            kind == detail::value_kind::ip4 || kind == detail::value_kind::ip6 || kind == detail::value_kind::name;
         return is_host ? std::optional{value_text(kind, first.value)} : std::nullopt;
     }
 

@@ -47,8 +47,9 @@ public:
                               multihash[1] == multihash.size() - 2;
         bool const sha256 = multihash.size() == 34 && multihash[0] == 0x12 && multihash[1] == 32;
         if (!identity && !sha256) {
-            return error{errc::invalid_peer_id, text("the multihash ", to_hex(multihash.first(std::min<std::size_t>(multihash.size(), 8))),
-                                                     "... of ", multihash.size(), " octets names no peer")};
+            return error{errc::invalid_peer_id,
+                         text("the multihash ", to_hex(multihash.first(std::min<std::size_t>(multihash.size(), 8))),
+                              "... of ", multihash.size(), " octets names no peer")};
         }
         peer_id id;
         for (byte b : multihash) id.octets_[id.size_++] = b;
@@ -70,8 +71,7 @@ public:
 
     /// The host key, when it is inlined and of type secp256k1.
     [[nodiscard]] std::optional<crypto::public_key> secp256k1_key() const noexcept {
-        if (size_ != secp256k1_prefix.size() + 33 ||
-            !equal(view().first(secp256k1_prefix.size()), secp256k1_prefix)) {
+        if (size_ != secp256k1_prefix.size() + 33 || !equal(view().first(secp256k1_prefix.size()), secp256k1_prefix)) {
             return std::nullopt;
         }
         return crypto::public_key::from(view().last(33));

@@ -37,8 +37,8 @@ namespace muster::signing {
 
 /// The coordinator's rarer policies; derive and override what you need.
 struct default_options {
-    using topology = mesh;                   ///< Or `aggregator`; all signers must agree.
-    using entropy = crypto::system_random;   ///< Where nonces and salts come from.
+    using topology = mesh;                  ///< Or `aggregator`; all signers must agree.
+    using entropy = crypto::system_random;  ///< Where nonces and salts come from.
 };
 
 /// Proposes, approves and completes signing sessions with other coordinators.
@@ -52,7 +52,8 @@ struct default_options {
 ///
 /// Transport, registry, timers and clock are borrowed and must outlive it. Not thread-safe: call it from the one
 /// thread (or strand) that the transport calls back on. Events reach the handler one at a time, after the
-/// state that they tell of is in place, and the handler may call any member (but not destroy the coordinator). Neither copyable nor movable.
+/// state that they tell of is in place, and the handler may call any member (but not destroy the coordinator). Neither
+/// copyable nor movable.
 template <transport::transport Transport, signer_registry Registry, timers Timers, clock Clock,
           musig2::backend Backend = musig2::portable, class Options = default_options>
 class coordinator {
@@ -70,7 +71,7 @@ public:
         Timers& alarm;
         Clock const& time;
         peer::key_set keys;
-        boot_epoch epoch;                ///< Fresh random octets, never used before: see @ref make_epoch.
+        boot_epoch epoch;  ///< Fresh random octets, never used before: see @ref make_epoch.
         limits bounds = {};
         Backend backend = {};
         entropy_policy entropy = {};
@@ -141,9 +142,8 @@ public:
     /// Approves another signer's proposal: only now are nonces made. Errors: `unknown_session`, `wrong_state`,
     /// `expired`, or what NonceGen refuses.
     [[nodiscard]] result<void> approve(session_id const& id) {
-        return command(id, [&](session_type& s, auto& out) {
-            return s.approve(entropy_, keys_.signer, time_.now(), out);
-        });
+        return command(id,
+                       [&](session_type& s, auto& out) { return s.approve(entropy_, keys_.signer, time_.now(), out); });
     }
     /// Refuses another signer's proposal and tells everyone why. Errors: `unknown_session`, `wrong_state`.
     [[nodiscard]] result<void> decline(session_id const& id, std::string reason) {
@@ -155,9 +155,8 @@ public:
     }
     /// Asks the next elected signer to broadcast. Errors: `unknown_session`, `wrong_state`, `failover_exhausted`.
     [[nodiscard]] result<void> trigger_coordinator_failover(session_id const& id) {
-        return command(id, [&](session_type& s, auto& out) {
-            return s.trigger_coordinator_failover(time_.now(), out);
-        });
+        return command(id,
+                       [&](session_type& s, auto& out) { return s.trigger_coordinator_failover(time_.now(), out); });
     }
     /// Says that our application has broadcast, and tells everyone. Errors: `unknown_session`, `wrong_state`.
     [[nodiscard]] result<void> notify_broadcast_complete(session_id const& id) {
@@ -243,7 +242,8 @@ private:
                                          std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max));
         return session_type{{id, roster, std::make_shared<proposal const>(std::move(plan)), std::move(group), self,
                              epoch_, saturating_add(now, left), backend_},
-                            limits_, now};
+                            limits_,
+                            now};
     }
 
     // Whoever is believed to know the roster gets the terms alone; a signature each for the two kinds of proposal.
@@ -270,7 +270,8 @@ private:
                        [&](transport::received const& v) { on_frame(v.peer, v.frame); },
                        [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
-                   }, e);
+                   },
+                   e);
         settle();
     }
 
@@ -304,7 +305,8 @@ private:
         using admission = gatekeeper::admission;
         if (auto const verdict = door_.admit(from, time_.now()); verdict != admission::granted) {
             if (verdict == admission::newly_refused) {
-                events_.push(peer_misbehaved{from, error{errc::rate_limited, "more frames than a peer may send; dropped"}});
+                events_.push(
+                    peer_misbehaved{from, error{errc::rate_limited, "more frames than a peer may send; dropped"}});
             }
             return;
         }
@@ -334,8 +336,10 @@ private:
         auto const& roster = s.plan().roster;
         bool const from_itself = f.header.sender < roster.size() && roster[f.header.sender].peer == from;
         if (f.header.sender >= roster.size() || !(from_itself || slot_of(s.plan(), from))) {
-            return penalise(from, error{errc::not_in_roster, text("slot ", f.header.sender, " through a peer that is "
-                                                                  "no signer of session ", to_hex(f.header.session))});
+            return penalise(from, error{errc::not_in_roster, text("slot ", f.header.sender,
+                                                                  " through a peer that is "
+                                                                  "no signer of session ",
+                                                                  to_hex(f.header.session))});
         }
         if (f.header.sender == s.self() || s.has_seen(f)) return;
         auto const& signer_peer = roster[f.header.sender].peer;
@@ -418,8 +422,8 @@ private:
             auto const known = registry_.find(m.signer);
             if (known && known->who == m) continue;  // verified when it was registered
             if (!peer::verify_binding(m.signer, m.peer, m.binding)) {
-                return error{errc::invalid_binding, text("signer ", to_hex(m.signer), " never named peer ",
-                                                         m.peer.to_text())};
+                return error{errc::invalid_binding,
+                             text("signer ", to_hex(m.signer), " never named peer ", m.peer.to_text())};
             }
         }
         return ok();
@@ -453,7 +457,8 @@ private:
                                if (std::holds_alternative<completed>(v.what)) note_roster(s);
                                events_.push(std::move(v.what));
                            },
-                       }, effect);
+                       },
+                       effect);
         }
     }
 

@@ -35,8 +35,9 @@ namespace detail {
 /// Sorts @p slots by key, the lower slot first where keys are equal.
 template <class Key>
 void sort_slots(std::vector<slot>& slots, std::vector<Key> const& keys) {
-    std::sort(slots.begin(), slots.end(),
-              [&](slot a, slot b) { return std::pair{keys[a], a} < std::pair{keys[b], b}; });
+    std::sort(slots.begin(), slots.end(), [&](slot a, slot b) {
+        return std::pair{keys[a], a} < std::pair{keys[b], b};
+    });
 }
 
 }  // namespace detail

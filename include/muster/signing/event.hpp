@@ -50,10 +50,10 @@ struct completed {
 struct aborted {
     session_id session;
     abort_reason reason = abort_reason::cancelled;
-    std::optional<slot> culprit;  ///< Whose fault it provably is, or who caused it; none when unknown.
+    std::optional<slot> culprit;      ///< Whose fault it provably is, or who caused it; none when unknown.
     std::optional<slot> reported_by;  ///< Set when another signer says so and we did not see it ourselves.
-    std::vector<slot> missing;    ///< On a timeout: whose contributions had not arrived.
-    std::string text;             ///< For people.
+    std::vector<slot> missing;        ///< On a timeout: whose contributions had not arrived.
+    std::string text;                 ///< For people.
 };
 /// We are elected: broadcast, then call `notify_broadcast_complete`.
 struct should_broadcast {

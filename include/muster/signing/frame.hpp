@@ -23,16 +23,16 @@ inline constexpr std::uint8_t protocol_version = 1;
 
 /// What a frame says.
 enum class kind : std::uint8_t {
-    hello = 1,        ///< I am running, in this boot epoch. Outside any session.
-    propose,          ///< Let us sign this.
-    decline,          ///< I will not sign this.
-    nonces,           ///< My public nonces.
-    aggregate_nonces, ///< The sums of everyone's nonces (aggregator only).
-    shares,           ///< My partial signatures.
-    signatures,       ///< The group's signatures.
-    abort,            ///< This session is over for me.
-    request,          ///< Please send me your part again.
-    broadcast_done,   ///< The signature has been broadcast.
+    hello = 1,         ///< I am running, in this boot epoch. Outside any session.
+    propose,           ///< Let us sign this.
+    decline,           ///< I will not sign this.
+    nonces,            ///< My public nonces.
+    aggregate_nonces,  ///< The sums of everyone's nonces (aggregator only).
+    shares,            ///< My partial signatures.
+    signatures,        ///< The group's signatures.
+    abort,             ///< This session is over for me.
+    request,           ///< Please send me your part again.
+    broadcast_done,    ///< The signature has been broadcast.
 };
 
 /// Why a session ended without a signature.
@@ -87,8 +87,8 @@ struct nonces_body {
     bool operator==(nonces_body const&) const = default;
 };
 struct aggregate_nonces_body {
-    digest32 transcript;                    ///< The hash of everyone's nonces.
-    std::vector<musig2::aggnonce> nonces;   ///< One per message.
+    digest32 transcript;                   ///< The hash of everyone's nonces.
+    std::vector<musig2::aggnonce> nonces;  ///< One per message.
     bool operator==(aggregate_nonces_body const&) const = default;
 };
 struct shares_body {
@@ -134,9 +134,9 @@ struct frame_header {
 /// A frame whose layout was checked and nothing else. Borrows the octets it was parsed from.
 struct parsed_frame {
     frame_header header;
-    byte_view body;        ///< Still encoded.
-    byte_view raw;         ///< The whole frame.
-    signature signed_by;   ///< Not verified yet.
+    byte_view body;       ///< Still encoded.
+    byte_view raw;        ///< The whole frame.
+    signature signed_by;  ///< Not verified yet.
 };
 
 /// Octets of a frame around its body.
@@ -179,7 +179,8 @@ inline void encode_body(wire::writer& out, body const& b) {
                    },
                    [&](request_body const&) {},
                    [&](broadcast_done_body const&) {},
-               }, b);
+               },
+               b);
 }
 
 [[nodiscard]] inline abort_body decode_abort(wire::reader& in) {
@@ -193,8 +194,7 @@ inline void encode_body(wire::writer& out, body const& b) {
 }  // namespace detail
 
 /// A signed frame. @return its octets, or what signing refuses.
-[[nodiscard]] inline result<bytes> encode_frame(frame_header const& header, body const& b,
-                                                peer::node_key const& key) {
+[[nodiscard]] inline result<bytes> encode_frame(frame_header const& header, body const& b, peer::node_key const& key) {
     wire::writer out;
     out.u8(protocol_version).raw(header.session.view()).raw(header.epoch.view());
     out.u32(header.sender).u64(header.sequence).u8(static_cast<std::uint8_t>(kind_of(b)));
@@ -214,8 +214,8 @@ inline void encode_body(wire::writer& out, body const& b) {
     }
     wire::reader in{raw};
     if (auto const version = in.u8(); version != protocol_version) {
-        return error{errc::unsupported_version, text("frame of version ", version, "; this is version ",
-                                                     protocol_version)};
+        return error{errc::unsupported_version,
+                     text("frame of version ", version, "; this is version ", protocol_version)};
     }
     parsed_frame f;
     f.header.session = in.fixed<session_id>();

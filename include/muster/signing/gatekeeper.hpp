@@ -31,8 +31,8 @@ public:
     /// What @ref admit says of a frame.
     enum class admission : std::uint8_t {
         granted,
-        refused,       ///< Drop it.
-        newly_refused, ///< Drop it, and tell: the first one since a frame was granted.
+        refused,        ///< Drop it.
+        newly_refused,  ///< Drop it, and tell: the first one since a frame was granted.
     };
 
     /// Takes one token of @p who; refuses when it sends too fast, or when too many peers are remembered.

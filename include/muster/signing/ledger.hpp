@@ -23,13 +23,13 @@ class ledger {
 public:
     /// One signer's part.
     struct seat {
-        std::optional<boot_epoch> epoch;    ///< Of the first frame from it; another one means a restart.
+        std::optional<boot_epoch> epoch;  ///< Of the first frame from it; another one means a restart.
         std::optional<nonces_body> nonces;
         std::optional<shares_body> shares;
-        bytes nonces_frame;                 ///< As signed; empty at our own seat.
-        bytes shares_frame;                 ///< As signed; empty at our own seat.
-        bool was_sent_evidence = false;     ///< The signed nonces were passed on to it.
-        std::uint64_t last_request = 0;     ///< Highest sequence of a request that was answered ...
+        bytes nonces_frame;                    ///< As signed; empty at our own seat.
+        bytes shares_frame;                    ///< As signed; empty at our own seat.
+        bool was_sent_evidence = false;        ///< The signed nonces were passed on to it.
+        std::uint64_t last_request = 0;        ///< Highest sequence of a request that was answered ...
         instant last_answer = instant::min();  ///< ... and when.
     };
 

@@ -14,29 +14,29 @@ namespace muster::signing {
 
 /// Everything a peer can make us hold or wait for has a bound here. All defaults are ours.
 struct limits {
-    std::size_t signers_min = 2;                 ///< Fewer need no coordination.
-    std::size_t signers_max = 128;               ///< Raise together with `frame_size_max`: about 140 octets each.
-    std::size_t messages_max = 64;               ///< Messages signed in one session.
-    std::size_t message_size_max = 32u << 10;    ///< Octets of one message shown to the approver.
-    std::size_t frame_size_max = 64u << 10;      ///< Octets.
-    std::size_t open_sessions_max = 64;          ///< Not yet completed or aborted.
-    std::size_t open_sessions_reserved = 16;     ///< Of them, kept free for our own proposals.
-    std::size_t open_sessions_per_peer_max = 16; ///< Of them, proposed by one peer.
-    bool known_initiators_only = true;           ///< Others than the registry knows are refused unasked.
-    std::size_t closed_sessions_max = 256;       ///< Kept to answer questions; the oldest goes first.
-    std::size_t rosters_max = 32;                ///< Groups remembered, so that a proposal can name one.
-    std::size_t tombstones_max = 4096;           ///< Ids that must not open again; the oldest goes first.
-    std::size_t early_frames_per_peer_max = 16;  ///< For sessions not proposed yet; more are dropped.
-    std::size_t peers_max = 256;                 ///< Peers remembered: early frames, epochs, strikes.
-    std::size_t strikes_max = 16;                ///< Violations before a peer is disconnected.
-    std::size_t frames_burst_max = 1024;         ///< Frames a peer may send at once ...
-    std::size_t frames_per_second = 256;         ///< ... and then at this rate, 1 to 10^9; more are dropped.
-    duration session_lifetime_max = std::chrono::hours{24};    ///< A later expiry is clamped to this.
-    duration round_timeout = std::chrono::seconds{60};         ///< From the own contribution to the last. Since a
-                                                               ///< nonce is an approval, leave people time.
-    duration retry_interval = std::chrono::seconds{10};        ///< Between requests for what is missing.
-    duration stuck_session_timeout = std::chrono::minutes{10}; ///< Without progress, then cleaned up.
-    std::optional<duration> broadcast_timeout = {};            ///< Until failover; none: the application decides.
+    std::size_t signers_min = 2;                  ///< Fewer need no coordination.
+    std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 octets each.
+    std::size_t messages_max = 64;                ///< Messages signed in one session.
+    std::size_t message_size_max = 32u << 10;     ///< Octets of one message shown to the approver.
+    std::size_t frame_size_max = 64u << 10;       ///< Octets.
+    std::size_t open_sessions_max = 64;           ///< Not yet completed or aborted.
+    std::size_t open_sessions_reserved = 16;      ///< Of them, kept free for our own proposals.
+    std::size_t open_sessions_per_peer_max = 16;  ///< Of them, proposed by one peer.
+    bool known_initiators_only = true;            ///< Others than the registry knows are refused unasked.
+    std::size_t closed_sessions_max = 256;        ///< Kept to answer questions; the oldest goes first.
+    std::size_t rosters_max = 32;                 ///< Groups remembered, so that a proposal can name one.
+    std::size_t tombstones_max = 4096;            ///< Ids that must not open again; the oldest goes first.
+    std::size_t early_frames_per_peer_max = 16;   ///< For sessions not proposed yet; more are dropped.
+    std::size_t peers_max = 256;                  ///< Peers remembered: early frames, epochs, strikes.
+    std::size_t strikes_max = 16;                 ///< Violations before a peer is disconnected.
+    std::size_t frames_burst_max = 1024;          ///< Frames a peer may send at once ...
+    std::size_t frames_per_second = 256;          ///< ... and then at this rate, 1 to 10^9; more are dropped.
+    duration session_lifetime_max = std::chrono::hours{24};     ///< A later expiry is clamped to this.
+    duration round_timeout = std::chrono::seconds{60};          ///< From the own contribution to the last. Since a
+                                                                ///< nonce is an approval, leave people time.
+    duration retry_interval = std::chrono::seconds{10};         ///< Between requests for what is missing.
+    duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up.
+    std::optional<duration> broadcast_timeout = {};             ///< Until failover; none: the application decides.
 };
 
 }  // namespace muster::signing

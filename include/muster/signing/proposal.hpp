@@ -70,7 +70,8 @@ using payload = std::variant<digest32, tagged_payload>;
     return std::visit(overloaded{
                           [](digest32 const& d) { return musig2::message::digest(d); },
                           [](tagged_payload const& t) { return musig2::message::tagged(t.tag, t.content); },
-                      }, p);
+                      },
+                      p);
 }
 
 /// Who broadcasts first, and in which order the others take over. See election.hpp.
@@ -89,15 +90,15 @@ enum class topology_id : std::uint8_t {
 
 /// A request to sign.
 struct proposal {
-    std::vector<member> roster;             ///< In the order of key aggregation.
-    std::vector<payload> messages;          ///< At least one.
-    std::vector<musig2::tweak> tweaks;      ///< Applied in order to the aggregate key.
-    timestamp expires_at;                   ///< No approval after this.
+    std::vector<member> roster;         ///< In the order of key aggregation.
+    std::vector<payload> messages;      ///< At least one.
+    std::vector<musig2::tweak> tweaks;  ///< Applied in order to the aggregate key.
+    timestamp expires_at;               ///< No approval after this.
     election_method election = election_method::lexicographic;
     topology_id topology = topology_id::mesh;
-    slot initiator = 0;                     ///< Who proposes.
-    std::string purpose;                    ///< For the people who approve; at most 256 octets.
-    std::array<byte, 32> salt{};            ///< Fresh random octets.
+    slot initiator = 0;           ///< Who proposes.
+    std::string purpose;          ///< For the people who approve; at most 256 octets.
+    std::array<byte, 32> salt{};  ///< Fresh random octets.
     bool operator==(proposal const&) const = default;
 };
 
@@ -112,7 +113,8 @@ inline void encode_payload(wire::writer& out, payload const& p) {
     std::visit(overloaded{
                    [&](digest32 const& d) { out.u8(1).raw(d.view()); },
                    [&](tagged_payload const& t) { out.u8(2).sized(t.tag).sized(t.content); },
-               }, p);
+               },
+               p);
 }
 
 [[nodiscard]] inline payload decode_payload(wire::reader& in, limits const& l) {
@@ -127,17 +129,19 @@ inline void encode_payload(wire::writer& out, payload const& p) {
 }
 
 inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
-    std::visit(overloaded{
-                   [&](musig2::bip32_path const& path) {
-                       out.u8(1).size(path.steps.size());
-                       for (auto const step : path.steps) out.u32(step);
-                   },
-                   [&](musig2::taproot const& tap) {
-                       out.u8(2).u8(tap.merkle_root ? 1 : 0);
-                       if (tap.merkle_root) out.raw(tap.merkle_root->view());
-                   },
-                   [&](musig2::unsafe::raw_tweak const& raw) { out.u8(3).u8(raw.is_xonly ? 1 : 0).raw(raw.value.view()); },
-               }, t);
+    std::visit(
+        overloaded{
+            [&](musig2::bip32_path const& path) {
+                out.u8(1).size(path.steps.size());
+                for (auto const step : path.steps) out.u32(step);
+            },
+            [&](musig2::taproot const& tap) {
+                out.u8(2).u8(tap.merkle_root ? 1 : 0);
+                if (tap.merkle_root) out.raw(tap.merkle_root->view());
+            },
+            [&](musig2::unsafe::raw_tweak const& raw) { out.u8(3).u8(raw.is_xonly ? 1 : 0).raw(raw.value.view()); },
+        },
+        t);
 }
 
 /// A boolean with one spelling for each value.
@@ -181,7 +185,7 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
 
 /// A proposal in its one encoding. The roster's octets are empty when the other side is known to have them.
 struct encoded_proposal {
-    bytes terms;   ///< Everything else, beginning with the roster's id.
+    bytes terms;  ///< Everything else, beginning with the roster's id.
     bytes roster;
     bool operator==(encoded_proposal const&) const = default;
     [[nodiscard]] std::size_t size() const noexcept { return terms.size() + roster.size(); }
@@ -222,7 +226,8 @@ struct no_rosters {
 
 namespace detail {
 
-[[nodiscard]] inline result<std::vector<member>> decode_roster(byte_view encoded, roster_id const& id, limits const& l) {
+[[nodiscard]] inline result<std::vector<member>> decode_roster(byte_view encoded, roster_id const& id,
+                                                               limits const& l) {
     if (roster_id_of(encoded) != id) {
         return error{errc::invalid_proposal, text("the roster is not the one the terms name, ", to_hex(id))};
     }
@@ -288,13 +293,13 @@ template <class Rosters = no_rosters>
         return error{errc::invalid_proposal, text("initiator ", p.initiator, " is not one of the ", n, " signers")};
     }
     if (p.messages.empty() || p.messages.size() > l.messages_max) {
-        return error{errc::invalid_proposal,
-                     text(p.messages.size(), " messages; allowed are 1 to ", l.messages_max)};
+        return error{errc::invalid_proposal, text(p.messages.size(), " messages; allowed are 1 to ", l.messages_max)};
     }
     for (auto const& m : p.messages) {
         auto const* const tagged = std::get_if<tagged_payload>(&m);
         if (tagged == nullptr) continue;
-        if (tagged->content.size() > l.message_size_max || tagged->tag.size() > purpose_size_max || tagged->tag.empty()) {
+        if (tagged->content.size() > l.message_size_max || tagged->tag.size() > purpose_size_max ||
+            tagged->tag.empty()) {
             return error{errc::invalid_proposal,
                          text("a message of ", tagged->content.size(), " octets under a tag of ", tagged->tag.size(),
                               "; at most ", l.message_size_max, " and 1 to ", purpose_size_max)};
@@ -307,7 +312,8 @@ template <class Rosters = no_rosters>
     for (auto const& t : p.tweaks) {
         auto const* const path = std::get_if<musig2::bip32_path>(&t);
         if (path == nullptr) continue;
-        bool const hardened = std::any_of(path->steps.begin(), path->steps.end(), [](auto s) { return s >= 0x8000'0000u; });
+        bool const hardened =
+            std::any_of(path->steps.begin(), path->steps.end(), [](auto s) { return s >= 0x8000'0000u; });
         if (path->steps.size() > tweaks_max || hardened || &t != &p.tweaks.front()) {
             return error{errc::invalid_proposal, text("a path of ", path->steps.size(), " steps; at most ", tweaks_max,
                                                       ", none hardened, and before every other tweak")};

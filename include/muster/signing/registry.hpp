@@ -38,8 +38,8 @@ public:
     [[nodiscard]] result<void> add(signer_record record) {
         auto const& who = record.who;
         if (!peer::verify_binding(who.signer, who.peer, who.binding)) {
-            return error{errc::invalid_binding, text("signer ", to_hex(who.signer), " did not name peer ",
-                                                     who.peer.to_text())};
+            return error{errc::invalid_binding,
+                         text("signer ", to_hex(who.signer), " did not name peer ", who.peer.to_text())};
         }
         auto const key = who.signer;
         records_.insert_or_assign(key, std::move(record));

@@ -17,13 +17,13 @@ namespace muster::signing {
 
 /// What an application asks to have signed.
 struct signing_request {
-    std::vector<public_key> signers;      ///< All of them, our own included; the registry knows the others.
-    std::vector<payload> messages;        ///< Signed in one session, each with a signature of its own.
+    std::vector<public_key> signers;  ///< All of them, our own included; the registry knows the others.
+    std::vector<payload> messages;    ///< Signed in one session, each with a signature of its own.
     std::vector<musig2::tweak> tweaks = {};
     duration valid_for = std::chrono::minutes{10};  ///< How long others may take to approve.
     election_method election = election_method::lexicographic;
-    std::string purpose = {};             ///< Shown to those who approve.
-    bool keep_order = false;              ///< Aggregate in the order given instead of BIP-327's KeySort.
+    std::string purpose = {};  ///< Shown to those who approve.
+    bool keep_order = false;   ///< Aggregate in the order given instead of BIP-327's KeySort.
 };
 
 /// The proposal of @p request by @p self, at wall time @p now, with a fresh salt.
@@ -47,8 +47,8 @@ template <signer_registry Registry, secret_source Entropy>
         }
         auto known = registry.find(key);
         if (!known) {
-            return error{errc::unknown_signer, text("no machine is known for signer ", to_hex(key),
-                                                    "; add it to the registry first")};
+            return error{errc::unknown_signer,
+                         text("no machine is known for signer ", to_hex(key), "; add it to the registry first")};
         }
         plan.roster.push_back(std::move(known->who));
     }

@@ -77,7 +77,8 @@ public:
         std::vector<musig2::message> messages;
         for (auto const& m : terms_.plan->messages) messages.push_back(to_message(m));
         MUSTER_TRY(auto round, musig2::round1<Backend>::open_many(
-                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)}, terms_.backend));
+                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)},
+                                   terms_.backend));
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
@@ -156,7 +157,8 @@ public:
                        [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
                        [&](signatures_body const& v) { on_signatures(v, now, out); },
                        [&](broadcast_done_body const&) { on_broadcast_done(from, out); },
-                   }, frame.what);
+                   },
+                   frame.what);
     }
 
     /// @p who runs in boot epoch @p epoch now. If it was another before, its secret nonces are lost, and with them
@@ -232,9 +234,7 @@ public:
     /// Whether somebody is believed to have broadcast.
     [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
-    [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept {
-        return seats_.holds(f.header.sender, f.raw);
-    }
+    [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
 
 private:
     struct awaiting_approval {};
@@ -264,8 +264,8 @@ private:
     [[nodiscard]] bool is_initiator() const noexcept { return terms_.plan->initiator == terms_.self; }
 
     [[nodiscard]] error wrong_state(std::string_view what) const {
-        return error{errc::wrong_state, text("cannot ", what, " session ", to_hex(terms_.id), ": it is ",
-                                             to_string(at()))};
+        return error{errc::wrong_state,
+                     text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
     void begin_round(instant now, instant until) {
@@ -292,7 +292,8 @@ private:
 
     // Files a contribution; true when it is news. A second, different one convicts its author.
     template <class Body, class Sink>
-    [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now, Sink& out) {
+    [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now,
+                               Sink& out) {
         if (!is_open()) return false;
         auto const filed = seats_.file(from, what, raw);
         if (filed == ledger::outcome::conflict) convict(from, held, raw, out);
@@ -602,9 +603,11 @@ private:
     // From an error of the scheme to the signer it names.
     template <class Sink>
     void blame(error const& e, Sink& out) {
-        if (e == musig2::errc::invalid_pubnonce) return give_up(abort_reason::invalid_nonce, e.index(), e.message(), out);
+        if (e == musig2::errc::invalid_pubnonce)
+            return give_up(abort_reason::invalid_nonce, e.index(), e.message(), out);
         if (e == musig2::errc::invalid_psig) return give_up(abort_reason::invalid_share, e.index(), e.message(), out);
-        if (e == musig2::errc::invalid_aggnonce) return give_up(abort_reason::invalid_aggregate, hub(), e.message(), out);
+        if (e == musig2::errc::invalid_aggnonce)
+            return give_up(abort_reason::invalid_aggregate, hub(), e.message(), out);
         give_up(abort_reason::self_check_failed, std::nullopt, e.message(), out);
     }
 
@@ -637,7 +640,7 @@ private:
     std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
-    bool showed_everyone_ = false;  // the evidence, once
+    bool showed_everyone_ = false;                        // the evidence, once
 };
 
 }  // namespace muster::signing

@@ -25,7 +25,7 @@ class memory_transport;
 
 /// Options of a @ref memory_network.
 struct memory_limits {
-    std::size_t frame_size_max = 1u << 20;  ///< Octets; ours.
+    std::size_t frame_size_max = 1u << 20;    ///< Octets; ours.
     std::size_t frames_in_flight_max = 4096;  ///< Per direction of a connection, then `congested`; ours.
 };
 
@@ -67,9 +67,7 @@ private:
         event what;
     };
 
-    [[nodiscard]] static link between(peer_id const& a, peer_id const& b) {
-        return a < b ? link{a, b} : link{b, a};
-    }
+    [[nodiscard]] static link between(peer_id const& a, peer_id const& b) { return a < b ? link{a, b} : link{b, a}; }
     void tell(peer_id const& to, event what) { queue_.emplace_back(notice{to, std::move(what)}); }
     inline void disconnect(peer_id const& a, peer_id const& b, error const& why);
 
@@ -119,9 +117,7 @@ public:
         return ok();
     }
 
-    void disconnect(peer_id const& peer) {
-        network_.disconnect(self_, peer, error{errc::closed, "closed by a peer"});
-    }
+    void disconnect(peer_id const& peer) { network_.disconnect(self_, peer, error{errc::closed, "closed by a peer"}); }
 
     [[nodiscard]] result<void> send(peer_id const& peer, std::string_view protocol, bytes frame) {
         if (closed_) return error{errc::closed, "this transport was closed"};
@@ -129,8 +125,8 @@ public:
             return error{errc::not_connected, text("not connected to ", peer.to_text(), "; connect first")};
         }
         if (frame.size() > network_.limits_.frame_size_max) {
-            return error{errc::too_large, text("frame of ", frame.size(), " octets, at most ",
-                                               network_.limits_.frame_size_max)};
+            return error{errc::too_large,
+                         text("frame of ", frame.size(), " octets, at most ", network_.limits_.frame_size_max)};
         }
         auto& in_flight = network_.in_flight_[{self_, peer}];
         if (in_flight >= network_.limits_.frames_in_flight_max) {

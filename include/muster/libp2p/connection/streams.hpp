@@ -107,9 +107,9 @@ public:
 private:
     struct stream {
         std::variant<std::monostate, multistream::dialer, multistream::listener> negotiation;  ///< None when done.
-        bytes unsent;                   ///< Our part of the negotiation that the window does not admit yet.
-        bool close_wanted = false;      ///< The user is done sending.
-        bool we_closed = false;         ///< FIN was sent.
+        bytes unsent;               ///< Our part of the negotiation that the window does not admit yet.
+        bool close_wanted = false;  ///< The user is done sending.
+        bool we_closed = false;     ///< FIN was sent.
         bool they_closed = false;
 
         [[nodiscard]] bool ready() const noexcept { return negotiation.index() == 0; }
@@ -197,7 +197,8 @@ private:
         bool const known = s.outbound();
         reset(id);
         if (known) {
-            sink.push(stream_closed{id, why == errc::no_common_protocol ? end_of_stream::refused : end_of_stream::reset});
+            sink.push(
+                stream_closed{id, why == errc::no_common_protocol ? end_of_stream::refused : end_of_stream::reset});
         }
     }
 

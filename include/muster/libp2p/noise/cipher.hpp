@@ -97,9 +97,7 @@ public:
     }
 
     /// h = SHA-256(h || data).
-    void mix_hash(byte_view data) {
-        h_ = crypto::sha256_hasher{}.update(h_.view()).update(data).finish();
-    }
+    void mix_hash(byte_view data) { h_ = crypto::sha256_hasher{}.update(h_.view()).update(data).finish(); }
 
     /// Mixes a shared secret into ck and starts a new key.
     [[nodiscard]] result<void> mix_key(crypto::secret<32> const& shared) {

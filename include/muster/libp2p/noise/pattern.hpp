@@ -32,8 +32,8 @@ public:
     static constexpr std::size_t key_size = 32;
 
     /// A run in which this side has not yet done anything, or `no_locked_memory`.
-    [[nodiscard]] static result<xx_pattern> make(role side, crypto::x25519_key static_key,
-                                                 crypto::x25519_key ephemeral, byte_view prologue = {}) {
+    [[nodiscard]] static result<xx_pattern> make(role side, crypto::x25519_key static_key, crypto::x25519_key ephemeral,
+                                                 byte_view prologue = {}) {
         MUSTER_TRY(auto state, symmetric_state::make(prologue));
         return xx_pattern{side, std::move(static_key), std::move(ephemeral), std::move(state)};
     }
@@ -101,10 +101,7 @@ public:
 
 private:
     xx_pattern(role side, crypto::x25519_key static_key, crypto::x25519_key ephemeral, symmetric_state state) noexcept
-        : side_{side},
-          static_{std::move(static_key)},
-          ephemeral_{std::move(ephemeral)},
-          state_{std::move(state)} {}
+        : side_{side}, static_{std::move(static_key)}, ephemeral_{std::move(ephemeral)}, state_{std::move(state)} {}
 
     [[nodiscard]] result<void> mix(crypto::x25519_key const& ours, crypto::x25519_public const& theirs) {
         MUSTER_TRY(auto const shared, ours.agree(theirs));

@@ -52,13 +52,8 @@ struct header {
 
 /// Appends @p h as it is sent.
 inline void append_header(bytes& out, header const& h) {
-    append(out, wire::writer{}
-                    .u8(0)
-                    .u8(static_cast<std::uint8_t>(h.type))
-                    .u16(h.flags)
-                    .u32(h.stream)
-                    .u32(h.length)
-                    .take());
+    append(out,
+           wire::writer{}.u8(0).u8(static_cast<std::uint8_t>(h.type)).u16(h.flags).u32(h.stream).u32(h.length).take());
 }
 
 /// The header in @p octets. Expects `octets.size() == header_size`. Unknown flags are kept.

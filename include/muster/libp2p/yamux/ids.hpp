@@ -70,7 +70,8 @@ private:
     void skip_up_to(stream_id id) {
         auto const from = highest_ == 0 ? first_ : highest_ + 2;
         auto const count = std::min<std::size_t>((id - from) / 2, skipped_max);
-        for (auto skipped = id - static_cast<stream_id>(2 * count); skipped < id; skipped += 2) skipped_.insert(skipped);
+        for (auto skipped = id - static_cast<stream_id>(2 * count); skipped < id; skipped += 2)
+            skipped_.insert(skipped);
         while (skipped_.size() > skipped_max) skipped_.erase(skipped_.begin());
     }
 

@@ -17,13 +17,13 @@ inline constexpr std::uint32_t window_size = 256 * 1024;
 
 /// Bounds of a session. The defaults are ours unless said otherwise.
 struct options {
-    std::size_t inbound_streams_max = 256;    ///< Streams of the other side alive at once; more are reset.
-    std::size_t outbound_streams_max = 1024;  ///< Streams of this side alive at once; `open` refuses more.
-    std::size_t ack_backlog_max = 256;        ///< Own streams not yet accepted (yamux/README.md, "ACK backlog").
-    std::size_t pings_max = 16;               ///< Own pings not yet answered.
-    std::size_t frame_payload_max = 32 * 1024;    ///< Payload of one frame sent, in octets.
-    std::size_t output_size_max = 1024 * 1024;    ///< Octets pending from which on writes are refused.
-    std::size_t reply_size_max = 64 * 1024;       ///< Further octets of answers until a peer that never reads is cut.
+    std::size_t inbound_streams_max = 256;      ///< Streams of the other side alive at once; more are reset.
+    std::size_t outbound_streams_max = 1024;    ///< Streams of this side alive at once; `open` refuses more.
+    std::size_t ack_backlog_max = 256;          ///< Own streams not yet accepted (yamux/README.md, "ACK backlog").
+    std::size_t pings_max = 16;                 ///< Own pings not yet answered.
+    std::size_t frame_payload_max = 32 * 1024;  ///< Payload of one frame sent, in octets.
+    std::size_t output_size_max = 1024 * 1024;  ///< Octets pending from which on writes are refused.
+    std::size_t reply_size_max = 64 * 1024;     ///< Further octets of answers until a peer that never reads is cut.
 };
 
 /// What a session knows of one stream. For the session alone.
@@ -32,8 +32,8 @@ struct stream {
     std::uint32_t receive_window = window_size;  ///< What the other side may still send.
     std::uint32_t unconsumed = 0;                ///< Received, and not yet consumed.
     std::uint32_t credit = 0;                    ///< Consumed, and not yet given back.
-    bool unacknowledged = false;  ///< Ours, and not yet accepted.
-    bool owes_ack = false;        ///< Theirs, and nothing was sent on it yet.
+    bool unacknowledged = false;                 ///< Ours, and not yet accepted.
+    bool owes_ack = false;                       ///< Theirs, and nothing was sent on it yet.
     bool we_closed = false;
     bool they_closed = false;
     bool abandoned = false;

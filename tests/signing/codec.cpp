@@ -97,6 +97,13 @@ TEST_CASE("a roster is left out for those who know it, and only the one that the
     CHECK(decode_proposal(other, l, book).error() == errc::invalid_proposal);
 }
 
+TEST_CASE("a peer whose id carries no secp256k1 key cannot sign frames, and is refused in a roster") {
+    auto p = sample(2);
+    CHECK(check(p, limits{}));
+    p.roster[1].peer = peer_id::from_text("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA").value();
+    CHECK(check(p, limits{}).error() == errc::invalid_roster);
+}
+
 TEST_CASE("a book of rosters keeps those used last, and who knows them in which epoch") {
     roster_book book{2};
     std::vector<encoded_proposal> groups;

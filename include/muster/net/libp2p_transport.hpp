@@ -198,6 +198,7 @@ private:
             auto const name = address.host();
             auto const port = address.tcp_port();
             if (!name || !port || address.is_relayed()) return try_next(d);
+            if (auto const endpoint = endpoint_of(address)) return open_socket(d, address, *endpoint);
             d->resolver = std::make_shared<tcp::resolver>(executor);
             d->resolver->async_resolve(
                 *name, std::to_string(*port),

@@ -284,7 +284,13 @@ template <class Rosters = no_rosters>
     }
     std::vector<peer_id> peers;
     peers.reserve(n);
-    for (auto const& m : p.roster) peers.push_back(m.peer);
+    for (auto const& m : p.roster) {
+        if (!m.peer.secp256k1_key()) {
+            return error{errc::invalid_roster, text("peer ", m.peer.to_text(), " of signer ", to_hex(m.signer),
+                                                    " has no secp256k1 host key; its frames could not be verified")};
+        }
+        peers.push_back(m.peer);
+    }
     std::sort(peers.begin(), peers.end());
     if (auto const twice = std::adjacent_find(peers.begin(), peers.end()); twice != peers.end()) {
         return error{errc::invalid_roster, text("peer ", twice->to_text(), " holds two slots")};

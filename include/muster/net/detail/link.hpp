@@ -279,7 +279,9 @@ private:
         inbound_streams_.erase(e.id);
         for (auto out = outbound_streams_.begin(); out != outbound_streams_.end(); ++out) {
             if (out->second.id != e.id) continue;
+            bool const was_congested = out->second.congested;
             outbound_streams_.erase(out);
+            if (was_congested) owner_->on_writable(*this);  // what was queued is lost; a new stream is opened
             return;
         }
     }

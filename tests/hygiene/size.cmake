@@ -3,9 +3,11 @@
 # Usage: cmake -DROOT=<include/muster> -DCXX=<compiler> -P size.cmake
 cmake_minimum_required(VERSION 3.25)
 
-# In thousands. The standard headers that core needs come to 43 alone.
+# In thousands, with the standard library of g++ 12; that of later releases is larger, and gets half as much again. The
+# standard headers that core needs come to 43 alone.
 set(core_budget 45)
 set(wire_budget 45)
+set(cache_budget 30)
 set(crypto_budget 55)
 set(musig2_budget 65)
 set(peer_budget 65)
@@ -14,6 +16,12 @@ set(signing_budget 85)
 set(libp2p_budget 75)
 set(net_budget 170)
 set(json_budget 150)
+
+execute_process(COMMAND ${CXX} -dumpversion OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
+set(per_thousand 1000)
+if(version VERSION_GREATER_EQUAL 13)
+    set(per_thousand 1500)
+endif()
 
 file(GLOB_RECURSE headers RELATIVE "${ROOT}" "${ROOT}/*.hpp")
 cmake_path(GET ROOT PARENT_PATH include_root)
@@ -27,7 +35,7 @@ foreach(header IN LISTS headers)
         message(SEND_ERROR "${header}: does not preprocess on its own")
         continue()
     endif()
-    math(EXPR limit "${${folder}_budget} * 1000")
+    math(EXPR limit "${${folder}_budget} * ${per_thousand}")
     if(lines GREATER limit)
         message(SEND_ERROR "${header}: ${lines} lines after preprocessing, budget ${limit}")
     endif()

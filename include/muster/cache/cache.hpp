@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A bounded cache, put together from policies.
+///
+/// Idea: a cache is a store of numbered places, an order in which they are given up, and a few questions asked on the
+/// way. Each is a policy, named in one struct; what is not named costs nothing, neither time nor memory:
+///
+///     struct mine : cache::defaults { using eviction = cache::sieve; };
+///     cache::cache<key, advertisement, mine> found{{.entries_max = 100}};
+///
+/// Algorithm of `put`: hash once; find; judge (weight, expiry, admission) before anything changes; make room, the
+/// expired first; insert. All memory is taken in the constructor. Bounds hold at every instant, also while a listener
+/// runs.
+///
+/// The design with every measurement behind it is in the benchmarks; the single parts cite their sources.
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <muster/cache/eviction/lru.hpp>
+#include <muster/cache/expiry.hpp>
+#include <muster/cache/hasher.hpp>
+#include <muster/cache/policies.hpp>
+#include <muster/cache/storage/slab.hpp>
+
+namespace muster::cache {
+
+/// The policies of a cache. Derive, and override what you need; the order does not matter.
+struct defaults {
+    using storage = slab;             ///< slab, set_associative<Ways>, inline_array<N>.
+    using eviction = lru;             ///< lru, lazy_lru<P>, fifo, clock<Bits>, sieve, s3_fifo, adaptive_s3_fifo.
+    using touch = touch_on_get;       ///< touch_on_get, touch_on_put, touch_on_both.
+    using expiry = no_expiry;         ///< no_expiry, uniform_expiry<T>, per_entry_expiry<T>, value_expiry<T, F>.
+    using time_source = caller_time;  ///< caller_time, monotonic_time<Clock>, wall_time<Clock>. Only with an expiry.
+    using weight = unit_weight;       ///< unit_weight, byte_weight<F>, or a function of key and value.
+    using hash = multiply_hash;       ///< multiply_hash, sip_hash, or a function of a key.
+    using equal = equal_keys;         ///< Compares a stored key with whatever is looked up.
+    using listener = no_listener;     ///< no_listener, or a function of removal, key and value.
+    using stats = no_stats;           ///< no_stats, counters.
+};
+
+/// What became of a `put`.
+enum class put_outcome : std::uint8_t {
+    inserted,
+    replaced,  ///< There was an entry under that key; it has the new value now.
+    rejected,  ///< Too heavy, expired already, or no room at all. What was there before still is.
+    refused,   ///< Called from inside a listener.
+};
+
+/// An order in which entries are given up, over the slots of a store.
+///
+/// Semantics: it is told of every insertion, hit and departure; `on_evict` is a departure that the order itself chose,
+/// with the hash of the key, for policies that remember. `victim()` names the next entry to give up and expects one to
+/// be there. `for_each(f)` goes through all entries, roughly from the next victim on. Nothing throws.
+template <class E>
+concept eviction_policy = std::constructible_from<E, std::size_t> &&
+    requires(E& e, E const& c, slot_number s, std::uint64_t hash, void (*f)(slot_number)) {
+    e.on_insert(s, hash);
+    e.on_hit(s);
+    e.on_erase(s);
+    e.on_evict(s, hash);
+    { e.victim() } -> std::same_as<slot_number>;
+    c.for_each(f);
+};
+
+/// An eviction policy that can also choose among the places of one set, all of them in use.
+template <class E>
+concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s) {
+    { e.victim_among(s, s) } -> std::same_as<slot_number>;
+};
+
+/// Where entries are kept. See slab.hpp for the members and what they expect; a store is a template over key and value,
+/// and says by `global` whether room can be made by evicting any entry.
+template <class S, class Key, class Value>
+concept storage_policy = requires(typename S::template store<Key, Value>& s,
+                                  typename S::template store<Key, Value> const& c, std::uint64_t hash, slot_number n,
+                                  Key& k, Value& v) {
+    { S::global } -> std::convertible_to<bool>;
+    { c.capacity() } -> std::same_as<std::size_t>;
+    { c.slots() } -> std::same_as<std::size_t>;
+    { c.find(hash, k, equal_keys{}) } -> std::same_as<slot_number>;
+    s.erase(hash, n);
+    { c.key(n) } -> std::same_as<Key const&>;
+    { s.value(n) } -> std::same_as<Value&>;
+    c.prefetch(hash);
+    c.prefetch_entry(hash);
+}
+&& (S::global ? requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
+    { s.insert(hash, std::move(k), std::move(v)) } -> std::same_as<slot_number>;
+} : requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
+    { s.candidates_for(hash).free } -> std::convertible_to<slot_number>;
+    s.insert_at(slot_number{}, hash, std::move(k), std::move(v));
+});
+
+/// A bounded map from keys to values that forgets by policy.
+///
+/// @tparam Key, Value  move without throwing. Keys are compared and hashed, also with types that `hash` and `equal`
+/// accept.
+/// @tparam Policies    see @ref defaults.
+///
+/// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
+/// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still.
+/// Strong guarantee: what a hash, a comparison or a weigher throws leaves the cache as it was.
+template <class Key, class Value, class Policies = defaults>
+class cache {
+    using storage = typename Policies::storage;
+    using expiry = typename Policies::expiry;
+    using eviction = typename Policies::eviction;
+    using touch = typename Policies::touch;
+    using weight_policy = typename Policies::weight;
+    using listener = typename Policies::listener;
+    using time_source = typename Policies::time_source;
+    using hash_policy = typename Policies::hash;
+
+    static constexpr bool expires = !std::same_as<expiry, no_expiry>;
+    static constexpr bool weighs = !std::same_as<weight_policy, unit_weight>;
+    static constexpr bool listens = !std::same_as<listener, no_listener>;
+    static constexpr bool foresees = requires(eviction & e, typename storage::template store<Key, Value> const& s) {
+        e.scout();
+        s.is_far();
+    };
+    static constexpr bool is_told_time = std::same_as<time_source, caller_time>;
+
+    static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
+                  "keys and values must move without throwing, or an eviction could lose two entries");
+    static_assert(storage_policy<storage, Key, Value>);
+    static_assert(eviction_policy<eviction>);
+    static_assert(storage::global || set_eviction_policy<eviction>,
+                  "this storage evicts within a set, and this eviction cannot: use clock");
+    static_assert(storage::global || !weighs, "this storage cannot evict by weight: use slab");
+    static_assert(hasher<hash_policy, Key>);
+
+public:
+    using key_type = Key;
+    using value_type = Value;
+    using time = typename expiry::time;
+
+    /// Bounds, and the policies that have state.
+    struct options {
+        std::size_t entries_max = 0;  ///< At most 2^32 - 16. With 0 nothing is ever kept.
+        std::uint64_t weight_max = std::numeric_limits<std::uint64_t>::max();  ///< Of all entries together.
+        typename expiry::settings expiry_settings = {};
+        time_source clock = time_source{};
+        hash_policy hash = hash_policy{};
+        weight_policy weight = {};
+        listener on_removal = {};
+    };
+
+    /// Takes all memory that the cache will ever use.
+    explicit cache(options o)
+        : options_{std::move(o)},
+          store_{options_.entries_max},
+          eviction_{store_.slots()},
+          expiry_{store_.slots(), options_.expiry_settings},
+          weights_{weighs ? store_.slots() : 0} {}
+    cache(cache const&) = delete;
+    cache& operator=(cache const&) = delete;
+    ~cache() { drop_all(); }
+
+    /// The value under @p key, or nullptr. A use, if the touch policy says so. O(1).
+    template <class K, class... Now>
+    [[nodiscard]] Value* get(K const& key, Now... now) {
+        auto const t = tell_time(now...);
+        if (busy_) return nullptr;
+        auto const hash = options_.hash(key);
+        return found(find_alive(hash, key, t), t);
+    }
+
+    /// As @ref get, without counting as anything.
+    template <class K, class... Now>
+    [[nodiscard]] Value const* peek(K const& key, Now... now) const {
+        auto const t = later(time_of(now...));
+        auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
+        return s == no_slot || is_expired(s, t) ? nullptr : &store_.value(s);
+    }
+    /// Whether @ref peek would find something.
+    template <class K, class... Now>
+    [[nodiscard]] bool contains(K const& key, Now... now) const {
+        return peek(key, now...) != nullptr;
+    }
+
+    /// Gets many at once: @p f(i, value or nullptr) for each of @p keys, in order. Memory is asked for ahead, which
+    /// halves the time of a cache that does not fit into the processor's. The pointer is valid inside @p f only.
+    template <class K, class F, class... Now>
+    void get_many(std::span<K const> keys, F f, Now... now) {
+        auto const t = tell_time(now...);
+        constexpr std::size_t stride = 16;
+        std::uint64_t hashes[stride];
+        for (std::size_t begin = 0; begin < keys.size() && !busy_; begin += stride) {
+            auto const part = keys.subspan(begin, keys.size() - begin < stride ? keys.size() - begin : stride);
+            for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch(hashes[i] = options_.hash(part[i]));
+            for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch_entry(hashes[i]);
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                f(begin + i, found(find_alive(hashes[i], part[i], t), t));
+            }
+        }
+    }
+
+    /// Keeps @p value under @p key. O(1) amortised, and O(log n) where entries have deadlines of their own. With
+    /// `per_entry_expiry` the deadline comes after the value.
+    template <class... Rest>
+    put_outcome put(Key key, Value value, Rest... rest) {
+        if constexpr (requires(expiry const& e) { e.deadline_of(value); }) {
+            auto const t = tell_time(rest...);
+            auto const deadline = expiry_.deadline_of(value);
+            return put_at(std::move(key), std::move(value), t, deadline);
+        } else if constexpr (requires(expiry const& e, time t) { e.deadline_after(t); }) {
+            auto const t = tell_time(rest...);
+            return put_at(std::move(key), std::move(value), t, expiry_.deadline_after(t));
+        } else if constexpr (expires) {
+            return put_with_deadline(std::move(key), std::move(value), rest...);
+        } else {
+            return put_at(std::move(key), std::move(value), tell_time(rest...), time{});
+        }
+    }
+
+    /// Removes what is under @p key; false when nothing was.
+    template <class K, class... Now>
+    bool erase(K const& key, Now... now) {
+        auto const t = tell_time(now...);
+        if (busy_) return false;
+        auto const hash = options_.hash(key);
+        auto const s = find_alive(hash, key, t);
+        if (s == no_slot) return false;
+        remove(s, hash, removal::erased);
+        return true;
+    }
+    /// Removes everything.
+    void clear() {
+        if (busy_) return;
+        for (auto s = any(); s != no_slot; s = any()) remove(s, options_.hash(store_.key(s)), removal::cleared);
+    }
+    /// Removes what has expired; says how many entries that were. The other calls do so as far as they must.
+    template <class... Now>
+    std::size_t purge(Now... now) {
+        return busy_ ? 0 : purge_at(tell_time(now...));
+    }
+
+    /// Entries that are alive. Removes those that are not.
+    template <class... Now>
+    [[nodiscard]] std::size_t size(Now... now) {
+        if (!busy_) purge_at(tell_time(now...));
+        return size_;
+    }
+    /// Entries that take up room, the expired among them.
+    [[nodiscard]] std::size_t occupied() const noexcept { return size_; }
+    /// What the entries that take up room weigh together; their number, with `unit_weight`.
+    [[nodiscard]] std::uint64_t weight() const noexcept {
+        if constexpr (weighs) return weight_;
+        return size_;
+    }
+    /// The most entries it can hold: what was asked for, or a little less where the storage has sets.
+    [[nodiscard]] std::size_t capacity() const noexcept { return store_.capacity(); }
+    [[nodiscard]] std::uint64_t weight_max() const noexcept { return options_.weight_max; }
+
+    /// Calls @p f(key, value) for every live entry, roughly from the next victim to the last; exactly so with `lru` and
+    /// `fifo`. Counts as no use. @p f must not change the cache.
+    template <class F, class... Now>
+    void for_each(F f, Now... now) const {
+        auto const t = later(time_of(now...));
+        eviction_.for_each([&](slot_number s) {
+            if (!is_expired(s, t)) f(store_.key(s), store_.value(s));
+        });
+    }
+    /// The deadline of the entry under @p key, if it has one and there is one.
+    template <class K>
+    [[nodiscard]] time deadline_of(K const& key) const requires expires {
+        auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
+        return s == no_slot ? time{} : expiry_.deadline(s);
+    }
+
+    [[nodiscard]] typename Policies::stats const& stats() const noexcept { return stats_; }
+
+private:
+    // ---- time -------------------------------------------------------------------------------------------
+
+    template <class... Now>
+    [[nodiscard]] time time_of(Now... now) const {
+        if constexpr (!expires) {
+            static_assert(sizeof...(Now) == 0, "this cache has no expiry, so it takes no time");
+            return {};
+        } else if constexpr (is_told_time) {
+            static_assert(sizeof...(Now) == 1 && (std::same_as<Now, time> && ...),
+                          "this cache takes the time, of its own kind, as the last argument");
+            return (now, ...);
+        } else {
+            static_assert(sizeof...(Now) == 0, "this cache reads its own clock");
+            return options_.clock.now();
+        }
+    }
+    [[nodiscard]] time later(time t) const noexcept {
+        if constexpr (expires) return t < latest_ ? latest_ : t;
+        return t;
+    }
+    template <class... Now>
+    [[nodiscard]] time tell_time(Now... now) {
+        return latest_ = later(time_of(now...));
+    }
+    [[nodiscard]] bool is_expired([[maybe_unused]] slot_number s, [[maybe_unused]] time t) const noexcept {
+        if constexpr (expires) return expiry_.deadline(s) <= t;
+        return false;
+    }
+
+    // ---- looking ----------------------------------------------------------------------------------------
+
+    // What is found and expired is removed on the way.
+    template <class K>
+    [[nodiscard]] slot_number find_alive(std::uint64_t hash, K const& key, time t) {
+        auto const s = store_.find(hash, key, typename Policies::equal{});
+        if (s == no_slot || !is_expired(s, t)) [[likely]]
+            return s;
+        remove(s, hash, removal::expired);
+        return no_slot;
+    }
+    [[nodiscard]] Value* found(slot_number s, [[maybe_unused]] time t) {
+        if (s == no_slot) {
+            stats_.miss();
+            return nullptr;
+        }
+        stats_.hit();
+        if constexpr (touch::get) use(s, t);
+        return &store_.value(s);
+    }
+    void use(slot_number s, [[maybe_unused]] time t) noexcept {
+        eviction_.on_hit(s);
+        if constexpr (expires) expiry_.on_hit(s, t);
+    }
+
+    // ---- putting ----------------------------------------------------------------------------------------
+
+    template <class... Now>
+    put_outcome put_with_deadline(Key&& key, Value&& value, time deadline, Now... now) {
+        return put_at(std::move(key), std::move(value), tell_time(now...), deadline);
+    }
+
+    put_outcome put_at(Key&& key, Value&& value, time t, time deadline) {
+        if (busy_) return put_outcome::refused;
+        std::uint64_t weight = 1;
+        if constexpr (weighs)
+            weight = static_cast<std::uint64_t>(options_.weight(std::as_const(key), std::as_const(value)));
+        bool possible = store_.capacity() != 0 && (!weighs || weight <= options_.weight_max);
+        if constexpr (expires) possible = possible && t < deadline;
+        if (!possible) {
+            report(removal::rejected, key, value);
+            return put_outcome::rejected;
+        }
+        auto const hash = options_.hash(std::as_const(key));
+        if constexpr (foresees) {
+            if (store_.is_far()) store_.prefetch(hash);
+        }
+        auto const there = find_alive(hash, key, t);
+        if (there != no_slot) {
+            if (replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
+            remove(there, hash, removal::replaced);  // heavier than there is room for: it is put like a new one
+        }
+        slot_number s = 0;
+        if constexpr (storage::global) {
+            make_room(weight, t);
+            s = store_.insert(hash, std::move(key), std::move(value));
+        } else {
+            s = make_room_for(hash, t);
+            store_.insert_at(s, hash, std::move(key), std::move(value));
+        }
+        ++size_;
+        if constexpr (weighs) weight_ += weights_[s] = weight;
+        if constexpr (expires) expiry_.schedule(s, deadline);
+        eviction_.on_insert(s, hash);
+        look_ahead();
+        if (there != no_slot) return put_outcome::replaced;
+        stats_.insertion();
+        return put_outcome::inserted;
+    }
+
+    // A cache that does not fit into the processor's spends its time waiting for lines. What a put will evict a few
+    // puts from now is known, so its memory is asked for in time.
+    void look_ahead() noexcept {
+        if constexpr (foresees) {
+            if (size_ != store_.capacity() || !store_.is_far()) return;
+            auto const s = eviction_.scout();
+            if (s != no_slot) store_.prefetch_slot(s);
+        }
+    }
+
+    [[nodiscard]] bool replace_in_place(slot_number s, [[maybe_unused]] std::uint64_t weight, Value& value,
+                                        [[maybe_unused]] time t, [[maybe_unused]] time deadline) {
+        if constexpr (weighs) {
+            if (weight_ - weights_[s] > options_.weight_max - weight) return false;
+            weight_ += weight - weights_[s];
+            weights_[s] = weight;
+        }
+        if constexpr (expires) {
+            expiry_.cancel(s);
+            expiry_.schedule(s, deadline);
+        }
+        if constexpr (touch::put) eviction_.on_hit(s);
+        auto& held = store_.value(s);
+        auto old = std::move(held);
+        held.~Value();
+        ::new (static_cast<void*>(&held)) Value(std::move(value));
+        if constexpr (listens) {
+            busy_guard const guard{busy_};
+            options_.on_removal(removal::replaced, store_.key(s), old);
+        }
+        stats_.left(removal::replaced);
+        return true;
+    }
+
+    void make_room(std::uint64_t weight, time t) {
+        while (size_ == store_.capacity() || (weighs && weight_ > options_.weight_max - weight)) {
+            auto const s = next_victim(t);
+            evict(s, t, options_.hash(store_.key(s)));
+        }
+    }
+    // The place for @p hash in its set.
+    [[nodiscard]] slot_number make_room_for(std::uint64_t hash, time t) {
+        auto const set = store_.candidates_for(hash);
+        if (set.free != no_slot) return set.free;
+        auto victim = no_slot;
+        if constexpr (expires) {
+            for (auto s = set.first; s < set.first + set.count && victim == no_slot; ++s) {
+                if (is_expired(s, t)) victim = s;
+            }
+        }
+        if (victim == no_slot) victim = eviction_.victim_among(set.first, set.count);
+        evict(victim, t, hash);
+        return victim;
+    }
+    // The entry that expires first, if its time is over.
+    [[nodiscard]] slot_number next_victim(time t) {
+        if constexpr (expires) {
+            if (auto const s = expiry_.earliest(); s != no_slot && is_expired(s, t)) return s;
+        }
+        return eviction_.victim();
+    }
+    void evict(slot_number s, time t, std::uint64_t hash) {
+        remove(s, hash, is_expired(s, t) ? removal::expired : removal::evicted);
+    }
+
+    // ---- removing ---------------------------------------------------------------------------------------
+
+    void remove(slot_number s, std::uint64_t hash, removal why) {
+        if (why == removal::evicted) {
+            eviction_.on_evict(s, hash);
+        } else {
+            eviction_.on_erase(s);
+        }
+        if constexpr (expires) expiry_.cancel(s);
+        if constexpr (weighs) weight_ -= weights_[s];
+        --size_;
+        if constexpr (listens) {
+            Key key{std::move(const_cast<Key&>(store_.key(s)))};
+            Value value{std::move(store_.value(s))};
+            store_.erase(hash, s);
+            report(why, key, value);
+        } else {
+            store_.erase(hash, s);
+            stats_.left(why);
+        }
+    }
+
+    void report(removal why, [[maybe_unused]] Key const& key, [[maybe_unused]] Value& value) {
+        stats_.left(why);
+        if constexpr (listens) {
+            busy_guard const guard{busy_};
+            options_.on_removal(why, key, value);
+        }
+    }
+
+    std::size_t purge_at([[maybe_unused]] time t) {
+        std::size_t count = 0;
+        if constexpr (expires) {
+            for (auto s = expiry_.earliest(); s != no_slot && is_expired(s, t); s = expiry_.earliest()) {
+                evict(s, t, options_.hash(store_.key(s)));
+                ++count;
+            }
+        }
+        return count;
+    }
+
+    [[nodiscard]] slot_number any() { return size_ == 0 ? no_slot : eviction_.victim(); }
+    void drop_all() noexcept {
+        if constexpr (!std::is_trivially_destructible_v<Key> || !std::is_trivially_destructible_v<Value>) {
+            eviction_.for_each([&](slot_number s) {
+                const_cast<Key&>(store_.key(s)).~Key();
+                store_.value(s).~Value();
+            });
+        }
+    }
+
+    struct busy_guard {
+        explicit busy_guard(bool& flag) noexcept : flag_{flag} { flag_ = true; }
+        busy_guard(busy_guard const&) = delete;
+        busy_guard& operator=(busy_guard const&) = delete;
+        ~busy_guard() { flag_ = false; }
+        bool& flag_;
+    };
+
+    [[no_unique_address]] options options_;
+    typename storage::template store<Key, Value> store_;
+    eviction eviction_;
+    [[no_unique_address]] expiry expiry_;
+    detail::array<std::uint64_t> weights_;  // per slot; none with unit_weight
+    std::uint64_t weight_ = 0;
+    std::size_t size_ = 0;
+    bool busy_ = false;  // a listener is running
+    [[no_unique_address]] time latest_{};
+    [[no_unique_address]] typename Policies::stats stats_{};
+};
+
+}  // namespace muster::cache

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Sixteen tags that are compared at once.
+///
+/// SSE2 belongs to every x86-64, so the same code is made whatever `-march` a translation unit is compiled for;
+/// elsewhere two 64-bit words do. The two are in namespaces of their own, so that they could not be confused even by
+/// a linker that sees both.
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace muster::cache::detail {
+
+#if defined(__SSE2__)
+inline namespace sse2 {
+
+/// Bit i of the result says whether octet i of the sixteen at @p octets is @p wanted, which is below 256. It is spread
+/// by a product, since g++ 12 spreads an octet through memory, where the load waits for all stores before it.
+[[nodiscard]] inline std::uint32_t match16(std::uint8_t const* octets, std::uint32_t wanted) noexcept {
+    auto const there = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
+    auto const equal = _mm_cmpeq_epi8(there, _mm_set1_epi32(static_cast<int>(wanted * 0x0101'0101u)));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(equal));
+}
+
+/// As above, of sixteen words; @p wanted is below 65536.
+[[nodiscard]] inline std::uint32_t match16(std::uint16_t const* words, std::uint32_t wanted) noexcept {
+    auto const all = _mm_set1_epi32(static_cast<int>(wanted * 0x0001'0001u));
+    auto const low = _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(words)), all);
+    auto const high = _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(words + 8)), all);
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
+}
+/// The least of the sixteen octets at @p octets.
+[[nodiscard]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
+    auto v = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
+    v = _mm_min_epu8(v, _mm_srli_si128(v, 8));
+    v = _mm_min_epu8(v, _mm_srli_si128(v, 4));
+    v = _mm_min_epu8(v, _mm_srli_si128(v, 2));
+    v = _mm_min_epu8(v, _mm_srli_si128(v, 1));
+    return static_cast<std::uint8_t>(_mm_cvtsi128_si32(v));
+}
+/// Takes @p amount from each of the sixteen octets at @p octets, none of which is less.
+inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
+    auto const v = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(octets),
+                     _mm_sub_epi8(v, _mm_set1_epi32(static_cast<int>(amount * 0x0101'0101u))));
+}
+
+}  // namespace sse2
+#else
+inline namespace words {
+
+template <class Tag>
+[[nodiscard]] inline std::uint32_t match16(Tag const* tags, std::uint32_t wanted) noexcept {
+    std::uint32_t mask = 0;
+    for (unsigned i = 0; i < 16; ++i) mask |= static_cast<std::uint32_t>(tags[i] == wanted) << i;
+    return mask;
+}
+[[nodiscard]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
+    auto least = octets[0];
+    for (unsigned i = 1; i < 16; ++i) least = octets[i] < least ? octets[i] : least;
+    return least;
+}
+inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
+    for (unsigned i = 0; i < 16; ++i) octets[i] = static_cast<std::uint8_t>(octets[i] - amount);
+}
+
+}  // namespace words
+#endif
+
+}  // namespace muster::cache::detail

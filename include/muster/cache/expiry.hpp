@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// When entries stop being true.
+///
+/// An entry is expired from its deadline on: at that very moment it is neither returned nor counted any more. Time is
+/// any ordered type with a duration, such as `muster::instant` or `muster::timestamp`; a cache has one kind, and kinds
+/// do not mix. Deadlines that would lie beyond the end of time are the end of time.
+///
+/// Expired entries are found without looking at the others: under one time to live, the order of insertion is the
+/// order of expiry and a list will do; with a deadline of its own for each entry a four-way heap is kept.
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include <muster/cache/detail/array.hpp>
+#include <muster/cache/detail/slot_lists.hpp>
+
+namespace muster::cache {
+
+/// Time of caches without expiry.
+struct no_time {
+    bool operator==(no_time const&) const = default;
+};
+
+/// Entries stay until they are evicted or erased.
+struct no_expiry {
+    using time = no_time;
+    explicit no_expiry(std::size_t) noexcept {}
+    struct settings {};
+    no_expiry(std::size_t, settings) noexcept {}
+};
+
+/// What a cache asks of an expiry policy that is not @ref no_expiry.
+///
+/// Semantics: `schedule(slot, at)` sets the deadline of a new entry, `cancel(slot)` forgets it, `on_hit(slot, now)` is
+/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better.
+template <class E>
+concept expiry_policy = requires(E& e, E const& c, slot_number s, typename E::time t) {
+    typename E::settings;
+    e.schedule(s, t);
+    e.cancel(s);
+    e.on_hit(s, t);
+    { c.earliest() } -> std::same_as<slot_number>;
+    { c.deadline(s) } -> std::same_as<typename E::time>;
+};
+
+/// The end of time, as far as @p Time goes.
+template <class Time>
+[[nodiscard]] constexpr Time end_of_time() noexcept {
+    if constexpr (requires { Time::max(); }) {
+        return Time::max();
+    } else {
+        return std::numeric_limits<Time>::max();
+    }
+}
+
+/// @p at and @p by, or the end of time when that is earlier. Expects `by >= 0`.
+template <class Time, class Duration>
+[[nodiscard]] constexpr Time saturating_after(Time at, Duration by) noexcept {
+    return by > end_of_time<Time>() - at ? end_of_time<Time>() : at + by;
+}
+
+/// What a uniform time to live is counted from.
+enum class since : std::uint8_t {
+    write,  ///< The insertion or replacement.
+    use,    ///< That, or the last hit.
+};
+
+/// The same time to live for every entry. 16 octets an entry.
+template <class Time, since From = since::write>
+class uniform_expiry {
+public:
+    using time = Time;
+    struct settings {
+        decltype(std::declval<Time>() - std::declval<Time>()) time_to_live;  ///< Positive.
+    };
+
+    uniform_expiry(std::size_t slots, settings const& s) : settings_{s}, lists_{slots, 1}, deadlines_{slots} {}
+
+    [[nodiscard]] Time deadline_after(Time now) const noexcept { return saturating_after(now, settings_.time_to_live); }
+    void schedule(slot_number s, Time at) noexcept {
+        deadlines_[s] = at;
+        lists_.push(0, s);
+    }
+    void cancel(slot_number s) noexcept { lists_.unlink(s); }
+    void on_hit(slot_number s, Time now) noexcept {
+        if constexpr (From == since::use) {
+            deadlines_[s] = deadline_after(now);
+            lists_.move(0, s);
+        }
+    }
+    [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
+    [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+
+private:
+    settings settings_;
+    detail::slot_lists lists_;
+    detail::array<Time> deadlines_;
+};
+
+/// A deadline for each entry, given with it. 16 octets an entry for times of 8.
+template <class Time>
+class per_entry_expiry {
+public:
+    using time = Time;
+    struct settings {};
+
+    per_entry_expiry(std::size_t slots, settings) : heap_{slots}, places_{slots}, deadlines_{slots} {}
+
+    void schedule(slot_number s, Time at) noexcept {
+        deadlines_[s] = at;
+        rise(size_++, s);
+    }
+    void cancel(slot_number s) noexcept {
+        auto const place = places_[s];
+        auto const last = heap_[--size_];
+        if (last == s) return;
+        if (place > 0 && deadlines_[last] < deadlines_[heap_[(place - 1) / arity]]) {
+            rise(place, last);
+        } else {
+            sink(place, last);
+        }
+    }
+    void on_hit(slot_number, Time) noexcept {}
+    [[nodiscard]] slot_number earliest() const noexcept { return size_ == 0 ? no_slot : heap_[0]; }
+    [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+
+private:
+    static constexpr std::size_t arity = 4;
+
+    void put(std::size_t place, slot_number s) noexcept {
+        heap_[place] = s;
+        places_[s] = static_cast<slot_number>(place);
+    }
+    void rise(std::size_t place, slot_number s) noexcept {
+        while (place > 0) {
+            auto const parent = (place - 1) / arity;
+            if (!(deadlines_[s] < deadlines_[heap_[parent]])) break;
+            put(place, heap_[parent]);
+            place = parent;
+        }
+        put(place, s);
+    }
+    void sink(std::size_t place, slot_number s) noexcept {
+        for (;;) {
+            auto const first = place * arity + 1;
+            auto least = first;
+            for (auto c = first + 1; c < first + arity && c < size_; ++c) {
+                if (deadlines_[heap_[c]] < deadlines_[heap_[least]]) least = c;
+            }
+            if (first >= size_ || !(deadlines_[heap_[least]] < deadlines_[s])) break;
+            put(place, heap_[least]);
+            place = least;
+        }
+        put(place, s);
+    }
+
+    detail::array<slot_number> heap_;    // by deadline
+    detail::array<slot_number> places_;  // in the heap, per slot
+    detail::array<Time> deadlines_;      // per slot
+    std::size_t size_ = 0;
+};
+
+/// A deadline that the value itself tells: @p ExpiresAt is called with it and returns the time. Otherwise as
+/// @ref per_entry_expiry.
+template <class Time, class ExpiresAt>
+class value_expiry : public per_entry_expiry<Time> {
+public:
+    struct settings {
+        [[no_unique_address]] ExpiresAt expires_at = {};
+    };
+
+    value_expiry(std::size_t slots, settings s) : per_entry_expiry<Time>{slots, {}}, settings_{std::move(s)} {}
+
+    template <class Value>
+    [[nodiscard]] Time deadline_of(Value const& v) const {
+        return settings_.expires_at(v);
+    }
+
+private:
+    [[no_unique_address]] settings settings_;
+};
+
+}  // namespace muster::cache

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Keyed hashes of keys. Who knows the hash can choose keys that collide, so the key of the hash is secret.
+///
+/// `multiply_hash` folds 64 by 64 bit products of the input, mixed with a 256-bit key (the construction of wyhash and
+/// of NH in UMAC): 1 to 2 ns for 32 octets. `sip_hash` is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudorandom
+/// function by design, ten times dearer.
+///
+/// Both take anything that spells octets alike: text of any type hashes as its characters, and a type whose value is
+/// its octets hashes as these. So a look-up by `std::string_view` needs no `std::string`.
+
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+#include <unistd.h>
+
+namespace muster::cache {
+
+/// The secret of a hash. Not a cryptographic secret: it protects the speed of one table in one process.
+struct hash_key {
+    std::uint64_t words[4];
+
+    /// A key that the operating system draws. When it has none to give, the key is merely different in each process.
+    [[nodiscard]] static hash_key random() noexcept {
+        hash_key k;
+        if (::getentropy(&k, sizeof k) != 0) {
+            for (auto& w : k.words) {
+                w = reinterpret_cast<std::uintptr_t>(&k) * 0x9e37'79b9'7f4a'7c15u +
+                    static_cast<std::uint64_t>(::getpid());
+            }
+        }
+        return k;
+    }
+};
+
+/// Hashes keys to 64 bits, all of which are uniform to whoever does not know the secret.
+///
+/// Semantics: equal keys have equal hashes, also across the types that a cache is asked with. Regular, O(size).
+template <class H, class Key>
+concept hasher = requires(H const& h, Key const& key) {
+    { h(key) } -> std::same_as<std::uint64_t>;
+};
+
+namespace detail {
+
+/// The octets that stand for a key.
+template <class K>
+[[nodiscard]] std::string_view octets_of(K const& key) noexcept {
+    if constexpr (std::convertible_to<K const&, std::string_view>) {
+        return key;
+    } else {
+        static_assert(std::has_unique_object_representations_v<K>,
+                      "the octets of this key are not its value (padding, pointers to data): give the cache a hasher");
+        return {reinterpret_cast<char const*>(&key), sizeof key};
+    }
+}
+
+[[nodiscard]] inline std::uint64_t load64(char const* at) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, at, 8);
+    return word;
+}
+/// 0 to 8 octets.
+[[nodiscard]] inline std::uint64_t load_rest(char const* at, std::size_t size) noexcept {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, size);
+    return word;
+}
+/// A permutation that leaves no pattern: the finaliser of SplitMix64.
+[[nodiscard]] constexpr std::uint64_t scramble(std::uint64_t z) noexcept {
+    z += 0x9e37'79b9'7f4a'7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58'476d'1ce4'e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d0'49bb'1331'11ebu;
+    return z ^ (z >> 31);
+}
+/// Both halves of a product, folded.
+[[nodiscard]] inline std::uint64_t fold(std::uint64_t a, std::uint64_t b) noexcept {
+    __extension__ using wide = unsigned __int128;
+    auto const product = static_cast<wide>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+}  // namespace detail
+
+/// The default: keyed multiply and fold.
+class multiply_hash {
+public:
+    /// Any key will do: it is stretched to words that multiply well.
+    explicit multiply_hash(hash_key const& key = hash_key::random()) noexcept : k_{key} {
+        std::uint64_t chain = 0;
+        for (auto& word : k_.words) word = (chain = detail::scramble(word + chain)) | 1;
+    }
+
+    template <class K>
+    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
+        if constexpr (std::integral<K>) {
+            return of_word(static_cast<std::uint64_t>(key));
+        } else if constexpr (!std::convertible_to<K const&, std::string_view> && sizeof(K) <= 8) {
+            return of_word(detail::load_rest(detail::octets_of(key).data(), sizeof(K)));
+        } else if constexpr (!std::convertible_to<K const&, std::string_view> && sizeof(K) == 32) {
+            auto const* const p = detail::octets_of(key).data();
+            auto const a = detail::fold(detail::load64(p) ^ k_.words[0], detail::load64(p + 8) ^ k_.words[1]);
+            auto const b = detail::fold(detail::load64(p + 16) ^ k_.words[2], detail::load64(p + 24) ^ k_.words[3]);
+            return finish(a ^ std::rotl(b, 32), 32);
+        } else {
+            return of(detail::octets_of(key));
+        }
+    }
+
+private:
+    [[nodiscard]] std::uint64_t of_word(std::uint64_t word) const noexcept {
+        return finish(detail::fold(word ^ k_.words[0], k_.words[1]), sizeof word);
+    }
+    [[nodiscard]] std::uint64_t of(std::string_view in) const noexcept {
+        auto const* p = in.data();
+        auto left = in.size();
+        auto state = k_.words[2];
+        for (; left > 16; p += 16, left -= 16) {
+            state = detail::fold(detail::load64(p) ^ k_.words[0] ^ state, detail::load64(p + 8) ^ k_.words[1]);
+        }
+        auto const first = left < 8 ? left : 8;
+        auto const a = detail::load_rest(p, first);
+        auto const b = detail::load_rest(p + first, left - first);
+        return finish(detail::fold(a ^ k_.words[0] ^ state, b ^ k_.words[1]), in.size());
+    }
+    [[nodiscard]] std::uint64_t finish(std::uint64_t state, std::size_t size) const noexcept {
+        return detail::fold(state ^ k_.words[3], k_.words[2] + size);
+    }
+
+    hash_key k_;
+};
+
+/// SipHash-2-4.
+class sip_hash {
+public:
+    explicit sip_hash(hash_key const& key = hash_key::random()) noexcept : k0_{key.words[0]}, k1_{key.words[1]} {}
+
+    template <class K>
+    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
+        if constexpr (std::integral<K>) {
+            return of(detail::octets_of(static_cast<std::uint64_t>(key)));
+        } else {
+            return of(detail::octets_of(key));
+        }
+    }
+
+private:
+    [[nodiscard]] std::uint64_t of(std::string_view in) const noexcept {
+        std::uint64_t v[4] = {k0_ ^ 0x736f'6d65'7073'6575u, k1_ ^ 0x646f'7261'6e64'6f6du, k0_ ^ 0x6c79'6765'6e65'7261u,
+                              k1_ ^ 0x7465'6462'7974'6573u};
+        auto const* p = in.data();
+        auto left = in.size();
+        for (; left >= 8; p += 8, left -= 8) take(v, detail::load64(p));
+        take(v, detail::load_rest(p, left) | static_cast<std::uint64_t>(in.size()) << 56);
+        v[2] ^= 0xff;
+        for (int i = 0; i < 4; ++i) round(v);
+        return v[0] ^ v[1] ^ v[2] ^ v[3];
+    }
+    static void take(std::uint64_t (&v)[4], std::uint64_t word) noexcept {
+        v[3] ^= word;
+        round(v);
+        round(v);
+        v[0] ^= word;
+    }
+    static void round(std::uint64_t (&v)[4]) noexcept {
+        v[0] += v[1];
+        v[1] = std::rotl(v[1], 13) ^ v[0];
+        v[0] = std::rotl(v[0], 32);
+        v[2] += v[3];
+        v[3] = std::rotl(v[3], 16) ^ v[2];
+        v[0] += v[3];
+        v[3] = std::rotl(v[3], 21) ^ v[0];
+        v[2] += v[1];
+        v[1] = std::rotl(v[1], 17) ^ v[2];
+        v[2] = std::rotl(v[2], 32);
+    }
+
+    std::uint64_t k0_;
+    std::uint64_t k1_;
+};
+
+}  // namespace muster::cache

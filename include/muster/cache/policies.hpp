@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The small policies of a cache: what a use is, what an entry weighs, where the time comes from, who is told, what is
+/// counted. The defaults cost nothing.
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace muster::cache {
+
+/// Which calls count as a use of an entry that exists. Inserting one always does. @{
+struct touch_on_get {
+    static constexpr bool get = true;
+    static constexpr bool put = false;
+};
+struct touch_on_put {
+    static constexpr bool get = false;
+    static constexpr bool put = true;
+};
+struct touch_on_both {
+    static constexpr bool get = true;
+    static constexpr bool put = true;
+};
+/// @}
+
+/// Every entry weighs the same: only their number is bounded.
+struct unit_weight {};
+
+/// Weighs entries for the bound on their sum.
+///
+/// Semantics: `weigh(key, value)` is asked once, when the entry is put, and must not depend on anything else. O(1).
+template <class W, class Key, class Value>
+concept weigher = requires(W const& w, Key const& k, Value const& v) {
+    { w(k, v) } -> std::convertible_to<std::uint64_t>;
+};
+
+/// Weighs entries by the octets that @p SizeOf says key and value take beside themselves.
+template <class SizeOf>
+struct byte_weight {
+    [[no_unique_address]] SizeOf size_of = {};
+
+    template <class Key, class Value>
+    [[nodiscard]] std::uint64_t operator()(Key const& k, Value const& v) const {
+        return sizeof(Key) + sizeof(Value) + static_cast<std::uint64_t>(size_of(k, v));
+    }
+};
+
+/// The time comes with each call, as its last argument. Nothing is dearer in a cache hit than reading a clock.
+struct caller_time {};
+
+/// Asks a clock that is borrowed for the monotonic time.
+template <class Clock>
+class monotonic_time {
+public:
+    explicit monotonic_time(Clock const& c) noexcept : clock_{&c} {}
+    [[nodiscard]] auto now() const noexcept { return clock_->now(); }
+
+private:
+    Clock const* clock_;
+};
+/// Asks a clock that is borrowed for the wall time.
+template <class Clock>
+class wall_time {
+public:
+    explicit wall_time(Clock const& c) noexcept : clock_{&c} {}
+    [[nodiscard]] auto now() const noexcept { return clock_->wall_now(); }
+
+private:
+    Clock const* clock_;
+};
+
+/// Why an entry left, or did not enter.
+enum class removal : std::uint8_t {
+    evicted,   ///< It made room.
+    expired,   ///< Its time was over.
+    erased,    ///< By `erase`.
+    replaced,  ///< The value made way for a new one under the same key.
+    cleared,   ///< By `clear`.
+    rejected,  ///< It never entered: too heavy, expired already, or not admitted.
+};
+
+/// Nobody is told.
+struct no_listener {};
+
+/// Is told of every entry that leaves.
+///
+/// Semantics: called as `listener(why, key, value)` when the cache is consistent again and the entry is in it no more;
+/// may move from the value. A call of the cache from inside is refused and changes nothing. What it throws reaches the
+/// caller of the cache, which stays intact.
+template <class L, class Key, class Value>
+concept removal_listener = requires(L& l, removal why, Key const& k, Value& v) {
+    l(why, k, v);
+};
+
+/// Nothing is counted.
+struct no_stats {
+    void hit() noexcept {}
+    void miss() noexcept {}
+    void insertion() noexcept {}
+    void left(removal) noexcept {}
+};
+
+/// Counts since the cache was made. Not thread-safe.
+struct counters {
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    std::uint64_t insertions = 0;  ///< New keys.
+    std::uint64_t evictions = 0;
+    std::uint64_t expirations = 0;
+    std::uint64_t erasures = 0;  ///< By `erase` and `clear`.
+    std::uint64_t replacements = 0;
+    std::uint64_t rejections = 0;
+
+    void hit() noexcept { ++hits; }
+    void miss() noexcept { ++misses; }
+    void insertion() noexcept { ++insertions; }
+    void left(removal why) noexcept {
+        switch (why) {
+            case removal::evicted: ++evictions; break;
+            case removal::expired: ++expirations; break;
+            case removal::erased:
+            case removal::cleared: ++erasures; break;
+            case removal::replaced: ++replacements; break;
+            case removal::rejected: ++rejections; break;
+        }
+    }
+    bool operator==(counters const&) const = default;
+};
+
+/// Compares keys of any types that `==` compares; integers by their values.
+struct equal_keys {
+    template <class A, class B>
+    [[nodiscard]] bool operator()(A const& a, B const& b) const {
+        if constexpr (std::integral<A> && std::integral<B>) {
+            return std::cmp_equal(a, b);
+        } else {
+            return a == b;
+        }
+    }
+};
+
+}  // namespace muster::cache

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/cache.hpp>
+
+#include <array>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <muster/cache/eviction/clock.hpp>
+#include <muster/cache/storage/inline_array.hpp>
+#include <muster/cache/storage/set_associative.hpp>
+#include <muster/core/random.hpp>
+#include <muster/core/time.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster::cache;
+using muster::duration;
+using muster::from_unix_millis;
+using muster::instant;
+using muster::manual_clock;
+using muster::timestamp;
+using outcome = put_outcome;
+
+TEST_CASE("the least recently used entry goes first, and looking without using does not help it") {
+    cache<int, int> c{{.entries_max = 3}};
+    CHECK(c.put(1, 10) == outcome::inserted);
+    CHECK(c.put(2, 20) == outcome::inserted);
+    CHECK(c.put(3, 30) == outcome::inserted);
+    CHECK(*c.get(1) == 10);
+    CHECK(*c.peek(2) == 20);
+    CHECK(c.contains(2));
+    CHECK(c.put(4, 40) == outcome::inserted);
+    CHECK(c.get(2) == nullptr);
+    CHECK(c.put(1, 11) == outcome::replaced);  // with touch_on_get no use
+    CHECK(c.size() == 3);
+    std::vector<int> keys;
+    c.for_each([&](int k, int) { keys.push_back(k); });
+    CHECK(keys == std::vector{3, 1, 4});
+    CHECK(c.erase(3));
+    CHECK_FALSE(c.erase(3));
+    c.clear();
+    CHECK(c.size() == 0);
+    CHECK(c.put(5, 50) == outcome::inserted);
+}
+
+TEST_CASE("text is looked up as text of any type") {
+    cache<std::string, int> c{{.entries_max = 10}};
+    c.put("a key that is too long to fit into the string itself", 1);
+    CHECK(*c.get(std::string_view{"a key that is too long to fit into the string itself"}) == 1);
+    CHECK(*c.get("a key that is too long to fit into the string itself") == 1);
+    CHECK(c.get(std::string_view{"another"}) == nullptr);
+}
+
+TEST_CASE("keys and values that can only be moved") {
+    cache<int, std::unique_ptr<std::string>> c{{.entries_max = 2}};
+    for (int i = 0; i < 5; ++i) c.put(i, std::make_unique<std::string>(100, 'x'));
+    CHECK(c.size() == 2);
+    CHECK(c.get(4)->get()->size() == 100);
+    auto const taken = std::move(*c.get(4));
+    CHECK(taken->size() == 100);
+}
+
+namespace {
+
+struct touchy_hash {
+    bool* armed = nullptr;
+    std::uint64_t operator()(int key) const {
+        if (armed != nullptr && *armed) throw std::runtime_error{"no hash today"};
+        return static_cast<std::uint64_t>(key) * 0x9e37'79b9'7f4a'7c15u;
+    }
+};
+struct with_touchy_hash : defaults {
+    using hash = touchy_hash;
+};
+
+}  // namespace
+
+TEST_CASE("a hash that throws changes nothing") {
+    bool armed = false;
+    cache<int, int, with_touchy_hash> c{{.entries_max = 3, .hash = {&armed}}};
+    for (int i = 0; i < 3; ++i) c.put(i, i);
+    armed = true;
+    CHECK_THROWS_AS(c.put(9, 9), std::runtime_error);
+    CHECK_THROWS_AS(c.get(1), std::runtime_error);
+    CHECK_THROWS_AS(c.erase(1), std::runtime_error);
+    armed = false;
+    for (int i = 0; i < 3; ++i) CHECK(*c.get(i) == i);
+    CHECK(c.size() == 3);
+}
+
+namespace {
+
+struct curious {
+    using subject = cache<int, int, struct listened>;
+    struct listener {
+        std::vector<std::pair<removal, int>>* told = nullptr;
+        subject** owner = nullptr;
+        void operator()(removal why, int key, int& value) const;
+    };
+};
+struct listened : defaults {
+    using listener = curious::listener;
+};
+void curious::listener::operator()(removal why, int key, int& value) const {
+    told->emplace_back(why, key);
+    if (owner == nullptr || *owner == nullptr) return;
+    auto& c = **owner;
+    CHECK(c.put(77, 7) == outcome::refused);
+    CHECK(c.get(key) == nullptr);
+    CHECK_FALSE(c.erase(key));
+    c.clear();
+    if (value == 13) throw std::runtime_error{"unlucky"};
+}
+
+}  // namespace
+
+TEST_CASE("a listener is told every reason, may not come back in, and may throw") {
+    std::vector<std::pair<removal, int>> told;
+    curious::subject* owner = nullptr;
+    curious::subject c{{.entries_max = 2, .on_removal = {&told, &owner}}};
+    owner = &c;
+    c.put(1, 1);
+    c.put(1, 2);
+    c.put(2, 2);
+    c.put(3, 3);
+    c.erase(2);
+    CHECK(told ==
+          std::vector<std::pair<removal, int>>{{removal::replaced, 1}, {removal::evicted, 1}, {removal::erased, 2}});
+    CHECK(c.size() == 1);
+
+    c.put(4, 13);
+    c.put(5, 5);  // evicts 3
+    CHECK_THROWS_AS(c.put(6, 6), std::runtime_error);
+    CHECK(c.size() == 1);  // 4 is gone, 6 did not get in, 5 is untouched
+    CHECK(*c.get(5) == 5);
+    told.clear();
+    c.clear();
+    CHECK(told == std::vector<std::pair<removal, int>>{{removal::cleared, 5}});
+    cache<int, int, listened> none{{.entries_max = 0, .on_removal = {&told, nullptr}}};
+    CHECK(none.put(1, 1) == outcome::rejected);
+    CHECK(told.back() == std::pair{removal::rejected, 1});
+}
+
+namespace {
+
+struct until_then : defaults {
+    using expiry = per_entry_expiry<timestamp>;
+    using stats = counters;
+};
+struct for_a_while : defaults {
+    using expiry = uniform_expiry<instant>;
+    using time_source = monotonic_time<manual_clock>;
+};
+
+}  // namespace
+
+TEST_CASE("at its deadline an entry is gone") {
+    cache<int, int, until_then> c{{.entries_max = 4}};
+    auto const at = [](std::int64_t t) { return from_unix_millis(t); };
+    CHECK(c.put(1, 1, at(100), at(0)) == outcome::inserted);
+    CHECK(c.put(2, 2, at(50), at(0)) == outcome::inserted);
+    CHECK(c.put(3, 3, at(50), at(50)) == outcome::rejected);
+    CHECK(*c.get(1, at(99)) == 1);
+    CHECK(c.deadline_of(1) == at(100));
+    CHECK(c.size(at(99)) == 1);
+    CHECK(c.peek(1, at(100)) == nullptr);
+    CHECK(c.get(1, at(100)) == nullptr);
+    CHECK(c.put(4, 4, at(101), at(10)) == outcome::inserted);  // it is 100: time does not go back
+    CHECK(c.get(4, at(5)) != nullptr);
+    CHECK(c.put(5, 5, timestamp::max(), at(100)) == outcome::inserted);
+    CHECK(c.get(5, at(1'000'000'000)) != nullptr);
+    CHECK(c.stats().expirations == 2);
+    CHECK(c.stats().rejections == 1);
+}
+
+TEST_CASE("a time to live beyond the end of time lasts until then") {
+    manual_clock clock;
+    cache<int, int, for_a_while> c{
+        {.entries_max = 4, .expiry_settings = {duration::max()}, .clock = monotonic_time{clock}}};
+    c.put(1, 1);
+    CHECK(c.deadline_of(1) == instant::max());
+    clock.advance(std::chrono::hours{24 * 365 * 100});
+    CHECK(c.contains(1));
+}
+
+TEST_CASE("many are got at once, and it counts as getting them") {
+    cache<int, int> c{{.entries_max = 100}};
+    for (int i = 0; i < 100; ++i) c.put(i, -i);
+    std::vector<int> keys;
+    for (int i = 0; i < 50; ++i) keys.push_back(3 * i);
+    std::size_t calls = 0;
+    c.get_many(std::span<int const>{keys}, [&](std::size_t i, int* value) {
+        CHECK(i == calls++);
+        REQUIRE((value != nullptr) == (keys[i] < 100));
+        if (value != nullptr) CHECK(*value == -keys[i]);
+    });
+    CHECK(calls == 50);
+    c.put(1000, 0);
+    CHECK_FALSE(c.contains(1));  // the oldest that nobody got
+    CHECK(c.contains(0));
+}
+
+TEST_CASE("memory is taken once: what does not fit evicts, it does not allocate") {
+    cache<int, int> c{{.entries_max = 1000}};
+    c.put(0, 0);
+    auto const* const first = c.peek(0);
+    for (int i = 1; i < 1000; ++i) c.put(i, i);
+    CHECK(c.peek(0) == first);
+}
+
+TEST_CASE("counters count") {
+    struct counting : defaults {
+        using stats = counters;
+    };
+    cache<int, int, counting> c{{.entries_max = 2}};
+    c.put(1, 1);
+    c.put(2, 2);
+    c.put(2, 3);
+    c.put(3, 3);
+    (void)c.get(3);
+    (void)c.get(1);
+    c.erase(3);
+    c.clear();
+    CHECK(c.stats() ==
+          counters{.hits = 1, .misses = 1, .insertions = 3, .evictions = 1, .erasures = 2, .replacements = 1});
+}
+
+// What must not compile, as concepts.
+template <class Policies>
+concept makes_a_cache = requires {
+    typename std::enable_if_t<storage_policy<typename Policies::storage, int, int>>;
+}
+&&(Policies::storage::global || set_eviction_policy<typename Policies::eviction>);
+namespace {
+struct sets_with_lru : defaults {
+    using storage = set_associative<16>;
+};
+struct sets_with_clock : sets_with_lru {
+    using eviction = muster::cache::clock<2>;
+};
+struct no_victim {
+    explicit no_victim(std::size_t) {}
+    void on_insert(slot_number, std::uint64_t) {}
+    void on_hit(slot_number) {}
+    void on_erase(slot_number) {}
+    void on_evict(slot_number, std::uint64_t) {}
+    template <class F>
+    void for_each(F) const {}
+};
+/// The least that an eviction must be.
+struct least_eviction : no_victim {
+    using no_victim::no_victim;
+    slot_number victim() { return 0; }
+};
+}  // namespace
+static_assert(makes_a_cache<defaults>);
+static_assert(!makes_a_cache<sets_with_lru>);
+static_assert(makes_a_cache<sets_with_clock>);
+static_assert(eviction_policy<least_eviction>);
+static_assert(!eviction_policy<no_victim>);
+static_assert(hasher<multiply_hash, std::string>);
+static_assert(hasher<sip_hash, int>);
+static_assert(!hasher<touchy_hash, std::string>);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// For how long an id counts as seen: since the first time, or since the last.
+///
+/// First seen is what gossip wants, and it is cheap: under one time to live the order of recording is the order of
+/// expiry, so ids stand in a ring, and their times in a short list of runs, each of which says when its last id was
+/// recorded. No id has a stamp of its own and nothing has to be done at a certain time. Last seen renews an id each
+/// time it turns up, which keeps a message out for as long as somebody repeats it; there every id needs a stamp and
+/// links.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <muster/cache/detail/slot_lists.hpp>
+#include <muster/cache/expiry.hpp>
+
+namespace muster::cache {
+
+/// An id counts from its first recording. Half an octet an id.
+struct first_seen {
+    /// How much longer than its time to live an id may be known, as a part of that time: one over this.
+    [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 64 + 32; }
+
+    template <class Time>
+    class order {
+    public:
+        using span = decltype(std::declval<Time>() - std::declval<Time>());
+
+        /// @param already  how many ids count as recorded before, for tests of what happens after very many.
+        order(std::size_t slots, span time_to_live, std::uint64_t already)
+            : capacity_{static_cast<slot_number>(slots)},
+              time_to_live_{time_to_live},
+              grain_{time_to_live / static_cast<std::int64_t>(resolution(slots))},
+              used_{slots / 64 + 1},
+              runs_{resolution(slots) + 1},
+              head_{already},
+              tail_{already} {}
+
+        /// Takes the expired ones out: @p drop is called with each.
+        template <class F>
+        void expire(Time now, F drop) {
+            while (run_count_ != 0 && saturating_after(runs_[first_run_].latest, time_to_live_) <= now) {
+                auto const next = first_run_ + 1 < runs_.size() ? first_run_ + 1 : 0;
+                auto const end = --run_count_ == 0 ? head_ : runs_[next].first;
+                first_run_ = next;
+                while (tail_ != end) pop(drop);
+            }
+        }
+        /// The place for a new id; when all are taken, @p drop is called with the oldest one.
+        template <class F>
+        [[nodiscard]] slot_number append(Time now, F drop) {
+            while (head_ - tail_ == capacity_) pop(drop);
+            begin_run(now);
+            auto const s = head_slot_;
+            head_slot_ = s + 1 < capacity_ ? s + 1 : 0;
+            ++head_;
+            mark(s, true);
+            ++size_;
+            return s;
+        }
+        void renew(slot_number, Time) noexcept {}
+        /// Leaves a hole, which goes the way of its neighbours.
+        void remove(slot_number s) noexcept {
+            mark(s, false);
+            --size_;
+        }
+        [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    private:
+        // Ids recorded one after another, at most a grain of time apart from the first to the last.
+        struct run {
+            std::uint64_t first;
+            Time began;
+            Time latest;
+        };
+
+        void begin_run(Time now) {
+            if (run_count_ != 0) {
+                auto& last = runs_[(first_run_ + run_count_ - 1) % runs_.size()];
+                if (now == last.latest || now - last.began < grain_ || run_count_ == runs_.size()) {
+                    last.latest = now;
+                    return;
+                }
+            }
+            runs_[(first_run_ + run_count_++) % runs_.size()] = {head_, now, now};
+        }
+        template <class F>
+        void pop(F& drop) {
+            auto const s = tail_slot_;
+            tail_slot_ = s + 1 < capacity_ ? s + 1 : 0;
+            ++tail_;
+            // A run that has lost all its ids would only be in the way.
+            while (run_count_ > 1 && runs_[(first_run_ + 1) % runs_.size()].first <= tail_) {
+                first_run_ = first_run_ + 1 < runs_.size() ? first_run_ + 1 : 0;
+                --run_count_;
+            }
+            if ((used_[s / 64] >> (s % 64) & 1) == 0) return;
+            drop(s);
+            mark(s, false);
+            --size_;
+        }
+        void mark(slot_number s, bool used) noexcept {
+            auto const bit = std::uint64_t{1} << (s % 64);
+            used_[s / 64] = used ? used_[s / 64] | bit : used_[s / 64] & ~bit;
+        }
+
+        slot_number capacity_;
+        span time_to_live_;
+        span grain_;
+        detail::array<std::uint64_t> used_;  // a bit per slot
+        detail::array<run> runs_;            // a ring
+        std::size_t first_run_ = 0;
+        std::size_t run_count_ = 0;
+        std::uint64_t head_;  // recordings so far
+        std::uint64_t tail_;  // of which so many have left
+        slot_number head_slot_ = 0;
+        slot_number tail_slot_ = 0;
+        std::size_t size_ = 0;
+    };
+};
+
+/// An id counts from the last time it was recorded. 16 octets an id.
+struct last_seen {
+    template <class Time>
+    class order {
+    public:
+        using span = decltype(std::declval<Time>() - std::declval<Time>());
+
+        order(std::size_t slots, span time_to_live, std::uint64_t)
+            : time_to_live_{time_to_live}, lists_{slots, 2}, stamps_{slots} {
+            for (slot_number s = 0; s < slots; ++s) lists_.push(unused, s);
+        }
+
+        template <class F>
+        void expire(Time now, F drop) {
+            for (auto s = lists_.back(used); s != no_slot && saturating_after(stamps_[s], time_to_live_) <= now;
+                 s = lists_.back(used)) {
+                drop(s);
+                remove(s);
+            }
+        }
+        template <class F>
+        [[nodiscard]] slot_number append(Time now, F drop) {
+            if (lists_.empty(unused)) {
+                auto const oldest = lists_.back(used);
+                drop(oldest);
+                remove(oldest);
+            }
+            auto const s = lists_.back(unused);
+            ++size_;
+            renew(s, now);
+            return s;
+        }
+        void renew(slot_number s, Time now) noexcept {
+            stamps_[s] = now;
+            lists_.move(used, s);
+        }
+        void remove(slot_number s) noexcept {
+            lists_.move(unused, s);
+            --size_;
+        }
+        [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    private:
+        static constexpr std::size_t used = 0;
+        static constexpr std::size_t unused = 1;
+
+        span time_to_live_;
+        detail::slot_lists lists_;
+        detail::array<Time> stamps_;
+        std::size_t size_ = 0;
+    };
+};
+
+}  // namespace muster::cache

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Which messages were seen lately: the duplicate filter of a gossip node.
+///
+/// Idea: a gossip node gets each message several times and must act once. It keeps ids, not messages, by the hundred
+/// thousand, so octets per id count; it asks for each arrival, so time counts; and both the number of ids and their
+/// age are bounded, or a flood would fill the memory.
+///
+/// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp). Within the last `ids_max`
+/// recordings and the time to live nothing is forgotten, whatever the keys. With `hash64` an id takes 16 octets.
+///
+/// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
+/// timecache and the sequenced multi-index of cpp-libp2p.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <muster/cache/detail/tag_index.hpp>
+#include <muster/cache/seen/id_store.hpp>
+#include <muster/cache/seen/window.hpp>
+
+namespace muster::cache {
+
+/// The policies of a seen-cache. Derive, and override what you need.
+template <class Time>
+struct seen_defaults {
+    using time = Time;          ///< Any ordered type with a duration: `muster::instant`, for one.
+    using ids = hash64;         ///< hash64, hash128, exact32.
+    using window = first_seen;  ///< first_seen, last_seen.
+};
+
+/// Remembers the ids that were recorded lately.
+///
+/// The time comes with each call; when it goes backwards it counts as standing still. Not thread-safe. Allocates in the
+/// constructor only.
+template <class Policies>
+class seen_cache {
+    using store = typename Policies::ids;
+
+public:
+    using time = typename Policies::time;
+    using order = typename Policies::window::template order<time>;
+
+    struct options {
+        std::size_t ids_max = 0;                 ///< Recordings remembered; at most 2^32 - 16.
+        typename order::span time_to_live = {};  ///< An id is not known any more when it is as old as this.
+        hash_key secret = hash_key::random();    ///< Of this node alone.
+        std::uint64_t already_recorded = 0;      ///< Where the count of recordings begins.
+    };
+
+    explicit seen_cache(options const& o)
+        : scope_hash_{hash_key{{o.secret.words[1], o.secret.words[0], o.secret.words[3], ~o.secret.words[2]}}},
+          capacity_{o.ids_max},
+          ids_{o.ids_max, o.secret},
+          index_{o.ids_max, load_percent},
+          order_{o.ids_max, o.time_to_live, o.already_recorded} {}
+
+    /// Records @p id; false when it was known already. Own publications are recorded by the same call, so that their
+    /// echoes are known. O(1) amortised.
+    template <class Id>
+    bool record(Id const& id, time now) {
+        return record_key(ids_.key(id, 0), now);
+    }
+    /// The same for ids that only mean something within @p topic.
+    template <class Topic, class Id>
+    bool record(Topic const& topic, Id const& id, time now) {
+        return record_key(ids_.key(id, scope(topic)), now);
+    }
+
+    /// Whether @p id is known. Renews nothing. O(1).
+    template <class Id>
+    [[nodiscard]] bool contains(Id const& id, time now) {
+        (void)tell_time(now);
+        return find(ids_.key(id, 0)) != no_slot;
+    }
+    /// @copydoc contains
+    template <class Topic, class Id>
+    [[nodiscard]] bool contains(Topic const& topic, Id const& id, time now) {
+        (void)tell_time(now);
+        return find(ids_.key(id, scope(topic))) != no_slot;
+    }
+    /// Asks for many at once, an IHAVE for one: @p f(i, known) for each of @p asked, in order. Memory is asked for
+    /// ahead.
+    template <class Id, class F>
+    void contains_many(std::span<Id const> asked, F f, time now) {
+        (void)tell_time(now);
+        constexpr std::size_t stride = 16;
+        typename store::key_type keys[stride];
+        for (std::size_t begin = 0; begin < asked.size(); begin += stride) {
+            auto const part = asked.subspan(begin, asked.size() - begin < stride ? asked.size() - begin : stride);
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                keys[i] = ids_.key(part[i], 0);
+                index_.prefetch(ids_.hash(keys[i]));
+            }
+            for (std::size_t i = 0; i < part.size(); ++i) f(begin + i, find(keys[i]) != no_slot);
+        }
+    }
+
+    /// Takes a recording back, when the message turned out not to be valid: another one of that id may be. False when
+    /// it was not known.
+    template <class Id>
+    bool forget(Id const& id, time now) {
+        return forget_key(ids_.key(id, 0), now);
+    }
+    /// @copydoc forget
+    template <class Topic, class Id>
+    bool forget(Topic const& topic, Id const& id, time now) {
+        return forget_key(ids_.key(id, scope(topic)), now);
+    }
+
+    /// Ids that are known.
+    [[nodiscard]] std::size_t size(time now) {
+        (void)tell_time(now);
+        return order_.size();
+    }
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+private:
+    using key_type = typename store::key_type;
+    static constexpr std::size_t load_percent = 75;  // 7.1 octets an id
+
+    template <class Topic>
+    [[nodiscard]] std::uint64_t scope(Topic const& topic) const noexcept {
+        return scope_hash_(topic) | 1;
+    }
+
+    // Takes out what has expired: an id is looked at once for each time it is recorded.
+    [[nodiscard]] time tell_time(time now) {
+        latest_ = now < latest_ ? latest_ : now;
+        order_.expire(latest_, [this](slot_number s) { drop(s); });
+        return latest_;
+    }
+    void drop(slot_number s) noexcept { index_.erase(ids_.hash_at(s), s); }
+
+    [[nodiscard]] slot_number find(key_type const& key) const {
+        return index_.find(ids_.hash(key), [&](slot_number s) { return ids_.holds(s, key); });
+    }
+    bool record_key(key_type const& key, time now) {
+        auto const t = tell_time(now);
+        if (auto const s = find(key); s != no_slot) {
+            order_.renew(s, t);
+            return false;
+        }
+        if (capacity_ == 0) return true;
+        auto const s = order_.append(t, [this](slot_number oldest) { drop(oldest); });
+        ids_.keep(s, key);
+        index_.insert(ids_.hash(key), s);
+        return true;
+    }
+    bool forget_key(key_type const& key, time now) {
+        (void)tell_time(now);
+        auto const s = find(key);
+        if (s == no_slot) return false;
+        drop(s);
+        order_.remove(s);
+        return true;
+    }
+
+    multiply_hash scope_hash_;
+    std::size_t capacity_;
+    store ids_;
+    detail::tag_index index_;
+    order order_;
+    time latest_{};
+};
+
+}  // namespace muster::cache

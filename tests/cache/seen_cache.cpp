@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/seen_cache.hpp>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/random.hpp>
+#include <muster/core/time.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+using tick = std::int64_t;
+struct id_tag;
+using id32 = fixed_bytes<id_tag, 32>;
+
+id32 id_of(std::uint64_t n) {
+    id32 id;
+    splitmix64 random{n};
+    for (auto& octet : id.octets) octet = static_cast<byte>(random());
+    return id;
+}
+
+template <class Ids, class Window = cache::first_seen>
+struct with : cache::seen_defaults<tick> {
+    using ids = Ids;
+    using window = Window;
+};
+template <class Policies>
+using seen = cache::seen_cache<Policies>;
+using all = std::tuple<with<cache::hash64>, with<cache::hash128>, with<cache::exact32>,
+                       with<cache::hash64, cache::last_seen>, with<cache::exact32, cache::last_seen>>;
+
+/// What must be known, and what may be.
+struct record_book {
+    struct entry {
+        std::uint64_t id;
+        tick at;
+        std::uint64_t number;
+    };
+    std::deque<entry> entries;  // the oldest first
+    std::uint64_t count = 0;
+
+    [[nodiscard]] auto find(std::uint64_t id) {
+        return std::find_if(entries.begin(), entries.end(), [&](entry const& e) { return e.id == id; });
+    }
+};
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("once is new, twice is not, and at the end of its time it is new again", "", all) {
+    seen<TestType> s{{.ids_max = 100, .time_to_live = 50}};
+    auto const a = id_of(1), b = id_of(2);
+    CHECK(s.record(a, 0));
+    CHECK_FALSE(s.record(a, 0));
+    CHECK(s.contains(a, 49));
+    CHECK_FALSE(s.contains(b, 49));
+    CHECK(s.size(49) == 1);
+    CHECK_FALSE(s.contains(a, 50));
+    CHECK(s.size(50) == 0);
+    CHECK(s.record(a, 50));
+    CHECK(s.contains(a, 10));  // time does not go back
+    CHECK(s.contains(a, 99));
+    CHECK_FALSE(s.contains(a, 100));
+}
+
+TEST_CASE("first seen is not renewed by repetition, last seen is") {
+    seen<with<cache::hash64>> first{{.ids_max = 10, .time_to_live = 50}};
+    seen<with<cache::hash64, cache::last_seen>> last{{.ids_max = 10, .time_to_live = 50}};
+    auto const a = id_of(1);
+    for (tick const t : {0, 30}) {
+        first.record(a, t);
+        last.record(a, t);
+    }
+    CHECK(last.contains(a, 60));  // looking renews neither
+    CHECK_FALSE(first.contains(a, 60));
+    CHECK_FALSE(last.contains(a, 80));
+}
+
+TEMPLATE_LIST_TEST_CASE("the last so many are known, and no more", "", all) {
+    for (std::size_t const n : {1u, 2u, 7u, 64u, 1000u}) {
+        seen<TestType> s{{.ids_max = n, .time_to_live = 1'000'000}};
+        for (std::uint64_t i = 0; i < 5 * n; ++i) {
+            REQUIRE(s.record(id_of(i), 1));
+            for (std::uint64_t back : {std::uint64_t{0}, std::uint64_t{n / 2}, std::uint64_t{n - 1}}) {
+                if (back <= i) REQUIRE(s.contains(id_of(i - back), 1));
+            }
+            if (i >= n) REQUIRE_FALSE(s.contains(id_of(i - n), 1));
+            REQUIRE(s.size(1) == std::min<std::uint64_t>(i + 1, n));
+        }
+    }
+    seen<TestType> none{{.ids_max = 0, .time_to_live = 10}};
+    CHECK(none.record(id_of(1), 0));
+    CHECK(none.record(id_of(1), 0));
+    CHECK_FALSE(none.contains(id_of(1), 0));
+}
+
+TEMPLATE_LIST_TEST_CASE("random calls beside a record book", "", all) {
+    constexpr bool renews = std::is_same_v<typename TestType::window, cache::last_seen>;
+    constexpr std::size_t n = 200;
+    constexpr tick time_to_live = 1000;
+    tick const grain = renews ? 0 : time_to_live / static_cast<tick>(cache::first_seen::resolution(n));
+    seen<TestType> s{{.ids_max = n, .time_to_live = time_to_live, .already_recorded = (std::uint64_t{1} << 32) - 1000}};
+    record_book book;
+    splitmix64 random{8};
+    tick now = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        now += static_cast<tick>(uniform(random, i % 2000 < 1000 ? 3 : 40));
+        auto const n_id = uniform(random, 600);
+        auto const id = id_of(n_id);
+        auto known = book.find(n_id);
+        // Must be known: within the last n recordings and the time. Must not: older than the time and a grain, or
+        // displaced.
+        bool const must = known != book.entries.end() && now - known->at < time_to_live &&
+                          (renews || book.count - known->number <= n);
+        bool const may = known != book.entries.end() && now - known->at < time_to_live + std::max<tick>(grain, 1);
+        switch (uniform(random, 8)) {
+            case 0: {
+                auto const was = s.forget(id, now);
+                if (must) REQUIRE(was);
+                if (!may) REQUIRE_FALSE(was);
+                if (known != book.entries.end()) book.entries.erase(known);
+                break;
+            }
+            case 1:
+            case 2: {
+                auto const was = s.contains(id, now);
+                if (must) REQUIRE(was);
+                if (!may) REQUIRE_FALSE(was);
+                break;
+            }
+            default: {
+                auto const fresh = s.record(id, now);
+                if (must) REQUIRE_FALSE(fresh);
+                if (!may) REQUIRE(fresh);
+                if (fresh || renews) {
+                    if (known != book.entries.end()) book.entries.erase(known);
+                    book.entries.push_back({n_id, now, book.count++});
+                    if (book.entries.size() > n) book.entries.pop_front();
+                }
+            }
+        }
+        REQUIRE(s.size(now) <= n);
+    }
+}
+
+TEMPLATE_LIST_TEST_CASE("an id under one topic says nothing about another", "", all) {
+    seen<TestType> s{{.ids_max = 10, .time_to_live = 50}};
+    std::string const blocks = "blocks", transactions = "transactions";
+    CHECK(s.record(blocks, id_of(1), 0));
+    CHECK(s.record(transactions, id_of(1), 0));
+    CHECK(s.record(id_of(1), 0));
+    CHECK_FALSE(s.record(blocks, id_of(1), 0));
+    CHECK(s.contains(std::string_view{"transactions"}, id_of(1), 0));
+    CHECK(s.forget(blocks, id_of(1), 0));
+    CHECK_FALSE(s.contains(blocks, id_of(1), 0));
+    CHECK(s.contains(transactions, id_of(1), 0));
+}
+
+TEST_CASE("what turned out invalid is taken back, and may be recorded again") {
+    seen<with<cache::hash64>> s{{.ids_max = 3, .time_to_live = 50}};
+    CHECK(s.record(id_of(1), 0));
+    CHECK(s.forget(id_of(1), 1));
+    CHECK_FALSE(s.forget(id_of(1), 1));
+    CHECK(s.size(1) == 0);
+    CHECK(s.record(id_of(1), 2));
+    for (std::uint64_t i = 2; i < 10; ++i) {
+        CHECK(s.record(id_of(i), 2));
+        CHECK(s.forget(id_of(i), 2));
+    }
+    CHECK(s.size(2) == 0);
+}
+
+TEST_CASE("many are asked for at once, the answers are the same") {
+    seen<with<cache::hash128>> s{{.ids_max = 1000, .time_to_live = 50}};
+    std::vector<id32> ids;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        ids.push_back(id_of(i));
+        if (i % 3 == 0) s.record(ids.back(), 0);
+    }
+    std::size_t asked = 0;
+    s.contains_many(
+        std::span<id32 const>{ids},
+        [&](std::size_t i, bool known) {
+            CHECK(i == asked++);
+            CHECK(known == (i % 3 == 0));
+        },
+        tick{1});
+    CHECK(asked == 500);
+}
+
+TEST_CASE("text and numbers are ids too, and time may be an instant") {
+    cache::seen_cache<cache::seen_defaults<instant>> s{{.ids_max = 10, .time_to_live = 2min}};
+    instant const start{1h};
+    CHECK(s.record(std::string{"one"}, start));
+    CHECK_FALSE(s.record(std::string_view{"one"}, start + 119s));
+    CHECK(s.record(std::string_view{"one"}, start + 120s));
+    CHECK(s.record(17, start));
+}
+
+TEST_CASE("a time to live without end") {
+    seen<with<cache::hash64>> s{{.ids_max = 10, .time_to_live = std::numeric_limits<tick>::max()}};
+    CHECK(s.record(id_of(1), 5));
+    CHECK(s.contains(id_of(1), std::numeric_limits<tick>::max() - 1));
+}

@@ -18,8 +18,10 @@ namespace {
 
 using namespace muster;
 
-std::map<std::string, void (*)()> const areas{
-    {"musig2", bench::register_musig2}, {"net", bench::register_net}, {"signing", bench::register_signing}};
+std::map<std::string, void (*)()> const areas{{"cache", bench::register_cache},
+                                              {"musig2", bench::register_musig2},
+                                              {"net", bench::register_net},
+                                              {"signing", bench::register_signing}};
 
 /// Google Benchmark takes its options as a command line. Interleaved, the figures that are compared with one
 /// another see the same machine, whatever else runs on it.

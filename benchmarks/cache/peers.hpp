@@ -17,6 +17,7 @@
 #include <boost/compute/detail/lru_cache.hpp>
 #include <boost/multi_index/hashed_index.hpp>
 #include <boost/multi_index/member.hpp>
+#include <boost/multi_index/ordered_index.hpp>
 #include <boost/multi_index/sequenced_index.hpp>
 #include <boost/multi_index_container.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -49,9 +50,8 @@ public:
         return &found->value;
     }
     void put(Key const& key, Value const& value) {
-        auto const [at, fresh] = items_.push_front({key, value});
-        if (fresh && items_.size() > capacity_) items_.pop_back();
-        (void)at;
+        auto const added = items_.push_front({key, value});
+        if (added.second && items_.size() > capacity_) items_.pop_back();
     }
 
 private:
@@ -82,6 +82,10 @@ public:
         return &found->second->second;
     }
     void put(Key const& key, Value const& value) {
+        if (auto const there = map_.find(key); there != map_.end()) {
+            there->second->second = value;
+            return;
+        }
         if (map_.size() == capacity_) {
             map_.erase(order_.back().first);
             order_.pop_back();
@@ -135,6 +139,10 @@ public:
         return &nodes_[*found].value;
     }
     void put(Key const& key, Value const& value) {
+        if (auto const there = set_.find(key); there != set_.end()) {
+            nodes_[*there].value = value;
+            return;
+        }
         std::uint32_t s = used_ + 1;
         if (s == nodes_.size()) {
             s = nodes_[0].newer;

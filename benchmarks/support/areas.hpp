@@ -15,6 +15,8 @@
 namespace muster::bench {
 
 /// Each registers the cases of one area with Google Benchmark. @{
+void register_cache();
+void register_seen_cache();  ///< Part of the area `cache`.
 void register_musig2();
 void register_net();
 void register_signing();

@@ -15,9 +15,11 @@ namespace muster::bench {
 namespace {
 
 constexpr std::string_view cpu_metric = "cpu_us";
+constexpr std::string_view call_metric = "ns";  // of one call, where many are measured together
 
 [[nodiscard]] std::string unit_of(std::string_view metric) {
     if (metric.ends_with("_us")) return "us";
+    if (metric.ends_with("octets")) return "octets";
     if (metric.ends_with("mb_per_s")) return "MB/s";
     if (metric.ends_with("_per_s")) return "1/s";
     return std::string{metric};  // messages, octets: counted in themselves
@@ -54,7 +56,9 @@ void collector::ReportRuns(std::vector<Run> const& runs) {
             r.value = value;
             rows_.push_back(std::move(r));
         };
-        if (run.counters.count(std::string{cpu_metric}) == 0) add(cpu_metric, run.GetAdjustedCPUTime());
+        bool const timed =
+            run.counters.count(std::string{cpu_metric}) + run.counters.count(std::string{call_metric}) != 0;
+        if (!timed) add(cpu_metric, run.GetAdjustedCPUTime());
         for (auto const& [metric, counter] : run.counters) add(metric, counter.value);
     }
 }
@@ -63,9 +67,9 @@ std::vector<row> with_ratios(std::vector<row> rows) {
     auto const order = [](row const& r) { return std::tie(r.name, r.n, r.subject, r.metric); };
     std::vector<row> ratios;
     for (auto const& peer : rows) {
-        if (peer.metric != cpu_metric || peer.subject == "muster") continue;
+        if ((peer.metric != cpu_metric && peer.metric != call_metric) || peer.subject == "muster") continue;
         for (auto const& ours : rows) {
-            if (ours.subject != "muster" || ours.metric != cpu_metric) continue;
+            if (ours.subject != "muster" || ours.metric != peer.metric) continue;
             if (ours.name != peer.name || ours.n != peer.n) continue;
             auto const ratio = ours.value / peer.value;
             ratios.push_back({ours.name, ours.n, ours.subject, "ratio_to_" + peer.subject, "1", ratio});
@@ -77,16 +81,16 @@ std::vector<row> with_ratios(std::vector<row> rows) {
 }
 
 void print_table(std::ostream& out, std::vector<row> const& rows) {
-    out << std::left << std::setw(28) << "case" << std::right << std::setw(6) << "n"
-        << "  " << std::left << std::setw(16) << "subject" << std::setw(24) << "metric" << std::right << std::setw(14)
+    out << std::left << std::setw(28) << "case" << std::right << std::setw(9) << "n"
+        << "  " << std::left << std::setw(22) << "subject" << std::setw(30) << "metric" << std::right << std::setw(14)
         << "value"
         << "  unit\n";
     std::string_view previous;
     for (auto const& r : rows) {
         if (!previous.empty() && previous != r.name) out << '\n';
         previous = r.name;
-        out << std::left << std::setw(28) << r.name << std::right << std::setw(6) << r.n << "  " << std::left
-            << std::setw(16) << r.subject << std::setw(24) << r.metric << std::right << std::setw(14) << std::fixed
+        out << std::left << std::setw(28) << r.name << std::right << std::setw(9) << r.n << "  " << std::left
+            << std::setw(22) << r.subject << std::setw(30) << r.metric << std::right << std::setw(14) << std::fixed
             << std::setprecision(2) << r.value << "  " << r.unit << '\n';
     }
 }

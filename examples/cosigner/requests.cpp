@@ -8,7 +8,6 @@
 namespace cosigner {
 
 using muster::error;
-using muster::ok;
 using muster::text;
 using muster::to_hex;
 

@@ -312,14 +312,14 @@ private:
 
     // What is found and expired is removed on the way.
     template <class K>
-    [[nodiscard]] slot_number find_alive(std::uint64_t hash, K const& key, time t) {
+    [[nodiscard, gnu::always_inline]] slot_number find_alive(std::uint64_t hash, K const& key, time t) {
         auto const s = store_.find(hash, key, typename Policies::equal{});
         if (s == no_slot || !is_expired(s, t)) [[likely]]
             return s;
         remove(s, hash, removal::expired);
         return no_slot;
     }
-    [[nodiscard]] Value* found(slot_number s, [[maybe_unused]] time t) {
+    [[nodiscard, gnu::always_inline]] Value* found(slot_number s, [[maybe_unused]] time t) {
         if (s == no_slot) {
             stats_.miss();
             return nullptr;

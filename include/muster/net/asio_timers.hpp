@@ -39,7 +39,7 @@ public:
 
 private:
     struct state {
-        explicit state(boost::asio::any_io_executor executor) : timer{std::move(executor)} {}
+        explicit state(boost::asio::any_io_executor const& executor) : timer{executor} {}
 
         boost::asio::steady_timer timer;
         wake_function wake;

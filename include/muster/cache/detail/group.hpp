@@ -23,21 +23,23 @@ inline namespace sse2 {
 
 /// Bit i of the result says whether octet i of the sixteen at @p octets is @p wanted, which is below 256. It is spread
 /// by a product, since g++ 12 spreads an octet through memory, where the load waits for all stores before it.
-[[nodiscard]] inline std::uint32_t match16(std::uint8_t const* octets, std::uint32_t wanted) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint32_t match16(std::uint8_t const* octets,
+                                                               std::uint32_t wanted) noexcept {
     auto const there = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
     auto const equal = _mm_cmpeq_epi8(there, _mm_set1_epi32(static_cast<int>(wanted * 0x0101'0101u)));
     return static_cast<std::uint32_t>(_mm_movemask_epi8(equal));
 }
 
 /// As above, of sixteen words; @p wanted is below 65536.
-[[nodiscard]] inline std::uint32_t match16(std::uint16_t const* words, std::uint32_t wanted) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint32_t match16(std::uint16_t const* words,
+                                                               std::uint32_t wanted) noexcept {
     auto const all = _mm_set1_epi32(static_cast<int>(wanted * 0x0001'0001u));
     auto const low = _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(words)), all);
     auto const high = _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(words + 8)), all);
     return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
 }
 /// The least of the sixteen octets at @p octets.
-[[nodiscard]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
     auto v = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
     v = _mm_min_epu8(v, _mm_srli_si128(v, 8));
     v = _mm_min_epu8(v, _mm_srli_si128(v, 4));
@@ -57,12 +59,12 @@ inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
 inline namespace words {
 
 template <class Tag>
-[[nodiscard]] inline std::uint32_t match16(Tag const* tags, std::uint32_t wanted) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint32_t match16(Tag const* tags, std::uint32_t wanted) noexcept {
     std::uint32_t mask = 0;
     for (unsigned i = 0; i < 16; ++i) mask |= static_cast<std::uint32_t>(tags[i] == wanted) << i;
     return mask;
 }
-[[nodiscard]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
+[[nodiscard, gnu::always_inline]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
     auto least = octets[0];
     for (unsigned i = 1; i < 16; ++i) least = octets[i] < least ? octets[i] : least;
     return least;

@@ -42,7 +42,7 @@ struct set_associative {
         [[nodiscard]] std::size_t slots() const noexcept { return sets_ * Ways; }
 
         template <class K, class Equal>
-        [[nodiscard]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
+        [[nodiscard, gnu::always_inline]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
             if (sets_ == 0) return no_slot;
             auto const set = set_of(hash);
             for (auto matches = detail::match16(tags_[set].words, tag_of(hash)); matches != 0; matches &= matches - 1) {

@@ -34,7 +34,7 @@ struct slab {
         [[nodiscard]] std::size_t slots() const noexcept { return capacity_; }
 
         template <class K, class Equal>
-        [[nodiscard]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
+        [[nodiscard, gnu::always_inline]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
             return index_.find(hash, [&](slot_number s) { return equal(nodes_[s].held.key, key); });
         }
         void prefetch(std::uint64_t hash) const noexcept { index_.prefetch(hash); }
@@ -87,7 +87,7 @@ struct slab {
             slot_number next_free;
         };
 
-        static constexpr std::size_t far_size = std::size_t{2} << 20;  // octets; a second-level cache of our day
+        static constexpr std::size_t far_size = std::size_t{1} << 20;  // octets; a second-level cache of our day
 
         std::size_t capacity_;
         detail::tag_index index_;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <muster/cache/eviction/clock.hpp>
@@ -202,6 +203,61 @@ TEST_CASE("many are got at once, and it counts as getting them") {
     c.put(1000, 0);
     CHECK_FALSE(c.contains(1));  // the oldest that nobody got
     CHECK(c.contains(0));
+}
+
+TEST_CASE("a cache of nothing finds nothing, in any storage") {
+    struct sets : defaults {
+        using storage = set_associative<16>;
+        using eviction = muster::cache::clock<2>;
+    };
+    cache<int, int, sets> c{{.entries_max = 0}};
+    std::vector<int> const keys{1, 2, 3};
+    std::size_t misses = 0;
+    c.get_many(std::span<int const>{keys}, [&](std::size_t, int* v) { misses += v == nullptr ? 1u : 0u; });
+    CHECK(misses == 3);
+    CHECK(c.put(1, 1) == outcome::rejected);
+}
+
+TEST_CASE("time may be negative, and a refused call does not move it") {
+    struct brief : defaults {
+        using expiry = uniform_expiry<std::int64_t>;
+        struct listener {
+            cache<int, int, brief>** owner = nullptr;
+            void operator()(removal, int, int&) const {
+                if (*owner != nullptr) CHECK((*owner)->get(1, std::int64_t{1'000'000}) == nullptr);
+            }
+        };
+    };
+    cache<int, int, brief>* owner = nullptr;
+    cache<int, int, brief> c{{.entries_max = 2, .expiry_settings = {10}, .on_removal = {&owner}}};
+    owner = &c;
+    c.put(1, 1, std::int64_t{-1000});
+    CHECK(c.get(1, std::int64_t{-991}) != nullptr);
+    CHECK(c.get(1, std::int64_t{-990}) == nullptr);
+    for (int i = 2; i < 6; ++i) c.put(i, i, std::int64_t{-980});
+    CHECK(c.size(std::int64_t{-979}) == 2);
+}
+
+namespace {
+/// Calls the cache that it is in when it is destroyed.
+struct talkative {
+    cache<int, talkative>** home = nullptr;
+    explicit talkative(cache<int, talkative>** h) : home{h} {}
+    talkative(talkative&& other) noexcept : home{std::exchange(other.home, nullptr)} {}
+    talkative& operator=(talkative&&) = delete;
+    ~talkative() {
+        if (home != nullptr && *home != nullptr) CHECK((*home)->put(99, talkative{nullptr}) == outcome::refused);
+    }
+};
+}  // namespace
+
+TEST_CASE("what is destroyed while it is removed cannot come back in") {
+    cache<int, talkative>* home = nullptr;
+    cache<int, talkative> c{{.entries_max = 2}};
+    home = &c;
+    for (int i = 0; i < 5; ++i) c.put(i, talkative{&home});
+    CHECK(c.size() == 2);
+    home = nullptr;
 }
 
 TEST_CASE("memory is taken once: what does not fit evicts, it does not allocate") {

@@ -139,3 +139,14 @@ TEST_CASE("the adaptive order beats LRU on skewed requests and is not hurt by bu
     CHECK(fixed < lru * 0.7);
     CHECK(steered > lru * 0.95);
 }
+
+TEST_CASE("the widest clock goes through its entries once, and lets go of them") {
+    struct wide : cache::defaults {
+        using eviction = cache::clock<7>;
+    };
+    cache::cache<std::uint64_t, std::vector<int>, wide> c{{.entries_max = 5}};
+    c.put(1, {1, 2, 3});
+    std::size_t shown = 0;
+    c.for_each([&](std::uint64_t, std::vector<int> const&) { ++shown; });
+    CHECK(shown == 1);
+}

@@ -208,6 +208,20 @@ TEST_CASE("text and numbers are ids too, and time may be an instant") {
     CHECK(s.record(17, start));
 }
 
+TEST_CASE("ids leave in time, whatever the grain of the clock") {
+    for (auto const& [time_to_live, n] :
+         {std::pair<tick, std::size_t>{3000, 100'000}, {120, 1000}, {1, 10}, {7, 5000}}) {
+        seen<with<cache::hash64>> s{{.ids_max = n, .time_to_live = time_to_live}};
+        auto const late = time_to_live + time_to_live / static_cast<tick>(cache::first_seen::resolution(n)) + 1;
+        for (tick now = 0; now < 3 * time_to_live + 10; ++now) {
+            s.record(id_of(static_cast<std::uint64_t>(now)), now);
+            if (now >= late) REQUIRE_FALSE(s.contains(id_of(static_cast<std::uint64_t>(now - late)), now));
+            auto const young = std::min<tick>({now, time_to_live - 1, static_cast<tick>(n) - 1});
+            REQUIRE(s.contains(id_of(static_cast<std::uint64_t>(now - young)), now));
+        }
+    }
+}
+
 TEST_CASE("a time to live without end") {
     seen<with<cache::hash64>> s{{.ids_max = 10, .time_to_live = std::numeric_limits<tick>::max()}};
     CHECK(s.record(id_of(1), 5));

@@ -115,8 +115,12 @@ TEST_CASE("yamux: go-away stops new streams and leaves the old ones") {
     CHECK(a.machine.open().error() == errc::not_established);
     CHECK(a.machine.write(id, bytes{1}).value() == 1);
     CHECK(b.feed(data_frame(id, bytes{1})) == events{data{id, {1}}});
-    CHECK(b.feed(data_frame(3, bytes{1, 2}, flag::syn)).empty());  // refused, its payload dropped
-    CHECK(b.output() == update(3, 0, flag::rst));
+    CHECK(b.feed(data_frame(3, bytes{1, 2}, flag::syn)) ==
+          events{stream_opened{3}, data{3, {1, 2}}});  // was on its way
+    CHECK(b.feed(frame(frame_type::go_away, 0, 0, 0)) == events{gone_away{0}});
+    (void)b.output();
+    CHECK(b.feed(data_frame(5, bytes{1, 2}, flag::syn)).empty());  // refused, its payload dropped
+    CHECK(b.output() == update(5, 0, flag::rst));
 }
 
 TEST_CASE("yamux: the window counts payload, opens on consumption, and never on receipt") {

@@ -107,7 +107,8 @@ concept storage_policy = requires(typename S::template store<Key, Value>& s,
 ///
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
 /// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still.
-/// Strong guarantee: what a hash, a comparison or a weigher throws leaves the cache as it was.
+/// What the hash, comparison or weight of a given key throws leaves the cache as it was; the hash of a key that is kept
+/// has returned before and must do so again.
 template <class Key, class Value, class Policies = defaults>
 class cache {
     using storage = typename Policies::storage;
@@ -156,7 +157,7 @@ public:
     /// Takes all memory that the cache will ever use.
     explicit cache(options o)
         : options_{std::move(o)},
-          store_{options_.entries_max},
+          store_{options_.entries_max < slots_max ? options_.entries_max : slots_max},
           eviction_{store_.slots()},
           expiry_{store_.slots(), options_.expiry_settings},
           weights_{weighs ? store_.slots() : 0} {}
@@ -301,7 +302,9 @@ private:
     }
     template <class... Now>
     [[nodiscard]] time tell_time(Now... now) {
-        return latest_ = later(time_of(now...));
+        auto const t = later(time_of(now...));
+        if (!busy_) latest_ = t;  // a refused call changes nothing
+        return t;
     }
     [[nodiscard]] bool is_expired([[maybe_unused]] slot_number s, [[maybe_unused]] time t) const noexcept {
         if constexpr (expires) return expiry_.deadline(s) <= t;
@@ -400,15 +403,13 @@ private:
             expiry_.schedule(s, deadline);
         }
         if constexpr (touch::put) eviction_.on_hit(s);
+        busy_guard const guard{busy_};
         auto& held = store_.value(s);
         auto old = std::move(held);
         held.~Value();
         ::new (static_cast<void*>(&held)) Value(std::move(value));
-        if constexpr (listens) {
-            busy_guard const guard{busy_};
-            options_.on_removal(removal::replaced, store_.key(s), old);
-        }
         stats_.left(removal::replaced);
+        if constexpr (listens) options_.on_removal(removal::replaced, store_.key(s), old);
         return true;
     }
 
@@ -445,7 +446,9 @@ private:
 
     // ---- removing ---------------------------------------------------------------------------------------
 
+    // Neither a listener nor a destructor of what is removed may come back in meanwhile.
     void remove(slot_number s, std::uint64_t hash, removal why) {
+        busy_guard const guard{busy_};
         if (why == removal::evicted) {
             eviction_.on_evict(s, hash);
         } else {
@@ -455,8 +458,8 @@ private:
         if constexpr (weighs) weight_ -= weights_[s];
         --size_;
         if constexpr (listens) {
-            Key key{std::move(const_cast<Key&>(store_.key(s)))};
-            Value value{std::move(store_.value(s))};
+            Key key(std::move(const_cast<Key&>(store_.key(s))));
+            Value value(std::move(store_.value(s)));
             store_.erase(hash, s);
             report(why, key, value);
         } else {
@@ -495,11 +498,12 @@ private:
     }
 
     struct busy_guard {
-        explicit busy_guard(bool& flag) noexcept : flag_{flag} { flag_ = true; }
+        explicit busy_guard(bool& flag) noexcept : flag_{flag}, before_{std::exchange(flag, true)} {}
         busy_guard(busy_guard const&) = delete;
         busy_guard& operator=(busy_guard const&) = delete;
-        ~busy_guard() { flag_ = false; }
+        ~busy_guard() { flag_ = before_; }
         bool& flag_;
+        bool before_;
     };
 
     [[no_unique_address]] options options_;
@@ -510,7 +514,7 @@ private:
     std::uint64_t weight_ = 0;
     std::size_t size_ = 0;
     bool busy_ = false;  // a listener is running
-    [[no_unique_address]] time latest_{};
+    [[no_unique_address]] time latest_ = beginning_of_time<time>();
     [[no_unique_address]] typename Policies::stats stats_{};
 };
 

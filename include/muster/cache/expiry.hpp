@@ -59,10 +59,22 @@ template <class Time>
     }
 }
 
+/// The time before all others.
+template <class Time>
+[[nodiscard]] constexpr Time beginning_of_time() noexcept {
+    if constexpr (std::same_as<Time, no_time>) {
+        return {};
+    } else if constexpr (requires { Time::min(); }) {
+        return Time::min();
+    } else {
+        return std::numeric_limits<Time>::lowest();
+    }
+}
+
 /// @p at and @p by, or the end of time when that is earlier. Expects `by >= 0`.
 template <class Time, class Duration>
 [[nodiscard]] constexpr Time saturating_after(Time at, Duration by) noexcept {
-    return by > end_of_time<Time>() - at ? end_of_time<Time>() : at + by;
+    return at > end_of_time<Time>() - by ? end_of_time<Time>() : at + by;
 }
 
 /// What a uniform time to live is counted from.

@@ -92,8 +92,9 @@ template <class K>
 /// The default: keyed multiply and fold.
 class multiply_hash {
 public:
+    multiply_hash() noexcept : multiply_hash{hash_key::random()} {}
     /// Any key will do: it is stretched to words that multiply well.
-    explicit multiply_hash(hash_key const& key = hash_key::random()) noexcept : k_{key} {
+    explicit multiply_hash(hash_key const& key) noexcept : k_{key} {
         std::uint64_t chain = 0;
         for (auto& word : k_.words) word = (chain = detail::scramble(word + chain)) | 1;
     }
@@ -140,7 +141,8 @@ private:
 /// SipHash-2-4.
 class sip_hash {
 public:
-    explicit sip_hash(hash_key const& key = hash_key::random()) noexcept : k0_{key.words[0]}, k1_{key.words[1]} {}
+    sip_hash() noexcept : sip_hash{hash_key::random()} {}
+    explicit sip_hash(hash_key const& key) noexcept : k0_{key.words[0]}, k1_{key.words[1]} {}
 
     template <class K>
     [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {

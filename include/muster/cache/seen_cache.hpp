@@ -53,10 +53,10 @@ public:
 
     explicit seen_cache(options const& o)
         : scope_hash_{hash_key{{o.secret.words[1], o.secret.words[0], o.secret.words[3], ~o.secret.words[2]}}},
-          capacity_{o.ids_max},
-          ids_{o.ids_max, o.secret},
-          index_{o.ids_max, load_percent},
-          order_{o.ids_max, o.time_to_live, o.already_recorded} {}
+          capacity_{o.ids_max < slots_max ? o.ids_max : slots_max},
+          ids_{capacity_, o.secret},
+          index_{capacity_, load_percent},
+          order_{capacity_, o.time_to_live, o.already_recorded} {}
 
     /// Records @p id; false when it was known already. Own publications are recorded by the same call, so that their
     /// echoes are known. O(1) amortised.
@@ -164,7 +164,7 @@ private:
     store ids_;
     detail::tag_index index_;
     order order_;
-    time latest_{};
+    time latest_ = beginning_of_time<time>();
 };
 
 }  // namespace muster::cache

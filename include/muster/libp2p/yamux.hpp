@@ -158,7 +158,8 @@ public:
         return ok();
     }
 
-    /// Says that no more streams are accepted. Streams that are open go on.
+    /// Says that this side opens no more streams and wants none. Streams that are open go on, and those that were on
+    /// their way are accepted until the other side has gone away too.
     void go_away(go_away_code code) {
         if (failed_ || std::exchange(we_left_, true)) return;
         append_header(output_, {frame_type::go_away, 0, 0, static_cast<std::uint32_t>(code)});
@@ -304,7 +305,7 @@ private:
     template <class Sink>
     [[nodiscard]] result<void> accept(stream_id id, Sink& sink) {
         if (!their_ids_.use(id)) return error{errc::violation, text("stream ", id, " cannot be opened, or not again")};
-        if (we_left_ || inbound_ >= limits_.inbound_streams_max) {
+        if ((we_left_ && they_left_) || inbound_ >= limits_.inbound_streams_max) {
             return reply({frame_type::window_update, flag::rst, id, 0});
         }
         streams_.try_emplace(id).first->second.owes_ack = true;

@@ -257,12 +257,23 @@ private:
             if ((known != active.end() && !replaces(*which, *known->second))) {
                 return which->retire(clock.now());
             }
-            if (known != active.end()) retire(known->second, "replaced by another connection");
+            if (known != active.end()) {
+                // One that is still being retired has had its chance; or a peer could fill all places with them.
+                abandon_retiring(who);
+                retire(known->second, "replaced by another connection");
+            }
             active.emplace(who, which);
             dials.erase(who);
             tell(transport::connected{who});
         }
 
+        void abandon_retiring(peer::peer_id const& who) {
+            std::erase_if(links, [&](auto const& l) {
+                bool const retiring = l->is_retiring() && l->peer() == who;
+                if (retiring) l->abandon();
+                return retiring;
+            });
+        }
         void retire(std::shared_ptr<link> l, std::string why) {
             active.erase(l->peer());
             tell(transport::disconnected{l->peer(), error{transport::errc::closed, std::move(why)}});
@@ -318,11 +329,7 @@ private:
                 if (d->resolver) d->resolver->cancel();
                 tell(transport::connect_failed{who, why});
             }
-            std::erase_if(links, [&](auto const& l) {
-                bool const retiring = l->is_retiring() && l->peer() == who;
-                if (retiring) l->abandon();
-                return retiring;
-            });
+            abandon_retiring(who);
             if (auto const found = active.find(who); found != active.end()) {
                 auto const l = found->second;
                 l->end(why);

@@ -386,13 +386,18 @@ private:
     }
 
     // A no that the application never saw: to the initiator, and to every other signer who is connected and may wait.
-    // It is remembered, so that the same octets do not cost the same work again.
+    // A roster that nobody vouches for is answered to its author alone, or it would make us talk to whom it likes. The
+    // refusal is remembered, so that the same octets do not cost the same work again.
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
-        body const no = decline_body{why.to_text().substr(0, purpose_size_max)};
-        for (auto const& m : plan.roster) {
-            if (m.peer != local_peer() && network_.is_connected(m.peer)) mail_.post(m.peer, id, self, no);
-        }
         sessions_.entomb(id);
+        auto const no = mail_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
+        if (!no) return;
+        bool const vouched_for = why != errc::unknown_signer && why != errc::invalid_binding;
+        for (slot to = 0; to < plan.roster.size(); ++to) {
+            auto const& who = plan.roster[to].peer;
+            if (who == local_peer() || !network_.is_connected(who)) continue;
+            if (to == plan.initiator || vouched_for) mail_.hand_over(id, plan.roster[to], no.value());
+        }
     }
 
     // Whether we would take part at all, before anybody is asked. Cheap first.
@@ -462,11 +467,12 @@ private:
         }
     }
 
-    // Everyone has contributed, so everyone knows the roster.
+    // Everyone has contributed, so everyone knows the roster. Under a hub most epochs are known from hellos alone.
     void note_roster(session_type const& s) {
         auto const& roster = s.plan().roster;
         for (slot who = 0; who < roster.size(); ++who) {
-            rosters_.completed_by(s.roster(), who, door_.epoch_of(roster[who].peer));
+            auto const& seen = s.epoch_of(who);
+            rosters_.completed_by(s.roster(), who, seen ? seen : door_.epoch_of(roster[who].peer));
         }
     }
 

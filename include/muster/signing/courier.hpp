@@ -43,7 +43,7 @@ public:
             return;
         }
         auto const sent = network_->send(to.peer, cosign_protocol, std::move(frame));
-        if (!sent && sent.error() == transport::errc::congested) refused_[to.peer].insert(id);
+        if (!sent && sent.error() == transport::errc::congested) remember_refused(to.peer, id);
     }
 
     /// Signs and sends to a peer that is connected; lost if it is not.
@@ -58,11 +58,18 @@ public:
         return node.empty() ? std::set<session_id>{} : std::move(node.mapped());
     }
     /// Remembers that @p who still has to get frames of @p id.
-    void remember_refused(peer_id const& who, session_id const& id) { refused_[who].insert(id); }
+    void remember_refused(peer_id const& who, session_id const& id) {
+        auto& ids = refused_[who];
+        ids.insert(id);
+        if (ids.size() > refused_max) ids.erase(ids.begin());
+    }
     /// Whether @p who has refused a frame since @ref take_refused.
     [[nodiscard]] bool is_refusing(peer_id const& who) const { return refused_.count(who) != 0; }
 
 private:
+    /// Sessions remembered per peer; one that is forgotten is repeated when its retry is due. Ours.
+    static constexpr std::size_t refused_max = 512;
+
     Transport* network_;
     Registry const* registry_;
     peer::node_key const* key_;

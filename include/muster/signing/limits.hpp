@@ -25,6 +25,7 @@ struct limits {
     bool known_initiators_only = true;            ///< Others than the registry knows are refused unasked.
     std::size_t closed_sessions_max = 256;        ///< Kept to answer questions; the oldest goes first.
     std::size_t rosters_max = 32;                 ///< Groups remembered, so that a proposal can name one.
+                                                  ///< With fewer than its groups, a machine waits for retries.
     std::size_t tombstones_max = 4096;            ///< Ids that must not open again; the oldest goes first.
     std::size_t early_frames_per_peer_max = 16;   ///< For sessions not proposed yet; more are dropped.
     std::size_t peers_max = 256;                  ///< Peers remembered: early frames, epochs, strikes.

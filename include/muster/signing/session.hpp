@@ -220,6 +220,8 @@ public:
     [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
     /// The key that the signature verifies under, tweaks included.
     [[nodiscard]] public_key aggregate_key() const { return terms_.group.aggregate(); }
+    /// The boot epoch in which @p s has taken part, as far as it was seen.
+    [[nodiscard]] std::optional<boot_epoch> const& epoch_of(slot s) const noexcept { return seats_[s].epoch; }
     [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
     [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
     /// Slots in the order in which they are asked to broadcast.

@@ -34,6 +34,8 @@ namespace muster::cache {
 using slot_number = std::uint32_t;
 /// No entry.
 inline constexpr slot_number no_slot = 0xffff'ffff;
+/// The most entries of any cache: numbers beyond are used for the ends of lists.
+inline constexpr std::size_t slots_max = 0xffff'fff0;
 
 namespace detail {
 
@@ -64,7 +66,7 @@ public:
     /// A table for @p entries_max entries: about 5.3 octets each, divided by the load.
     explicit tag_index(std::size_t entries_max, std::size_t load_percent = default_load)
         : groups_{prime_from((entries_max * 100 / load_percent + group_size - 1) / group_size)},
-          slot_bits_{(std::uint32_t{1} << std::bit_width(entries_max)) - 1},
+          slot_bits_{static_cast<std::uint32_t>((std::uint64_t{1} << std::bit_width(entries_max)) - 1)},
           far_{groups_ * sizeof(slot_group) > far_size},
           tags_{groups_},
           slots_{groups_} {}

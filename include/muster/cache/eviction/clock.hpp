@@ -64,7 +64,7 @@ public:
     /// By count, the lowest first; among equal ones, from the hand on.
     template <class F>
     void for_each(F f) const {
-        for (std::uint8_t wanted = occupied; wanted <= occupied + most; ++wanted) {
+        for (unsigned wanted = occupied; wanted <= occupied + most; ++wanted) {
             for (std::size_t i = 0; i < state_.size(); ++i) {
                 auto const s = static_cast<slot_number>((hand_ + i) % state_.size());
                 if (state_[s] == wanted) f(s);

@@ -23,7 +23,7 @@ namespace muster::cache {
 /// An id counts from its first recording. Half an octet an id.
 struct first_seen {
     /// How much longer than its time to live an id may be known, as a part of that time: one over this.
-    [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 64 + 32; }
+    [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 128 + 32; }
 
     template <class Time>
     class order {
@@ -36,7 +36,7 @@ struct first_seen {
               time_to_live_{time_to_live},
               grain_{time_to_live / static_cast<std::int64_t>(resolution(slots))},
               used_{slots / 64 + 1},
-              runs_{resolution(slots) + 1},
+              runs_{2 * resolution(slots) + 1},
               head_{already},
               tail_{already} {}
 

@@ -51,8 +51,9 @@ struct set_associative {
             }
             return no_slot;
         }
-        void prefetch(std::uint64_t hash) const noexcept { detail::prefetch(&tags_[set_of(hash)]); }
+        void prefetch(std::uint64_t hash) const noexcept { detail::prefetch(tags_.data() + set_of(hash)); }
         void prefetch_entry(std::uint64_t hash) const noexcept {
+            if (sets_ == 0) return;
             auto const set = set_of(hash);
             for (auto m = detail::match16(tags_[set].words, tag_of(hash)); m != 0; m &= m - 1) {
                 detail::prefetch(entries_.at(slot_of(set, std::countr_zero(m))));

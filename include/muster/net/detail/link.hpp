@@ -175,7 +175,8 @@ private:
             }
             again = !events.empty();  // handling them may have made more to say
             handle(events.take());
-            if (said_goodbye_ && !writing_ && !again) half_close();
+            // Both sides have sent all they had; only then, since the peer's last octets may need room from us.
+            if (said_goodbye_ && they_left_ && !writing_ && !again) half_close();
         }
     }
 
@@ -287,6 +288,7 @@ private:
     }
     void on(libp2p::ping_answered const&) { ping_pending_ = false; }
     void on(libp2p::gone_away const&) {
+        they_left_ = true;
         if (!retired_) owner_->on_leaving(shared_from_this());
     }
     void on(libp2p::failed const& e) { end(failure(e.reason.to_text())); }
@@ -302,6 +304,7 @@ private:
     bool flush_posted_ = false;
     bool ping_pending_ = false;
     bool said_goodbye_ = false;
+    bool they_left_ = false;
     bool half_closed_ = false;
     std::optional<instant> retired_;
     instant ping_sent_;

@@ -10,16 +10,16 @@
 ///     struct mine : cache::defaults { using eviction = cache::sieve; };
 ///     cache::cache<key, advertisement, mine> found{{.entries_max = 100}};
 ///
-/// Algorithm of `put`: hash once; find; judge (weight, expiry, admission) before anything changes; make room, the
-/// expired first; insert. All memory is taken in the constructor. Bounds hold at every instant, also while a listener
-/// runs.
+/// Algorithm of `put`: hash once; judge weight and expiry before anything changes; find; make room, the expired first;
+/// insert. All memory is taken in the constructor. Bounds hold at every instant, also while a listener runs.
 ///
-/// The design with every measurement behind it is in the benchmarks; the single parts cite their sources.
+/// Source: one struct of policies is CacheLib's way (its cache traits). The index, the orders and the sets name theirs.
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -137,6 +137,9 @@ class cache {
                   "this storage evicts within a set, and this eviction cannot: use clock");
     static_assert(storage::global || !weighs, "this storage cannot evict by weight: use slab");
     static_assert(hasher<hash_policy, Key>);
+    static_assert(!expires || expiry_policy<expiry>);
+    static_assert(!weighs || weigher<weight_policy, Key, Value>);
+    static_assert(!listens || removal_listener<listener, Key, Value>);
 
 public:
     using key_type = Key;
@@ -270,11 +273,11 @@ public:
             if (!is_expired(s, t)) f(store_.key(s), store_.value(s));
         });
     }
-    /// The deadline of the entry under @p key, if it has one and there is one.
+    /// The deadline of the entry under @p key, which may have passed; none without such an entry.
     template <class K>
-    [[nodiscard]] time deadline_of(K const& key) const requires expires {
+    [[nodiscard]] std::optional<time> deadline_of(K const& key) const requires expires {
         auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
-        return s == no_slot ? time{} : expiry_.deadline(s);
+        return s == no_slot ? std::nullopt : std::optional{expiry_.deadline(s)};
     }
 
     [[nodiscard]] typename Policies::stats const& stats() const noexcept { return stats_; }
@@ -355,9 +358,6 @@ private:
             return put_outcome::rejected;
         }
         auto const hash = options_.hash(std::as_const(key));
-        if constexpr (foresees) {
-            if (store_.is_far()) store_.prefetch(hash);
-        }
         auto const there = find_alive(hash, key, t);
         if (there != no_slot) {
             if (replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
@@ -513,7 +513,7 @@ private:
     detail::array<std::uint64_t> weights_;  // per slot; none with unit_weight
     std::uint64_t weight_ = 0;
     std::size_t size_ = 0;
-    bool busy_ = false;  // a listener is running
+    bool busy_ = false;  // a listener is running, or a destructor
     [[no_unique_address]] time latest_ = beginning_of_time<time>();
     [[no_unique_address]] typename Policies::stats stats_{};
 };

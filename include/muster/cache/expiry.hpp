@@ -30,7 +30,6 @@ struct no_time {
 /// Entries stay until they are evicted or erased.
 struct no_expiry {
     using time = no_time;
-    explicit no_expiry(std::size_t) noexcept {}
     struct settings {};
     no_expiry(std::size_t, settings) noexcept {}
 };

@@ -31,12 +31,12 @@ public:
         auto& oldest = l.prints[at];
         l.cursor() = static_cast<std::uint16_t>(at + 1 < places ? at + 1 : 0);
         alive_ += oldest == 0 ? 1u : 0u;
-        oldest = static_cast<std::uint16_t>(print_of(hash));
+        oldest = static_cast<std::uint16_t>(tag_of<16>(hash));
     }
     /// Forgets the key of that hash; says whether it was remembered. O(1).
     [[nodiscard]] bool take(std::uint64_t hash) noexcept {
         auto& l = line_of(hash);
-        auto const print = print_of(hash);
+        auto const print = tag_of<16>(hash);
         auto const matches = (match16(l.prints, print) | match16(l.prints + 16, print) << 16) & ~(1u << places);
         if (matches == 0) return false;
         l.prints[std::countr_zero(matches)] = 0;
@@ -56,10 +56,6 @@ private:
 
     [[nodiscard]] line& line_of(std::uint64_t hash) noexcept {
         return lines_[static_cast<std::size_t>(scale(hash, lines_.size()))];
-    }
-    [[nodiscard]] static std::uint32_t print_of(std::uint64_t hash) noexcept {
-        auto const low = static_cast<std::uint32_t>(hash) & 0xffffu;
-        return low == 0 ? 1 : low;
     }
 
     array<line> lines_;

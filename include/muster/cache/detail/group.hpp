@@ -18,6 +18,13 @@
 
 namespace muster::cache::detail {
 
+/// The tag of a hash: its low @p Bits bits, of which 0 is kept for a free place.
+template <unsigned Bits>
+[[nodiscard]] constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
+    auto const low = static_cast<std::uint32_t>(hash) & ((1u << Bits) - 1);
+    return low == 0 ? 1 : low;
+}
+
 #if defined(__SSE2__)
 inline namespace sse2 {
 

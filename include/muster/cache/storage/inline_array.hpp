@@ -26,7 +26,7 @@ struct inline_array {
     public:
         /// Holds @p capacity entries, at most N.
         explicit store(std::size_t capacity) : capacity_{std::min(capacity, N)} {}
-        store(store const&) = delete;
+        store(store const&) = delete;  // nothing knows which places are in use
         store& operator=(store const&) = delete;
 
         [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -35,7 +35,7 @@ struct inline_array {
         template <class K, class Equal>
         [[nodiscard]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
             for (std::size_t line = 0; line < lines; ++line) {
-                for (auto m = detail::match16(&tags_[line * 16], tag_of(hash)); m != 0; m &= m - 1) {
+                for (auto m = detail::match16(&tags_[line * 16], detail::tag_of<8>(hash)); m != 0; m &= m - 1) {
                     auto const s = static_cast<slot_number>(line * 16) + static_cast<slot_number>(std::countr_zero(m));
                     if (equal(get(s).key, key)) return s;
                 }
@@ -49,7 +49,7 @@ struct inline_array {
         slot_number insert(std::uint64_t hash, Key&& key, Value&& value) noexcept {
             slot_number s = 0;
             while (tags_[s] != 0) ++s;
-            tags_[s] = static_cast<std::uint8_t>(tag_of(hash));
+            tags_[s] = static_cast<std::uint8_t>(detail::tag_of<8>(hash));
             ::new (static_cast<void*>(&places_[s].held)) entry{std::move(key), std::move(value)};
             return s;
         }
@@ -76,10 +76,6 @@ struct inline_array {
         };
 
         [[nodiscard]] entry const& get(slot_number s) const noexcept { return places_[s].held; }
-        [[nodiscard]] static std::uint32_t tag_of(std::uint64_t hash) noexcept {
-            auto const low = static_cast<std::uint32_t>(hash) & 0xffu;
-            return low == 0 ? 1 : low;
-        }
 
         std::size_t capacity_;
         alignas(16) std::uint8_t tags_[lines * 16] = {};

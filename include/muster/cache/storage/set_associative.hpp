@@ -35,8 +35,6 @@ struct set_associative {
               sets_{ways_ == 0 ? 0 : capacity / ways_},
               tags_{sets_},
               entries_{slots()} {}
-        store(store&&) noexcept = default;
-        store& operator=(store&&) = delete;
 
         [[nodiscard]] std::size_t capacity() const noexcept { return sets_ * ways_; }
         [[nodiscard]] std::size_t slots() const noexcept { return sets_ * Ways; }
@@ -45,7 +43,8 @@ struct set_associative {
         [[nodiscard, gnu::always_inline]] slot_number find(std::uint64_t hash, K const& key, Equal const& equal) const {
             if (sets_ == 0) return no_slot;
             auto const set = set_of(hash);
-            for (auto matches = detail::match16(tags_[set].words, tag_of(hash)); matches != 0; matches &= matches - 1) {
+            for (auto matches = detail::match16(tags_[set].words, detail::tag_of<16>(hash)); matches != 0;
+                 matches &= matches - 1) {
                 auto const s = slot_of(set, std::countr_zero(matches));
                 if (equal(entries_[s].key, key)) return s;
             }
@@ -55,7 +54,7 @@ struct set_associative {
         void prefetch_entry(std::uint64_t hash) const noexcept {
             if (sets_ == 0) return;
             auto const set = set_of(hash);
-            for (auto m = detail::match16(tags_[set].words, tag_of(hash)); m != 0; m &= m - 1) {
+            for (auto m = detail::match16(tags_[set].words, detail::tag_of<16>(hash)); m != 0; m &= m - 1) {
                 detail::prefetch(entries_.at(slot_of(set, std::countr_zero(m))));
             }
         }
@@ -75,7 +74,7 @@ struct set_associative {
         /// Expects @p s to be a candidate for @p hash, and free. Looking for the place again would wait for the
         /// eviction that has just written there.
         void insert_at(slot_number s, std::uint64_t hash, Key&& key, Value&& value) noexcept {
-            tags_[s / Ways].words[s % Ways] = static_cast<std::uint16_t>(tag_of(hash));
+            tags_[s / Ways].words[s % Ways] = static_cast<std::uint16_t>(detail::tag_of<16>(hash));
             ::new (static_cast<void*>(entries_.at(s))) entry{std::move(key), std::move(value)};
         }
         void erase(std::uint64_t, slot_number s) noexcept {
@@ -97,10 +96,6 @@ struct set_associative {
             std::uint16_t words[16];
         };
 
-        [[nodiscard]] static std::uint32_t tag_of(std::uint64_t hash) noexcept {
-            auto const low = static_cast<std::uint32_t>(hash) & 0xffffu;
-            return low == 0 ? 1 : low;
-        }
         [[nodiscard]] std::size_t set_of(std::uint64_t hash) const noexcept {
             return static_cast<std::size_t>(detail::scale(hash, sets_));
         }

@@ -17,7 +17,7 @@
 
 namespace muster::cache {
 
-/// The default storage. 8.2 octets an entry beside keys and values.
+/// The default storage. 9.5 octets an entry beside keys and values.
 struct slab {
     /// Any entry may be evicted for any other.
     static constexpr bool global = true;
@@ -26,8 +26,6 @@ struct slab {
     class store {
     public:
         explicit store(std::size_t capacity) : capacity_{capacity}, index_{capacity}, nodes_{capacity} {}
-        store(store&&) noexcept = default;
-        store& operator=(store&&) = delete;
 
         [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
         /// Slots are below this.

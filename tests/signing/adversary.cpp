@@ -249,6 +249,27 @@ TEST_CASE("a stranger's proposals occupy nothing and ask nobody") {
     CHECK(group.nodes[0].signer->sessions().empty());
 }
 
+TEST_CASE("a stranger's roster makes nobody talk to the others in it") {
+    cluster<> group{3};
+    stranger mallory{group.wires, test::node_keys(50)};
+    auto const mine = peer::bind(mallory.keys.signer, mallory.keys.node.id()).value();
+    proposal plan;
+    plan.roster = {
+        {mallory.keys.signer.public_key(), mallory.keys.node.id(), mine}, group.members[0], group.members[1]};
+    plan.messages = {digest32{{1}}};
+    plan.expires_at = group.clock.wall_now() + std::chrono::hours{5};
+    std::size_t to_mallory = 0, to_others = 0;
+    group.wires.set_filter([&](transport::memory_network::packet const& p) {
+        if (p.from == group.members[0].peer) ++(p.to == mallory.keys.node.id() ? to_mallory : to_others);
+        return true;
+    });
+    auto const encoded = encode(plan);
+    mallory.say(group.members[0].peer, id_of(encoded), 0, propose_body{encoded});
+    group.wires.run();
+    CHECK(to_mallory > 0);
+    CHECK(to_others == 0);
+}
+
 TEST_CASE("signers who tell of another boot epoch to each of their peers are found out") {
     cluster<> group{3};
     group.approves = [](std::size_t i) { return i != 2; };

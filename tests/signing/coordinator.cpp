@@ -129,6 +129,23 @@ TEMPLATE_TEST_CASE("lost frames are asked for again", "", mesh, aggregator) {
     }
 }
 
+TEST_CASE("who comes back is asked at once for what is missing, also by one that has finished") {
+    cluster<> group{2};
+    group.wires.set_filter([&](transport::memory_network::packet const& p) {
+        auto const frame = parse_frame(p.frame, limits{});
+        return p.from != group.members[1].peer || frame.value().header.what != kind::shares;
+    });
+    REQUIRE(group.nodes[0].signer->propose(group.request()));
+    group.wires.run();
+    CHECK(group.nodes[1].count<completed>() == 1);
+    REQUIRE(group.nodes[0].count<completed>() == 0);
+    group.wires.set_filter({});
+    group.nodes[0].network->disconnect(group.members[1].peer);
+    group.wires.run();
+    group.connect();
+    CHECK(group.nodes[0].count<completed>() == 1);
+}
+
 TEST_CASE("duplicated and reordered frames change nothing") {
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         cluster<> group{4};

@@ -477,6 +477,7 @@ private:
 
     template <class Sink>
     void answer(frame_header const& request, instant now, Sink& out) {
+        if (at() == phase::awaiting_approval) return;  // there is nothing to repeat, so it does not count as an answer
         auto& seat = seats_[request.sender];
         bool const too_soon = seat.last_request != 0 && now < saturating_add(seat.last_answer, answer_interval);
         if (request.sequence <= seat.last_request || too_soon) return;

@@ -2,9 +2,13 @@
 
 #include <cache/combinations.hpp>
 
+#include <support/catch.hpp>
+
 using namespace muster;
 using namespace muster::test;
 
-TEMPLATE_LIST_TEST_CASE("inline array, with every eviction and expiry", "", expiries) {
-    with_evictions<cache::inline_array<32>, TestType>(evictions{});
+TEST_CASE("inline array, with an eviction of each kind and every expiry") {
+    duel_combinations<cache::inline_array<32>, cache::always>(types<cache::lru, cache::clock<2>, cache::s3_fifo>{},
+                                                              types<cache::touch_on_get>{},
+                                                              types<cache::unit_weight>{});
 }

@@ -2,10 +2,16 @@
 
 #include <cache/combinations.hpp>
 
+#include <support/catch.hpp>
+
 using namespace muster;
 using namespace muster::test;
 
-TEMPLATE_LIST_TEST_CASE("sets, with every eviction that works in them and every expiry", "", expiries) {
-    with_evictions<cache::set_associative<16>, TestType>(set_evictions{});
-    with_evictions<cache::set_associative<4>, TestType>(set_evictions{});
+TEST_CASE("sets, with every expiry") {
+    using evictions_of_sets = types<cache::clock<2>>;
+    using unit = types<cache::unit_weight>;
+    duel_combinations<cache::set_associative<16>, cache::always>(evictions_of_sets{}, types<cache::touch_on_both>{},
+                                                                 unit{});
+    duel_combinations<cache::set_associative<4>, cache::always>(evictions_of_sets{}, types<cache::touch_on_get>{},
+                                                                unit{});
 }

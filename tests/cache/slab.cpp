@@ -2,14 +2,17 @@
 
 #include <cache/combinations.hpp>
 
+#include <support/catch.hpp>
+
 using namespace muster;
 using namespace muster::test;
 
-TEMPLATE_LIST_TEST_CASE("slab, with every eviction and expiry", "", expiries) {
-    with_evictions<cache::slab, TestType>(evictions{});
+TEST_CASE("slab, with every eviction and expiry") {
+    duel_combinations<cache::slab, cache::always>(evictions{}, types<cache::touch_on_both>{}, types<number_weight>{});
 }
 
 TEST_CASE("ten thousand entries") {
-    using plain = watched<cache::slab, cache::lru, cache::no_expiry, cache::touch_on_put, cache::unit_weight>;
-    duel<plain>{10'000, 1}.run(25'000);
+    using plain =
+        watched<cache::slab, cache::always, cache::lru, cache::no_expiry, cache::touch_on_put, cache::unit_weight>;
+    duel(plain::facts(), maker_of<plain>(), 10'000, 25'000);
 }

@@ -36,6 +36,7 @@ namespace muster::cache {
 struct defaults {
     using storage = slab;             ///< slab, set_associative<Ways>, inline_array<N>.
     using eviction = lru;             ///< lru, lazy_lru<P>, fifo, clock<Bits>, sieve, s3_fifo, adaptive_s3_fifo.
+    using admission = always;         ///< always, demand, quota<SourceOf>.
     using touch = touch_on_get;       ///< touch_on_get, touch_on_put, touch_on_both.
     using expiry = no_expiry;         ///< no_expiry, uniform_expiry<T>, per_entry_expiry<T>, value_expiry<T, F>.
     using time_source = caller_time;  ///< caller_time, monotonic_time<Clock>, wall_time<Clock>. Only with an expiry.
@@ -60,14 +61,18 @@ enum class put_outcome : std::uint8_t {
 /// with the hash of the key, for policies that remember. `victim()` names the next entry to give up and expects one to
 /// be there. `for_each(f)` goes through all entries, roughly from the next victim on. Nothing throws.
 template <class E>
-concept eviction_policy = std::constructible_from<E, std::size_t> &&
-    requires(E& e, E const& c, slot_number s, std::uint64_t hash, void (*f)(slot_number)) {
+concept eviction_order = requires(E& e, E const& c, slot_number s, std::uint64_t hash, void (*f)(slot_number)) {
     e.on_insert(s, hash);
-    e.on_hit(s);
     e.on_erase(s);
     e.on_evict(s, hash);
     { e.victim() } -> std::same_as<slot_number>;
     c.for_each(f);
+};
+/// An @ref eviction_order made for a number of slots; `on_hit(slot)` tells it of a use.
+template <class E>
+concept eviction_policy = eviction_order<E> && std::constructible_from<E, std::size_t> &&
+    requires(E& e, slot_number s) {
+    e.on_hit(s);
 };
 
 /// An eviction policy that can also choose among the places of one set, all of them in use.
@@ -75,6 +80,17 @@ template <class E>
 concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s) {
     { e.victim_among(s, s) } -> std::same_as<slot_number>;
 };
+
+/// Which entries stand behind others, whatever the eviction policy says: a template that makes one order out of
+/// another.
+///
+/// Semantics: `order<E>` is E itself, or made from the number of slots and the admission; a use is `on_hit(slot)` or
+/// `on_hit(slot, hash)`. Where it has them, it is told `on_miss(hash)` of every get that finds nothing and
+/// `on_replace(slot)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is called
+/// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
+/// `may_replace(slot)` forbid that the new value takes the place of an old one. Only `on_arrival` may throw.
+template <class A, class Eviction>
+concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 
 /// Where entries are kept. See slab.hpp for the members and what they expect; a store is a template over key and value,
 /// and says by `global` whether room can be made by evicting any entry.
@@ -114,6 +130,8 @@ class cache {
     using storage = typename Policies::storage;
     using expiry = typename Policies::expiry;
     using eviction = typename Policies::eviction;
+    using admission = typename Policies::admission;
+    using order = typename admission::template order<eviction>;
     using touch = typename Policies::touch;
     using weight_policy = typename Policies::weight;
     using listener = typename Policies::listener;
@@ -123,8 +141,9 @@ class cache {
     static constexpr bool expires = !std::same_as<expiry, no_expiry>;
     static constexpr bool weighs = !std::same_as<weight_policy, unit_weight>;
     static constexpr bool listens = !std::same_as<listener, no_listener>;
-    static constexpr bool foresees = requires(eviction & e, typename storage::template store<Key, Value> const& s) {
-        e.scout();
+    static constexpr bool judges = requires(order & o, Key const& k, Value const& v) { o.on_arrival(k, v); };
+    static constexpr bool foresees = requires(order & o, typename storage::template store<Key, Value> const& s) {
+        o.scout();
         s.is_far();
     };
     static constexpr bool is_told_time = std::same_as<time_source, caller_time>;
@@ -135,6 +154,9 @@ class cache {
     static_assert(eviction_policy<eviction>);
     static_assert(storage::global || set_eviction_policy<eviction>,
                   "this storage evicts within a set, and this eviction cannot: use clock");
+    static_assert(admission_policy<admission, eviction>);
+    static_assert(storage::global || std::same_as<admission, always>,
+                  "this storage evicts within a set, and this admission needs another's place: use slab");
     static_assert(storage::global || !weighs, "this storage cannot evict by weight: use slab");
     static_assert(hasher<hash_policy, Key>);
     static_assert(!expires || expiry_policy<expiry>);
@@ -154,6 +176,7 @@ public:
         time_source clock = time_source{};
         hash_policy hash = hash_policy{};
         weight_policy weight = {};
+        admission admit = {};
         listener on_removal = {};
     };
 
@@ -161,7 +184,7 @@ public:
     explicit cache(options o)
         : options_{std::move(o)},
           store_{options_.entries_max < slots_max ? options_.entries_max : slots_max},
-          eviction_{store_.slots()},
+          order_{make_order(store_.slots(), options_.admit)},
           expiry_{store_.slots(), options_.expiry_settings},
           weights_{weighs ? store_.slots() : 0} {}
     cache(cache const&) = delete;
@@ -174,7 +197,7 @@ public:
         auto const t = tell_time(now...);
         if (busy_) return nullptr;
         auto const hash = options_.hash(key);
-        return found(find_alive(hash, key, t), t);
+        return found(find_alive(hash, key, t), hash, t);
     }
 
     /// As @ref get, without counting as anything.
@@ -202,7 +225,7 @@ public:
             for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch(hashes[i] = options_.hash(part[i]));
             for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch_entry(hashes[i]);
             for (std::size_t i = 0; i < part.size(); ++i) {
-                f(begin + i, found(find_alive(hashes[i], part[i], t), t));
+                f(begin + i, found(find_alive(hashes[i], part[i], t), hashes[i], t));
             }
         }
     }
@@ -269,7 +292,7 @@ public:
     template <class F, class... Now>
     void for_each(F f, Now... now) const {
         auto const t = later(time_of(now...));
-        eviction_.for_each([&](slot_number s) {
+        order_.for_each([&](slot_number s) {
             if (!is_expired(s, t)) f(store_.key(s), store_.value(s));
         });
     }
@@ -325,18 +348,23 @@ private:
         remove(s, hash, removal::expired);
         return no_slot;
     }
-    [[nodiscard, gnu::always_inline]] Value* found(slot_number s, [[maybe_unused]] time t) {
+    [[nodiscard, gnu::always_inline]] Value* found(slot_number s, [[maybe_unused]] std::uint64_t hash,
+                                                   [[maybe_unused]] time t) {
         if (s == no_slot) {
             stats_.miss();
+            if constexpr (requires { order_.on_miss(hash); }) order_.on_miss(hash);
             return nullptr;
         }
         stats_.hit();
-        if constexpr (touch::get) use(s, t);
+        if constexpr (touch::get) {
+            if constexpr (requires { order_.on_hit(s, hash); }) {
+                order_.on_hit(s, hash);
+            } else {
+                order_.on_hit(s);
+            }
+            if constexpr (expires) expiry_.on_hit(s, t);
+        }
         return &store_.value(s);
-    }
-    void use(slot_number s, [[maybe_unused]] time t) noexcept {
-        eviction_.on_hit(s);
-        if constexpr (expires) expiry_.on_hit(s, t);
     }
 
     // ---- putting ----------------------------------------------------------------------------------------
@@ -358,10 +386,11 @@ private:
             return put_outcome::rejected;
         }
         auto const hash = options_.hash(std::as_const(key));
+        if constexpr (judges) order_.on_arrival(std::as_const(key), std::as_const(value));
         auto const there = find_alive(hash, key, t);
         if (there != no_slot) {
-            if (replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
-            remove(there, hash, removal::replaced);  // heavier than there is room for: it is put like a new one
+            if (may_stay(there) && replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
+            remove(there, hash, removal::replaced);  // heavier than there is room for, say: it is put like a new one
         }
         slot_number s = 0;
         if constexpr (storage::global) {
@@ -374,7 +403,7 @@ private:
         ++size_;
         if constexpr (weighs) weight_ += weights_[s] = weight;
         if constexpr (expires) expiry_.schedule(s, deadline);
-        eviction_.on_insert(s, hash);
+        order_.on_insert(s, hash);
         look_ahead();
         if (there != no_slot) return put_outcome::replaced;
         stats_.insertion();
@@ -386,7 +415,7 @@ private:
     void look_ahead() noexcept {
         if constexpr (foresees) {
             if (size_ != store_.capacity() || !store_.is_far()) return;
-            auto const s = eviction_.scout();
+            auto const s = order_.scout();
             if (s != no_slot) store_.prefetch_slot(s);
         }
     }
@@ -402,7 +431,13 @@ private:
             expiry_.cancel(s);
             expiry_.schedule(s, deadline);
         }
-        if constexpr (touch::put) eviction_.on_hit(s);
+        if constexpr (touch::put) {
+            if constexpr (requires { order_.on_replace(s); }) {
+                order_.on_replace(s);
+            } else {
+                order_.on_hit(s);
+            }
+        }
         busy_guard const guard{busy_};
         auto& held = store_.value(s);
         auto old = std::move(held);
@@ -413,7 +448,18 @@ private:
         return true;
     }
 
+    [[nodiscard]] bool may_stay([[maybe_unused]] slot_number s) const noexcept {
+        if constexpr (judges) return order_.may_replace(s);
+        return true;
+    }
+
     void make_room(std::uint64_t weight, time t) {
+        if constexpr (judges) {
+            if (order_.forfeit() != no_slot) purge_at(t);
+            for (auto s = order_.forfeit(); s != no_slot; s = order_.forfeit()) {
+                evict(s, t, options_.hash(store_.key(s)));
+            }
+        }
         while (size_ == store_.capacity() || (weighs && weight_ > options_.weight_max - weight)) {
             auto const s = next_victim(t);
             evict(s, t, options_.hash(store_.key(s)));
@@ -429,7 +475,7 @@ private:
                 if (is_expired(s, t)) victim = s;
             }
         }
-        if (victim == no_slot) victim = eviction_.victim_among(set.first, set.count);
+        if (victim == no_slot) victim = order_.victim_among(set.first, set.count);
         evict(victim, t, hash);
         return victim;
     }
@@ -438,7 +484,7 @@ private:
         if constexpr (expires) {
             if (auto const s = expiry_.earliest(); s != no_slot && is_expired(s, t)) return s;
         }
-        return eviction_.victim();
+        return order_.victim();
     }
     void evict(slot_number s, time t, std::uint64_t hash) {
         remove(s, hash, is_expired(s, t) ? removal::expired : removal::evicted);
@@ -450,9 +496,9 @@ private:
     void remove(slot_number s, std::uint64_t hash, removal why) {
         busy_guard const guard{busy_};
         if (why == removal::evicted) {
-            eviction_.on_evict(s, hash);
+            order_.on_evict(s, hash);
         } else {
-            eviction_.on_erase(s);
+            order_.on_erase(s);
         }
         if constexpr (expires) expiry_.cancel(s);
         if constexpr (weighs) weight_ -= weights_[s];
@@ -487,13 +533,21 @@ private:
         return count;
     }
 
-    [[nodiscard]] slot_number any() { return size_ == 0 ? no_slot : eviction_.victim(); }
+    [[nodiscard]] slot_number any() { return size_ == 0 ? no_slot : order_.victim(); }
     void drop_all() noexcept {
         if constexpr (!std::is_trivially_destructible_v<Key> || !std::is_trivially_destructible_v<Value>) {
-            eviction_.for_each([&](slot_number s) {
+            order_.for_each([&](slot_number s) {
                 const_cast<Key&>(store_.key(s)).~Key();
                 store_.value(s).~Value();
             });
+        }
+    }
+
+    [[nodiscard]] static order make_order(std::size_t slots, admission const& a) {
+        if constexpr (std::constructible_from<order, std::size_t, admission const&>) {
+            return order(slots, a);
+        } else {
+            return order(slots);
         }
     }
 
@@ -508,7 +562,7 @@ private:
 
     [[no_unique_address]] options options_;
     typename storage::template store<Key, Value> store_;
-    eviction eviction_;
+    order order_;
     [[no_unique_address]] expiry expiry_;
     detail::array<std::uint64_t> weights_;  // per slot; none with unit_weight
     std::uint64_t weight_ = 0;

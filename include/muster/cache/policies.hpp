@@ -27,6 +27,12 @@ struct touch_on_both {
 };
 /// @}
 
+/// Every entry is admitted like any other.
+struct always {
+    template <class Eviction>
+    using order = Eviction;
+};
+
 /// Every entry weighs the same: only their number is bounded.
 struct unit_weight {};
 

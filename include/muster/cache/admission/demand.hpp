@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Admission by local demand: what others send is on probation until somebody here asks for it.
+///
+/// A cache that strangers write to, such as one of advertisements, is emptied by whoever sends the most: under a
+/// thousand new advertisements a minute LRU answers one look-up in a hundred. But nobody here asks for a flood. So an
+/// entry enters the main part when a `get` finds it, or when a `get` missed its key lately; all others queue up in a
+/// tenth of the cache and push out one another.
+///
+/// The main part is ordered by the eviction policy. Room is made in probation while it holds at least its share, which
+/// may grow into whatever the main part does not use.
+
+#include <cstddef>
+#include <cstdint>
+
+#include <muster/cache/detail/ghosts.hpp>
+#include <muster/cache/detail/slot_lists.hpp>
+
+namespace muster::cache {
+
+/// Only what is asked for enters the main part. 11 octets an entry beside the eviction's. Needs `get` to be used by
+/// local code alone, and a storage that can evict any entry. Who only enumerates gives no sign of demand; use
+/// @ref quota there.
+struct demand {
+    template <class Eviction>
+    class order {
+    public:
+        order(std::size_t slots, demand const&)
+            : main_{slots},
+              probation_{slots, 1},
+              on_probation_{slots},
+              wanted_{slots},
+              share_{slots / 10 == 0 ? 1 : slots / 10} {}
+
+        /// Somebody here asked for a key that is not there.
+        void on_miss(std::uint64_t hash) noexcept { wanted_.add(hash); }
+
+        void on_insert(slot_number s, std::uint64_t hash) noexcept {
+            if (wanted_.take(hash)) {
+                enter_main(s, hash);
+            } else {
+                on_probation_[s] = 1;
+                probation_.push(0, s);
+                ++probation_size_;
+            }
+        }
+        void on_hit(slot_number s, std::uint64_t hash) noexcept {
+            if (leave_probation(s)) {
+                enter_main(s, hash);
+            } else {
+                main_.on_hit(s);
+            }
+        }
+        /// A replacement comes from those who send, so it is no reason to enter the main part.
+        void on_replace(slot_number s) noexcept {
+            if (on_probation_[s] == 0) main_.on_hit(s);
+        }
+        void on_erase(slot_number s) noexcept {
+            if (leave_probation(s)) return;
+            --main_size_;
+            main_.on_erase(s);
+        }
+        void on_evict(slot_number s, std::uint64_t hash) noexcept {
+            if (leave_probation(s)) return;
+            --main_size_;
+            main_.on_evict(s, hash);
+        }
+        /// Expects at least one entry.
+        [[nodiscard]] slot_number victim() noexcept {
+            return probation_size_ >= share_ || main_size_ == 0 ? probation_.back(0) : main_.victim();
+        }
+        /// Probation first.
+        template <class F>
+        void for_each(F f) const {
+            probation_.for_each(0, f);
+            main_.for_each(f);
+        }
+
+    private:
+        void enter_main(slot_number s, std::uint64_t hash) noexcept {
+            ++main_size_;
+            main_.on_insert(s, hash);
+        }
+        bool leave_probation(slot_number s) noexcept {
+            if (on_probation_[s] == 0) return false;
+            on_probation_[s] = 0;
+            probation_.unlink(s);
+            --probation_size_;
+            return true;
+        }
+
+        Eviction main_;
+        detail::slot_lists probation_;  // by age
+        detail::array<std::uint8_t> on_probation_;
+        detail::ghosts wanted_;  // missed by a get, and not put since
+        std::size_t probation_size_ = 0;
+        std::size_t main_size_ = 0;
+        std::size_t share_;  // of probation, when the cache is full
+    };
+};
+
+}  // namespace muster::cache

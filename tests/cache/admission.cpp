@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/admission/demand.hpp>
+#include <muster/cache/admission/quota.hpp>
+
+#include <stdexcept>
+#include <vector>
+
+#include <cache/combinations.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace muster::test;
+using outcome = cache::put_outcome;
+
+namespace {
+
+using some_evictions = types<cache::lru, cache::sieve, cache::adaptive_s3_fifo>;
+
+}  // namespace
+
+TEST_CASE("admissions, with an eviction of each kind and every expiry") {
+    duel_combinations<cache::slab, cache::demand>(some_evictions{}, types<cache::touch_on_both>{},
+                                                  types<number_weight>{});
+    duel_combinations<cache::slab, cache::quota<fifth>>(some_evictions{}, types<cache::touch_on_both>{},
+                                                        types<number_weight>{});
+}
+
+TEST_CASE("a flood does not push out what is asked for here") {
+    struct wanted_only : cache::defaults {
+        using admission = cache::demand;
+    };
+    cache::cache<int, int, wanted_only> c{{.entries_max = 100}};
+    for (int i = 0; i < 60; ++i) CHECK(c.get(i) == nullptr);  // asked for before it is there
+    for (int i = 0; i < 60; ++i) c.put(i, i);
+    for (int i = 60; i < 90; ++i) {
+        c.put(i, i);
+        CHECK(c.get(i) != nullptr);  // asked for while on probation
+    }
+    for (int i = 1000; i < 100'000; ++i) c.put(i, i);
+    for (int i = 0; i < 90; ++i) CHECK(c.contains(i));
+    CHECK(c.size() == 100);
+    for (int i = 99'990; i < 100'000; ++i) CHECK(c.contains(i));  // probation: a tenth, the newest
+
+    // Replacing does not help: it is not a use here.
+    for (int round = 0; round < 10; ++round) {
+        for (int i = 99'990; i < 100'000; ++i) CHECK(c.put(i, round) == outcome::replaced);
+    }
+    for (int i = 200'000; i < 200'010; ++i) c.put(i, i);
+    CHECK_FALSE(c.contains(99'990));
+}
+
+namespace {
+
+struct advert {
+    int from;
+};
+struct sender {
+    int operator()(int, advert const& a) const {
+        if (a.from < 0) throw std::runtime_error{"nobody"};
+        return a.from;
+    }
+};
+struct from_many : cache::defaults {
+    using admission = cache::quota<sender>;
+};
+using rationed_cache = cache::cache<int, advert, from_many>;
+
+std::size_t held_by(rationed_cache const& c, int source) {
+    std::size_t count = 0;
+    c.for_each([&](int, advert const& a) { count += a.from == source ? 1u : 0u; });
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a source that holds as much as it may pays with its own, though there be room") {
+    rationed_cache c{{.entries_max = 100, .admit = {{}, 13}}};
+    for (int i = 0; i < 1000; ++i) c.put(i, {7});
+    CHECK(c.size() == 13);
+    CHECK(c.contains(999));
+    CHECK(c.contains(987));
+    for (int i = 1000; i < 1060; ++i) c.put(i, {i});
+    for (int i = 2000; i < 3000; ++i) c.put(i, {7 + i % 3});  // three sources now: 39 and 60 are 99
+    for (int i = 1000; i < 1060; ++i) CHECK(c.contains(i));
+    for (int i = 3000; i < 4000; ++i) c.put(i, {7 + i % 8});  // eight, and it is full: the largest holders pay
+    for (int i = 1000; i < 1060; ++i) CHECK(c.contains(i));
+    CHECK(c.size() == 100);
+    for (int source = 7; source < 15; ++source) CHECK(held_by(c, source) == 5);
+}
+
+TEST_CASE("among the entries of a source the one used longest ago goes") {
+    rationed_cache c{{.entries_max = 10, .admit = {{}, 3}}};
+    for (int i = 0; i < 3; ++i) c.put(i, {1});
+    (void)c.get(0);
+    c.put(3, {1});
+    CHECK(c.contains(0));
+    CHECK_FALSE(c.contains(1));
+}
+
+TEST_CASE("an entry is charged to who sent it last") {
+    rationed_cache c{{.entries_max = 10, .admit = {{}, 3}}};
+    for (int i = 0; i < 3; ++i) c.put(i, {1});  // 0 is relayed by 1
+    CHECK(c.put(0, {2}) == outcome::replaced);  // and sent by its owner
+    for (int i = 10; i < 20; ++i) c.put(i, {1});
+    CHECK(c.contains(0));
+    CHECK(held_by(c, 1) == 3);
+    CHECK(c.put(0, {1}) == outcome::replaced);
+    CHECK(held_by(c, 1) == 3);
+    CHECK(held_by(c, 2) == 0);
+    c.clear();
+    CHECK(held_by(c, 1) == 0);
+    for (int i = 0; i < 5; ++i) c.put(i, {1});
+    CHECK(held_by(c, 1) == 3);
+}
+
+TEST_CASE("a source that cannot be told changes nothing") {
+    rationed_cache c{{.entries_max = 2}};
+    c.put(1, {1});
+    c.put(2, {2});
+    CHECK_THROWS_AS(c.put(1, {-1}), std::runtime_error);
+    CHECK_THROWS_AS(c.put(3, {-1}), std::runtime_error);
+    CHECK(c.size() == 2);
+    CHECK(c.peek(1)->from == 1);
+}
+
+// The least and a near miss.
+namespace {
+struct least_admission {
+    template <class Eviction>
+    struct order {
+        explicit order(std::size_t slots) : policy{slots} {}
+        void on_insert(cache::slot_number s, std::uint64_t h) { policy.on_insert(s, h); }
+        void on_hit(cache::slot_number) {}
+        void on_erase(cache::slot_number s) { policy.on_erase(s); }
+        void on_evict(cache::slot_number s, std::uint64_t h) { policy.on_evict(s, h); }
+        cache::slot_number victim() { return policy.victim(); }
+        template <class F>
+        void for_each(F f) const {
+            policy.for_each(f);
+        }
+        Eviction policy;
+    };
+};
+struct no_order {
+    template <class Eviction>
+    struct order {};
+};
+struct admits_least : cache::defaults {
+    using admission = least_admission;
+};
+}  // namespace
+static_assert(cache::admission_policy<least_admission, cache::lru>);
+static_assert(!cache::admission_policy<no_order, cache::lru>);
+
+TEST_CASE("an admission of the user's own") {
+    cache::cache<int, int, admits_least> c{{.entries_max = 2}};
+    for (int i = 0; i < 5; ++i) c.put(i, i);
+    CHECK(*c.get(4) == 4);
+    CHECK(c.size() == 2);
+}

@@ -24,6 +24,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <muster/cache/concepts.hpp>
 #include <muster/cache/eviction/lru.hpp>
 #include <muster/cache/expiry.hpp>
 #include <muster/cache/hasher.hpp>
@@ -45,6 +46,7 @@ struct defaults {
     using equal = equal_keys;         ///< Compares a stored key with whatever is looked up.
     using listener = no_listener;     ///< no_listener, or a function of removal, key and value.
     using stats = no_stats;           ///< no_stats, counters.
+    using threading = one_thread;     ///< one_thread; for shared_cache: locked<Lock>, sharded<Lock, Shards>.
 };
 
 /// What became of a `put`.
@@ -54,66 +56,6 @@ enum class put_outcome : std::uint8_t {
     rejected,  ///< Too heavy, expired already, or no room at all. What was there before still is.
     refused,   ///< Called from inside a listener.
 };
-
-/// An order in which entries are given up, over the slots of a store.
-///
-/// Semantics: it is told of every insertion, hit and departure; `on_evict` is a departure that the order itself chose,
-/// with the hash of the key, for policies that remember. `victim()` names the next entry to give up and expects one to
-/// be there. `for_each(f)` goes through all entries, roughly from the next victim on. Nothing throws.
-template <class E>
-concept eviction_order = requires(E& e, E const& c, slot_number s, std::uint64_t hash, void (*f)(slot_number)) {
-    e.on_insert(s, hash);
-    e.on_erase(s);
-    e.on_evict(s, hash);
-    { e.victim() } -> std::same_as<slot_number>;
-    c.for_each(f);
-};
-/// An @ref eviction_order made for a number of slots; `on_hit(slot)` tells it of a use.
-template <class E>
-concept eviction_policy = eviction_order<E> && std::constructible_from<E, std::size_t> &&
-    requires(E& e, slot_number s) {
-    e.on_hit(s);
-};
-
-/// An eviction policy that can also choose among the places of one set, all of them in use.
-template <class E>
-concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s) {
-    { e.victim_among(s, s) } -> std::same_as<slot_number>;
-};
-
-/// Which entries stand behind others, whatever the eviction policy says: a template that makes one order out of
-/// another.
-///
-/// Semantics: `order<E>` is E itself, or made from the number of slots and the admission; a use is `on_hit(slot)` or
-/// `on_hit(slot, hash)`. Where it has them, it is told `on_miss(hash)` of every get that finds nothing and
-/// `on_replace(slot)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is called
-/// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
-/// `may_replace(slot)` forbid that the new value takes the place of an old one. Only `on_arrival` may throw.
-template <class A, class Eviction>
-concept admission_policy = eviction_order<typename A::template order<Eviction>>;
-
-/// Where entries are kept. See slab.hpp for the members and what they expect; a store is a template over key and value,
-/// and says by `global` whether room can be made by evicting any entry.
-template <class S, class Key, class Value>
-concept storage_policy = requires(typename S::template store<Key, Value>& s,
-                                  typename S::template store<Key, Value> const& c, std::uint64_t hash, slot_number n,
-                                  Key& k, Value& v) {
-    { S::global } -> std::convertible_to<bool>;
-    { c.capacity() } -> std::same_as<std::size_t>;
-    { c.slots() } -> std::same_as<std::size_t>;
-    { c.find(hash, k, equal_keys{}) } -> std::same_as<slot_number>;
-    s.erase(hash, n);
-    { c.key(n) } -> std::same_as<Key const&>;
-    { s.value(n) } -> std::same_as<Value&>;
-    c.prefetch(hash);
-    c.prefetch_entry(hash);
-}
-&& (S::global ? requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
-    { s.insert(hash, std::move(k), std::move(v)) } -> std::same_as<slot_number>;
-} : requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
-    { s.candidates_for(hash).free } -> std::convertible_to<slot_number>;
-    s.insert_at(slot_number{}, hash, std::move(k), std::move(v));
-});
 
 /// A bounded map from keys to values that forgets by policy.
 ///
@@ -150,6 +92,7 @@ class cache {
 
     static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
                   "keys and values must move without throwing, or an eviction could lose two entries");
+    static_assert(std::same_as<typename Policies::threading, one_thread>, "use shared_cache with these policies");
     static_assert(storage_policy<storage, Key, Value>);
     static_assert(eviction_policy<eviction>);
     static_assert(storage::global || set_eviction_policy<eviction>,

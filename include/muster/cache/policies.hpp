@@ -108,6 +108,7 @@ struct no_stats {
     void miss() noexcept {}
     void insertion() noexcept {}
     void left(removal) noexcept {}
+    no_stats& operator+=(no_stats const&) noexcept { return *this; }
 };
 
 /// Counts since the cache was made. Not thread-safe.
@@ -134,7 +135,38 @@ struct counters {
             case removal::rejected: ++rejections; break;
         }
     }
+    counters& operator+=(counters const& other) noexcept {
+        hits += other.hits;
+        misses += other.misses;
+        insertions += other.insertions;
+        evictions += other.evictions;
+        expirations += other.expirations;
+        erasures += other.erasures;
+        replacements += other.replacements;
+        rejections += other.rejections;
+        return *this;
+    }
     bool operator==(counters const&) const = default;
+};
+
+/// A cache belongs to one thread at a time.
+struct one_thread {};
+
+/// One lock for all of a `shared_cache`. @p Lock is made without arguments and has `lock()` and `unlock()`, as
+/// `std::mutex` does.
+template <class Lock>
+struct locked {
+    using lock = Lock;
+    static constexpr std::size_t shards = 1;
+};
+
+/// Shards of a `shared_cache`, each with a lock and a part of the entries: two threads wait for one another when they
+/// come to the same shard at once.
+template <class Lock, std::size_t Shards = 16>
+struct sharded {
+    static_assert(Shards >= 1);
+    using lock = Lock;
+    static constexpr std::size_t shards = Shards;
 };
 
 /// Compares keys of any types that `==` compares; integers by their values.

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/shared_cache.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <support/catch.hpp>
+
+using namespace muster::cache;
+using outcome = put_outcome;
+
+namespace {
+
+struct one_lock : defaults {
+    using threading = locked<std::mutex>;
+    using stats = counters;
+};
+struct in_shards : defaults {
+    using threading = sharded<std::mutex, 16>;
+    using stats = counters;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a shared cache does what a cache does", "", one_lock, in_shards) {
+    shared_cache<std::string, int, TestType> c{{.entries_max = 1000}};
+    CHECK(c.capacity() == 1000);
+    for (int i = 0; i < 5000; ++i) CHECK(c.put(std::to_string(i), i) == outcome::inserted);
+    CHECK(c.size() == 1000);
+    CHECK(c.occupied() == 1000);
+    CHECK(c.weight() == 1000);
+    CHECK(c.get("4999") == 4999);
+    CHECK(c.peek("4999") == 4999);
+    CHECK_FALSE(c.get("0").has_value());
+    CHECK(c.put("4999", 7) == outcome::replaced);
+    CHECK(c.visit("4999", [](int& v) { ++v; }));
+    CHECK(c.peek("4999") == 8);
+    std::size_t seen = 0;
+    c.for_each([&](std::string const& key, int v) { seen += key == "4999" || key == std::to_string(v) ? 1u : 0u; });
+    CHECK(seen == 1000);
+    CHECK(c.erase("4999"));
+    CHECK_FALSE(c.contains("4999"));
+    CHECK(c.stats().insertions == 5000);
+    CHECK(c.stats().evictions == 4000);
+    CHECK(c.stats().hits == 2);
+    CHECK(c.stats().misses == 1);
+    c.clear();
+    CHECK(c.size() == 0);
+}
+
+TEST_CASE("shards divide the bounds exactly, also when there are fewer entries than shards") {
+    struct weighed : in_shards {
+        struct weight {
+            std::uint64_t operator()(int, int v) const { return static_cast<std::uint64_t>(v); }
+        };
+    };
+    for (std::size_t const n : {0u, 1u, 7u, 16u, 17u, 1000u}) {
+        shared_cache<int, int, weighed> c{{.entries_max = n, .weight_max = 3 * n}};
+        CHECK(c.capacity() == n);
+        for (int i = 0; i < 5000; ++i) {
+            c.put(i, i % 4);
+            if (c.weight() > 3 * n) FAIL("too heavy");
+        }
+        CHECK(c.occupied() <= n);
+    }
+}
+
+TEST_CASE("values that can only be moved are visited") {
+    shared_cache<int, std::unique_ptr<int>, one_lock> c{{.entries_max = 2}};
+    c.put(1, std::make_unique<int>(5));
+    CHECK(c.visit(1, [](std::unique_ptr<int>& v) { *v += 1; }));
+    CHECK(c.visit(1, [](std::unique_ptr<int> const& v) { CHECK(*v == 6); }));
+}
+
+TEST_CASE("time is told to a shared cache as to any") {
+    struct brief : in_shards {
+        using expiry = uniform_expiry<std::int64_t>;
+    };
+    shared_cache<int, int, brief> c{{.entries_max = 100, .expiry_settings = {10}}};
+    for (int i = 0; i < 20; ++i) c.put(i, i, std::int64_t{i});
+    CHECK(c.get(15, std::int64_t{19}) == 15);
+    CHECK(c.size(std::int64_t{19}) == 10);
+    CHECK(c.purge(std::int64_t{25}) == 6);
+}
+
+namespace {
+struct inquisitive : defaults {
+    using threading = sharded<std::mutex, 4>;
+    struct listener {
+        shared_cache<int, int, inquisitive>** home = nullptr;
+        shared_cache<int, int, inquisitive>** other = nullptr;
+        void operator()(removal, int, int&) const {
+            if (*home == nullptr) return;
+            for (int i = 0; i < 20; ++i) {  // any shard, its own among them
+                CHECK((*home)->put(i, i) == outcome::refused);
+                CHECK_FALSE((*home)->get(i).has_value());
+                CHECK((*home)->size() == 0);
+            }
+            if (*other != nullptr) CHECK((*other)->put(1, 1) != outcome::refused);
+        }
+    };
+};
+}  // namespace
+
+TEST_CASE("a listener cannot come back in by any shard, nor by way of another cache, and waits for nobody") {
+    shared_cache<int, int, inquisitive>* home = nullptr;
+    shared_cache<int, int, inquisitive>* other = nullptr;
+    shared_cache<int, int, inquisitive>* nobody = nullptr;
+    shared_cache<int, int, inquisitive> c{{.entries_max = 8, .on_removal = {&home, &other}}};
+    shared_cache<int, int, inquisitive> d{{.entries_max = 1, .on_removal = {&nobody, &other}}};
+    home = &c;
+    for (int i = 0; i < 100; ++i) c.put(i, i);
+    other = &d;
+    for (int i = 0; i < 100; ++i) c.put(i, i);
+    home = nullptr;
+    CHECK(c.size() > 0);
+}

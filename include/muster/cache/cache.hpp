@@ -35,18 +35,19 @@ namespace muster::cache {
 
 /// The policies of a cache. Derive, and override what you need; the order does not matter.
 struct defaults {
-    using storage = slab;             ///< slab, set_associative<Ways>, inline_array<N>.
-    using eviction = lru;             ///< lru, lazy_lru<P>, fifo, clock<Bits>, sieve, s3_fifo, adaptive_s3_fifo.
-    using admission = always;         ///< always, demand, quota<SourceOf>.
-    using touch = touch_on_get;       ///< touch_on_get, touch_on_put, touch_on_both.
-    using expiry = no_expiry;         ///< no_expiry, uniform_expiry<T>, per_entry_expiry<T>, value_expiry<T, F>.
-    using time_source = caller_time;  ///< caller_time, monotonic_time<Clock>, wall_time<Clock>. Only with an expiry.
-    using weight = unit_weight;       ///< unit_weight, byte_weight<F>, or a function of key and value.
-    using hash = multiply_hash;       ///< multiply_hash, sip_hash, or a function of a key.
-    using equal = equal_keys;         ///< Compares a stored key with whatever is looked up.
-    using listener = no_listener;     ///< no_listener, or a function of removal, key and value.
-    using stats = no_stats;           ///< no_stats, counters.
-    using threading = one_thread;     ///< one_thread; for shared_cache: locked<Lock>, sharded<Lock, Shards>.
+    using storage = slab;                ///< slab, set_associative<Ways>, inline_array<N>.
+    using eviction = lru;                ///< lru, lazy_lru<P>, fifo, clock<Bits>, sieve, s3_fifo, adaptive_s3_fifo.
+    using admission = always;            ///< always, demand, quota<SourceOf>.
+    using touch = touch_on_get;          ///< touch_on_get, touch_on_put, touch_on_both.
+    using expiry = no_expiry;            ///< no_expiry, uniform_expiry<T>, per_entry_expiry<T>, value_expiry<T, F>.
+    using time_source = caller_time;     ///< caller_time, monotonic_time<Clock>, wall_time<Clock>. Only with an expiry.
+    using weight = unit_weight;          ///< unit_weight, byte_weight<F>, or a function of key and value.
+    using hash = multiply_hash;          ///< multiply_hash, sip_hash, or a function of a key.
+    using equal = equal_keys;            ///< Compares a stored key with whatever is looked up.
+    using listener = no_listener;        ///< no_listener, or a function of removal, key and value.
+    using stats = no_stats;              ///< no_stats, counters.
+    using persistence = no_persistence;  ///< no_persistence; for persistent_cache: debounced<Store, Timers, Clock>.
+    using threading = one_thread;        ///< one_thread; for shared_cache: locked<Lock>, sharded<Lock, Shards>.
 };
 
 /// What became of a `put`.
@@ -92,6 +93,8 @@ class cache {
 
     static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
                   "keys and values must move without throwing, or an eviction could lose two entries");
+    static_assert(std::same_as<typename Policies::persistence, no_persistence>,
+                  "use persistent_cache with these policies");
     static_assert(std::same_as<typename Policies::threading, one_thread>, "use shared_cache with these policies");
     static_assert(storage_policy<storage, Key, Value>);
     static_assert(eviction_policy<eviction>);
@@ -143,6 +146,17 @@ public:
         return found(find_alive(hash, key, t), hash, t);
     }
 
+    /// Uses what is under @p key, whatever the touch policy; false when there is nothing. Not counted as a look-up.
+    template <class K, class... Now>
+    bool touch_key(K const& key, Now... now) {
+        auto const t = tell_time(now...);
+        if (busy_) return false;
+        auto const hash = options_.hash(key);
+        auto const s = find_alive(hash, key, t);
+        if (s != no_slot) use(s, hash, t);
+        return s != no_slot;
+    }
+
     /// As @ref get, without counting as anything.
     template <class K, class... Now>
     [[nodiscard]] Value const* peek(K const& key, Now... now) const {
@@ -189,6 +203,26 @@ public:
         } else {
             return put_at(std::move(key), std::move(value), tell_time(rest...), time{});
         }
+    }
+
+    /// As @ref put, with the deadline that the entry had in an earlier life, or the one it would get now if that is
+    /// earlier; when it has passed, nothing is left under @p key. After the last one call @ref restored.
+    template <class... Now>
+    put_outcome restore(Key key, Value value, time deadline, Now... now) {
+        auto const t = tell_time(now...);
+        if constexpr (requires(expiry const& e) { e.deadline_of(value); }) {
+            deadline = expiry_.deadline_of(value);
+        } else if constexpr (requires(expiry const& e) { e.deadline_after(t); }) {
+            auto const latest = expiry_.deadline_after(t);
+            if (latest < deadline) deadline = latest;
+        }
+        auto const outcome = put_at(std::move(key), std::move(value), t, deadline);
+        if (outcome == put_outcome::rejected) (void)erase(key, now...);  // which did not take the key
+        return outcome;
+    }
+    /// Entries were restored in the order of their use; this brings their deadlines in order. O(n log n).
+    void restored() noexcept {
+        if constexpr (requires(expiry & e) { e.sort(); }) expiry_.sort();
     }
 
     /// Removes what is under @p key; false when nothing was.
@@ -299,15 +333,16 @@ private:
             return nullptr;
         }
         stats_.hit();
-        if constexpr (touch::get) {
-            if constexpr (requires { order_.on_hit(s, hash); }) {
-                order_.on_hit(s, hash);
-            } else {
-                order_.on_hit(s);
-            }
-            if constexpr (expires) expiry_.on_hit(s, t);
-        }
+        if constexpr (touch::get) use(s, hash, t);
         return &store_.value(s);
+    }
+    void use(slot_number s, [[maybe_unused]] std::uint64_t hash, [[maybe_unused]] time t) noexcept {
+        if constexpr (requires { order_.on_hit(s, hash); }) {
+            order_.on_hit(s, hash);
+        } else {
+            order_.on_hit(s);
+        }
+        if constexpr (expires) expiry_.on_hit(s, t);
     }
 
     // ---- putting ----------------------------------------------------------------------------------------

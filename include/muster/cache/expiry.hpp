@@ -107,6 +107,10 @@ public:
     }
     [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
     [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+    /// After deadlines were scheduled in any order: brings them in order.
+    void sort() noexcept {
+        lists_.sort(0, [this](slot_number a, slot_number b) { return deadlines_[a] < deadlines_[b]; });
+    }
 
 private:
     settings settings_;

@@ -149,6 +149,9 @@ struct counters {
     bool operator==(counters const&) const = default;
 };
 
+/// A cache dies with its process.
+struct no_persistence {};
+
 /// A cache belongs to one thread at a time.
 struct one_thread {};
 

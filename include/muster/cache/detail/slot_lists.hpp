@@ -52,6 +52,14 @@ public:
         push(list, s);
     }
 
+    /// Orders @p list so that for no slot `comes_before(next, slot)` holds; equal ones stay as they are. Merges runs
+    /// that double in length: O(n log n), without memory.
+    template <class Before>
+    void sort(std::size_t list, Before comes_before) noexcept {
+        for (std::size_t width = 1; merge_runs(list, width, comes_before) > 1; width *= 2) {
+        }
+    }
+
     /// Calls @p f for every slot of @p list, the oldest first. It may unlink that slot.
     template <class F>
     void for_each(std::size_t list, F f) const {
@@ -67,6 +75,31 @@ private:
         slot_number older;
         slot_number newer;
     };
+
+    // Takes the list apart into runs of @p width and merges each two; says how many merged runs that made.
+    template <class Before>
+    std::size_t merge_runs(std::size_t list, std::size_t width, Before& comes_before) noexcept {
+        auto const end = sentinel(list);
+        auto left = links_[end].newer;
+        links_[end] = {end, end};
+        std::size_t merged = 0;
+        for (; left != end; ++merged) {
+            auto right = left;
+            std::size_t left_size = 0, right_size = width;
+            for (; left_size < width && right != end; ++left_size) right = links_[right].newer;
+            while (left_size > 0 || (right_size > 0 && right != end)) {
+                bool const takes_right =
+                    left_size == 0 || (right_size > 0 && right != end && comes_before(right, left));
+                auto& taken = takes_right ? right : left;
+                --(takes_right ? right_size : left_size);
+                auto const s = taken;
+                taken = links_[s].newer;
+                push(list, s);
+            }
+            left = right;
+        }
+        return merged;
+    }
 
     [[nodiscard]] slot_number sentinel(std::size_t list) const noexcept {
         return first_sentinel_ + static_cast<slot_number>(list);

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Keeps a cache in a log of its changes: a save costs what has changed, not what is there.
+///
+/// The log is rewritten when it has grown to twice the size of its entries, so it never takes more than that; also
+/// when a save failed half-way, and when more changes wait than a rewriting would take. What a power failure left
+/// unfinished at its end is cut off when it is loaded: those changes were never reported as saved.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <muster/cache/persistence/files.hpp>
+#include <muster/cache/persistence/format.hpp>
+#include <muster/cache/persistence/posix_files.hpp>
+#include <muster/cache/persistence/snapshot_file.hpp>
+#include <muster/cache/persistence/store.hpp>
+
+namespace muster::cache {
+
+/// A file that grows with every save, and is rewritten now and then.
+template <codec Codec, file_system Files = posix_files>
+class append_log {
+public:
+    using codec = Codec;
+    using key_type = typename Codec::key_type;
+    using value_type = typename Codec::value_type;
+    static constexpr bool keeps_changes = true;
+
+    struct options {
+        std::string path;
+        std::uint64_t file_size_max = std::uint64_t{256} << 20;  ///< Octets; a larger file is not read. Ours.
+        [[no_unique_address]] Codec codec = {};
+        Files files = {};
+    };
+
+    explicit append_log(options o) : options_{std::move(o)} {}
+
+    /// @see persistent_store
+    template <class Apply>
+    [[nodiscard]] result<load_notes> load(timestamp now, Apply apply) {
+        detail::read_outcome found;
+        auto const note = [&](detail::read_outcome const& f) -> result<void> {
+            found = f;
+            return ok();
+        };
+        MUSTER_TRY(auto const notes, detail::load_file(options_.codec, options_.files, options_.path,
+                                                       options_.file_size_max, now, note, apply));
+        size_ = found.good;
+        if (found.torn != 0 && !cut(found.good)) must_rewrite_ = true;
+        return notes;
+    }
+
+    /// What is noted is saved with the next @ref save. @{
+    void put(key_type const& key, value_type const& value, timestamp deadline) {
+        if (must_rewrite_) return;
+        pending_.put(options_.codec, key, value, deadline);
+        bound_pending();
+    }
+    void use(key_type const& key) { note(change_kind::use, key); }
+    void erase(key_type const& key) { note(change_kind::erase, key); }
+    /// @}
+
+    /// @see persistent_store
+    template <class Entries>
+    [[nodiscard]] result<void> save(Entries const& entries, timestamp now) {
+        if (must_rewrite_ || size_ == 0 || size_ + pending_.size() > 2 * size_rewritten_ + slack) {
+            return rewrite(entries, now);
+        }
+        auto const done = append(now);
+        if (!done) must_rewrite_ = true;  // nobody knows how much of it was written
+        return done;
+    }
+
+    /// Octets of the log.
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+
+private:
+    static constexpr std::uint64_t slack = 4096;  // octets that are not worth a rewriting: a block of a disk
+
+    void note(change_kind kind, key_type const& key) {
+        if (must_rewrite_) return;
+        pending_.note(options_.codec, kind, key);
+        bound_pending();
+    }
+    // More than a rewriting would take is not kept.
+    void bound_pending() {
+        if (pending_.size() <= 2 * size_rewritten_ + slack) return;
+        must_rewrite_ = true;
+        pending_.clear();
+    }
+
+    [[nodiscard]] bool cut(std::uint64_t size) {
+        auto const done = [&]() -> result<void> {
+            MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
+            if (!file) return error{errc::io_failed, text(options_.path, " is gone")};
+            MUSTER_TRY(options_.files.truncate(*file, size));
+            return options_.files.sync(*file);
+        }();
+        return done.has_value();
+    }
+    [[nodiscard]] result<void> append(timestamp now) {
+        if (pending_.count() == 0) return ok();
+        wire::writer w;
+        pending_.write_to(w, now);
+        MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
+        if (!file) return error{errc::io_failed, text(options_.path, " is gone; the next save writes it anew")};
+        MUSTER_TRY(write_all(options_.files, *file, w.view()));
+        MUSTER_TRY(options_.files.sync(*file));
+        size_ += w.view().size();
+        pending_.clear();
+        return ok();
+    }
+    template <class Entries>
+    [[nodiscard]] result<void> rewrite(Entries const& entries, timestamp now) {
+        must_rewrite_ = true;
+        auto const octets = detail::whole_file(options_.codec, entries, now);
+        MUSTER_TRY(replace_file(options_.files, options_.path, octets));
+        size_ = size_rewritten_ = octets.size();
+        pending_.clear();
+        must_rewrite_ = false;
+        return ok();
+    }
+
+    options options_;
+    detail::batch<Codec> pending_;
+    std::uint64_t size_ = 0;            // of the log
+    std::uint64_t size_rewritten_ = 0;  // when it was last rewritten, in this life
+    bool must_rewrite_ = false;
+};
+
+}  // namespace muster::cache

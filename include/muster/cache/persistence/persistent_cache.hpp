@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A cache that outlives its process.
+///
+/// It is the cache of cache.hpp with a store behind it. What happens is noted, and saved soon after: when, says the
+/// schedule of save_schedule.hpp, and whose clock and alarm that runs on is the user's choice.
+///
+///     struct mine : cache::defaults {
+///         using expiry = cache::uniform_expiry<muster::timestamp>;
+///         using persistence = cache::debounced<cache::snapshot_file<my_codec>, net::asio_timers, net::system_clock>;
+///     };
+///     cache::persistent_cache<key, value, mine> found{{.entries_max = 100, ...}, {.path = "found"}, timers, clock};
+///     auto const report = found.load();
+///
+/// With `no_timers` nothing is ever saved by itself; the application calls `wake()` or `flush()`.
+
+#include <algorithm>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <muster/cache/cache.hpp>
+#include <muster/cache/persistence/save_schedule.hpp>
+#include <muster/cache/persistence/store.hpp>
+#include <muster/core/timers.hpp>
+
+namespace muster::cache {
+
+/// Saving by a schedule: where, by whose alarm, and by whose clock.
+template <persistent_store Store, timers Timers, muster::clock Clock>
+struct debounced {
+    using store = Store;
+    using timers_type = Timers;
+    using clock_type = Clock;
+};
+
+/// What loading found.
+struct load_report {
+    std::size_t loaded = 0;   ///< Entries that are in the cache now.
+    std::size_t expired = 0;  ///< Entries whose time was over.
+    load_notes notes;         ///< What was wrong with the file, if anything.
+};
+
+/// A @ref cache whose entries survive, by the policy `persistence` of @p Policies.
+///
+/// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache`, of which those
+/// that may change something note it. Memory beyond the cache's: while saving, the octets of the file; with a store
+/// that keeps changes, as much as the file at most.
+template <class Key, class Value, class Policies>
+class persistent_cache {
+    using saving = typename Policies::persistence;
+    using store = typename saving::store;
+    using timers_type = typename saving::timers_type;
+    using clock_type = typename saving::clock_type;
+    static constexpr bool keeps_changes = store::keeps_changes;
+
+    struct transient : Policies {
+        using persistence = no_persistence;
+    };
+    // Stands before the user's listener.
+    struct relay {
+        persistent_cache* home;
+        [[no_unique_address]] typename Policies::listener told;
+        void operator()(removal why, Key const& key, Value& value) {
+            home->note_removal(why, key);
+            if constexpr (!std::same_as<typename Policies::listener, no_listener>) told(why, key, value);
+        }
+    };
+    struct relayed : transient {
+        using listener = relay;
+    };
+    using entries = cache<Key, Value, relayed>;
+    static constexpr bool is_told_time = std::same_as<typename Policies::time_source, caller_time> &&
+                                         !std::same_as<typename Policies::expiry, no_expiry>;
+
+    static_assert(std::same_as<typename store::codec::key_type, Key> &&
+                      std::same_as<typename store::codec::value_type, Value>,
+                  "the codec of the store is for other keys or values");
+
+public:
+    using key_type = Key;
+    using value_type = Value;
+    using time = typename entries::time;
+    using options = typename cache<Key, Value, transient>::options;
+    static_assert(std::same_as<time, no_time> || std::same_as<time, instant> || std::same_as<time, timestamp>,
+                  "deadlines are kept as wall time, which only instants and timestamps can be told from");
+
+    /// Nothing is read or written before @ref load.
+    persistent_cache(options o, typename store::options where, timers_type& alarm, clock_type const& clock,
+                     save_schedule::options const& when = {})
+        : store_{std::move(where)},
+          schedule_{when},
+          timers_{alarm},
+          clock_{clock},
+          entries_{{.entries_max = o.entries_max,
+                    .weight_max = o.weight_max,
+                    .expiry_settings = std::move(o.expiry_settings),
+                    .clock = std::move(o.clock),
+                    .hash = std::move(o.hash),
+                    .weight = std::move(o.weight),
+                    .admit = std::move(o.admit),
+                    .on_removal = {this, std::move(o.on_removal)}}} {
+        timers_.attach(wake_function::of<&persistent_cache::wake>(*this));
+    }
+    persistent_cache(persistent_cache const&) = delete;
+    persistent_cache& operator=(persistent_cache const&) = delete;
+    /// Saves what is not saved yet. Who wants to know whether that went well calls @ref flush before.
+    ~persistent_cache() {
+        if (is_loaded_) (void)flush();
+        timers_.disarm();
+        timers_.attach({});
+    }
+
+    /// Fills the cache from its store; to be called once, before anything else. A file that cannot be trusted is put
+    /// aside, and said so in the report; the cache is empty then, and works.
+    /// @return why nothing is known about the file. Nothing will be saved until a later call succeeds, since that could
+    /// destroy what is there.
+    [[nodiscard]] result<load_report> load() {
+        load_report report;
+        is_loading_ = true;
+        auto const wall = clock_.wall_now();
+        auto const now = clock_.now();
+        auto notes =
+            store_.load(wall, [&](change_of<typename store::codec> c) { apply(std::move(c), wall, now, report); });
+        entries_.restored();
+        report.loaded = entries_.occupied();
+        is_loading_ = false;
+        if (!notes) return notes.error();
+        is_loaded_ = true;
+        arm();
+        report.notes = std::move(notes).value();
+        return report;
+    }
+    /// Saves now what is not saved yet. A failure is also kept as @ref last_failure, and tried again.
+    [[nodiscard]] result<void> flush() {
+        if (!is_loaded_) return error{errc::not_loaded, "load the cache first: saving would replace what is there"};
+        if (!schedule_.is_dirty()) return ok();
+        auto done = store_.save([this](auto emit) { this->for_each_saved(emit); }, clock_.wall_now());
+        if (done) {
+            schedule_.saved();
+            failure_.reset();
+        } else {
+            schedule_.failed(clock_.now());
+            failure_ = done.error();
+        }
+        arm();
+        return done;
+    }
+    /// Saves if that is due. Called by the timers; harmless at any time.
+    void wake() {
+        armed_.reset();
+        if (auto const due = schedule_.next_deadline(); due && *due <= clock_.now()) {
+            (void)flush();
+        } else {
+            arm();
+        }
+    }
+    /// When @ref wake wants to be called.
+    [[nodiscard]] deadline next_deadline() const noexcept { return schedule_.next_deadline(); }
+    /// Whether something is not saved yet.
+    [[nodiscard]] bool is_dirty() const noexcept { return schedule_.is_dirty(); }
+    /// Why the last attempt to save failed; nothing when it did not.
+    [[nodiscard]] std::optional<error> const& last_failure() const noexcept { return failure_; }
+
+    /// @see cache @{
+    template <class K, class... Now>
+    [[nodiscard]] Value* get(K const& key, Now... now) {
+        auto* const value = entries_.get(key, now...);
+        if (value != nullptr && Policies::touch::get) note_use(key);
+        return value;
+    }
+    template <class K, class... Now>
+    [[nodiscard]] Value const* peek(K const& key, Now... now) const {
+        return entries_.peek(key, now...);
+    }
+    template <class K, class... Now>
+    [[nodiscard]] bool contains(K const& key, Now... now) const {
+        return entries_.contains(key, now...);
+    }
+    template <class... Rest>
+    put_outcome put(Key key, Value value, Rest... rest) {
+        if constexpr (keeps_changes) {
+            auto copy = key;
+            auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
+            if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) note_put(copy, rest...);
+            return outcome;
+        } else {
+            auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
+            if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) changed();
+            return outcome;
+        }
+    }
+    /// To be called after the value that @ref get has given was changed in place: it is saved like a new one.
+    template <class... Now>
+    void note_change(Key const& key, Now... now) {
+        if (entries_.contains(key, now...)) note_put(key, now...);
+    }
+    template <class K, class... Now>
+    bool erase(K const& key, Now... now) {
+        return entries_.erase(key, now...);
+    }
+    void clear() { entries_.clear(); }
+    template <class... Now>
+    std::size_t purge(Now... now) {
+        return entries_.purge(now...);
+    }
+    template <class... Now>
+    [[nodiscard]] std::size_t size(Now... now) {
+        return entries_.size(now...);
+    }
+    [[nodiscard]] std::size_t occupied() const noexcept { return entries_.occupied(); }
+    [[nodiscard]] std::uint64_t weight() const noexcept { return entries_.weight(); }
+    [[nodiscard]] std::size_t capacity() const noexcept { return entries_.capacity(); }
+    template <class F, class... Now>
+    void for_each(F f, Now... now) const {
+        entries_.for_each(f, now...);
+    }
+    [[nodiscard]] typename Policies::stats const& stats() const noexcept { return entries_.stats(); }
+    /// @}
+
+private:
+    // ---- noting -----------------------------------------------------------------------------------------
+
+    void changed() {
+        schedule_.changed(clock_.now());
+        arm();
+    }
+    void note_removal(removal why, Key const& key) {
+        if (why == removal::rejected || why == removal::replaced) return;
+        if (is_loading_ && why == removal::erased) return;  // it was the store that said so
+        if constexpr (keeps_changes) store_.erase(key);
+        if (!is_loading_) changed();
+    }
+    template <class K>
+    void note_use([[maybe_unused]] K const& key) {
+        if constexpr (keeps_changes) store_.use(key);
+        if (schedule_.is_dirty()) return;
+        schedule_.reordered(clock_.now());
+        arm();
+    }
+    template <class... Rest>
+    void note_put([[maybe_unused]] Key const& key, [[maybe_unused]] Rest... rest) {
+        if constexpr (keeps_changes) {
+            auto const* const value = peek_last(key, std::tuple{rest...});
+            if (value != nullptr) store_.put(key, *value, deadline_of(key));
+        }
+        changed();
+    }
+    // The time is the last argument of a put, where it takes one.
+    template <class Arguments>
+    [[nodiscard]] Value const* peek_last(Key const& key, Arguments const& arguments) const {
+        if constexpr (is_told_time) {
+            return entries_.peek(key, std::get<std::tuple_size_v<Arguments> - 1>(arguments));
+        } else {
+            return entries_.peek(key);
+        }
+    }
+
+    // A wake-up that comes early arms again, so a deadline that moves back costs nothing now.
+    void arm() {
+        if (!is_loaded_) return;
+        auto const due = schedule_.next_deadline();
+        if (!due) {
+            if (armed_) timers_.disarm();
+            armed_.reset();
+        } else if (!armed_ || *due < *armed_) {
+            timers_.arm(*due);
+            armed_ = due;
+        }
+    }
+
+    // ---- deadlines are kept as wall time -----------------------------------------------------------------
+
+    [[nodiscard]] timestamp to_wall(time at, timestamp wall, instant now) const noexcept {
+        if constexpr (std::same_as<time, timestamp>) {
+            return at;
+        } else if constexpr (std::same_as<time, instant>) {
+            if (at == instant::max()) return no_deadline;
+            auto const left = std::chrono::duration_cast<timestamp::duration>(at - now);
+            return saturating_after(wall, left);
+        } else {
+            return no_deadline;
+        }
+    }
+    // What is left of it. A clock that was set back meanwhile makes nothing live longer than it had when it was saved.
+    [[nodiscard]] static time from_wall(timestamp at, [[maybe_unused]] timestamp written,
+                                        [[maybe_unused]] timestamp wall, [[maybe_unused]] instant now) noexcept {
+        if constexpr (std::same_as<time, timestamp>) {
+            return at;
+        } else if constexpr (std::same_as<time, instant>) {
+            if (at == no_deadline) return instant::max();
+            constexpr timestamp epoch{};  // differences of times after it do not overflow
+            auto const left = at - std::max({wall, written, epoch});
+            if (at < epoch || left.count() <= 0) return now;
+            bool const is_beyond = left > std::chrono::duration_cast<timestamp::duration>(instant::max() - now);
+            return is_beyond ? instant::max() : now + left;
+        } else {
+            return {};
+        }
+    }
+    [[nodiscard]] timestamp deadline_of([[maybe_unused]] Key const& key) const {
+        if constexpr (std::same_as<time, no_time>) {
+            return no_deadline;
+        } else {
+            return to_wall(entries_.deadline_of(key).value(), clock_.wall_now(), clock_.now());
+        }
+    }
+    template <class Emit>
+    void for_each_saved(Emit& emit) const {
+        auto const wall = clock_.wall_now();
+        auto const now = clock_.now();
+        at_time(wall, now, [&](auto... t) {
+            entries_.for_each([&](Key const& key, Value const& value) { emit(key, value, deadline_of(key)); }, t...);
+        });
+    }
+    // Calls @p f with the time, in the cache's kind, where its calls take one.
+    template <class F>
+    static decltype(auto) at_time([[maybe_unused]] timestamp wall, [[maybe_unused]] instant now, F f) {
+        if constexpr (!is_told_time) {
+            return f();
+        } else if constexpr (std::same_as<time, timestamp>) {
+            return f(wall);
+        } else {
+            return f(now);
+        }
+    }
+
+    void apply(change_of<typename store::codec>&& c, timestamp wall, instant now, load_report& report) {
+        at_time(wall, now, [&](auto... t) {
+            switch (c.kind) {
+                case change_kind::put: {
+                    auto const at = from_wall(c.deadline, c.written_at, wall, now);
+                    if (entries_.restore(std::move(c.key), std::move(*c.value), at, t...) == put_outcome::rejected) {
+                        ++report.expired;
+                    }
+                    break;
+                }
+                case change_kind::use: (void)entries_.touch_key(c.key, t...); break;
+                case change_kind::erase: (void)entries_.erase(c.key, t...); break;
+            }
+        });
+    }
+
+    store store_;
+    save_schedule schedule_;
+    timers_type& timers_;
+    clock_type const& clock_;
+    deadline armed_;
+    std::optional<error> failure_;
+    bool is_loading_ = false;
+    bool is_loaded_ = false;
+    entries entries_;
+};
+
+}  // namespace muster::cache

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What a persistent cache asks of the place where it is kept.
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <muster/cache/persistence/codec.hpp>
+#include <muster/cache/persistence/format.hpp>
+#include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
+
+namespace muster::cache {
+
+/// What loading found besides entries.
+struct load_notes {
+    std::optional<error> damage;  ///< Why the file was not read. Nothing of it was used.
+    std::string aside;            ///< Where that file is now.
+    std::uint64_t torn = 0;       ///< Octets of a save that was never finished, cut off the end.
+};
+
+namespace detail {
+/// What a store is given to save, when there is nothing.
+struct no_entries {
+    template <class Emit>
+    void operator()(Emit) const {}
+};
+}  // namespace detail
+
+/// Where a cache is kept between two lives of its process.
+///
+/// Semantics: `load(now, apply)` calls `apply(change)` in the order of saving; after it the entries put last are those
+/// used last. A file that cannot be trusted is put aside and reported in the notes; a failure means that nothing is
+/// known, and that saving could destroy what is there. `save(entries, now)` makes durable what has changed, and leaves
+/// either the old or the new state behind, whatever happens; `entries(emit)` calls `emit(key, value, deadline)` for
+/// every entry, the least recently used first. A store that `keeps_changes` is told of each by `put`, `use` and
+/// `erase`, which keep a bounded amount of memory and report what went wrong with the next save.
+template <class S>
+concept persistent_store = codec<typename S::codec> && std::constructible_from<S, typename S::options> &&
+    requires(S& s, timestamp now, void (*apply)(change_of<typename S::codec>), detail::no_entries entries) {
+    { S::keeps_changes } -> std::convertible_to<bool>;
+    { s.load(now, apply) } -> std::same_as<result<load_notes>>;
+    { s.save(entries, now) } -> std::same_as<result<void>>;
+} &&(!S::keeps_changes || requires(S & s, typename S::codec::key_type const& key,
+                                   typename S::codec::value_type const& value, timestamp deadline) {
+    s.put(key, value, deadline);
+    s.use(key);
+    s.erase(key);
+});
+
+}  // namespace muster::cache

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+
+// Files that were cut, changed, written by others, or not finished: for every store the same.
+
+#include <algorithm>
+
+#include <cache/persistence/rig.hpp>
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+/// A few saves, of which a log keeps several batches; the contents after each.
+template <class Machine>
+std::vector<contents> fill(Machine& m) {
+    std::vector<contents> saved{{}};
+    auto const save = [&] {
+        REQUIRE(m.cache->flush());
+        saved.push_back(m.look());
+    };
+    for (std::uint64_t i = 0; i < 4; ++i) m.cache->put("key " + std::to_string(i), 1000 + i);
+    save();
+    (void)m.cache->get("key 0");
+    m.cache->erase("key 2");
+    save();
+    m.cache->put("key 1", 77);
+    m.cache->put("one more", 5);
+    save();
+    return saved;
+}
+
+/// Loads the file in @p octets: it is damaged and nothing of it is used, or it is one of the states that were saved. A
+/// log that ends between two saves is as it was then.
+template <class Machine>
+cache::load_report load_or_keep_aside(Machine& m, bytes const& octets, std::vector<contents> const& saved) {
+    m.crash(disk::luck::all);
+    m.storage.names.clear();
+    m.storage.durable_names.clear();
+    m.storage.set("found", octets);
+    auto const report = m.restart();
+    if (report.notes.damage) {
+        CHECK(m.look().empty());
+        CHECK(report.notes.aside == "found.aside.1");
+        CHECK(m.storage.at("found.aside.1") == octets);
+        CHECK(m.storage.names.count("found") == 0);
+    } else {
+        CHECK(std::count(saved.begin(), saved.end(), m.look()) == 1);
+    }
+    // Whatever it was, the cache works and is saved.
+    m.cache->put("afterwards", 1);
+    REQUIRE(m.cache->flush());
+    auto const now = m.look();
+    m.restart();
+    CHECK(m.look() == now);
+    return report;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a file that was cut anywhere", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto const whole = m.storage.at("found");
+    CHECK_FALSE(load_or_keep_aside(m, whole, saved).notes.damage.has_value());
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        auto const report =
+            load_or_keep_aside(m, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}, saved);
+        // A log may end between two saves, or within the last.
+        bool const is_log = TestType::keeps_changes && size >= 18;
+        CHECK(report.notes.damage.has_value() == !is_log);
+        if (report.notes.damage) CHECK(*report.notes.damage == cache::errc::damaged);
+    }
+}
+
+TEMPLATE_TEST_CASE("a file of which any bit was turned", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto const whole = m.storage.at("found");
+    for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+        auto changed = whole;
+        changed[bit / 8] = static_cast<byte>(changed[bit / 8] ^ 1u << bit % 8);
+        auto const report = load_or_keep_aside(m, changed, saved);
+        CHECK((report.notes.damage.has_value() || report.notes.torn != 0));  // never unnoticed
+    }
+}
+
+TEMPLATE_TEST_CASE("octets after the end", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto longer = m.storage.at("found");
+    append(longer, bytes(40, byte{0}));  // given out by the file system, and never written
+    CHECK(load_or_keep_aside(m, longer, saved).notes.damage.has_value() == !TestType::keeps_changes);
+    longer.back() = 1;
+    CHECK(load_or_keep_aside(m, longer, saved).notes.damage.has_value());
+}
+
+namespace {
+/// Puts right the checksum over the octets in [from, to), which is behind them.
+void repair(bytes& file, std::size_t from, std::size_t to) {
+    wire::writer w;
+    w.u32(cache::detail::crc32c(byte_view{file}.subspan(from, to - from)));
+    std::copy(w.view().begin(), w.view().end(), file.begin() + static_cast<std::ptrdiff_t>(to));
+}
+}  // namespace
+
+TEMPLATE_TEST_CASE("a later version, another codec, and counts that cannot be, with checksums that fit", "", snapshot,
+                   change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto const whole = m.storage.at("found");
+
+    auto later = whole;
+    later[9] = 2;
+    repair(later, 0, 14);
+    CHECK(*load_or_keep_aside(m, later, saved).notes.damage == cache::errc::unsupported_version);
+
+    auto other = whole;
+    other[13] = 8;
+    repair(other, 0, 14);
+    CHECK(*load_or_keep_aside(m, other, saved).notes.damage == cache::errc::other_codec);
+
+    for (unsigned const bit : {60u, 40u, 3u}) {
+        auto many = whole;
+        many[26 + 7 - bit / 8] = static_cast<byte>(1u << bit % 8);  // the count of the first batch
+        repair(many, 18, 18 + 24);
+        CHECK(*load_or_keep_aside(m, many, saved).notes.damage == cache::errc::damaged);
+    }
+    auto empty = whole;
+    empty.resize(18);
+    if (!TestType::keeps_changes) CHECK(load_or_keep_aside(m, empty, saved).notes.damage.has_value());
+}
+
+TEMPLATE_TEST_CASE("a file above its bound is not read", "", snapshot, change_log) {
+    disk d;
+    d.set("found", bytes(1001, byte{'x'}));
+    TestType store{{.path = "found", .file_size_max = 1000, .files = fragile_files{d}}};
+    auto const notes = store.load({}, [](auto&&) {});
+    REQUIRE(notes.has_value());
+    CHECK(*notes.value().damage == cache::errc::too_large);
+    CHECK(notes.value().aside == "found.aside.1");
+}
+
+TEMPLATE_TEST_CASE("nothing is saved over a file that could not be put aside", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    for (int i = 1; i <= 16; ++i) m.storage.set(text("found.aside.", i), {1});
+    m.storage.set("found", {2, 3});
+    auto const loaded = m.cache->load();
+    REQUIRE_FALSE(loaded.has_value());
+    CHECK(loaded.error() == cache::errc::cannot_keep_aside);
+    m.cache->put("a", 1);
+    CHECK(m.cache->flush().error() == cache::errc::not_loaded);
+    m.start();  // the destructor does not save either
+    CHECK(m.storage.at("found") == bytes{2, 3});
+    m.storage.names.erase("found.aside.3");
+    CHECK(m.restart().notes.aside == "found.aside.3");
+}
+
+TEMPLATE_TEST_CASE("any system call fails while loading: an error, and nothing is lost", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto torn = m.storage.at("found");
+    torn.pop_back();
+    for (bool const is_torn : {false, true}) {
+        for (std::size_t n = 0;; ++n) {
+            m.crash(disk::luck::all);
+            m.storage.names.clear();
+            m.storage.set("found", torn);
+            if (!is_torn) m.storage.at("found").push_back(0);  // which it may not have been; then it is damaged
+            auto const before = m.storage.at("found");
+            m.start();
+            m.storage.fails_at = m.storage.calls + n;
+            m.storage.for_good = false;
+            auto const first_call = m.storage.calls;
+            auto const report = m.cache->load();
+            if (m.storage.calls - first_call <= n) break;
+            auto const somewhere =
+                m.storage.names.count("found") != 0 ? m.storage.at("found") : m.storage.at("found.aside.1");
+            if (!report) {
+                CHECK(report.error() == cache::errc::io_failed);
+                CHECK(somewhere == before);
+                CHECK(m.cache->flush().error() == cache::errc::not_loaded);
+            } else {
+                CHECK((report.value().notes.torn != 0 || somewhere == before));
+            }
+        }
+    }
+    CHECK_FALSE(saved.empty());
+}
+
+TEMPLATE_TEST_CASE("any system call fails while saving, once or for good, and then the power goes", "", snapshot,
+                   change_log) {
+    for (bool const for_good : {false, true}) {
+        for (auto const luck : {disk::luck::none, disk::luck::half, disk::luck::all}) {
+            for (std::size_t n = 0;; ++n) {
+                machine<kept<TestType>> m;
+                m.storage.write_max = 16;
+                m.restart();
+                std::vector<contents> saved{{}};
+                m.storage.fails_at = m.storage.calls + n;
+                m.storage.for_good = for_good;
+                auto const first_call = m.storage.calls;
+                std::size_t durable = 0;  // the newest state that was reported as saved
+                for (std::uint64_t round = 0; round < 4; ++round) {
+                    m.cache->put("key " + std::to_string(round), round);
+                    (void)m.cache->get("key 0");
+                    saved.push_back(m.look());
+                    if (m.cache->flush()) {
+                        durable = saved.size() - 1;
+                        CHECK_FALSE(m.cache->last_failure().has_value());
+                    } else {
+                        CHECK(*m.cache->last_failure() == cache::errc::io_failed);
+                        CHECK(m.cache->is_dirty());
+                    }
+                }
+                bool const is_over = m.storage.calls - first_call <= n;
+                if (!for_good && m.cache->flush()) durable = saved.size() - 1;
+                if (!for_good) CHECK(durable == 4);  // a later save made up for it
+                CAPTURE(n, for_good, int(luck), TestType::keeps_changes, durable);
+                m.crash(luck);
+                auto const report = m.restart();
+                CHECK_FALSE(report.notes.damage.has_value());
+                auto const found = std::find(saved.begin(), saved.end(), m.look());
+                REQUIRE(found != saved.end());
+                CHECK(static_cast<std::size_t>(found - saved.begin()) >= durable);
+                if (is_over) break;
+            }
+        }
+    }
+}

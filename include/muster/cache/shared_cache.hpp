@@ -11,7 +11,6 @@
 ///
 /// Values are copied out, or visited while the lock is held, since a pointer to one would not outlive the lock.
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -162,7 +161,8 @@ private:
     // A shard of very few entries would evict much too early, so a small cache uses fewer shards.
     [[nodiscard]] static std::size_t shards_for(std::size_t entries_max) noexcept {
         constexpr std::size_t entries_min = 16;
-        return std::clamp<std::size_t>(entries_max / entries_min, 1, shard_count);
+        auto const worthwhile = entries_max / entries_min;
+        return worthwhile == 0 ? 1 : worthwhile < shard_count ? worthwhile : shard_count;
     }
     // What does not divide evenly goes to the first shards, so that the sum is exact.
     [[nodiscard]] static options share(options o, std::size_t used, std::size_t i) {

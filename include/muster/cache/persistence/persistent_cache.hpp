@@ -9,7 +9,7 @@
 ///
 ///     struct mine : cache::defaults {
 ///         using expiry = cache::uniform_expiry<muster::timestamp>;
-///         using persistence = cache::debounced<cache::snapshot_file<my_codec>, net::asio_timers, net::system_clock>;
+///         using persistence = cache::debounced<cache::snapshot_file<my_codec>, net::asio_timers, my_clock>;
 ///     };
 ///     cache::persistent_cache<key, value, mine> found{{.entries_max = 100, ...}, {.path = "found"}, timers, clock};
 ///     auto const report = found.load();
@@ -297,8 +297,9 @@ private:
         } else if constexpr (std::same_as<time, instant>) {
             if (at == no_deadline) return instant::max();
             constexpr timestamp epoch{};  // differences of times after it do not overflow
-            auto const left = at - std::max({wall, written, epoch});
-            if (at < epoch || left.count() <= 0) return now;
+            auto const since = std::max({wall, written, epoch});
+            if (at <= since) return now;
+            auto const left = at - since;
             bool const is_beyond = left > std::chrono::duration_cast<timestamp::duration>(instant::max() - now);
             return is_beyond ? instant::max() : now + left;
         } else {

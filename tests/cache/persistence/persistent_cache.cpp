@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/persistence/persistent_cache.hpp>
+
+#include <muster/cache/eviction/clock.hpp>
+#include <muster/cache/eviction/s3_fifo.hpp>
+#include <muster/core/random.hpp>
+
+#include <cache/persistence/rig.hpp>
+
+using namespace muster;
+using namespace muster::test;
+using namespace std::chrono_literals;
+
+TEMPLATE_TEST_CASE("entries come back in the order of their use", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    CHECK(m.restart().loaded == 0);
+    for (std::uint64_t i = 0; i < 50; ++i) m.cache->put(std::to_string(i), i);
+    for (std::uint64_t i = 0; i < 50; i += 3) (void)m.cache->get(std::to_string(i));
+    m.cache->erase("7");
+    auto const before = m.look();
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    auto const report = m.restart();
+    CHECK(report.loaded == 49);
+    CHECK(report.expired == 0);
+    CHECK_FALSE(report.notes.damage.has_value());
+    CHECK(m.look() == before);
+    CHECK(m.cache->stats().hits == 0);
+    CHECK_FALSE(m.cache->is_dirty());
+}
+
+TEMPLATE_TEST_CASE("saved when it calms down, at five seconds at the latest, and by the timers alone", "", snapshot,
+                   change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    CHECK_FALSE(m.timers.armed().has_value());
+    auto const start = m.clock.now();
+    m.cache->put("a", 1);
+    CHECK(m.timers.armed() == start + 500ms);
+    m.clock.advance(400ms);
+    m.cache->put("b", 2);
+    CHECK(m.cache->next_deadline() == start + 900ms);
+    m.timers.fire();  // early
+    CHECK(m.storage.names.empty());
+    CHECK(m.timers.armed() == start + 900ms);
+    m.clock.advance(500ms);
+    CHECK(m.timers.fire_due(m.clock.now()));
+    CHECK(m.storage.names.count("found") == 1);
+    CHECK_FALSE(m.cache->is_dirty());
+    CHECK_FALSE(m.timers.armed().has_value());
+
+    for (int i = 0; i < 13; ++i) {
+        m.cache->put("a", static_cast<std::uint64_t>(i));
+        m.clock.advance(400ms);
+        m.timers.fire_due(m.clock.now());
+    }
+    m.crash(disk::luck::none);  // without the last of them
+    m.restart();
+    CHECK(*m.cache->get("a") == 12);
+}
+
+TEMPLATE_TEST_CASE("a new order alone is saved too", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    m.cache->put("b", 2);
+    REQUIRE(m.cache->flush());
+    (void)m.cache->get("a");
+    auto const used = m.clock.now();
+    CHECK(m.timers.armed() == used + 5s);
+    m.clock.advance(5s);
+    CHECK(m.timers.fire_due(m.clock.now()));
+    m.crash(disk::luck::none);
+    m.restart();
+    CHECK(m.look() == contents{{"b", 2}, {"a", 1}});
+}
+
+TEMPLATE_TEST_CASE("what could not be saved is said and tried again", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    m.storage.fails_at = m.storage.calls;
+    m.storage.for_good = true;
+    m.clock.advance(500ms);
+    CHECK(m.timers.fire_due(m.clock.now()));
+    CHECK(*m.cache->last_failure() == cache::errc::io_failed);
+    CHECK(m.timers.armed() == m.clock.now() + 1s);
+    m.clock.advance(1s);
+    m.timers.fire_due(m.clock.now());
+    CHECK(m.timers.armed() == m.clock.now() + 2s);
+    m.storage.fails_at.reset();
+    m.clock.advance(2s);
+    m.timers.fire_due(m.clock.now());
+    CHECK_FALSE(m.cache->last_failure().has_value());
+    CHECK_FALSE(m.timers.armed().has_value());
+    m.crash(disk::luck::none);
+    CHECK(m.restart().loaded == 1);
+}
+
+TEST_CASE("closing saves, and an empty cache is saved as one") {
+    machine<kept<snapshot>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    CHECK(m.restart().loaded == 1);
+    m.cache->clear();
+    CHECK(m.cache->is_dirty());
+    CHECK(m.restart().loaded == 0);
+    CHECK(m.storage.names.count("found") == 1);
+}
+
+TEST_CASE("without timers nothing happens by itself") {
+    struct by_hand : kept<snapshot, cache::no_expiry, no_timers> {};
+    disk d;
+    no_timers none;
+    manual_clock clock;
+    cache::persistent_cache<std::string, std::uint64_t, by_hand> c{
+        {.entries_max = 3}, {.path = "found", .files = fragile_files{d}}, none, clock};
+    REQUIRE(c.load());
+    c.put("a", 1);
+    clock.advance(1h);
+    c.put("b", 1);
+    CHECK(d.names.empty());
+    c.wake();
+    CHECK(d.names.count("found") == 1);
+}
+
+TEST_CASE("fewer places than the file has: the most recently used are kept, and within the weight as well") {
+    struct weighed : kept<change_log> {
+        struct weight {
+            std::uint64_t operator()(std::string const&, std::uint64_t v) const { return v; }
+        };
+    };
+    machine<weighed> m{{.entries_max = 100, .weight_max = 10'000}};
+    m.restart();
+    for (std::uint64_t i = 1; i <= 100; ++i) m.cache->put(std::to_string(i), i);
+    REQUIRE(m.cache->flush());
+    m.options.entries_max = 10;
+    CHECK(m.restart().loaded == 10);
+    CHECK(m.cache->contains("100"));
+    m.options.weight_max = 295;
+    CHECK(m.restart().loaded == 2);
+    CHECK(m.cache->weight() == 199);
+    m.options.entries_max = 100;
+    m.options.weight_max = 10'000;
+    m.cache->put("new", 1);
+    CHECK(m.restart().loaded == 3);  // what was given up on loading went with the next save
+}
+
+TEMPLATE_TEST_CASE("wall time: what expired meanwhile does not come back, and nothing lives longer than it had", "",
+                   snapshot, change_log) {
+    using policies = kept<TestType, cache::uniform_expiry<timestamp>>;
+    machine<policies> m{{.entries_max = 100, .expiry_settings = {10s}}};
+    m.restart();
+    auto const now = [&] { return m.clock.wall_now(); };
+    m.cache->put("a", 1, now());
+    m.clock.advance(3s);
+    m.cache->put("b", 2, now());
+    m.clock.advance(3s);
+    m.cache->put("c", 3, now());
+    (void)m.cache->get("a", now());  // the order of use is not that of expiry
+    CHECK(m.look(now()) == contents{{"b", 2}, {"c", 3}, {"a", 1}});
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    m.clock.advance(4s);
+    auto const report = m.restart();
+    CHECK(report.loaded == 2);
+    CHECK(report.expired == 1);
+    CHECK(m.cache->size(now()) == 2);
+    m.clock.advance(3s);
+    CHECK(m.cache->size(now()) == 1);  // in the order of expiry
+    CHECK(m.cache->contains("c", now()));
+    m.clock.set_wall(now() - 24h);
+    REQUIRE(m.cache->flush());
+    m.restart();
+    CHECK(m.cache->contains("c", now()));
+    m.clock.advance(11s);
+    CHECK_FALSE(m.cache->contains("c", now()));
+}
+
+TEMPLATE_TEST_CASE("monotonic time: a deadline goes on with what was left of it", "", snapshot, change_log) {
+    struct policies : kept<TestType, cache::per_entry_expiry<instant>> {};
+    machine<policies> m;
+    m.restart();
+    auto const now = [&] { return m.clock.now(); };
+    m.cache->put("a", 1, now() + 10s, now());
+    m.cache->put("for ever", 2, instant::max(), now());
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    m.clock = manual_clock{instant{5s}, m.clock.wall_now() + 4s};  // another boot
+    CHECK(m.restart().loaded == 2);
+    CHECK(m.cache->contains("a", instant{10s}));
+    CHECK_FALSE(m.cache->contains("a", instant{11s}));
+    CHECK(m.cache->contains("for ever", instant{24h}));
+
+    m.clock.set_wall(m.clock.wall_now() - 24h);  // set back: six seconds are left, not a day
+    m.crash(disk::luck::none);
+    CHECK(m.restart().loaded == 2);
+    CHECK_FALSE(m.cache->contains("a", now() + 10s));
+}
+
+TEST_CASE("a deadline that was renewed and has passed does not bring an older value back") {
+    struct policies : kept<change_log, cache::per_entry_expiry<timestamp>> {};
+    machine<policies> m;
+    m.restart();
+    auto const now = m.clock.wall_now();
+    m.cache->put("a", 1, now + 1h, now);
+    REQUIRE(m.cache->flush());
+    m.cache->put("a", 2, now + 1min, now);
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    m.clock.advance(2min);
+    CHECK(m.restart().loaded == 0);
+}
+
+TEST_CASE("times in a file may be anything") {
+    struct policies : kept<change_log, cache::per_entry_expiry<instant>> {};
+    for (auto const written : {timestamp::min(), timestamp{}, timestamp::max()}) {
+        for (auto const at : {timestamp::min(), timestamp{}, timestamp::max() - 1ms, timestamp::max()}) {
+            machine<policies> m;
+            cache::detail::batch<text_codec> batch;
+            batch.put({}, "a", 1, at);
+            wire::writer w;
+            cache::detail::write_file_header(w, text_codec::id);
+            batch.write_to(w, written);
+            m.storage.set("found", w.take());
+            auto const report = m.restart();
+            CHECK(report.loaded + report.expired == 1);
+            CHECK(report.loaded == (at > timestamp{} && (at == timestamp::max() || written < at) ? 1 : 0));
+        }
+    }
+}
+
+TEST_CASE("a log is rewritten before it takes twice its entries, and what waits is bounded") {
+    machine<kept<change_log>> m{{.entries_max = 50}};
+    m.restart();
+    for (std::uint64_t i = 0; i < 50; ++i) m.cache->put(std::to_string(i), i);
+    REQUIRE(m.cache->flush());
+    auto const size = m.storage.at("found").size();
+    for (std::uint64_t round = 0; round < 2000; ++round) {
+        m.cache->put(std::to_string(round % 60), round);
+        for (int i = 0; i < 5; ++i) (void)m.cache->get(std::to_string(i));
+        REQUIRE(m.cache->flush());
+        REQUIRE(m.storage.at("found").size() <= 2 * size + 4096 + 1000);
+    }
+    for (std::uint64_t i = 0; i < 100'000; ++i) m.cache->put(std::to_string(i % 60), i);  // never saved in between
+    auto const before = m.look();
+    REQUIRE(m.cache->flush());
+    CHECK(m.storage.at("found").size() <= 2 * size);
+    m.crash(disk::luck::none);
+    m.restart();
+    CHECK(m.look() == before);
+}
+
+TEST_CASE("random lives: whatever was reported as saved is there after a crash") {
+    splitmix64 random{1};
+    for (int life = 0; life < 40; ++life) {
+        machine<kept<change_log>> m{{.entries_max = 7}};
+        m.storage.write_max = 1 + uniform(random, 100);
+        m.restart();
+        contents saved;
+        for (int step = 0; step < 300; ++step) {
+            auto const key = std::to_string(uniform(random, 12));
+            switch (uniform(random, 8)) {
+                case 0: m.cache->erase(key); break;
+                case 1:
+                case 2: (void)m.cache->get(key); break;
+                case 3:
+                    if (m.cache->flush()) saved = m.look();
+                    break;
+                case 4:
+                    if (uniform(random, 10) == 0) m.cache->clear();
+                    break;
+                case 5:
+                    if (uniform(random, 10) != 0) break;
+                    m.crash(disk::luck::none);
+                    m.restart();
+                    REQUIRE(m.look() == saved);
+                    break;
+                default: m.cache->put(key, random());
+            }
+        }
+    }
+}
+
+TEST_CASE("other orders come back as far as they can") {
+    struct by_sieve : kept<snapshot> {
+        using eviction = cache::sieve;
+    };
+    struct by_queues : kept<snapshot> {
+        using eviction = cache::adaptive_s3_fifo;
+    };
+    auto const survives = [](auto m) {
+        m->restart();
+        for (std::uint64_t i = 0; i < 150; ++i) m->cache->put(std::to_string(i), i);
+        auto before = m->look();
+        auto after = (m->restart(), m->look());
+        std::sort(before.begin(), before.end());
+        std::sort(after.begin(), after.end());
+        CHECK(before == after);
+    };
+    survives(std::make_unique<machine<by_sieve>>());
+    survives(std::make_unique<machine<by_queues>>());
+}
+
+TEST_CASE("a listener is told, and may not write") {
+    struct told : kept<change_log> {
+        struct listener {
+            std::vector<std::string>* removed = nullptr;
+            void operator()(cache::removal, std::string const& key, std::uint64_t&) const { removed->push_back(key); }
+        };
+    };
+    std::vector<std::string> removed;
+    machine<told> m{{.entries_max = 2, .on_removal = {&removed}}};
+    m.restart();
+    for (auto const* key : {"a", "b", "c"}) m.cache->put(key, 1);
+    CHECK(removed == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a value that was changed in place is saved when that is said") {
+    machine<kept<change_log>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    REQUIRE(m.cache->flush());
+    *m.cache->get("a") = 2;
+    m.cache->note_change("a");
+    m.cache->note_change("b");
+    m.restart();
+    CHECK(*m.cache->get("a") == 2);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/cache/persistence/posix_files.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <muster/cache/persistence/append_log.hpp>
+#include <muster/cache/persistence/persistent_cache.hpp>
+#include <muster/cache/persistence/snapshot_file.hpp>
+#include <muster/core/random.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+
+namespace {
+
+/// A directory of its own, removed at the end.
+struct scratch {
+    scratch() {
+        auto name = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        path = name;
+    }
+    scratch(scratch const&) = delete;
+    scratch& operator=(scratch const&) = delete;
+    ~scratch() { std::filesystem::remove_all(path); }
+    [[nodiscard]] std::string file(std::string const& name) const { return (path / name).string(); }
+    std::filesystem::path path;
+};
+
+}  // namespace
+
+TEST_CASE("files are written, read, cut, renamed") {
+    scratch dir;
+    cache::posix_files files;
+    auto const path = dir.file("a");
+    CHECK_FALSE(cache::read_file(files, path, 100).value().has_value());
+    REQUIRE(cache::replace_file(files, path, as_bytes("hello")));
+    CHECK(*cache::read_file(files, path, 100).value() == to_bytes(as_bytes("hello")));
+    CHECK(cache::read_file(files, path, 4).error() == cache::errc::too_large);
+    CHECK_FALSE(files.exists(path + ".new").value());
+    {
+        auto file = files.open(path, cache::open_mode::append).value();
+        REQUIRE(cache::write_all(files, *file, as_bytes(" you")));
+        REQUIRE(files.truncate(*file, 7));
+        REQUIRE(cache::write_all(files, *file, as_bytes("!")));
+        REQUIRE(files.sync(*file));
+    }
+    CHECK(*cache::read_file(files, path, 100).value() == to_bytes(as_bytes("hello y!")));
+    CHECK(cache::keep_aside(files, path).value() == path + ".aside.1");
+    CHECK(files.exists(path + ".aside.1").value());
+    CHECK_FALSE(files.exists(path).value());
+    CHECK_FALSE(files.open(path, cache::open_mode::append).value().has_value());
+    auto const mode = std::filesystem::status(path + ".aside.1").permissions();
+    CHECK(mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+}
+
+TEST_CASE("what the operating system refuses is said, with its reason and the path") {
+    scratch dir;
+    cache::posix_files files;
+    auto const nowhere = dir.file("no/such/file");
+    auto const refused = cache::replace_file(files, nowhere, as_bytes("x"));
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error() == cache::errc::io_failed);
+    CHECK(refused.error().message().find(nowhere) != std::string::npos);
+    CHECK_FALSE(files.rename(dir.file("a"), dir.file("b")).has_value());
+    CHECK_FALSE(files.sync_directory(nowhere).has_value());
+    std::filesystem::create_symlink("/etc/passwd", dir.file("link"));
+    CHECK_FALSE(files.open(dir.file("link"), cache::open_mode::append).has_value());  // not followed
+}
+
+namespace {
+
+using codec = cache::plain_codec<std::string, std::uint64_t>;
+template <class Store>
+struct kept : cache::defaults {
+    using persistence = cache::debounced<Store, no_timers, manual_clock>;
+};
+template <class Store>
+struct process {
+    explicit process(std::string const& path) : cache{{.entries_max = 20}, {.path = path}, timers, clock} {}
+    no_timers timers;
+    manual_clock clock;
+    cache::persistent_cache<std::string, std::uint64_t, kept<Store>> cache;
+};
+
+/// Saves ever new states of two entries that are always equal, and tells each number that is saved.
+template <class Store>
+[[noreturn]] void save_for_ever(std::string const& path, int told) {
+    process<Store> p{path};
+    if (!p.cache.load()) ::_exit(1);
+    auto const* const last = p.cache.peek(std::string{"left"});
+    for (std::uint64_t i = last == nullptr ? 1 : *last + 1;; ++i) {
+        p.cache.put("left", i);
+        p.cache.put("ballast " + std::to_string(i % 10), i);
+        p.cache.put("right", i);
+        if (!p.cache.flush() || ::write(told, &i, sizeof i) != sizeof i) ::_exit(1);
+    }
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("killed again and again at any moment", "", cache::snapshot_file<codec>, cache::append_log<codec>) {
+    scratch dir;
+    splitmix64 random{1};
+    std::uint64_t reported = 0;
+    for (int life = 0; life < 25; ++life) {
+        int ends[2];
+        REQUIRE(::pipe(ends) == 0);
+        auto const child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) save_for_ever<TestType>(dir.file("found"), ends[1]);
+        ::close(ends[1]);
+        auto const lives_for = 1 + uniform(random, 40);  // saves; the kill meets it somewhere in the next one
+        for (std::uint64_t n = 0; n < lives_for; ++n)
+            REQUIRE(::read(ends[0], &reported, sizeof reported) == sizeof reported);
+        ::kill(child, SIGKILL);
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        REQUIRE(WIFSIGNALED(status));
+        while (::read(ends[0], &reported, sizeof reported) == sizeof reported) {
+        }
+        ::close(ends[0]);
+
+        process<TestType> p{dir.file("found")};
+        auto const report = p.cache.load();
+        REQUIRE(report.has_value());
+        CHECK_FALSE(report.value().notes.damage.has_value());
+        CHECK(p.cache.occupied() <= 20);
+        REQUIRE(p.cache.contains(std::string{"left"}));
+        CHECK(*p.cache.peek(std::string{"left"}) >= reported);
+        CHECK(*p.cache.peek(std::string{"left"}) == *p.cache.peek(std::string{"right"}));
+    }
+}

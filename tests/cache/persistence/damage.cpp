@@ -102,7 +102,7 @@ namespace {
 /// Puts right the checksum over the octets in [from, to), which is behind them.
 void repair(bytes& file, std::size_t from, std::size_t to) {
     wire::writer w;
-    w.u32(cache::detail::crc32c(byte_view{file}.subspan(from, to - from)));
+    w.u32(cache::crc32c(byte_view{file}.subspan(from, to - from)));
     std::copy(w.view().begin(), w.view().end(), file.begin() + static_cast<std::ptrdiff_t>(to));
 }
 }  // namespace

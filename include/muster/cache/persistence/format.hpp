@@ -21,8 +21,7 @@
 #include <optional>
 #include <utility>
 
-#include <boost/crc.hpp>
-
+#include <muster/cache/persistence/checksum.hpp>
 #include <muster/cache/persistence/codec.hpp>
 #include <muster/cache/persistence/errc.hpp>
 #include <muster/core/result.hpp>
@@ -57,11 +56,6 @@ inline constexpr std::size_t file_header_size = 18;
 inline constexpr std::size_t batch_head_size = 28;
 inline constexpr std::size_t checksum_size = 4;
 
-[[nodiscard]] inline std::uint32_t crc32c(byte_view octets) {
-    boost::crc_optimal<32, 0x1edc6f41, 0xffff'ffff, 0xffff'ffff, true, true> crc;
-    crc.process_bytes(octets.data(), octets.size());
-    return crc.checksum();
-}
 inline void append_checksum(wire::writer& w, std::size_t from) { w.u32(crc32c(w.view().subspan(from))); }
 
 inline void write_file_header(wire::writer& w, std::uint32_t codec_id) {

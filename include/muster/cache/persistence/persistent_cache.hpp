@@ -190,6 +190,7 @@ public:
             auto copy = key;
             auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
             if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) note_put(copy, rest...);
+            if (outcome == put_outcome::replaced && Policies::touch::put) store_.use(copy);
             return outcome;
         } else {
             auto const outcome = entries_.put(std::move(key), std::move(value), rest...);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/sqlite/cache_store.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/cache/persistence/persistent_cache.hpp>
+#include <muster/core/random.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+template <std::uint32_t Id>
+using store = sqlite::cache_store<cache::plain_codec<std::string, std::uint64_t, Id>>;
+template <class Store>
+struct kept : cache::defaults {
+    using expiry = cache::uniform_expiry<timestamp>;
+    using persistence = cache::debounced<Store, manual_timers, manual_clock>;
+};
+using contents = std::vector<std::pair<std::string, std::uint64_t>>;
+
+/// A directory with a database, and the process that uses it.
+template <std::uint32_t Id = 1>
+struct machine {
+    machine() {
+        auto name = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()) != nullptr);
+        folder = name;
+    }
+    machine(machine const&) = delete;
+    machine& operator=(machine const&) = delete;
+    ~machine() {
+        cache.reset();
+        std::filesystem::remove_all(folder);
+    }
+    [[nodiscard]] std::string path() const { return (folder / "found.sqlite").string(); }
+    cache::load_report restart(std::size_t entries_max = 100) {
+        cache.reset();
+        cache.emplace(typename subject::options{.entries_max = entries_max, .expiry_settings = {1h}},
+                      typename store<Id>::options{.path = path()}, timers, clock);
+        auto report = cache->load();
+        REQUIRE(report.has_value());
+        return report.value();
+    }
+    bool put(std::string key, std::uint64_t value) {
+        return cache->put(std::move(key), value, clock.wall_now()) != cache::put_outcome::rejected;
+    }
+    [[nodiscard]] contents look() const {
+        contents all;
+        cache->for_each([&](std::string const& k, std::uint64_t v) { all.emplace_back(k, v); }, clock.wall_now());
+        return all;
+    }
+
+    using subject = cache::persistent_cache<std::string, std::uint64_t, kept<store<Id>>>;
+    std::filesystem::path folder;
+    manual_timers timers;
+    manual_clock clock;
+    std::optional<subject> cache;
+};
+
+[[nodiscard]] bytes read_all(std::string const& path) {
+    std::ifstream in{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+void write_all(std::string const& path, bytes const& octets) {
+    std::ofstream{path, std::ios::binary}.write(reinterpret_cast<char const*>(octets.data()),
+                                                static_cast<std::streamsize>(octets.size()));
+}
+
+}  // namespace
+
+static_assert(cache::persistent_store<store<1>>);
+
+TEST_CASE("entries come back from a database in the order of their use") {
+    machine<> m;
+    CHECK(m.restart().loaded == 0);
+    for (std::uint64_t i = 0; i < 60; ++i) m.put(std::to_string(i), i);
+    for (std::uint64_t i = 0; i < 60; i += 7) (void)m.cache->get(std::to_string(i), m.clock.wall_now());
+    m.put("1", 100);
+    m.cache->erase(std::string{"9"}, m.clock.wall_now());
+    auto const before = m.look();
+    REQUIRE(m.cache->flush());
+    CHECK(m.restart().loaded == 59);
+    CHECK(m.look() == before);
+    CHECK(m.restart(10).loaded == 10);
+    m.clock.advance(2h);
+    CHECK(m.restart().expired > 0);
+    CHECK(m.cache->size(m.clock.wall_now()) == 0);
+    m.cache->clear();
+}
+
+TEST_CASE("random changes, and lives that end after a save or without one") {
+    machine<> m;
+    splitmix64 random{1};
+    m.restart(7);
+    for (int step = 0; step < 2000; ++step) {
+        auto const key = std::to_string(uniform(random, 12));
+        switch (uniform(random, 8)) {
+            case 0: m.cache->erase(key, m.clock.wall_now()); break;
+            case 1:
+            case 2: (void)m.cache->get(key, m.clock.wall_now()); break;
+            case 3: {
+                if (uniform(random, 8) != 0) break;
+                REQUIRE(m.cache->flush());
+                auto const saved = m.look();
+                m.restart(7);
+                REQUIRE(m.look() == saved);
+                break;
+            }
+            case 4:
+                if (uniform(random, 20) == 0) m.cache->clear();
+                break;
+            default: m.put(key, random() >> 1);
+        }
+    }
+}
+
+TEST_CASE("nothing of a damaged database is used, and it is put aside") {
+    machine<> m;
+    m.restart();
+    for (std::uint64_t i = 0; i < 40; ++i) m.put("a rather long key " + std::to_string(i), i);
+    REQUIRE(m.cache->flush());
+    auto const saved = m.look();
+    m.cache.reset();
+    auto const whole = read_all(m.path());
+    splitmix64 random{1};
+    std::size_t damaged = 0;
+    for (int round = 0; round < 300; ++round) {
+        auto changed = whole;
+        if (round % 3 == 0) {
+            changed.resize(uniform(random, whole.size() - 1) + 1);
+        } else {
+            auto const bit = uniform(random, 8 * whole.size());
+            changed[bit / 8] = static_cast<byte>(changed[bit / 8] ^ 1u << bit % 8);
+        }
+        write_all(m.path(), changed);
+        auto const report = m.restart();
+        if (report.notes.damage) {
+            ++damaged;
+            CHECK(m.look().empty());
+            CHECK(read_all(report.notes.aside) == changed);
+            std::filesystem::remove(report.notes.aside);
+        } else {
+            auto now = m.look();  // a bit that nobody needs, or one of the order
+            auto expected = saved;
+            std::sort(now.begin(), now.end());
+            std::sort(expected.begin(), expected.end());
+            CHECK(now == expected);
+        }
+        m.put("works", 1);
+        REQUIRE(m.cache->flush());
+        m.cache.reset();
+        std::filesystem::remove(m.path());
+    }
+    CHECK(damaged > 100);
+}
+
+TEST_CASE("other programs' databases, other codecs and later versions are put aside") {
+    machine<1> m;
+    m.restart();
+    m.put("a", 1);
+    m.cache.reset();
+    {
+        auto other = sqlite::database::open(m.path());
+        REQUIRE(other);
+        REQUIRE(other.value().run("PRAGMA user_version = 9"));
+    }
+    CHECK(*m.restart().notes.damage == cache::errc::unsupported_version);
+    m.cache.reset();
+    std::filesystem::remove(m.path());
+    {
+        auto other = sqlite::database::open(m.path());
+        REQUIRE(other);
+        REQUIRE(other.value().run("CREATE TABLE song (title TEXT)"));
+    }
+    CHECK(*m.restart().notes.damage == cache::errc::damaged);
+    m.cache.reset();
+    write_all(m.path(), to_bytes(as_bytes("no database at all, but text of some length, which is not empty")));
+    CHECK(*m.restart().notes.damage == cache::errc::damaged);
+    m.cache.reset();
+    machine<2> other;
+    std::filesystem::copy_file(m.path(), other.path());
+    CHECK(*other.restart().notes.damage == cache::errc::other_codec);
+}
+
+TEST_CASE("a save that fails is made good by a later one") {
+    machine<> m;
+    m.restart();
+    m.put("a", 1);
+    REQUIRE(m.cache->flush());
+    auto blocker = sqlite::database::open(m.path());
+    REQUIRE(blocker);
+    REQUIRE(blocker.value().run("BEGIN EXCLUSIVE"));
+    m.put("b", 2);
+    m.cache->erase(std::string{"a"}, m.clock.wall_now());
+    auto const refused = m.cache->flush();
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error() == cache::errc::io_failed);
+    CHECK(m.cache->last_failure().has_value());
+    REQUIRE(blocker.value().run("ROLLBACK"));
+    m.clock.advance(1s);
+    CHECK(m.timers.fire_due(m.clock.now()));
+    CHECK_FALSE(m.cache->last_failure().has_value());
+    CHECK(m.restart().loaded == 1);
+    CHECK(m.look() == contents{{"b", 2}});
+}

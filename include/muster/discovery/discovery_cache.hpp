@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What this machine has heard of others: advertisements by their ids, with where they came from and how they are used.
+///
+/// A bounded @ref cache of entries, of which the least recently used makes room, and in which nothing is found once its
+/// advertisement has expired. With the policy `persistence` it outlives the process; with `admission` it withstands
+/// floods. Ties and jumps of the clock do no harm: the order of use is a sequence, and times only inform.
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <muster/cache/cache.hpp>
+#include <muster/cache/persistence/codec.hpp>
+#include <muster/cache/persistence/persistent_cache.hpp>
+#include <muster/core/time.hpp>
+
+namespace muster::discovery {
+
+/// How an advertisement came here.
+enum class source : std::uint8_t {
+    gossip = 1,  ///< Somebody passed it on.
+    dht,         ///< It was looked up.
+    direct,      ///< From whom it is about.
+};
+
+/// Something that is true until a certain time.
+template <class A>
+concept advertisement = requires(A const& a) {
+    { a.expires_at } -> std::convertible_to<timestamp>;
+};
+
+/// An advertisement, and what is known about it here.
+template <advertisement Advertisement>
+struct entry {
+    Advertisement advertisement;
+    timestamp added_at{};            ///< When its id was first heard of.
+    timestamp last_access{};         ///< When it was last got, or added.
+    std::uint64_t access_count = 0;  ///< How often it was got.
+    discovery::source source = discovery::source::gossip;
+
+    bool operator==(entry const&) const requires std::equality_comparable<Advertisement>
+    = default;
+};
+
+namespace detail {
+struct expiry_of_entry {
+    template <class Entry>
+    [[nodiscard]] timestamp operator()(Entry const& e) const noexcept {
+        return e.advertisement.expires_at;
+    }
+};
+}  // namespace detail
+
+/// The policies of a discovery cache. Derive, and override any but the expiry.
+struct cache_defaults : cache::defaults {
+    using expiry = cache::value_expiry<timestamp, detail::expiry_of_entry>;
+    using stats = cache::counters;
+};
+
+/// Writes entries, and reads them back, given how an advertisement is: @p Codec has `id`, `write(writer, a)` and
+/// `read(reader)`. Times that lie in the future are brought back to now.
+template <advertisement Advertisement, class Codec>
+struct entry_codec {
+    using key_type = std::string;
+    using value_type = entry<Advertisement>;
+    static constexpr std::uint32_t id = Codec::id;
+
+    void write_key(wire::writer& w, std::string const& k) const { w.sized(k); }
+    [[nodiscard]] std::string read_key(wire::reader& r) const { return r.sized_text(r.remaining()); }
+    void write_value(wire::writer& w, value_type const& e) const {
+        w.i64(to_unix_millis(e.added_at)).i64(to_unix_millis(e.last_access)).u64(e.access_count);
+        w.u8(static_cast<std::uint8_t>(e.source));
+        Codec{}.write(w, e.advertisement);
+    }
+    [[nodiscard]] value_type read_value(wire::reader& r, timestamp now) const {
+        auto const added = std::min(from_unix_millis(r.i64()), now);
+        auto const used = std::min(from_unix_millis(r.i64()), now);
+        auto const count = r.u64();
+        auto const from = r.enumerator(source::gossip, source::direct);
+        return {Codec{}.read(r), added, used, count, from};
+    }
+};
+
+/// What a discovery cache holds, in figures.
+struct cache_stats {
+    std::size_t size = 0;             ///< Entries that have not expired.
+    std::optional<timestamp> oldest;  ///< The earliest time at which one of them was added.
+    std::optional<timestamp> newest;  ///< The latest.
+    bool operator==(cache_stats const&) const = default;
+};
+
+/// Advertisements by id.
+///
+/// Every call takes the wall time; when that goes backwards it counts as standing still. O(1) but where said otherwise.
+/// Not thread-safe.
+template <advertisement Advertisement, class Policies = cache_defaults>
+class discovery_cache {
+    static constexpr bool persists = !std::same_as<typename Policies::persistence, cache::no_persistence>;
+    // Named lazily: a persistent cache does not exist for policies without persistence.
+    template <bool Persists, class P>
+    struct choice {
+        using type = cache::cache<std::string, discovery::entry<Advertisement>, P>;
+    };
+    template <class P>
+    struct choice<true, P> {
+        using type = cache::persistent_cache<std::string, discovery::entry<Advertisement>, P>;
+    };
+
+public:
+    using entry_type = discovery::entry<Advertisement>;
+    using entries_type = typename choice<persists, Policies>::type;
+
+    /// @param o     bounds and policies with state; a hundred entries are usual.
+    /// @param rest  of a persistent cache: where it is kept, timers, clock.
+    template <class... Rest>
+    explicit discovery_cache(typename entries_type::options o, Rest&&... rest)
+        : entries_(std::move(o), std::forward<Rest>(rest)...) {}
+
+    /// The entry under @p id, which is used by that; nullptr when there is none or its advertisement has expired. Valid
+    /// until the next call.
+    [[nodiscard]] entry_type const* get(std::string const& id, timestamp now) {
+        auto* const found = entries_.get(id, now);
+        if (found == nullptr) return nullptr;
+        found->last_access = std::max(found->last_access, now);
+        ++found->access_count;
+        return found;
+    }
+    /// The same, without counting as a use.
+    [[nodiscard]] entry_type const* peek(std::string const& id, timestamp now) const { return entries_.peek(id, now); }
+
+    /// Keeps @p e under @p id, in place of what was there. An advertisement that has expired is rejected.
+    cache::put_outcome set(std::string id, entry_type e, timestamp now) {
+        return entries_.put(std::move(id), std::move(e), now);
+    }
+    /// Keeps an advertisement as it arrives. What was known under the same id, when it was added and how often it was
+    /// used, is kept.
+    cache::put_outcome set(std::string id, Advertisement a, source from, timestamp now) {
+        entry_type e{std::move(a), now, now, 0, from};
+        if (auto const* const known = entries_.peek(id, now)) {
+            e.added_at = known->added_at;
+            e.last_access = known->last_access;
+            e.access_count = known->access_count;
+        }
+        return set(std::move(id), std::move(e), now);
+    }
+    /// Removes what is under @p id; false when nothing was.
+    bool erase(std::string const& id, timestamp now) { return entries_.erase(id, now); }
+    /// Removes everything, also where it is kept.
+    void clear() { entries_.clear(); }
+
+    /// Entries that have not expired; the others are removed. O(1) for each of those.
+    [[nodiscard]] std::size_t size(timestamp now) { return entries_.size(now); }
+    /// A copy of all, the least recently used first. O(n).
+    [[nodiscard]] std::vector<std::pair<std::string, entry_type>> entries(timestamp now) const {
+        std::vector<std::pair<std::string, entry_type>> all;
+        entries_.for_each([&](std::string const& id, entry_type const& e) { all.emplace_back(id, e); }, now);
+        return all;
+    }
+    /// O(n).
+    [[nodiscard]] cache_stats stats(timestamp now) const {
+        cache_stats s;
+        entries_.for_each(
+            [&](std::string const&, entry_type const& e) {
+                ++s.size;
+                if (!s.oldest || e.added_at < *s.oldest) s.oldest = e.added_at;
+                if (!s.newest || e.added_at > *s.newest) s.newest = e.added_at;
+            },
+            now);
+        return s;
+    }
+
+    /// The cache underneath, for what only it can do: `load`, `flush` and `wake` of a persistent one, counters.
+    [[nodiscard]] entries_type& underlying() noexcept { return entries_; }
+
+private:
+    entries_type entries_;
+};
+
+}  // namespace muster::discovery

@@ -19,6 +19,7 @@
 #include <muster/core/random.hpp>
 #include <muster/core/time.hpp>
 
+#include <cache/parts.hpp>
 #include <cache/peers.hpp>
 #include <support/areas.hpp>
 
@@ -44,9 +45,9 @@ struct with : cache::seen_defaults<instant> {
     using ids = Ids;
 };
 template <class Ids>
-class ours {
+class our_seen_cache {
 public:
-    explicit ours(std::size_t n) : seen_{{.ids_max = n, .time_to_live = time_to_live}} {}
+    explicit our_seen_cache(std::size_t n) : seen_{{.ids_max = n, .time_to_live = time_to_live}} {}
     bool record(id32 const& id, instant now) { return seen_.record(id, now); }
 
 private:
@@ -136,9 +137,7 @@ void add_subject(std::size_t n, std::string_view name, std::shared_ptr<std::vect
                      }
                      at += batch;
                  }
-                 using benchmark::Counter;
-                 state.counters["ns"] =
-                     Counter(static_cast<double>(batch) * 1e-9, Counter::kIsIterationInvariantRate | Counter::kInvert);
+                 report_ns(state, batch);
                  state.counters["heap_octets"] =
                      static_cast<double>(after.uordblks + after.hblkhd - before.uordblks - before.hblkhd) /
                      static_cast<double>(n);
@@ -152,9 +151,9 @@ void add_subject(std::size_t n, std::string_view name, std::shared_ptr<std::vect
 void register_seen_cache() {
     for (std::size_t const n : {10'000u, 100'000u, 1'000'000u}) {
         auto const stream = std::make_shared<std::vector<id32> const>(arrivals(n));
-        add_subject<ours<cache::hash64>>(n, "muster", stream);
-        add_subject<ours<cache::hash128>>(n, "muster_hash128", stream);
-        add_subject<ours<cache::exact32>>(n, "muster_exact32", stream);
+        add_subject<our_seen_cache<cache::hash64>>(n, "muster", stream);
+        add_subject<our_seen_cache<cache::hash128>>(n, "muster_hash128", stream);
+        add_subject<our_seen_cache<cache::exact32>>(n, "muster_exact32", stream);
         add_subject<multi_index_seen>(n, "boost_multi_index", stream);
         add_subject<map_list_seen>(n, "std_map_list", stream);
     }

@@ -5,22 +5,32 @@
 /// What can be measured, and how a case is named.
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include <muster/core/error.hpp>
+#include <support/report.hpp>
 
 namespace muster::bench {
 
+/// What the command line says beside the area.
+struct settings {
+    std::vector<std::string> traces;  ///< Files with requests of the user's own.
+};
+
 /// Each registers the cases of one area with Google Benchmark. @{
-void register_cache();
-void register_seen_cache();  ///< Part of the area `cache`.
+void register_cache(settings const&);
 void register_musig2();
 void register_net();
 void register_signing();
 /// @}
+
+/// What the area `cache` computes without Google Benchmark, and what follows from the figures that it measured.
+[[nodiscard]] std::vector<row> conclude_cache(settings const&, std::vector<row> const& measured);
 
 /// How often a case is measured; the median counts. Odd, so that it is one of the measurements.
 inline constexpr int repetitions = 7;
@@ -32,6 +42,13 @@ benchmark::internal::Benchmark* add_case(std::string_view name, std::size_t n, s
         ->Repetitions(repetitions)
         ->MinTime(0.02)
         ->Unit(benchmark::kMicrosecond);
+}
+
+/// Reports the time of a call as `ns`, when each iteration makes @p calls.
+inline void report_ns(benchmark::State& state, std::size_t calls) {
+    using benchmark::Counter;
+    state.counters["ns"] =
+        Counter(static_cast<double>(calls) * 1e-9, Counter::kIsIterationInvariantRate | Counter::kInvert);
 }
 
 }  // namespace muster::bench

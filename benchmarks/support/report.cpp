@@ -3,10 +3,13 @@
 #include <support/report.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -19,10 +22,16 @@ constexpr std::string_view call_metric = "ns";  // of one call, where many are m
 
 [[nodiscard]] std::string unit_of(std::string_view metric) {
     if (metric.ends_with("_us")) return "us";
+    if (metric == call_metric || metric.ends_with("_ns")) return "ns";
+    if (metric.ends_with("_s") && !metric.ends_with("_per_s")) return "s";
+    if (metric.ends_with("percent")) return "%";
+    if (metric.ends_with("lines")) return "lines";
+    if (metric.starts_with("times_") || metric.ends_with("_per_op")) return "1";
+    if (metric.ends_with("ratio") || metric.find("ratio_to_") != metric.npos) return "1";
     if (metric.ends_with("octets")) return "octets";
     if (metric.ends_with("mb_per_s")) return "MB/s";
     if (metric.ends_with("_per_s")) return "1/s";
-    return std::string{metric};  // messages, octets: counted in themselves
+    return std::string{metric};  // messages: counted in themselves
 }
 
 /// Takes `area/operation/n/subject` apart.
@@ -38,6 +47,24 @@ constexpr std::string_view call_metric = "ns";  // of one call, where many are m
 
 }  // namespace
 
+row figure(std::string name, std::size_t n, std::string_view subject, std::string_view metric, double value) {
+    return {std::move(name), n, std::string{subject}, std::string{metric}, unit_of(metric), value};
+}
+
+double value_of(std::vector<row> const& rows, std::string_view name, std::size_t n, std::string_view subject,
+                std::string_view metric) {
+    auto const found = std::find_if(rows.begin(), rows.end(), [&](row const& r) {
+        return r.name == name && r.n == n && r.subject == subject && r.metric == metric;
+    });
+    return found == rows.end() ? std::numeric_limits<double>::quiet_NaN() : found->value;
+}
+
+double median(std::vector<double> values) {
+    auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+}
+
 void collector::ReportRuns(std::vector<Run> const& runs) {
     for (auto const& run : runs) {
         if (run.error_occurred) {
@@ -46,15 +73,12 @@ void collector::ReportRuns(std::vector<Run> const& runs) {
         }
         if (run.run_type != Run::RT_Aggregate || run.aggregate_name != "median") continue;
         auto const add = [&, base = named(run.run_name.function_name)](std::string_view metric, double value) {
-            auto r = base;
+            std::string_view subject = base.subject;
             if (auto const slash = metric.find('/'); slash != metric.npos) {
-                r.subject = metric.substr(0, slash);
+                subject = metric.substr(0, slash);
                 metric.remove_prefix(slash + 1);
             }
-            r.metric = metric;
-            r.unit = unit_of(metric);
-            r.value = value;
-            rows_.push_back(std::move(r));
+            rows_.push_back(figure(base.name, base.n, subject, metric, value));
         };
         bool const timed =
             run.counters.count(std::string{cpu_metric}) + run.counters.count(std::string{call_metric}) != 0;
@@ -81,17 +105,17 @@ std::vector<row> with_ratios(std::vector<row> rows) {
 }
 
 void print_table(std::ostream& out, std::vector<row> const& rows) {
-    out << std::left << std::setw(28) << "case" << std::right << std::setw(9) << "n"
-        << "  " << std::left << std::setw(22) << "subject" << std::setw(30) << "metric" << std::right << std::setw(14)
+    out << std::left << std::setw(38) << "case" << std::right << std::setw(9) << "n"
+        << "  " << std::left << std::setw(26) << "subject" << std::setw(32) << "metric" << std::right << std::setw(14)
         << "value"
         << "  unit\n";
     std::string_view previous;
     for (auto const& r : rows) {
         if (!previous.empty() && previous != r.name) out << '\n';
         previous = r.name;
-        out << std::left << std::setw(28) << r.name << std::right << std::setw(9) << r.n << "  " << std::left
-            << std::setw(22) << r.subject << std::setw(30) << r.metric << std::right << std::setw(14) << std::fixed
-            << std::setprecision(2) << r.value << "  " << r.unit << '\n';
+        out << std::left << std::setw(38) << r.name << std::right << std::setw(9) << r.n << "  " << std::left
+            << std::setw(26) << r.subject << std::setw(32) << r.metric << std::right << std::setw(14) << std::fixed
+            << std::setprecision(std::abs(r.value) < 10 ? 4 : 2) << r.value << "  " << r.unit << '\n';
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -16,12 +17,23 @@ namespace muster::bench {
 /// One figure.
 struct row {
     std::string name;     ///< `case` in JSON: area and operation, as in `musig2/key_agg`.
-    std::size_t n = 0;    ///< Signers, or peers.
+    std::size_t n = 0;    ///< Signers, peers, entries: what the case says.
     std::string subject;  ///< `muster`, or the named thing it is compared with.
     std::string metric;   ///< What was measured, e.g. `cpu_us`.
     std::string unit;     ///< Of the value.
     double value = 0;
 };
+
+/// A row whose unit follows from the metric.
+[[nodiscard]] row figure(std::string name, std::size_t n, std::string_view subject, std::string_view metric,
+                         double value);
+
+/// The value of that row; NaN without one, which then shows in whatever is computed from it.
+[[nodiscard]] double value_of(std::vector<row> const& rows, std::string_view name, std::size_t n,
+                              std::string_view subject, std::string_view metric);
+
+/// The middle one of an odd number of @p values; expects some.
+[[nodiscard]] double median(std::vector<double> values);
 
 /// Keeps the median of each case's repetitions: its CPU time as `cpu_us`, unless the case has a counter of that
 /// name, and every counter as a metric of its own. A counter `subject/metric` belongs to another subject, for what
@@ -40,7 +52,7 @@ private:
     bool failed_ = false;
 };
 
-/// @p rows with one more for each CPU time of muster beside one of another subject: `ratio_to_<subject>`.
+/// @p rows with one more for each time of muster beside one of another subject: `ratio_to_<subject>`.
 [[nodiscard]] std::vector<row> with_ratios(std::vector<row> rows);
 
 /// One line per figure, for people.

@@ -5,6 +5,7 @@
 #include <muster/cache/cache.hpp>
 #include <muster/cache/eviction/clock.hpp>
 #include <muster/cache/eviction/s3_fifo.hpp>
+#include <muster/cache/storage/set_associative.hpp>
 
 #include <set>
 #include <vector>
@@ -149,4 +150,22 @@ TEST_CASE("the widest clock goes through its entries once, and lets go of them")
     std::size_t shown = 0;
     c.for_each([&](std::uint64_t, std::vector<int> const&) { ++shown; });
     CHECK(shown == 1);
+}
+
+TEST_CASE("in a set, what was hit often and is not any more goes as well") {
+    struct sets : cache::defaults {
+        using storage = cache::set_associative<16>;
+        using eviction = cache::clock<2>;
+    };
+    cache::cache<int, int, sets> c{{.entries_max = 16}};
+    for (int i = 0; i < 16; ++i) c.put(i, i);
+    for (int round = 0; round < 5; ++round) {
+        for (int i = 0; i < 16; ++i) (void)c.get(i);
+    }
+    for (int i = 100; i < 150; ++i) {
+        c.put(i, i);
+        (void)c.get(0);
+    }
+    CHECK(c.contains(0));
+    for (int i = 1; i < 16; ++i) CHECK_FALSE(c.contains(i));
 }

@@ -35,9 +35,11 @@ concept eviction_policy = eviction_order<E> && std::constructible_from<E, std::s
     e.on_hit(s);
 };
 
-/// An eviction policy that can also choose among the places of one set, all of them in use.
+/// An eviction policy that can also choose among the places of one set, all of them in use. It is told of insertions
+/// there by a call of their own.
 template <class E>
 concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s) {
+    e.on_insert_among(s);
     { e.victim_among(s, s) } -> std::same_as<slot_number>;
 };
 

@@ -67,11 +67,28 @@ template <class K>
     std::memcpy(&word, at, 8);
     return word;
 }
+[[nodiscard]] inline std::uint64_t load32(char const* at) noexcept {
+    std::uint32_t word;
+    std::memcpy(&word, at, 4);
+    return word;
+}
 /// 0 to 8 octets.
 [[nodiscard]] inline std::uint64_t load_rest(char const* at, std::size_t size) noexcept {
     std::uint64_t word = 0;
     std::memcpy(&word, at, size);
     return word;
+}
+/// All of 0 to 16 octets, in two words; of one size, different octets give different words.
+struct two_words {
+    std::uint64_t first;
+    std::uint64_t second;
+};
+[[nodiscard]] inline two_words load_short(char const* at, std::size_t size) noexcept {
+    if (size >= 8) return {load64(at), load64(at + size - 8)};
+    if (size >= 4) return {load32(at), load32(at + size - 4)};
+    if (size == 0) return {0, 0};
+    auto const octet = [&](std::size_t i) { return static_cast<std::uint64_t>(static_cast<unsigned char>(at[i])); };
+    return {octet(0) << 16 | octet(size / 2) << 8 | octet(size - 1), 0};
 }
 /// A permutation that leaves no pattern: the finaliser of SplitMix64.
 [[nodiscard]] constexpr std::uint64_t scramble(std::uint64_t z) noexcept {
@@ -119,17 +136,21 @@ private:
     [[nodiscard]] std::uint64_t of_word(std::uint64_t word) const noexcept {
         return finish(detail::fold(word ^ k_.words[0], k_.words[1]), sizeof word);
     }
+    // Loads overlap rather than stop at the end: a copy of a length that is not known costs more than the hash.
     [[nodiscard]] std::uint64_t of(std::string_view in) const noexcept {
         auto const* p = in.data();
-        auto left = in.size();
+        auto const size = in.size();
         auto state = k_.words[2];
-        for (; left > 16; p += 16, left -= 16) {
+        if (size <= 16) {
+            auto const [a, b] = detail::load_short(p, size);
+            return finish(detail::fold(a ^ k_.words[0] ^ state, b ^ k_.words[1]), size);
+        }
+        auto const* const last = p + size - 16;
+        for (; p < last; p += 16) {
             state = detail::fold(detail::load64(p) ^ k_.words[0] ^ state, detail::load64(p + 8) ^ k_.words[1]);
         }
-        auto const first = left < 8 ? left : 8;
-        auto const a = detail::load_rest(p, first);
-        auto const b = detail::load_rest(p + first, left - first);
-        return finish(detail::fold(a ^ k_.words[0] ^ state, b ^ k_.words[1]), in.size());
+        return finish(detail::fold(detail::load64(last) ^ k_.words[0] ^ state, detail::load64(last + 8) ^ k_.words[1]),
+                      size);
     }
     [[nodiscard]] std::uint64_t finish(std::uint64_t state, std::size_t size) const noexcept {
         return detail::fold(state ^ k_.words[3], k_.words[2] + size);

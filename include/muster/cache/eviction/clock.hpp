@@ -27,6 +27,9 @@ public:
     explicit clock(std::size_t slots) : state_{slots} {}
 
     void on_insert(slot_number s, std::uint64_t) noexcept { state_[s] = occupied; }
+    /// Within a set a newcomer begins with a count, where there are more than one: otherwise it would be the only one
+    /// without, so the next victim again, and the others would never grow old.
+    void on_insert_among(slot_number s) noexcept { state_[s] = Bits == 1 ? occupied : occupied + 1; }
     void on_hit(slot_number s) noexcept {
         if (state_[s] < occupied + most) ++state_[s];
     }

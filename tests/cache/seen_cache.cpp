@@ -197,6 +197,16 @@ TEST_CASE("many are asked for at once, the answers are the same") {
         },
         tick{1});
     CHECK(asked == 500);
+    for (std::uint64_t i = 1; i < 500; i += 3) s.record("topic", ids[i], 1);
+    std::size_t known_there = 0;
+    s.contains_many(
+        "topic", std::span<id32 const>{ids},
+        [&](std::size_t i, bool known) {
+            CHECK(known == (i % 3 == 1));
+            known_there += known ? 1u : 0u;
+        },
+        tick{1});
+    CHECK(known_there == 167);
 }
 
 TEST_CASE("text and numbers are ids too, and time may be an instant") {

@@ -86,17 +86,12 @@ public:
     /// ahead.
     template <class Id, class F>
     void contains_many(std::span<Id const> asked, F f, time now) {
-        (void)tell_time(now);
-        constexpr std::size_t stride = 16;
-        typename store::key_type keys[stride];
-        for (std::size_t begin = 0; begin < asked.size(); begin += stride) {
-            auto const part = asked.subspan(begin, asked.size() - begin < stride ? asked.size() - begin : stride);
-            for (std::size_t i = 0; i < part.size(); ++i) {
-                keys[i] = ids_.key(part[i], 0);
-                index_.prefetch(ids_.hash(keys[i]));
-            }
-            for (std::size_t i = 0; i < part.size(); ++i) f(begin + i, find(keys[i]) != no_slot);
-        }
+        find_many(asked, 0, f, now);
+    }
+    /// @copydoc contains_many
+    template <class Topic, class Id, class F>
+    void contains_many(Topic const& topic, std::span<Id const> asked, F f, time now) {
+        find_many(asked, scope(topic), f, now);
     }
 
     /// Takes a recording back, when the message turned out not to be valid: another one of that id may be. False when
@@ -137,6 +132,20 @@ private:
 
     [[nodiscard]] slot_number find(key_type const& key) const {
         return index_.find(ids_.hash(key), [&](slot_number s) { return ids_.holds(s, key); });
+    }
+    template <class Id, class F>
+    void find_many(std::span<Id const> asked, std::uint64_t topic, F& f, time now) {
+        (void)tell_time(now);
+        constexpr std::size_t stride = 16;
+        typename store::key_type keys[stride];
+        for (std::size_t begin = 0; begin < asked.size(); begin += stride) {
+            auto const part = asked.subspan(begin, asked.size() - begin < stride ? asked.size() - begin : stride);
+            for (std::size_t i = 0; i < part.size(); ++i) {
+                keys[i] = ids_.key(part[i], topic);
+                index_.prefetch(ids_.hash(keys[i]));
+            }
+            for (std::size_t i = 0; i < part.size(); ++i) f(begin + i, find(keys[i]) != no_slot);
+        }
     }
     bool record_key(key_type const& key, time now) {
         auto const t = tell_time(now);

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+
+// The least that each policy must be, put to work; and near misses that are refused.
+
+#include <muster/cache/cache.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/cache/eviction/clock.hpp>
+#include <muster/cache/persistence/persistent_cache.hpp>
+#include <muster/cache/storage/set_associative.hpp>
+
+#include <cache/combinations.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace muster::test;
+using cache::no_slot;
+using cache::slot_number;
+
+namespace {
+
+/// Entries in a row, found by looking at all of them.
+struct row_of_entries {
+    static constexpr bool global = true;
+    template <class Key, class Value>
+    class store {
+    public:
+        explicit store(std::size_t capacity) : entries_(capacity) {}
+        std::size_t capacity() const { return entries_.size(); }
+        std::size_t slots() const { return entries_.size(); }
+        template <class K, class Equal>
+        slot_number find(std::uint64_t, K const& key, Equal const& equal) const {
+            for (slot_number s = 0; s < entries_.size(); ++s) {
+                if (entries_[s] && equal(entries_[s]->first, key)) return s;
+            }
+            return no_slot;
+        }
+        void prefetch(std::uint64_t) const {}
+        void prefetch_entry(std::uint64_t) const {}
+        slot_number insert(std::uint64_t, Key&& key, Value&& value) {
+            slot_number s = 0;
+            while (entries_[s]) ++s;
+            entries_[s].emplace(std::move(key), std::move(value));
+            return s;
+        }
+        void erase(std::uint64_t, slot_number s) { entries_[s].reset(); }
+        Key const& key(slot_number s) const { return entries_[s]->first; }
+        Value& value(slot_number s) { return entries_[s]->second; }
+        Value const& value(slot_number s) const { return entries_[s]->second; }
+
+    private:
+        std::vector<std::optional<std::pair<Key, Value>>> entries_;
+    };
+};
+struct no_row {
+    static constexpr bool global = true;
+    template <class Key, class Value>
+    struct store {
+        explicit store(std::size_t) {}
+    };
+};
+static_assert(cache::storage_policy<row_of_entries, std::string, std::unique_ptr<int>>);
+static_assert(!cache::storage_policy<no_row, int, int>);
+
+/// All entries expire at the same time.
+template <class Time>
+struct doomsday {
+    using time = Time;
+    struct settings {
+        Time end = {};
+    };
+    doomsday(std::size_t slots, settings s) : end{s.end}, held(slots) {}
+    Time deadline_after(Time) const { return end; }
+    void schedule(slot_number s, Time) { held[s] = true; }
+    void cancel(slot_number s) { held[s] = false; }
+    void on_hit(slot_number, Time) {}
+    slot_number earliest() const {
+        for (slot_number s = 0; s < held.size(); ++s) {
+            if (held[s]) return s;
+        }
+        return no_slot;
+    }
+    Time deadline(slot_number) const { return end; }
+    Time end;
+    std::vector<bool> held;
+};
+static_assert(cache::expiry_policy<doomsday<long>>);
+static_assert(!cache::expiry_policy<cache::no_expiry>);
+
+struct text_length {
+    std::uint64_t operator()(std::string const& key, int) const { return key.size(); }
+};
+static_assert(cache::weigher<text_length, std::string, int>);
+static_assert(!cache::weigher<text_length, int, int>);
+static_assert(cache::weigher<cache::byte_weight<text_length>, std::string, int>);
+
+struct hears_nothing {};
+static_assert(!cache::removal_listener<hears_nothing, int, int>);
+
+struct by_length {
+    std::uint64_t operator()(std::string const& text) const { return text.size() * 0x9e37'79b9'7f4a'7c15u; }
+};
+struct returns_int {
+    int operator()(std::string const&) const { return 0; }
+};
+static_assert(cache::hasher<by_length, std::string>);
+static_assert(!cache::hasher<returns_int, std::string>);
+
+/// Keeps changes nowhere.
+struct forgetful_store {
+    using codec = cache::plain_codec<std::string, std::uint64_t>;
+    static constexpr bool keeps_changes = false;
+    struct options {};
+    explicit forgetful_store(options) {}
+    template <class Apply>
+    result<cache::load_notes> load(timestamp, Apply) {
+        return cache::load_notes{};
+    }
+    template <class Entries>
+    result<void> save(Entries const&, timestamp) {
+        return ok();
+    }
+};
+struct eager_store : forgetful_store {
+    using forgetful_store::forgetful_store;
+    static constexpr bool keeps_changes = true;  // and yet has nothing to be told of them by
+};
+static_assert(cache::persistent_store<forgetful_store>);
+static_assert(!cache::persistent_store<eager_store>);
+static_assert(!cache::codec<int>);
+
+}  // namespace
+
+TEST_CASE("storage of the user's own, beside the oracle") {
+    duel_combinations<row_of_entries, cache::always>(types<cache::lru, cache::sieve>{}, types<cache::touch_on_get>{},
+                                                     types<number_weight>{});
+}
+
+TEST_CASE("expiry, weight and hash of the user's own") {
+    struct mine : cache::defaults {
+        using storage = row_of_entries;
+        using expiry = doomsday<long>;
+        using weight = text_length;
+        using hash = by_length;
+    };
+    cache::cache<std::string, int, mine> c{{.entries_max = 10, .weight_max = 6, .expiry_settings = {100}}};
+    for (auto const* key : {"a", "bb", "ccc", "dddd"}) c.put(key, 1, 0L);
+    CHECK(c.weight() == 4);
+    CHECK(c.contains("dddd", 99L));
+    CHECK(c.size(100L) == 0);
+    CHECK(c.put("x", 1, 100L) == cache::put_outcome::rejected);
+}
+
+TEST_CASE("a store of the user's own") {
+    struct mine : cache::defaults {
+        using persistence = cache::debounced<forgetful_store, no_timers, manual_clock>;
+    };
+    no_timers timers;
+    manual_clock clock;
+    cache::persistent_cache<std::string, std::uint64_t, mine> c{{.entries_max = 10}, {}, timers, clock};
+    CHECK(c.load().value().loaded == 0);
+    c.put("a", 1);
+    CHECK(c.flush());
+}

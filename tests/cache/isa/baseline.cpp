@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+#include "use.hpp"
+
+bool use_as_baseline(caches& c, std::uint64_t begin) { return use(c, begin); }

@@ -44,7 +44,7 @@ struct first_seen {
         template <class F>
         void expire(Time now, F drop) {
             while (run_count_ != 0 && saturating_after(runs_[first_run_].latest, time_to_live_) <= now) {
-                auto const next = first_run_ + 1 < runs_.size() ? first_run_ + 1 : 0;
+                auto const next = run_place(1);
                 auto const end = --run_count_ == 0 ? head_ : runs_[next].first;
                 first_run_ = next;
                 while (tail_ != end) pop(drop);
@@ -78,15 +78,21 @@ struct first_seen {
             Time latest;
         };
 
+        // Where the run @p i after the first is, for i up to the size of the ring. No division: it is asked for each
+        // id.
+        [[nodiscard]] std::size_t run_place(std::size_t i) const noexcept {
+            auto const at = first_run_ + i;
+            return at < runs_.size() ? at : at - runs_.size();
+        }
         void begin_run(Time now) {
             if (run_count_ != 0) {
-                auto& last = runs_[(first_run_ + run_count_ - 1) % runs_.size()];
+                auto& last = runs_[run_place(run_count_ - 1)];
                 if (now == last.latest || now - last.began < grain_ || run_count_ == runs_.size()) {
                     last.latest = now;
                     return;
                 }
             }
-            runs_[(first_run_ + run_count_++) % runs_.size()] = {head_, now, now};
+            runs_[run_place(run_count_++)] = {head_, now, now};
         }
         template <class F>
         void pop(F& drop) {
@@ -94,8 +100,8 @@ struct first_seen {
             tail_slot_ = s + 1 < capacity_ ? s + 1 : 0;
             ++tail_;
             // A run that has lost all its ids would only be in the way.
-            while (run_count_ > 1 && runs_[(first_run_ + 1) % runs_.size()].first <= tail_) {
-                first_run_ = first_run_ + 1 < runs_.size() ? first_run_ + 1 : 0;
+            while (run_count_ > 1 && runs_[run_place(1)].first <= tail_) {
+                first_run_ = run_place(1);
                 --run_count_;
             }
             if ((used_[s / 64] >> (s % 64) & 1) == 0) return;

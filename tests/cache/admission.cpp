@@ -160,3 +160,51 @@ TEST_CASE("an admission of the user's own") {
     CHECK(*c.get(4) == 4);
     CHECK(c.size() == 2);
 }
+
+TEST_CASE("a flood of heavy entries does not push out what is asked for either") {
+    struct weighed : cache::defaults {
+        using admission = cache::demand;
+        struct weight {
+            std::uint64_t operator()(int, int v) const { return static_cast<std::uint64_t>(v); }
+        };
+    };
+    cache::cache<int, int, weighed> c{{.entries_max = 1000, .weight_max = 1000}};
+    for (int i = 0; i < 90; ++i) {
+        (void)c.get(i);
+        c.put(i, 10);
+    }
+    for (int i = 1000; i < 1100; ++i) CHECK(c.put(i, 200) == outcome::rejected);
+    for (int i = 2000; i < 2100; ++i) CHECK(c.put(i, 100) == outcome::inserted);
+    for (int i = 0; i < 90; ++i) CHECK(c.contains(i));
+    CHECK(c.put(2099, 101) == outcome::rejected);
+    CHECK(*c.peek(2099) == 100);
+    (void)c.get(3000);
+    CHECK(c.put(3000, 200) == outcome::inserted);  // asked for
+}
+
+TEST_CASE("replacing is no way out of probation, even where it counts as a use") {
+    struct both : cache::defaults {
+        using admission = cache::demand;
+        using touch = cache::touch_on_both;
+    };
+    cache::cache<int, int, both> c{{.entries_max = 20}};
+    for (int i = 0; i < 18; ++i) {
+        (void)c.get(i);
+        c.put(i, 0);
+    }
+    for (int i = 100; i < 150; ++i) {
+        c.put(i, 0);
+        c.put(i, 1);
+    }
+    for (int i = 0; i < 18; ++i) CHECK(c.contains(i));
+}
+
+TEST_CASE("sources come and go") {
+    rationed_cache c{{.entries_max = 10, .admit = {{}, 2}}};
+    for (int i = 0; i < 1000; ++i) c.put(i, {i / 2});  // each sends two, and is never heard of again
+    CHECK(c.size() == 10);
+    for (int i = 0; i < 1000; ++i) c.erase(i);
+    CHECK(c.size() == 0);
+    for (int i = 0; i < 10; ++i) c.put(i, {i});
+    CHECK(c.size() == 10);
+}

@@ -188,6 +188,49 @@ TEST_CASE("a time to live beyond the end of time lasts until then") {
     CHECK(c.contains(1));
 }
 
+TEST_CASE("entries are restored in the order of use, and expire in the order of their deadlines") {
+    struct brief : defaults {
+        using expiry = uniform_expiry<timestamp>;
+        using stats = counters;
+    };
+    auto const at = [](std::int64_t t) { return from_unix_millis(t); };
+    cache<int, int, brief> c{{.entries_max = 10, .expiry_settings = {std::chrono::milliseconds{100}}}};
+    for (int i = 0; i < 10; ++i) c.restore(i, i, at(110 + (i * 7) % 10), at(100));
+    c.restored();
+    CHECK(c.restore(3, 4, at(100), at(100)) == outcome::rejected);  // and it takes the older one with it
+    CHECK_FALSE(c.contains(3, at(100)));
+    CHECK(c.restore(3, 5, at(1'000'000), at(100)) == outcome::inserted);
+    CHECK(c.deadline_of(3) == at(200));  // not later than a new one
+    // 3 had 111; the others have each of 110 to 119 once.
+    auto const expired_by = [](int t) {
+        std::size_t n = 0;
+        for (int d = 110; d <= t; ++d) n += d == 111 ? 0u : 1u;
+        return n;
+    };
+    for (int t = 109; t < 120; ++t) CHECK(c.size(at(t)) == 10 - expired_by(t));
+}
+
+TEST_CASE("wall time that was wrong is set right") {
+    struct brief : defaults {
+        using expiry = uniform_expiry<timestamp>;
+    };
+    auto const at = [](std::int64_t t) { return from_unix_millis(t); };
+    cache<int, int, brief> c{{.entries_max = 10, .expiry_settings = {std::chrono::milliseconds{100}}}};
+    c.put(1, 1, at(1'000'000));  // somebody's clock was far ahead
+    c.put(2, 2, at(500));
+    CHECK(c.contains(2, at(550)));
+    CHECK(c.contains(1, at(550)));  // but no longer than a new one
+    CHECK(c.size(at(600)) == 0);
+    struct dated : defaults {
+        using expiry = per_entry_expiry<timestamp>;
+    };
+    cache<int, int, dated> d{{.entries_max = 10}};
+    d.put(1, 1, at(700), at(500));
+    (void)d.get(2, at(600));
+    CHECK(d.contains(1, at(600)));
+    CHECK(d.put(3, 3, at(550), at(500)) == outcome::inserted);
+}
+
 TEST_CASE("many are got at once, and it counts as getting them") {
     cache<int, int> c{{.entries_max = 100}};
     for (int i = 0; i < 100; ++i) c.put(i, -i);

@@ -60,6 +60,7 @@ struct watched : cache::defaults {
         t.touched_by_put = Touch::put;
         t.uses_reorder = lru;
         t.in_order = plain && (lru || std::is_same_v<Eviction, cache::fifo>);
+        t.may_reject = t.weighs && std::is_same_v<Admission, cache::demand>;
         t.any_may_go = !Storage::global || std::is_same_v<Admission, cache::quota<fifth>>;
         return t;
     }

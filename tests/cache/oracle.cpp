@@ -125,8 +125,15 @@ private:
         oracle_.arriving_weight = weight;
         // A heavier value than there is room for is put like a new one.
         bool const in_place = there && oracle_.weight() - before->weight + weight <= oracle_.weight_max;
+        auto const old = there ? std::optional{*before} : std::nullopt;
         if (possible && there && !in_place) oracle_.order.erase(before);
         auto const outcome = cache_->put(key, value, now_);
+        if (possible && traits_.may_reject && outcome == cache::put_outcome::rejected) {
+            CHECK(weight > oracle_.weight_max / 10);
+            CHECK(oracle_.told.back() == std::pair{cache::removal::rejected, key});
+            if (there && !in_place) oracle_.order.push_back(*old);  // it is still there
+            return;
+        }
         if (!possible) {
             CHECK(outcome == cache::put_outcome::rejected);
             CHECK(oracle_.told.back() == std::pair{cache::removal::rejected, key});

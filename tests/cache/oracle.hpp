@@ -86,6 +86,7 @@ struct traits {
     bool uses_reorder = false;  // exact LRU
     bool in_order = false;      // exact LRU or FIFO
     bool any_may_go = false;    // room is made within sets or sources
+    bool may_reject = false;    // what weighs more than a tenth
 };
 
 inline constexpr tick time_to_live = 50;

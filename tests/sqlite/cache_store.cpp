@@ -215,3 +215,23 @@ TEST_CASE("a save that fails is made good by a later one") {
     CHECK(m.restart().loaded == 1);
     CHECK(m.look() == contents{{"b", 2}});
 }
+
+TEST_CASE("what expires while nobody runs is removed, and the file is its owner's alone") {
+    machine<> m;
+    for (int life = 0; life < 5; ++life) {
+        m.restart();
+        for (std::uint64_t i = 0; i < 50; ++i) m.put(std::to_string(life) + ":" + std::to_string(i), i);
+        REQUIRE(m.cache->flush());
+        m.clock.advance(2h);
+    }
+    CHECK(m.restart().expired == 50);
+    CHECK(m.cache->is_dirty());
+    REQUIRE(m.cache->flush());
+    auto database = sqlite::database::open(m.path());
+    REQUIRE(database);
+    CHECK(database.value().number("SELECT count(*) FROM entry").value() == 0);
+    auto const mode = std::filesystem::status(m.path()).permissions();
+    CHECK(mode == (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+    REQUIRE(database.value().run("INSERT INTO entry VALUES (x'0161', x'0000000000000001', 0, 0, 9223372036854775807)"));
+    CHECK(*m.restart().notes.damage == cache::errc::damaged);
+}

@@ -65,9 +65,10 @@ enum class put_outcome : std::uint8_t {
 /// @tparam Policies    see @ref defaults.
 ///
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
-/// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still.
-/// What the hash, comparison or weight of a given key throws leaves the cache as it was; the hash of a key that is kept
-/// has returned before and must do so again.
+/// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still, but
+/// for wall time, which is taken as it is: entries with one time to live are cut to what a new one would get. What the
+/// hash, comparison or weight of a given key throws leaves the cache as it was; the hash of a key that is kept has
+/// returned before and must do so again.
 template <class Key, class Value, class Policies = defaults>
 class cache {
     using storage = typename Policies::storage;
@@ -89,6 +90,10 @@ class cache {
         o.scout();
         s.is_far();
     };
+    static constexpr bool stands_still = [] {
+        if constexpr (requires { expiry::time::clock::is_steady; }) return expiry::time::clock::is_steady;
+        return true;
+    }();
     static constexpr bool is_told_time = std::same_as<time_source, caller_time>;
 
     static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
@@ -299,14 +304,20 @@ private:
             return options_.clock.now();
         }
     }
+    // Time that goes back stands still, but for wall time: that is set right, and whoever believed a wrong time for
+    // ever would find nothing any more.
     [[nodiscard]] time later(time t) const noexcept {
-        if constexpr (expires) return t < latest_ ? latest_ : t;
+        if constexpr (expires && stands_still) return t < latest_ ? latest_ : t;
         return t;
     }
     template <class... Now>
     [[nodiscard]] time tell_time(Now... now) {
         auto const t = later(time_of(now...));
-        if (!busy_) latest_ = t;  // a refused call changes nothing
+        if (busy_) return t;  // a refused call changes nothing
+        if constexpr (!stands_still && requires { expiry_.set_back(t); }) {
+            if (t < latest_) expiry_.set_back(t);
+        }
+        latest_ = t;
         return t;
     }
     [[nodiscard]] bool is_expired([[maybe_unused]] slot_number s, [[maybe_unused]] time t) const noexcept {
@@ -370,6 +381,12 @@ private:
         auto const hash = options_.hash(std::as_const(key));
         if constexpr (judges) order_.on_arrival(std::as_const(key), std::as_const(value));
         auto const there = find_alive(hash, key, t);
+        if constexpr (weighs && requires { order_.is_wanted(there, hash); }) {
+            if (weight > options_.weight_max / 10 && !order_.is_wanted(there, hash)) {
+                report(removal::rejected, key, value);
+                return put_outcome::rejected;
+            }
+        }
         if (there != no_slot) {
             if (may_stay(there) && replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
             remove(there, hash, removal::replaced);  // heavier than there is room for, say: it is put like a new one

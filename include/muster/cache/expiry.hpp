@@ -76,6 +76,12 @@ template <class Time, class Duration>
     return at > end_of_time<Time>() - by ? end_of_time<Time>() : at + by;
 }
 
+/// Whether a use gives an entry of the expiry policy @p E a later deadline.
+template <class E>
+inline constexpr bool renewed_by_use = requires {
+    requires E::is_renewed_by_use;
+};
+
 /// What a uniform time to live is counted from.
 enum class since : std::uint8_t {
     write,  ///< The insertion or replacement.
@@ -87,6 +93,7 @@ template <class Time, since From = since::write>
 class uniform_expiry {
 public:
     using time = Time;
+    static constexpr bool is_renewed_by_use = From == since::use;
     struct settings {
         decltype(std::declval<Time>() - std::declval<Time>()) time_to_live;  ///< Positive.
     };
@@ -107,6 +114,13 @@ public:
     }
     [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
     [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+    /// The time has gone back to @p now: nothing lives longer than what is inserted then. O(n).
+    void set_back(Time now) noexcept {
+        auto const latest = deadline_after(now);
+        lists_.for_each(0, [&](slot_number s) {
+            if (latest < deadlines_[s]) deadlines_[s] = latest;
+        });
+    }
     /// After deadlines were scheduled in any order: brings them in order.
     void sort() noexcept {
         lists_.sort(0, [this](slot_number a, slot_number b) { return deadlines_[a] < deadlines_[b]; });

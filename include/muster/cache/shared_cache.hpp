@@ -129,7 +129,7 @@ public:
     void for_each(F f, Now... now) const {
         for (auto& s : shards_) {
             in(s, 0, [&](part const& p) {
-                p.for_each(f, now...);
+                p.for_each([&](Key const& key, Value const& value) { f(key, value); }, now...);
                 return 0;
             });
         }

@@ -26,10 +26,14 @@ struct clock_tag {
     using rep = typename Duration::rep;
     using period = typename Duration::period;
     using time_point = std::chrono::time_point<clock_tag, Duration>;
+    static constexpr bool is_steady = Tag::is_steady;
+};
+struct monotonic_tag {
     static constexpr bool is_steady = true;
 };
-struct monotonic_tag;
-struct unix_tag;
+struct unix_tag {
+    static constexpr bool is_steady = false;
+};
 }  // namespace detail
 
 /// A point of monotonic time; its epoch is arbitrary and private to the process.

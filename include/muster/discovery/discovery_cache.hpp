@@ -99,7 +99,8 @@ struct cache_stats {
 
 /// Advertisements by id.
 ///
-/// Every call takes the wall time; when that goes backwards it counts as standing still. O(1) but where said otherwise.
+/// Every call takes the wall time. Counts and times of access are changed in place: a snapshot keeps them, a store of
+/// changes has them as they were when the entry was set. O(1) but where said otherwise.
 /// Not thread-safe.
 template <advertisement Advertisement, class Policies = cache_defaults>
 class discovery_cache {

@@ -78,6 +78,9 @@ public:
     }
     /// @}
 
+    /// Not all was noted: the next save writes everything.
+    void rewrite_next() noexcept { must_rewrite_ = true; }
+
     /// @see cache::persistent_store
     template <class Entries>
     [[nodiscard]] result<void> save(Entries const& entries, timestamp now) {
@@ -99,6 +102,7 @@ public:
 
 private:
     static constexpr std::int64_t format_version = 1;
+    static constexpr std::int64_t last_used_max = std::int64_t{1} << 62;  // so many uses do not happen
 
     [[nodiscard]] result<std::uint64_t> file_size() {
         cache::posix_files files;
@@ -123,6 +127,7 @@ private:
 
     // Opens the file, checks that it is one of ours and whole, and reads all rows once without using any.
     [[nodiscard]] result<void> open(timestamp now) {
+        in_transaction_ = false;
         MUSTER_TRY(auto opened, database::open(options_.path));
         database_.emplace(std::move(opened));
         MUSTER_TRY(auto const checked, database_->text_of("PRAGMA quick_check(1)"));
@@ -139,6 +144,8 @@ private:
                          text("written by codec ", written_codec, ", and this is codec ", Codec::id)};
         }
         MUSTER_TRY(last_used_, database_->number("SELECT coalesce(max(used), 0) FROM entry"));
+        if (last_used_ < 0 || last_used_ > last_used_max)
+            return error{cache::errc::damaged, "an order of use that cannot be"};
         return read_rows(now, [](auto&&) {});
     }
     [[nodiscard]] result<void> create() {
@@ -187,7 +194,8 @@ private:
     // What fails is made good by the next save, which writes everything.
     template <class Change>
     void note(Change change) {
-        if (must_rewrite_ || !database_) return;
+        if (!database_) must_rewrite_ = true;
+        if (must_rewrite_) return;
         if (!begin() || !change()) give_up();
     }
     [[nodiscard]] result<void> begin() {

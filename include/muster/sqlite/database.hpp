@@ -15,6 +15,7 @@
 #include <sqlite3.h>
 
 #include <muster/cache/persistence/errc.hpp>
+#include <muster/cache/persistence/posix_files.hpp>
 #include <muster/core/bytes.hpp>
 #include <muster/core/result.hpp>
 
@@ -74,11 +75,16 @@ inline result<bool> statement::step() {
 /// A connection to one file. Move-only, not thread-safe.
 class database {
 public:
-    /// Opens the file at @p path, or creates it. Symbolic links are not followed.
+    /// Opens the file at @p path, or creates it, for its owner alone.
     [[nodiscard]] static result<database> open(std::string const& path) {
+        cache::posix_files files;
+        MUSTER_TRY(auto const exists, files.exists(path));
+        if (!exists) {
+            MUSTER_TRY(auto const created,
+                       files.open(path, cache::open_mode::create));  // SQLite would let others read it
+        }
         ::sqlite3* db = nullptr;
-        auto const code = ::sqlite3_open_v2(path.c_str(), &db,
-                                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, nullptr);
+        auto const code = ::sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
         database opened{db};
         if (code != SQLITE_OK) return detail::failure(db, code);
         ::sqlite3_extended_result_codes(db, 1);

@@ -233,3 +233,21 @@ TEMPLATE_TEST_CASE("any system call fails while saving, once or for good, and th
         }
     }
 }
+
+TEST_CASE("in the middle of a log there is no unfinished save, and at its end a half-written head is one") {
+    machine<kept<change_log>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto const whole = m.storage.at("found");
+    auto middle = whole;
+    auto const first_length = std::size_t{whole[24]} << 8 | whole[25];
+    middle[18 + 28 + first_length - 1] ^= 1;  // in the changes of the first batch
+    CHECK(load_or_keep_aside(m, middle, saved).notes.damage.has_value());
+
+    auto half = whole;
+    append(half, bytes{0, 0, 0, 0, 0, 0, 0, 50, 0});
+    append(half, bytes(4000, byte{0}));
+    auto const report = load_or_keep_aside(m, half, saved);
+    CHECK_FALSE(report.notes.damage.has_value());
+    CHECK(report.notes.torn == 4009);
+}

@@ -2,6 +2,8 @@
 
 #include <muster/cache/persistence/persistent_cache.hpp>
 
+#include <stdexcept>
+
 #include <muster/cache/eviction/clock.hpp>
 #include <muster/cache/eviction/s3_fifo.hpp>
 #include <muster/core/random.hpp>
@@ -303,7 +305,7 @@ TEST_CASE("other orders come back as far as they can") {
     survives(std::make_unique<machine<by_queues>>());
 }
 
-TEST_CASE("a listener is told, and may not write") {
+TEST_CASE("a listener is told") {
     struct told : kept<change_log> {
         struct listener {
             std::vector<std::string>* removed = nullptr;
@@ -327,4 +329,133 @@ TEST_CASE("a value that was changed in place is saved when that is said") {
     m.cache->note_change("b");
     m.restart();
     CHECK(*m.cache->get("a") == 2);
+}
+
+TEST_CASE("the time that a caller tells may lag behind the clock") {
+    struct policies : kept<change_log, cache::per_entry_expiry<instant>> {};
+    machine<policies> m;
+    m.restart();
+    auto const now = m.clock.now();
+    m.cache->put("z", 1, now + 1h, now);
+    REQUIRE(m.cache->flush());
+    m.clock.advance(5s);
+    m.cache->put("a", 1, now + 1s, now);
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    m.restart();
+    CHECK_FALSE(m.cache->contains("a", m.clock.now()));
+    CHECK(m.cache->contains("z", m.clock.now()));
+}
+
+TEMPLATE_TEST_CASE("what could not be read again is not written", "", snapshot, change_log) {
+    disk d;
+    manual_timers timers;
+    manual_clock clock;
+    {
+        cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
+            {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = fragile_files{d}}, timers, clock};
+        REQUIRE(c.load());
+        for (std::uint64_t i = 0; i < 60; ++i) c.put(std::to_string(i), i);
+        for (int round = 0; round < 100; ++round) {
+            c.put("1", 7);
+            REQUIRE(c.flush());
+            REQUIRE(d.at("found").size() <= 3000);
+        }
+        auto const before = d.at("found");
+        for (std::uint64_t i = 0; i < 300; ++i) c.put(std::to_string(i), i);
+        CHECK(c.flush().error() == cache::errc::too_large);
+        CHECK(d.at("found") == before);
+    }
+    cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
+        {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = fragile_files{d}}, timers, clock};
+    CHECK(c.load().value().loaded == 60);
+}
+
+namespace {
+struct thrower {
+    bool* armed = nullptr;
+    void operator()(cache::removal, std::string const&, std::uint64_t&) const {
+        if (*armed) throw std::runtime_error{"told"};
+    }
+};
+template <class Store>
+struct with_thrower : kept<Store> {
+    using listener = thrower;
+};
+}  // namespace
+
+TEMPLATE_TEST_CASE("a change that was interrupted by its listener is saved all the same", "", snapshot, change_log) {
+    bool armed = false;
+    machine<with_thrower<TestType>> m{{.entries_max = 2, .on_removal = {&armed}}};
+    m.restart();
+    m.cache->put("a", 1);
+    m.cache->put("b", 1);
+    REQUIRE(m.cache->flush());
+    armed = true;
+    CHECK_THROWS_AS(m.cache->put("a", 2), std::runtime_error);
+    CHECK_THROWS_AS(m.cache->put("c", 3), std::runtime_error);
+    armed = false;
+    auto const before = m.look();
+    CHECK(m.cache->is_dirty());
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    m.restart();
+    CHECK(m.look() == before);
+}
+
+TEST_CASE("loading happens once, from the start, and silently") {
+    struct heard : kept<change_log> {
+        struct listener {
+            int* calls = nullptr;
+            void operator()(cache::removal, std::string const&, std::uint64_t&) const { ++*calls; }
+        };
+    };
+    int calls = 0;
+    machine<heard> m{{.entries_max = 2, .on_removal = {&calls}}};
+    m.restart();
+    for (auto const* key : {"a", "b", "c"}) m.cache->put(key, 1);
+    m.cache->put("c", 2);
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    calls = 0;
+    m.start();
+    m.storage.fails_at = m.storage.calls;
+    CHECK_FALSE(m.cache->load().has_value());
+    m.cache->put("d", 1);
+    m.storage.fails_at.reset();
+    CHECK(m.cache->load().value().loaded == 2);
+    CHECK(m.look() == contents{{"b", 1}, {"c", 2}});
+    CHECK(calls == 0);
+    CHECK(m.cache->load().error() == cache::errc::already_loaded);
+}
+
+TEST_CASE("text of any type is looked up in a cache that keeps changes") {
+    machine<kept<change_log>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    CHECK(*m.cache->get(std::string_view{"a"}) == 1);
+    CHECK(*m.cache->get("a") == 1);
+}
+
+TEST_CASE("a log that somebody else changed is written anew") {
+    machine<kept<change_log>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    REQUIRE(m.cache->flush());
+    m.storage.at("found").clear();
+    m.cache->put("b", 1);
+    CHECK_FALSE(m.cache->flush().has_value());
+    REQUIRE(m.cache->flush());
+    m.crash(disk::luck::none);
+    CHECK(m.restart().loaded == 2);
+}
+
+TEST_CASE("nobody is woken who is gone") {
+    machine<kept<snapshot>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    REQUIRE(m.timers.armed().has_value());
+    m.cache.reset();
+    CHECK_FALSE(m.timers.armed().has_value());
+    m.timers.fire();  // as a timer may that was not stopped in time
 }

@@ -21,7 +21,8 @@
 namespace muster::cache {
 
 /// Only what is asked for enters the main part. 11 octets an entry beside the eviction's. Needs `get` to be used by
-/// local code alone, and a storage that can evict any entry. Who only enumerates gives no sign of demand; use
+/// local code alone, and a storage that can evict any entry. After a restart everything is on
+/// probation until it is asked for again. Who only enumerates gives no sign of demand; use
 /// @ref quota there.
 struct demand {
     template <class Eviction>
@@ -34,6 +35,11 @@ struct demand {
               wanted_{slots},
               share_{slots / 10 == 0 ? 1 : slots / 10} {}
 
+        /// Whether the entry at @p there, or the key of that hash if there is none, has a claim to the main part. What
+        /// has not and weighs more than a tenth of all is not admitted.
+        [[nodiscard]] bool is_wanted(slot_number there, std::uint64_t hash) const noexcept {
+            return there != no_slot ? on_probation_[there] == 0 : wanted_.contains(hash);
+        }
         /// Somebody here asked for a key that is not there.
         void on_miss(std::uint64_t hash) noexcept { wanted_.add(hash); }
 
@@ -69,7 +75,11 @@ struct demand {
         }
         /// Expects at least one entry.
         [[nodiscard]] slot_number victim() noexcept {
-            return probation_size_ >= share_ || main_size_ == 0 ? probation_.back(0) : main_.victim();
+            // When it is the weight that has to go, probation pays as long as it can.
+            bool const is_full = probation_size_ + main_size_ == on_probation_.size();
+            bool const probation_pays =
+                main_size_ == 0 || (probation_size_ != 0 && (probation_size_ >= share_ || !is_full));
+            return probation_pays ? probation_.back(0) : main_.victim();
         }
         /// Probation first.
         template <class F>

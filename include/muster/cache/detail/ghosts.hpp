@@ -36,13 +36,14 @@ public:
     /// Forgets the key of that hash; says whether it was remembered. O(1).
     [[nodiscard]] bool take(std::uint64_t hash) noexcept {
         auto& l = line_of(hash);
-        auto const print = tag_of<16>(hash);
-        auto const matches = (match16(l.prints, print) | match16(l.prints + 16, print) << 16) & ~(1u << places);
+        auto const matches = l.matches(hash);
         if (matches == 0) return false;
         l.prints[std::countr_zero(matches)] = 0;
         --alive_;
         return true;
     }
+    /// Whether the key of that hash is remembered. O(1).
+    [[nodiscard]] bool contains(std::uint64_t hash) const noexcept { return lines_[place_of(hash)].matches(hash) != 0; }
     /// How many are remembered.
     [[nodiscard]] std::size_t alive() const noexcept { return alive_; }
 
@@ -52,11 +53,16 @@ private:
     struct alignas(line_size) line {
         std::uint16_t prints[places + 1];  // 0 for none; the last is where the next one goes
         [[nodiscard]] std::uint16_t& cursor() noexcept { return prints[places]; }
+        [[nodiscard]] std::uint32_t matches(std::uint64_t hash) const noexcept {
+            auto const print = tag_of<16>(hash);
+            return (match16(prints, print) | match16(prints + 16, print) << 16) & ~(1u << places);
+        }
     };
 
-    [[nodiscard]] line& line_of(std::uint64_t hash) noexcept {
-        return lines_[static_cast<std::size_t>(scale(hash, lines_.size()))];
+    [[nodiscard]] std::size_t place_of(std::uint64_t hash) const noexcept {
+        return static_cast<std::size_t>(scale(hash, lines_.size()));
     }
+    [[nodiscard]] line& line_of(std::uint64_t hash) noexcept { return lines_[place_of(hash)]; }
 
     array<line> lines_;
     std::size_t alive_ = 0;

@@ -3,10 +3,10 @@
 
 /// @file
 /// Keeps a cache in a log of its changes: a save costs what has changed, not what is there.
-///
-/// The log is rewritten when it has grown to twice the size of its entries, so it never takes more than that; also
-/// when a save failed half-way, and when more changes wait than a rewriting would take. What a power failure left
-/// unfinished at its end is cut off when it is loaded: those changes were never reported as saved.
+/// The log is rewritten before it grows beyond twice its size after the last rewriting, so a save costs about as much
+/// as what has changed, on average; also when a save failed half-way, and when more changes wait than a rewriting would
+/// take. What a power failure left unfinished at its end is cut off when it is loaded: those changes were never
+/// reported as saved.
 
 #include <cstddef>
 #include <cstdint>
@@ -63,11 +63,14 @@ public:
     void use(key_type const& key) { note(change_kind::use, key); }
     void erase(key_type const& key) { note(change_kind::erase, key); }
     /// @}
+    /// Not all was noted: the next save writes everything.
+    void rewrite_next() noexcept { must_rewrite_ = true; }
 
     /// @see persistent_store
     template <class Entries>
     [[nodiscard]] result<void> save(Entries const& entries, timestamp now) {
-        if (must_rewrite_ || size_ == 0 || size_ + pending_.size() > 2 * size_rewritten_ + slack) {
+        auto const grown = size_ + pending_.size() + detail::batch_head_size + detail::checksum_size;
+        if (must_rewrite_ || size_ == 0 || grown > 2 * size_rewritten_ + slack || grown > options_.file_size_max) {
             return rewrite(entries, now);
         }
         auto const done = append(now);
@@ -108,6 +111,11 @@ private:
         pending_.write_to(w, now);
         MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
         if (!file) return error{errc::io_failed, text(options_.path, " is gone; the next save writes it anew")};
+        MUSTER_TRY(auto const there, options_.files.size(*file));
+        if (there != size_) {
+            return error{errc::damaged,
+                         text(options_.path, " was changed by somebody else; the next save writes it anew")};
+        }
         MUSTER_TRY(write_all(options_.files, *file, w.view()));
         MUSTER_TRY(options_.files.sync(*file));
         size_ += w.view().size();
@@ -117,7 +125,7 @@ private:
     template <class Entries>
     [[nodiscard]] result<void> rewrite(Entries const& entries, timestamp now) {
         must_rewrite_ = true;
-        auto const octets = detail::whole_file(options_.codec, entries, now);
+        MUSTER_TRY(auto const octets, detail::whole_file(options_.codec, entries, now, options_.file_size_max));
         MUSTER_TRY(replace_file(options_.files, options_.path, octets));
         size_ = size_rewritten_ = octets.size();
         pending_.clear();

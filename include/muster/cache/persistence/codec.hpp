@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <muster/core/bytes.hpp>
@@ -31,7 +32,7 @@ concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename 
     { c.read_value(r, now) } -> std::same_as<typename C::value_type>;
 };
 
-/// A codec for keys and values that are integers, text, octets, or a @ref fixed_bytes.
+/// A codec for keys and values that are integers, text (also @ref inline_text), octets, or a @ref fixed_bytes.
 template <class Key, class Value, std::uint32_t Id = 0>
 struct plain_codec {
     using key_type = Key;
@@ -48,8 +49,10 @@ private:
     static void write(wire::writer& w, T const& v) {
         if constexpr (std::integral<T>) {
             w.u64(static_cast<std::uint64_t>(v));
-        } else if constexpr (std::same_as<T, std::string> || std::same_as<T, bytes>) {
+        } else if constexpr (std::same_as<T, bytes>) {
             w.sized(v);
+        } else if constexpr (std::convertible_to<T const&, std::string_view>) {
+            w.sized(std::string_view{v});
         } else {
             w.raw(v.view());
         }
@@ -65,6 +68,10 @@ private:
             return r.sized_text(r.remaining());
         } else if constexpr (std::same_as<T, bytes>) {
             return to_bytes(r.sized(r.remaining()));
+        } else if constexpr (std::convertible_to<T const&, std::string_view>) {
+            auto const text = r.sized_text(r.remaining());
+            if (!T::fits(text)) r.fail(wire::errc::too_large, "a text of bounded length is longer");
+            return T{text};
         } else {
             return r.fixed<T>();
         }

@@ -20,6 +20,7 @@ enum class errc : std::uint8_t {
     other_codec,          ///< Written with another codec than it is read with.
     cannot_keep_aside,    ///< A file that cannot be read would have to be overwritten.
     not_loaded,           ///< Saving would overwrite what was not loaded yet.
+    already_loaded,       ///< Loading again would undo what happened since.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "cache"; }
 [[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
@@ -31,6 +32,7 @@ enum class errc : std::uint8_t {
         case errc::other_codec: return "other_codec";
         case errc::cannot_keep_aside: return "cannot_keep_aside";
         case errc::not_loaded: return "not_loaded";
+        case errc::already_loaded: return "already_loaded";
     }
     return "unknown";
 }

@@ -108,14 +108,18 @@ private:
     std::uint64_t count_ = 0;
 };
 
-/// A file of all entries.
+/// A file of all entries; `too_large` when it could not be read back.
 template <codec Codec, class Entries>
-[[nodiscard]] bytes whole_file(Codec const& c, Entries const& entries, timestamp now) {
+[[nodiscard]] result<bytes> whole_file(Codec const& c, Entries const& entries, timestamp now, std::uint64_t size_max) {
     batch<Codec> all;
     entries([&](auto const& key, auto const& value, timestamp deadline) { all.put(c, key, value, deadline); });
     wire::writer w;
     write_file_header(w, c.id);
     all.write_to(w, now);
+    if (w.view().size() > size_max) {
+        return error{errc::too_large, text("the entries take ", w.view().size(), " octets, and a file of at most ",
+                                           size_max, " would be read again: raise file_size_max, or hold less")};
+    }
     return w.take();
 }
 
@@ -190,15 +194,13 @@ template <codec Codec, class Apply>
     wire::reader r{rest.first(batch_head_size)};
     batch_head const head{r.u64(), r.u64(), from_unix_millis(r.i64())};
     if (r.u32() != crc32c(rest.first(batch_head_size - checksum_size))) {
+        if (is_blank(rest.subspan(batch_head_size))) return std::optional<batch_head>{};  // written in part
         return error{errc::damaged, "the head of a batch does not fit its checksum"};
     }
     if (head.length > rest.size() - batch_head_size || rest.size() - batch_head_size - head.length < checksum_size) {
         return std::optional<batch_head>{};
     }
-    // A change takes at least two octets behind its length.
-    if (head.count > head.length / 3) {
-        return error{errc::damaged, text(head.count, " changes cannot be in ", head.length, " octets")};
-    }
+
     return std::optional{head};
 }
 

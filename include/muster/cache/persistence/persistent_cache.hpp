@@ -44,15 +44,15 @@ struct debounced {
 /// What loading found.
 struct load_report {
     std::size_t loaded = 0;   ///< Entries that are in the cache now.
-    std::size_t expired = 0;  ///< Entries whose time was over.
+    std::size_t expired = 0;  ///< Entries whose time was over, or that are too heavy now.
     load_notes notes;         ///< What was wrong with the file, if anything.
 };
 
 /// A @ref cache whose entries survive, by the policy `persistence` of @p Policies.
 ///
-/// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache`, of which those
-/// that may change something note it. Memory beyond the cache's: while saving, the octets of the file; with a store
-/// that keeps changes, as much as the file at most.
+/// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache` that are used
+/// most; those that may change something note it. Memory beyond the cache's: while saving, the octets of the file; with
+/// a store that keeps changes, as much as the file at most.
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;
@@ -70,7 +70,9 @@ class persistent_cache {
         [[no_unique_address]] typename Policies::listener told;
         void operator()(removal why, Key const& key, Value& value) {
             home->note_removal(why, key);
-            if constexpr (!std::same_as<typename Policies::listener, no_listener>) told(why, key, value);
+            if constexpr (!std::same_as<typename Policies::listener, no_listener>) {
+                if (!home->is_loading_) told(why, key, value);
+            }
         }
     };
     struct relayed : transient {
@@ -80,6 +82,8 @@ class persistent_cache {
     static constexpr bool is_told_time = std::same_as<typename Policies::time_source, caller_time> &&
                                          !std::same_as<typename Policies::expiry, no_expiry>;
 
+    static_assert(!keeps_changes || !renewed_by_use<typename Policies::expiry>,
+                  "this store does not keep deadlines that uses renew: use snapshot_file");
     static_assert(std::same_as<typename store::codec::key_type, Key> &&
                       std::same_as<typename store::codec::value_type, Value>,
                   "the codec of the store is for other keys or values");
@@ -118,13 +122,17 @@ public:
         timers_.attach({});
     }
 
-    /// Fills the cache from its store; to be called once, before anything else. A file that cannot be trusted is put
+    /// Fills the cache from its store; to be called once, before anything else: what was put before is dropped, and
+    /// listeners hear nothing of it. A file that cannot be trusted is put
     /// aside, and said so in the report; the cache is empty then, and works.
     /// @return why nothing is known about the file. Nothing will be saved until a later call succeeds, since that could
     /// destroy what is there.
     [[nodiscard]] result<load_report> load() {
+        if (is_loaded_)
+            return error{errc::already_loaded, "this cache was loaded before; loading again would undo changes"};
         load_report report;
         is_loading_ = true;
+        entries_.clear();
         auto const wall = clock_.wall_now();
         auto const now = clock_.now();
         auto notes =
@@ -134,6 +142,7 @@ public:
         is_loading_ = false;
         if (!notes) return notes.error();
         is_loaded_ = true;
+        if (is_trimmed_) schedule_.reordered(now);
         arm();
         report.notes = std::move(notes).value();
         return report;
@@ -187,13 +196,17 @@ public:
     template <class... Rest>
     put_outcome put(Key key, Value value, Rest... rest) {
         if constexpr (keeps_changes) {
-            auto copy = key;
+            auto const copy = key;
+            doubt until_noted{*this};
             auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
             if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) note_put(copy, rest...);
             if (outcome == put_outcome::replaced && Policies::touch::put) store_.use(copy);
+            until_noted.is_over = true;
             return outcome;
         } else {
+            doubt until_noted{*this};
             auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
+            until_noted.is_over = true;
             if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) changed();
             return outcome;
         }
@@ -229,6 +242,21 @@ public:
 private:
     // ---- noting -----------------------------------------------------------------------------------------
 
+    // A listener or a codec may throw when the cache has changed already: then nobody knows what was noted, and the
+    // next save writes everything.
+    struct doubt {
+        explicit doubt(persistent_cache& c) noexcept : of{c} {}
+        doubt(doubt const&) = delete;
+        doubt& operator=(doubt const&) = delete;
+        ~doubt() {
+            if (is_over) return;
+            if constexpr (keeps_changes) of.store_.rewrite_next();
+            of.changed();
+        }
+        persistent_cache& of;
+        bool is_over = false;
+    };
+
     void changed() {
         schedule_.changed(clock_.now());
         arm();
@@ -237,11 +265,21 @@ private:
         if (why == removal::rejected || why == removal::replaced) return;
         if (is_loading_ && why == removal::erased) return;  // it was the store that said so
         if constexpr (keeps_changes) store_.erase(key);
-        if (!is_loading_) changed();
+        if (is_loading_) {
+            is_trimmed_ = true;
+        } else {
+            changed();
+        }
     }
     template <class K>
     void note_use([[maybe_unused]] K const& key) {
-        if constexpr (keeps_changes) store_.use(key);
+        if constexpr (keeps_changes) {
+            if constexpr (std::same_as<K, Key>) {
+                store_.use(key);
+            } else {
+                store_.use(Key(key));
+            }
+        }
         if (schedule_.is_dirty()) return;
         schedule_.reordered(clock_.now());
         arm();
@@ -250,7 +288,11 @@ private:
     void note_put([[maybe_unused]] Key const& key, [[maybe_unused]] Rest... rest) {
         if constexpr (keeps_changes) {
             auto const* const value = peek_last(key, std::tuple{rest...});
-            if (value != nullptr) store_.put(key, *value, deadline_of(key));
+            if (value != nullptr) {
+                store_.put(key, *value, deadline_of(key));
+            } else {
+                store_.erase(key);  // its time has come meanwhile
+            }
         }
         changed();
     }
@@ -284,8 +326,8 @@ private:
             return at;
         } else if constexpr (std::same_as<time, instant>) {
             if (at == instant::max()) return no_deadline;
-            auto const left = std::chrono::duration_cast<timestamp::duration>(at - now);
-            return saturating_after(wall, left);
+            if (at <= now) return wall;
+            return saturating_after(wall, std::chrono::duration_cast<timestamp::duration>(at - now));
         } else {
             return no_deadline;
         }
@@ -339,9 +381,11 @@ private:
             switch (c.kind) {
                 case change_kind::put: {
                     auto const at = from_wall(c.deadline, c.written_at, wall, now);
-                    if (entries_.restore(std::move(c.key), std::move(*c.value), at, t...) == put_outcome::rejected) {
-                        ++report.expired;
-                    }
+                    auto const key = c.key;
+                    if (entries_.restore(std::move(c.key), std::move(*c.value), at, t...) != put_outcome::rejected)
+                        break;
+                    ++report.expired;
+                    note_removal(removal::expired, key);
                     break;
                 }
                 case change_kind::use: (void)entries_.touch_key(c.key, t...); break;
@@ -357,6 +401,7 @@ private:
     deadline armed_;
     std::optional<error> failure_;
     bool is_loading_ = false;
+    bool is_trimmed_ = false;  // loading has given something up, which the store still has
     bool is_loaded_ = false;
     entries entries_;
 };

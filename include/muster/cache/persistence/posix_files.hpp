@@ -44,8 +44,16 @@ public:
         int const flags = mode == open_mode::read     ? O_RDONLY
                           : mode == open_mode::create ? O_WRONLY | O_CREAT | O_TRUNC
                                                       : O_WRONLY | O_APPEND;
-        int const descriptor = again([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600); });
-        if (descriptor >= 0) return std::optional{file{descriptor}};
+        // Without O_NONBLOCK a pipe of that name would be waited for.
+        int const descriptor =
+            again([&] { return ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600); });
+        if (descriptor >= 0) {
+            file opened{descriptor};
+            struct ::stat status;
+            if (::fstat(descriptor, &status) != 0) return failure("stat", path);
+            if (!S_ISREG(status.st_mode)) return error{errc::io_failed, text(path, " is not a regular file")};
+            return std::optional{std::move(opened)};
+        }
         if (errno == ENOENT && mode != open_mode::create) return std::optional<file>{};
         return failure("open", path);
     }

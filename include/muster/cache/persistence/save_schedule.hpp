@@ -40,7 +40,9 @@ public:
     void failed(instant now) noexcept {
         begin(now);
         auto pause = options_.retry_min;
-        for (unsigned i = 0; i < failures_ && pause < options_.retry_max; ++i) pause *= 2;
+        for (unsigned i = 0; i < failures_ && pause < options_.retry_max; ++i) {
+            pause = pause > options_.retry_max / 2 ? options_.retry_max : pause * 2;
+        }
         ++failures_;
         due_ = saturating_add(now, std::min(pause, options_.retry_max));
     }

@@ -78,7 +78,8 @@ public:
     /// @see persistent_store
     template <class Entries>
     [[nodiscard]] result<void> save(Entries const& entries, timestamp now) {
-        return replace_file(options_.files, options_.path, detail::whole_file(options_.codec, entries, now));
+        MUSTER_TRY(auto const octets, detail::whole_file(options_.codec, entries, now, options_.file_size_max));
+        return replace_file(options_.files, options_.path, octets);
     }
 
 private:

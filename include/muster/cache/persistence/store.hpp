@@ -38,7 +38,8 @@ struct no_entries {
 /// known, and that saving could destroy what is there. `save(entries, now)` makes durable what has changed, and leaves
 /// either the old or the new state behind, whatever happens; `entries(emit)` calls `emit(key, value, deadline)` for
 /// every entry, the least recently used first. A store that `keeps_changes` is told of each by `put`, `use` and
-/// `erase`, which keep a bounded amount of memory and report what went wrong with the next save.
+/// `erase`, which keep a bounded amount of memory and report what went wrong with the next save; after `rewrite_next`
+/// that save trusts none of it.
 template <class S>
 concept persistent_store = codec<typename S::codec> && std::constructible_from<S, typename S::options> &&
     requires(S& s, timestamp now, void (*apply)(change_of<typename S::codec>), detail::no_entries entries) {
@@ -50,6 +51,7 @@ concept persistent_store = codec<typename S::codec> && std::constructible_from<S
     s.put(key, value, deadline);
     s.use(key);
     s.erase(key);
+    s.rewrite_next();
 });
 
 }  // namespace muster::cache

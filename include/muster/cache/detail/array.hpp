@@ -38,7 +38,8 @@ inline void wish_for_huge_pages([[maybe_unused]] void* block, [[maybe_unused]] s
     ::madvise(begin, size, MADV_HUGEPAGE);
 #endif
 }
-[[nodiscard]] inline void* allocate_block(std::size_t octets, std::size_t least_alignment) {
+/// Not inlined: g++ 12 imagines sizes that there cannot be, and warns of them.
+[[nodiscard, gnu::noinline]] inline void* allocate_block(std::size_t octets, std::size_t least_alignment) {
     if (octets == 0) return nullptr;
     auto* const block = ::operator new(octets, block_alignment(least_alignment));
     if (octets >= 2 * huge_page_size) wish_for_huge_pages(block, octets);

@@ -95,6 +95,31 @@ TEST_CASE("a hash that throws changes nothing") {
 
 namespace {
 
+/// Copies throw, moves do not.
+struct costly {
+    explicit costly(int n) : number{n} {}
+    costly(costly const&) { throw std::runtime_error{"no copies"}; }
+    costly(costly&&) noexcept = default;
+    costly& operator=(costly&&) noexcept = default;
+    int number;
+};
+
+}  // namespace
+
+TEST_CASE("a copy that throws on its way in changes nothing") {
+    cache<int, costly> c{{.entries_max = 2}};
+    c.put(1, costly{1});
+    c.put(2, costly{2});
+    costly const value{3};
+    CHECK_THROWS_AS(c.put(1, value), std::runtime_error);
+    CHECK_THROWS_AS(c.put(3, value), std::runtime_error);
+    CHECK(c.size() == 2);
+    CHECK(c.peek(1)->number == 1);
+    CHECK(c.peek(2)->number == 2);
+}
+
+namespace {
+
 struct curious {
     using subject = cache<int, int, struct listened>;
     struct listener {

@@ -285,6 +285,16 @@ public:
         return s == no_slot ? std::nullopt : std::optional{expiry_.deadline(s)};
     }
 
+    /// Whether admission has let the entry under @p key into the main part; false without such an entry.
+    template <class K>
+    [[nodiscard]] bool is_promoted(K const& key) const requires requires(order const& o, slot_number s) {
+        o.is_promoted(s);
+    }
+    {
+        auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
+        return s != no_slot && order_.is_promoted(s);
+    }
+
     [[nodiscard]] typename Policies::stats const& stats() const noexcept { return stats_; }
 
 private:

@@ -51,7 +51,8 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 /// `on_replace(slot)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is called
 /// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
 /// `may_replace(slot)` forbid that the new value takes the place of an old one. Where it has `is_wanted(slot, hash)`,
-/// entries for which that is false may weigh a tenth of all at most. Only `on_arrival` may throw.
+/// entries for which that is false may weigh a tenth of all at most. `is_promoted(slot)` says which entries a
+/// persistent cache has to bring back by a use. Only `on_arrival` may throw.
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 

@@ -230,9 +230,10 @@ private:
     [[nodiscard]] result<void> rewrite(Entries const& entries) {
         MUSTER_TRY(database_->run("DELETE FROM entry"));
         result<void> all = ok();
-        entries([&](key_type const& key, value_type const& value, timestamp deadline) {
+        auto const put = [&](key_type const& key, value_type const& value, timestamp deadline) {
             if (all) all = write_row(key, value, deadline);
-        });
+        };
+        entries(put, [](key_type const&) {});
         return all;
     }
 

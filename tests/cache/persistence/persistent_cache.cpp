@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include <muster/cache/admission/demand.hpp>
 #include <muster/cache/eviction/clock.hpp>
 #include <muster/cache/eviction/s3_fifo.hpp>
 #include <muster/core/random.hpp>
@@ -458,4 +459,37 @@ TEST_CASE("nobody is woken who is gone") {
     m.cache.reset();
     CHECK_FALSE(m.timers.armed().has_value());
     m.timers.fire();  // as a timer may that was not stopped in time
+}
+
+TEMPLATE_TEST_CASE("what was asked for withstands a flood after a restart as before", "", snapshot, change_log) {
+    struct wanted_only : kept<TestType> {
+        using admission = cache::demand;
+        using touch = cache::touch_on_both;
+    };
+    machine<wanted_only> m;
+    m.restart();
+    auto const flood = [&](std::string const& prefix) {
+        for (std::uint64_t i = 0; i < 500; ++i) {
+            m.cache->put(prefix + std::to_string(i), i);
+            m.cache->put(prefix + std::to_string(i), i + 1);  // no way out of probation, also not by way of the file
+        }
+    };
+    for (std::uint64_t i = 0; i < 45; ++i) {
+        (void)m.cache->get(std::to_string(i));
+        m.cache->put(std::to_string(i), i);
+    }
+    REQUIRE(m.cache->flush());
+    for (std::uint64_t i = 45; i < 90; ++i) {
+        m.cache->put(std::to_string(i), i);
+        (void)m.cache->get(std::to_string(i));
+    }
+    flood("first ");
+    REQUIRE(m.cache->flush());
+    auto const before = m.look();
+    m.crash(disk::luck::none);
+    m.restart();
+    CHECK(m.look() == before);
+    flood("second ");
+    for (std::uint64_t i = 0; i < 90; ++i) CHECK(m.cache->contains(std::to_string(i)));
+    CHECK(m.cache->occupied() == 100);
 }

@@ -21,8 +21,8 @@
 namespace muster::cache {
 
 /// Only what is asked for enters the main part. 11 octets an entry beside the eviction's. Needs `get` to be used by
-/// local code alone, and a storage that can evict any entry. After a restart everything is on
-/// probation until it is asked for again. Who only enumerates gives no sign of demand; use
+/// local code alone, and a storage that can evict any entry. Files keep what is in the main
+/// part, databases do not. Who only enumerates gives no sign of demand; use
 /// @ref quota there.
 struct demand {
     template <class Eviction>
@@ -38,8 +38,10 @@ struct demand {
         /// Whether the entry at @p there, or the key of that hash if there is none, has a claim to the main part. What
         /// has not and weighs more than a tenth of all is not admitted.
         [[nodiscard]] bool is_wanted(slot_number there, std::uint64_t hash) const noexcept {
-            return there != no_slot ? on_probation_[there] == 0 : wanted_.contains(hash);
+            return there != no_slot ? is_promoted(there) : wanted_.contains(hash);
         }
+        /// Whether the entry at @p s is in the main part.
+        [[nodiscard]] bool is_promoted(slot_number s) const noexcept { return on_probation_[s] == 0; }
         /// Somebody here asked for a key that is not there.
         void on_miss(std::uint64_t hash) noexcept { wanted_.add(hash); }
 

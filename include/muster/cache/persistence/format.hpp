@@ -112,7 +112,8 @@ private:
 template <codec Codec, class Entries>
 [[nodiscard]] result<bytes> whole_file(Codec const& c, Entries const& entries, timestamp now, std::uint64_t size_max) {
     batch<Codec> all;
-    entries([&](auto const& key, auto const& value, timestamp deadline) { all.put(c, key, value, deadline); });
+    entries([&](auto const& key, auto const& value, timestamp deadline) { all.put(c, key, value, deadline); },
+            [&](auto const& key) { all.note(c, change_kind::use, key); });
     wire::writer w;
     write_file_header(w, c.id);
     all.write_to(w, now);

@@ -79,6 +79,7 @@ class persistent_cache {
         using listener = relay;
     };
     using entries = cache<Key, Value, relayed>;
+    static constexpr bool promotes = requires(entries const& e, Key const& key) { e.is_promoted(key); };
     static constexpr bool is_told_time = std::same_as<typename Policies::time_source, caller_time> &&
                                          !std::same_as<typename Policies::expiry, no_expiry>;
 
@@ -151,7 +152,7 @@ public:
     [[nodiscard]] result<void> flush() {
         if (!is_loaded_) return error{errc::not_loaded, "load the cache first: saving would replace what is there"};
         if (!schedule_.is_dirty()) return ok();
-        auto done = store_.save([this](auto emit) { this->for_each_saved(emit); }, clock_.wall_now());
+        auto done = store_.save([this](auto put, auto use) { this->for_each_saved(put, use); }, clock_.wall_now());
         if (done) {
             schedule_.saved();
             failure_.reset();
@@ -200,7 +201,8 @@ public:
             doubt until_noted{*this};
             auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
             if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) note_put(copy, rest...);
-            if (outcome == put_outcome::replaced && Policies::touch::put) store_.use(copy);
+            if (promotes ? is_promoted(copy) : outcome == put_outcome::replaced && Policies::touch::put)
+                store_.use(copy);
             until_noted.is_over = true;
             return outcome;
         } else {
@@ -356,12 +358,20 @@ private:
             return to_wall(entries_.deadline_of(key).value(), clock_.wall_now(), clock_.now());
         }
     }
-    template <class Emit>
-    void for_each_saved(Emit& emit) const {
+    [[nodiscard]] bool is_promoted([[maybe_unused]] Key const& key) const {
+        if constexpr (promotes) return entries_.is_promoted(key);
+        return false;
+    }
+    template <class Put, class Use>
+    void for_each_saved(Put& put, Use& use) const {
         auto const wall = clock_.wall_now();
         auto const now = clock_.now();
         at_time(wall, now, [&](auto... t) {
-            entries_.for_each([&](Key const& key, Value const& value) { emit(key, value, deadline_of(key)); }, t...);
+            auto const save = [&](Key const& key, Value const& value) {
+                put(key, value, deadline_of(key));
+                if (is_promoted(key)) use(key);
+            };
+            entries_.for_each(save, t...);
         });
     }
     // Calls @p f with the time, in the cache's kind, where its calls take one.

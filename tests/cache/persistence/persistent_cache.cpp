@@ -461,12 +461,16 @@ TEST_CASE("nobody is woken who is gone") {
     m.timers.fire();  // as a timer may that was not stopped in time
 }
 
+namespace {
+template <class Store>
+struct wanted_only : kept<Store> {
+    using admission = cache::demand;
+    using touch = cache::touch_on_both;
+};
+}  // namespace
+
 TEMPLATE_TEST_CASE("what was asked for withstands a flood after a restart as before", "", snapshot, change_log) {
-    struct wanted_only : kept<TestType> {
-        using admission = cache::demand;
-        using touch = cache::touch_on_both;
-    };
-    machine<wanted_only> m;
+    machine<wanted_only<TestType>> m;
     m.restart();
     auto const flood = [&](std::string const& prefix) {
         for (std::uint64_t i = 0; i < 500; ++i) {

@@ -3,7 +3,6 @@
 #include <muster/sqlite/cache_store.hpp>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -15,6 +14,7 @@
 #include <muster/core/random.hpp>
 
 #include <support/catch.hpp>
+#include <support/scratch.hpp>
 
 using namespace muster;
 using namespace std::chrono_literals;
@@ -33,18 +33,7 @@ using contents = std::vector<std::pair<std::string, std::uint64_t>>;
 /// A directory with a database, and the process that uses it.
 template <std::uint32_t Id = 1>
 struct machine {
-    machine() {
-        auto name = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder = name;
-    }
-    machine(machine const&) = delete;
-    machine& operator=(machine const&) = delete;
-    ~machine() {
-        cache.reset();
-        std::filesystem::remove_all(folder);
-    }
-    [[nodiscard]] std::string path() const { return (folder / "found.sqlite").string(); }
+    [[nodiscard]] std::string path() const { return folder.file("found.sqlite"); }
     cache::load_report restart(std::size_t entries_max = 100) {
         cache.reset();
         cache.emplace(typename subject::options{.entries_max = entries_max, .expiry_settings = {1h}},
@@ -63,7 +52,7 @@ struct machine {
     }
 
     using subject = cache::persistent_cache<std::string, std::uint64_t, kept<store<Id>>>;
-    std::filesystem::path folder;
+    test::scratch folder;
     manual_timers timers;
     manual_clock clock;
     std::optional<subject> cache;

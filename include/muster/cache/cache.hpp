@@ -76,7 +76,7 @@ class cache {
     using eviction = typename Policies::eviction;
     using admission = typename Policies::admission;
     using order = typename admission::template order<eviction>;
-    using touch = typename Policies::touch;
+    using touch_policy = typename Policies::touch;
     using weight_policy = typename Policies::weight;
     using listener = typename Policies::listener;
     using time_source = typename Policies::time_source;
@@ -153,7 +153,7 @@ public:
 
     /// Uses what is under @p key, whatever the touch policy; false when there is nothing. Not counted as a look-up.
     template <class K, class... Now>
-    bool touch_key(K const& key, Now... now) {
+    bool touch(K const& key, Now... now) {
         auto const t = tell_time(now...);
         if (busy_) return false;
         auto const hash = options_.hash(key);
@@ -358,7 +358,7 @@ private:
             return nullptr;
         }
         stats_.hit();
-        if constexpr (touch::get) use(s, hash, t);
+        if constexpr (touch_policy::get) use(s, hash, t);
         return &store_.value(s);
     }
     void use(slot_number s, [[maybe_unused]] std::uint64_t hash, [[maybe_unused]] time t) noexcept {
@@ -444,7 +444,7 @@ private:
             expiry_.cancel(s);
             expiry_.schedule(s, deadline);
         }
-        if constexpr (touch::put) {
+        if constexpr (touch_policy::put) {
             if constexpr (requires { order_.on_replace(s); }) {
                 order_.on_replace(s);
             } else {

@@ -2,7 +2,6 @@
 
 #include <muster/cache/persistence/posix_files.hpp>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -15,26 +14,10 @@
 #include <muster/core/random.hpp>
 
 #include <support/catch.hpp>
+#include <support/scratch.hpp>
 
 using namespace muster;
-
-namespace {
-
-/// A directory of its own, removed at the end.
-struct scratch {
-    scratch() {
-        auto name = (std::filesystem::temp_directory_path() / "muster-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    scratch(scratch const&) = delete;
-    scratch& operator=(scratch const&) = delete;
-    ~scratch() { std::filesystem::remove_all(path); }
-    [[nodiscard]] std::string file(std::string const& name) const { return (path / name).string(); }
-    std::filesystem::path path;
-};
-
-}  // namespace
+using muster::test::scratch;
 
 TEST_CASE("files are written, read, cut, renamed") {
     scratch dir;

@@ -201,7 +201,6 @@ template <codec Codec, class Apply>
     if (head.length > rest.size() - batch_head_size || rest.size() - batch_head_size - head.length < checksum_size) {
         return std::optional<batch_head>{};
     }
-
     return std::optional{head};
 }
 

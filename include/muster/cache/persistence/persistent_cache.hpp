@@ -52,7 +52,7 @@ struct load_report {
 ///
 /// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache` that are used
 /// most; those that may change something note it. Memory beyond the cache's: while saving, the octets of the file; with
-/// a store that keeps changes, as much as the file at most.
+/// a store that keeps changes, about twice that at most.
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;
@@ -124,8 +124,8 @@ public:
     }
 
     /// Fills the cache from its store; to be called once, before anything else: what was put before is dropped, and
-    /// listeners hear nothing of it. A file that cannot be trusted is put
-    /// aside, and said so in the report; the cache is empty then, and works.
+    /// listeners hear nothing of it. A file that cannot be trusted is put aside, and the report says so; the cache is
+    /// empty then, and works.
     /// @return why nothing is known about the file. Nothing will be saved until a later call succeeds, since that could
     /// destroy what is there.
     [[nodiscard]] result<load_report> load() {
@@ -196,22 +196,19 @@ public:
     }
     template <class... Rest>
     put_outcome put(Key key, Value value, Rest... rest) {
-        if constexpr (keeps_changes) {
-            auto const copy = key;
-            doubt until_noted{*this};
-            auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
-            if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) note_put(copy, rest...);
-            if (promotes ? is_promoted(copy) : outcome == put_outcome::replaced && Policies::touch::put)
-                store_.use(copy);
-            until_noted.is_over = true;
-            return outcome;
-        } else {
-            doubt until_noted{*this};
-            auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
-            until_noted.is_over = true;
-            if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) changed();
-            return outcome;
+        auto const noted = key_to_note(key);
+        doubt until_noted{*this};
+        auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
+        if (outcome == put_outcome::inserted || outcome == put_outcome::replaced) {
+            note_put(noted, rest...);
+            if constexpr (keeps_changes) {
+                if (promotes ? is_promoted(noted) : outcome == put_outcome::replaced && Policies::touch::put) {
+                    store_.use(noted);
+                }
+            }
         }
+        until_noted.is_over = true;
+        return outcome;
     }
     /// To be called after the value that @ref get has given was changed in place: it is saved like a new one.
     template <class... Now>
@@ -286,8 +283,17 @@ private:
         schedule_.reordered(clock_.now());
         arm();
     }
-    template <class... Rest>
-    void note_put([[maybe_unused]] Key const& key, [[maybe_unused]] Rest... rest) {
+    // What is left of a key that is moved away: itself for a store that has to be told, else nothing.
+    struct nothing {};
+    [[nodiscard]] static auto key_to_note([[maybe_unused]] Key const& key) {
+        if constexpr (keeps_changes) {
+            return key;
+        } else {
+            return nothing{};
+        }
+    }
+    template <class Noted, class... Rest>
+    void note_put([[maybe_unused]] Noted const& key, [[maybe_unused]] Rest... rest) {
         if constexpr (keeps_changes) {
             auto const* const value = peek_last(key, std::tuple{rest...});
             if (value != nullptr) {
@@ -398,7 +404,7 @@ private:
                     note_removal(removal::expired, key);
                     break;
                 }
-                case change_kind::use: (void)entries_.touch_key(c.key, t...); break;
+                case change_kind::use: (void)entries_.touch(c.key, t...); break;
                 case change_kind::erase: (void)entries_.erase(c.key, t...); break;
             }
         });

@@ -49,8 +49,7 @@ public:
 
     /// Whether there is something to save.
     [[nodiscard]] bool is_dirty() const noexcept { return first_.has_value(); }
-    /// Attempts that failed since the last save.
-    [[nodiscard]] unsigned failures() const noexcept { return failures_; }
+
     /// When to save; none while there is nothing to be saved.
     [[nodiscard]] deadline next_deadline() const noexcept { return due_; }
 

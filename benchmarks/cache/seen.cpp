@@ -150,7 +150,8 @@ void add_subject(std::size_t n, std::string_view name, std::shared_ptr<std::vect
 
 void register_seen_cache() {
     for (std::size_t const n : {10'000u, 100'000u, 1'000'000u}) {
-        auto const stream = std::make_shared<std::vector<id32> const>(arrivals(n));
+        // Longer than any of them remembers, so that its ids are new again when it begins anew.
+        auto const stream = std::make_shared<std::vector<id32> const>(arrivals(n + n / 2));
         add_subject<our_seen_cache<cache::hash64>>(n, "muster", stream);
         add_subject<our_seen_cache<cache::hash128>>(n, "muster_hash128", stream);
         add_subject<our_seen_cache<cache::exact32>>(n, "muster_exact32", stream);

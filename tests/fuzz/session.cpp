@@ -63,7 +63,7 @@ void run(byte_view input) {
             case 4: (void)s.notify_broadcast_complete(out); break;
             case 5: s.peer_connected(in.u8() % 3, now, out); break;
             default: {
-                auto const what = static_cast<kind>(in.u8() % 10 + 1);
+                auto const what = static_cast<kind>(in.u8() % 11 + 1);
                 auto const epoch = boot_epoch{{static_cast<byte>(in.u8() % 2)}};
                 auto const from = static_cast<slot>(in.u8() % 4);
                 auto const octets = in.sized(512);

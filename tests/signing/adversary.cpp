@@ -39,7 +39,8 @@ std::vector<body> attacks() {
             abort_body{abort_reason::cancelled, 0, "stop"},
             aggregate_nonces_body{{}, {musig2::aggnonce{{5}}}},
             request_body{},
-            broadcast_done_body{}};
+            broadcast_done_body{},
+            view_change_body{0, 1}};
 }
 
 /// Backends that lie in one way each.

@@ -45,7 +45,8 @@ std::vector<body> bodies() {
             abort_body{abort_reason::invalid_share, 3, "why"},
             abort_body{abort_reason::timeout, std::nullopt, ""},
             request_body{},
-            broadcast_done_body{}};
+            broadcast_done_body{},
+            view_change_body{3, 4'000'000'000}};
 }
 
 }  // namespace

@@ -12,6 +12,16 @@ using namespace muster::signing;
 using test::cluster;
 using test::verifies;
 
+namespace {
+
+/// The peer at slot @p s of session @p id.
+template <class Group>
+peer_id order_peer(Group& group, session_id const& id, slot s) {
+    return group.at_slot(id, s).network->local();
+}
+
+}  // namespace
+
 TEMPLATE_TEST_CASE("a group signs, and exactly one of it should broadcast", "", mesh, aggregator) {
     for (std::size_t const n : {2u, 3u, 5u, 9u}) {
         cluster<TestType> group{n};
@@ -250,19 +260,121 @@ TEST_CASE("failover walks the list to its end, slot 0 included, and says so") {
         request.election = method;
         auto const id = group.nodes[0].signer->propose(request).value();
         group.wires.run();
-        auto& node = group.nodes[0];
-        auto const order = node.signer->find(id)->order();
-        for (std::size_t view = 0; view + 1 < order.size(); ++view) {
-            REQUIRE(node.signer->trigger_coordinator_failover(id));
-            CHECK(node.last<coordinator_failed>().old_coordinator == order[view]);
-            CHECK(node.last<coordinator_failed>().new_coordinator == order[view + 1]);
+        auto const order = group.nodes[0].signer->find(id)->order();
+        for (view_number view = 0; view < order.size(); ++view) {
+            auto& elected = group.at_slot(id, order[view]);
+            CHECK(elected.count<should_broadcast>() == 1);  // its own turn comes exactly once
+            CHECK(elected.last<should_broadcast>().view == view);
+            for (auto& node : group.nodes) CHECK(node.count<failover_exhausted>() == 0);
+            REQUIRE(elected.signer->trigger_coordinator_failover(id));  // withdraws
+            group.wires.run();
+            if (view + 1 == order.size()) break;
+            for (auto& node : group.nodes) {
+                CHECK(node.last<coordinator_failed>().view == view + 1);
+                CHECK(node.last<coordinator_failed>().old_coordinator == order[view]);
+                CHECK(node.last<coordinator_failed>().new_coordinator == order[view + 1]);
+            }
         }
-        CHECK(node.count<should_broadcast>() == 1);  // its own turn came exactly once
-        CHECK(node.count<failover_exhausted>() == 0);
-        REQUIRE(node.signer->trigger_coordinator_failover(id));
-        CHECK(node.count<failover_exhausted>() == 1);
-        CHECK(node.signer->trigger_coordinator_failover(id).error() == errc::failover_exhausted);
+        for (auto& node : group.nodes) {
+            CHECK(node.count<failover_exhausted>() == 1);
+            CHECK(node.last<failover_exhausted>().by_agreement);
+            CHECK(node.signer->trigger_coordinator_failover(id).error() == errc::failover_exhausted);
+        }
     }
+}
+
+TEST_CASE("one signer alone passes nobody by, a majority of the others does") {
+    cluster<> group{4};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const order = group.nodes[0].signer->find(id)->order();
+    auto& b = group.at_slot(id, order[1]);
+    auto& c = group.at_slot(id, order[2]);
+    for (int repetition = 0; repetition < 3; ++repetition) {
+        REQUIRE(b.signer->trigger_coordinator_failover(id));
+        group.wires.run();
+        for (auto& node : group.nodes) CHECK(node.count<coordinator_failed>() == 0);
+    }
+    REQUIRE(c.signer->trigger_coordinator_failover(id));
+    group.wires.run();
+    for (auto& node : group.nodes) CHECK(node.last<coordinator_failed>().new_coordinator == order[1]);
+    CHECK(b.count<should_broadcast>() == 1);
+    CHECK(c.count<should_broadcast>() == 0);
+}
+
+TEST_CASE("split views converge as soon as somebody who is behind speaks up") {
+    for (bool const behind_speaks : {false, true}) {
+        cluster<> group{5};
+        auto const id = group.nodes[0].signer->propose(group.request()).value();
+        group.wires.run();
+        auto const order = group.nodes[0].signer->find(id)->order();
+        auto const cut_off = group.at_slot(id, order[4]).network->local();
+        group.wires.set_filter([&](auto const& p) { return p.to != cut_off && p.from != cut_off; });
+        for (view_number view = 0; view < 2; ++view) {
+            REQUIRE(group.at_slot(id, order[view]).signer->trigger_coordinator_failover(id));
+            group.wires.run();
+        }
+        CHECK(group.at_slot(id, order[4]).signer->find(id)->view() == 0);
+        CHECK(group.at_slot(id, order[3]).signer->find(id)->view() == 2);
+        group.wires.set_filter({});
+        REQUIRE(group.at_slot(id, order[behind_speaks ? 4 : 3]).signer->trigger_coordinator_failover(id));
+        group.wires.run();
+        for (auto& node : group.nodes) {
+            CHECK(node.signer->find(id)->view() == 2);
+            CHECK(node.signer->find(id)->coordinator() == order[2]);
+        }
+        CHECK(group.at_slot(id, order[2]).count<should_broadcast>() == 1);
+        // Nothing goes back and forth afterwards.
+        auto const frames = group.wires.frames_delivered();
+        for (int i = 0; i < 5; ++i) group.advance(std::chrono::seconds{2});
+        CHECK(group.wires.frames_delivered() == frames);
+    }
+}
+
+TEST_CASE("who missed that the signature was broadcast is told when it asks for the next signer") {
+    cluster<> group{4};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const order = group.nodes[0].signer->find(id)->order();
+    auto& first = group.at_slot(id, order[0]);
+    auto& last = group.at_slot(id, order[3]);
+    auto const cut_off = last.network->local();
+    group.wires.set_filter([&](auto const& p) { return p.to != cut_off; });
+    REQUIRE(first.signer->notify_broadcast_complete(id));
+    group.wires.run();
+    CHECK(last.count<broadcast_confirmed>() == 0);
+    // Not even by the one who did it, which is gone now.
+    group.wires.set_filter([&](auto const& p) { return p.from != order_peer(group, id, order[0]); });
+    REQUIRE(last.signer->trigger_coordinator_failover(id));
+    group.wires.run();
+    CHECK(last.last<broadcast_confirmed>().by == order[0]);
+    CHECK(last.count<coordinator_failed>() == 0);
+}
+
+TEST_CASE("too few signers to pass on the turn: that is said, and late answers still count") {
+    limits bounds;
+    bounds.broadcast_timeout = std::chrono::seconds{30};
+    bounds.failover_attempts_max = 3;
+    cluster<> group{4, bounds};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const order = group.nodes[0].signer->find(id)->order();
+    auto& alone = group.at_slot(id, order[2]);
+    auto const alone_peer = alone.network->local();
+    group.wires.set_filter([&](auto const& p) { return p.to != alone_peer && p.from != alone_peer; });
+    for (int i = 0; i < 3; ++i) {
+        CHECK(alone.count<failover_exhausted>() == 0);
+        group.advance(std::chrono::seconds{30});
+    }
+    CHECK(alone.count<failover_exhausted>() == 1);
+    CHECK_FALSE(alone.last<failover_exhausted>().by_agreement);
+    CHECK_FALSE(alone.timers.armed());
+    auto const& others = *group.at_slot(id, order[0]).signer->find(id);
+    CHECK(others.view() == 3);
+    group.wires.set_filter({});
+    REQUIRE(alone.signer->trigger_coordinator_failover(id));
+    group.wires.run();
+    CHECK(alone.signer->find(id)->view() == others.view());
 }
 
 TEST_CASE("with timers a silent coordinator is failed over, a confirmed one is not") {

@@ -137,7 +137,8 @@ std::vector<body> every_body() {
             signatures_body{{signature{}}},
             abort_body{abort_reason::cancelled, std::nullopt, "bye"},
             request_body{},
-            broadcast_done_body{}};
+            broadcast_done_body{},
+            view_change_body{0, 1}};
 }
 
 }  // namespace
@@ -223,6 +224,10 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
                 case kind::broadcast_done:
                     CHECK(at == target);
                     CHECK_FALSE(s.sessions[0].is_confirmed());  // slot 0 is elected, not slot 1
+                    break;
+                case kind::view_change:
+                    CHECK(at == target);
+                    CHECK(s.sessions[0].view() == 0);  // one of two others is no majority
                     break;
             }
             if (target == phase::over && kind_of(what) != kind::request && kind_of(what) != kind::propose) {

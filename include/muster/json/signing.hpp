@@ -132,6 +132,7 @@ template <class List>
 }
 [[nodiscard]] inline value of(signing::should_broadcast const& e) {
     auto out = named("should_broadcast", e.session);
+    out["view"] = e.view;
     out["signatures"] = hex_list(e.signatures);
     return out;
 }
@@ -142,11 +143,16 @@ template <class List>
 }
 [[nodiscard]] inline value of(signing::coordinator_failed const& e) {
     auto out = named("coordinator_failed", e.session);
+    out["view"] = e.view;
     out["old"] = e.old_coordinator;
     out["new"] = e.new_coordinator;
     return out;
 }
-[[nodiscard]] inline value of(signing::failover_exhausted const& e) { return named("failover_exhausted", e.session); }
+[[nodiscard]] inline value of(signing::failover_exhausted const& e) {
+    auto out = named("failover_exhausted", e.session);
+    out["by_agreement"] = e.by_agreement;
+    return out;
+}
 [[nodiscard]] inline value of(signing::equivocation_proven const& e) {
     auto out = named("equivocation_proven", e.session);
     out["by"] = e.by;

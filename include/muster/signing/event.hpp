@@ -55,9 +55,10 @@ struct aborted {
     std::vector<slot> missing;        ///< On a timeout: whose contributions had not arrived.
     std::string text;                 ///< For people.
 };
-/// We are elected: broadcast, then call `notify_broadcast_complete`.
+/// It is our turn: broadcast, then call `notify_broadcast_complete`; or withdraw by `trigger_coordinator_failover`.
 struct should_broadcast {
     session_id session;
+    view_number view = 0;  ///< Which turn of the session it is.
     std::vector<signature> signatures;
 };
 /// Somebody says that the signature was broadcast: a claim that the application can check.
@@ -65,15 +66,17 @@ struct broadcast_confirmed {
     session_id session;
     slot by = 0;
 };
-/// The elected signer failed; the next one is asked.
+/// The signers agree that the elected one failed, or it withdrew; the next one is asked.
 struct coordinator_failed {
     session_id session;
+    view_number view = 0;  ///< The new one's turn.
     slot old_coordinator = 0;
     slot new_coordinator = 0;
 };
-/// Every signer has had its turn to broadcast. Somebody must look.
+/// Nobody is left to ask. Somebody must look.
 struct failover_exhausted {
     session_id session;
+    bool by_agreement = true;  ///< Every signer has had its turn; otherwise too few signers answered to pass it on.
 };
 /// Two frames that a signer signed and that contradict each other: proof for anyone.
 struct equivocation_proven {

@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include <muster/signing/proposal.hpp>
+#include <muster/signing/broadcast.hpp>
 
 namespace muster::signing {
 
@@ -33,6 +33,7 @@ enum class kind : std::uint8_t {
     abort,             ///< This session is over for me.
     request,           ///< Please send me your part again.
     broadcast_done,    ///< The signature has been broadcast.
+    view_change,       ///< Somebody later in the list should broadcast.
 };
 
 /// Why a session ended without a signature.
@@ -112,11 +113,16 @@ struct request_body {
 struct broadcast_done_body {
     bool operator==(broadcast_done_body const&) const = default;
 };
+struct view_change_body {
+    view_number in = 0;     ///< Where the sender is: a claim, by which others see whether to help it along.
+    view_number wants = 0;  ///< Its vote: at least this view; see @ref broadcast_turns.
+    bool operator==(view_change_body const&) const = default;
+};
 /// @}
 
 /// The body of a frame; the alternative says the kind.
 using body = std::variant<hello_body, propose_body, decline_body, nonces_body, aggregate_nonces_body, shares_body,
-                          signatures_body, abort_body, request_body, broadcast_done_body>;
+                          signatures_body, abort_body, request_body, broadcast_done_body, view_change_body>;
 
 /// The kind of @p b: alternatives stand in the order of the enumerators.
 [[nodiscard]] inline kind kind_of(body const& b) noexcept { return static_cast<kind>(b.index() + 1); }
@@ -179,6 +185,7 @@ inline void encode_body(wire::writer& out, body const& b) {
                    },
                    [&](request_body const&) {},
                    [&](broadcast_done_body const&) {},
+                   [&](view_change_body const& v) { out.u32(v.in).u32(v.wants); },
                },
                b);
 }
@@ -222,7 +229,7 @@ inline void encode_body(wire::writer& out, body const& b) {
     f.header.epoch = in.fixed<boot_epoch>();
     f.header.sender = in.u32();
     f.header.sequence = in.u64();
-    f.header.what = in.enumerator(kind::hello, kind::broadcast_done);
+    f.header.what = in.enumerator(kind::hello, kind::view_change);
     f.body = in.raw(in.remaining() - 64);
     f.signed_by = in.fixed<signature>();
     f.raw = raw;
@@ -272,6 +279,13 @@ inline void encode_body(wire::writer& out, body const& b) {
         case kind::abort: out = detail::decode_abort(in); break;
         case kind::request: out = request_body{}; break;
         case kind::broadcast_done: out = broadcast_done_body{}; break;
+        case kind::view_change: {
+            view_change_body v;
+            v.in = in.u32();
+            v.wants = in.u32();
+            out = v;
+            break;
+        }
     }
     MUSTER_TRY(in.finish());
     return out;

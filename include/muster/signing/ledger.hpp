@@ -26,11 +26,13 @@ public:
         std::optional<boot_epoch> epoch;  ///< Of the first frame from it; another one means a restart.
         std::optional<nonces_body> nonces;
         std::optional<shares_body> shares;
-        bytes nonces_frame;                    ///< As signed; empty at our own seat.
-        bytes shares_frame;                    ///< As signed; empty at our own seat.
-        bool was_sent_evidence = false;        ///< The signed nonces were passed on to it.
-        std::uint64_t last_request = 0;        ///< Highest sequence of a request that was answered ...
-        instant last_answer = instant::min();  ///< ... and when.
+        bytes nonces_frame;                  ///< As signed; empty at our own seat.
+        bytes shares_frame;                  ///< As signed; empty at our own seat.
+        bytes view_change_frame;             ///< Its highest vote, as signed; empty at our own seat.
+        bytes broadcast_done_frame;          ///< As signed; empty at our own seat.
+        bool was_sent_evidence = false;      ///< The signed nonces were passed on to it.
+        std::uint64_t last_request = 0;      ///< Highest sequence of a request that was answered.
+        std::optional<instant> last_answer;  ///< When it was last answered or helped along.
     };
 
     /// What became of a contribution.

@@ -38,6 +38,7 @@ struct limits {
     duration retry_interval = std::chrono::seconds{10};         ///< Between requests for what is missing.
     duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up.
     std::optional<duration> broadcast_timeout = {};             ///< Until failover; none: the application decides.
+    std::size_t failover_attempts_max = 8;  ///< Broadcast timeouts in one view until it counts as stuck there.
 };
 
 }  // namespace muster::signing

@@ -107,7 +107,8 @@ public:
         return ok();
     }
 
-    /// Moves on to the next elected signer.
+    /// Votes for the next signer of the list, and tells everyone, again when it was said before. The turn moves when
+    /// the votes are there: at once when it was ours, since that is a withdrawal; see @ref broadcast_turns.
     /// @return `wrong_state` unless finished and not confirmed, `failover_exhausted` after the last.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
@@ -115,14 +116,9 @@ public:
         if (turns_.is_exhausted()) {
             return error{errc::failover_exhausted, "every signer has had its turn to broadcast"};
         }
-        auto const old = turns_.holder();
-        if (!turns_.pass_on()) {
-            out.push(notify{failover_exhausted{terms_.id}});
-            return ok();
-        }
-        last_progress_ = now;
-        out.push(notify{coordinator_failed{terms_.id, old, turns_.holder()}});
-        await_broadcast(now, out);
+        turns_.vote(terms_.self, turns_.view() + 1);
+        out.push(send_frame{std::nullopt, view_change_body{turns_.view(), turns_.vote_of(terms_.self)}});
+        (void)change_view(now, out);
         return ok();
     }
 
@@ -156,7 +152,8 @@ public:
                        [&](aggregate_nonces_body const& v) { on_aggregate(from, v, frame.raw, now, out); },
                        [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
                        [&](signatures_body const& v) { on_signatures(v, now, out); },
-                       [&](broadcast_done_body const&) { on_broadcast_done(from, out); },
+                       [&](broadcast_done_body const&) { on_broadcast_done(from, frame.raw, out); },
+                       [&](view_change_body const& v) { on_view_change(from, v, frame.raw, now, out); },
                    },
                    frame.what);
     }
@@ -189,11 +186,7 @@ public:
             return give_up(abort_reason::expired, std::nullopt, "the proposal expired before approval", out);
         }
         if (deadline_ && now >= *deadline_) {
-            if (at() == phase::finished) {
-                deadline_.reset();
-                (void)trigger_coordinator_failover(now, out);
-                return;
-            }
+            if (at() == phase::finished) return broadcast_timed_out(now, out);
             return time_out(out);
         }
         if (retry_ && now >= *retry_) {
@@ -226,8 +219,10 @@ public:
     [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
     /// Slots in the order in which they are asked to broadcast.
     [[nodiscard]] std::vector<slot> const& order() const noexcept { return turns_.order(); }
-    /// Who is elected now.
+    /// Whose turn it is to broadcast.
     [[nodiscard]] slot coordinator() const noexcept { return turns_.holder(); }
+    /// Which turn it is.
+    [[nodiscard]] view_number view() const noexcept { return turns_.view(); }
     /// The signatures; empty unless finished.
     [[nodiscard]] std::vector<signature> signatures() const {
         auto const* const f = std::get_if<finished>(&state_);
@@ -479,15 +474,20 @@ private:
     void answer(frame_header const& request, instant now, Sink& out) {
         if (at() == phase::awaiting_approval) return;  // there is nothing to repeat, so it does not count as an answer
         auto& seat = seats_[request.sender];
-        bool const too_soon = seat.last_request != 0 && now < saturating_add(seat.last_answer, answer_interval);
-        if (request.sequence <= seat.last_request || too_soon) return;
+        if (request.sequence <= seat.last_request || !may_answer(request.sender, now)) return;
         seat.last_request = request.sequence;
-        seat.last_answer = now;
         if (auto const* const o = std::get_if<over>(&state_)) {
             out.push(send_frame{request.sender, o->why});
         } else {
             resend(request.sender, out);
         }
+    }
+
+    [[nodiscard]] bool may_answer(slot who, instant now) {
+        auto& last = seats_[who].last_answer;
+        if (last && now < saturating_add(*last, answer_interval)) return false;
+        last = now;
+        return true;
     }
 
     // What @p to may have missed. What it has provably used is left out.
@@ -505,7 +505,7 @@ private:
         }
         if (auto const* const f = std::get_if<finished>(&state_)) {
             if (is_aggregating()) out.push(send_frame{to, signatures_body{f->signatures}});
-            if (turns_.confirmed_by() == terms_.self) out.push(send_frame{to, broadcast_done_body{}});
+            show_views(to, out);
         }
     }
 
@@ -528,7 +528,9 @@ private:
         retry_.reset();
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{made}});
         out.push(notify{completed{terms_.id, aggregate_key(), made, turns_.elected()}});
+        if (change_view(now, out)) return;  // others were faster
         await_broadcast(now, out);
+        believe_broadcast(out);
     }
 
     // ---- broadcast --------------------------------------------------------------------------------------
@@ -537,14 +539,86 @@ private:
     template <class Sink>
     void await_broadcast(instant now, Sink& out) {
         deadline_.reset();
+        timeouts_in_view_ = 0;
         if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
-        if (turns_.holder() == terms_.self) out.push(notify{should_broadcast{terms_.id, signatures()}});
+        if (turns_.holder() == terms_.self) {
+            out.push(notify{should_broadcast{terms_.id, turns_.view(), signatures()}});
+        }
+    }
+
+    // Goes as far as the votes say; false when that is nowhere. A view that is only passed through is nobody's turn.
+    template <class Sink>
+    bool change_view(instant now, Sink& out) {
+        auto const before = turns_.view();
+        auto old = turns_.holder();
+        while (turns_.pass_on()) {
+            if (turns_.is_exhausted()) {
+                deadline_.reset();
+                out.push(notify{failover_exhausted{terms_.id, true}});
+            } else {
+                out.push(notify{coordinator_failed{terms_.id, turns_.view(), old, turns_.holder()}});
+                old = turns_.holder();
+            }
+        }
+        if (turns_.view() == before) return false;
+        last_progress_ = now;
+        if (!turns_.is_exhausted()) await_broadcast(now, out);
         believe_broadcast(out);
+        return true;
+    }
+
+    // Votes, again and again: votes get lost, and others wake up late. Not for ever: too many may be gone for good.
+    template <class Sink>
+    void broadcast_timed_out(instant now, Sink& out) {
+        deadline_.reset();
+        auto const view = turns_.view();
+        auto const timeouts = timeouts_in_view_ + 1;
+        (void)trigger_coordinator_failover(now, out);
+        if (turns_.view() != view || is_confirmed()) return;
+        timeouts_in_view_ = timeouts;
+        if (timeouts < limits_->failover_attempts_max) {
+            deadline_ = saturating_add(now, *limits_->broadcast_timeout);
+        } else {
+            out.push(notify{failover_exhausted{terms_.id, false}});
+        }
+    }
+
+    // A vote may come before our own signature does; it counts from then on.
+    template <class Sink>
+    void on_view_change(slot from, view_change_body const& v, bytes const& raw, instant now, Sink& out) {
+        if (at() == phase::over) return;
+        if (turns_.vote(from, v.wants)) seats_[from].view_change_frame = raw;
+        if (at() != phase::finished) return;
+        if (!is_confirmed()) (void)change_view(now, out);
+        // Votes that are only shown want no more than their sender has; so this never goes back and forth.
+        bool const is_behind = v.wants > v.in && (v.in < turns_.view() || is_confirmed());
+        bool const is_ahead = v.in > turns_.view() && !is_confirmed();
+        if ((!is_behind && !is_ahead) || !may_answer(from, now)) return;
+        if (is_behind) show_views(from, out);
+        if (is_ahead) out.push(send_frame{from, request_body{}});
+    }
+
+    // All that another signer needs to come to our view, and to know who has broadcast.
+    template <class Sink>
+    void show_views(slot to, Sink& out) {
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (s != to && !seats_[s].view_change_frame.empty()) {
+                out.push(forward_frame{to, seats_[s].view_change_frame});
+            }
+        }
+        auto const own = std::min(turns_.vote_of(terms_.self), turns_.view());
+        if (own != 0) out.push(send_frame{to, view_change_body{turns_.view(), own}});
+        auto const done = turns_.confirmed_by();
+        if (done == terms_.self) out.push(send_frame{to, broadcast_done_body{}});
+        if (done && *done != terms_.self && *done != to) {
+            out.push(forward_frame{to, seats_[*done].broadcast_done_frame});
+        }
     }
 
     template <class Sink>
-    void on_broadcast_done(slot from, Sink& out) {
+    void on_broadcast_done(slot from, bytes const& raw, Sink& out) {
         turns_.claim(from);
+        if (seats_[from].broadcast_done_frame.empty()) seats_[from].broadcast_done_frame = raw;
         if (at() == phase::finished) believe_broadcast(out);
     }
 
@@ -644,6 +718,7 @@ private:
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
     bool showed_everyone_ = false;                        // the evidence, once
+    std::size_t timeouts_in_view_ = 0;
 };
 
 }  // namespace muster::signing

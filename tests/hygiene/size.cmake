@@ -17,6 +17,7 @@ set(transport_budget 80)
 set(discovery_budget 75)
 set(signing_budget 85)
 set(libp2p_budget 75)
+set(sim_budget 90)
 set(net_budget 170)
 set(json_budget 150)
 

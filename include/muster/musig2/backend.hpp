@@ -55,6 +55,7 @@ struct contribution {
 ///   some signers' equations holds, which for one signer is PartialSigVerify. An honest set always adds up.
 /// - `partial_sig_agg(psigs, values)`: PartialSigAgg; the result is not verified.
 /// - `deterministic_sign(context, key, input)`: DeterministicSign.
+/// - `secnonce::usable()`: false when it was used, moved from, or inherited through fork.
 /// Contexts and values are cheap to copy and immutable. Functions are thread-safe.
 template <class B>
 concept backend =
@@ -64,6 +65,7 @@ concept backend =
     requires(B const& b, std::span<public_key const> keys, typename B::keyagg_context const& context,
              typename B::session_values_type const& values, typename B::secnonce& nonce, key_pair const& key,
              std::span<typename B::parsed_contribution const> parsed, crypto::system_random& source) {
+    { std::as_const(nonce).usable() } -> std::same_as<bool>;
     { context.aggregate() } -> std::convertible_to<public_key>;
     { context.keys() } -> std::convertible_to<std::span<public_key const>>;
     { b.key_agg(keys) } -> std::same_as<result<typename B::keyagg_context>>;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What must hold in a run of co-signers whatever happens, looked at from outside, by one who sees everything.
+///
+/// The laws know what no signer can: who lies, who crashed when, what everyone was told. They are given each event of
+/// each honest signer at the moment when its application gets it, and keep the first breach they find.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/signing/coordinator.hpp>
+#include <muster/sim/signing/witness.hpp>
+
+namespace muster::sim {
+
+/// The safety of signing. Not thread-safe.
+class signing_laws {
+public:
+    /// One of the group, by the number of its host.
+    struct party {
+        signing::member who;
+        bool is_honest = true;
+    };
+
+    /// @param frames_get_damaged  whether the network itself damages frames, for which honest peers are charged.
+    signing_laws(world& w, std::vector<party> parties, bool frames_get_damaged)
+        : world_{&w}, parties_{std::move(parties)}, frames_get_damaged_{frames_get_damaged} {}
+
+    /// The first breach, if there was one.
+    [[nodiscard]] std::optional<std::string> const& breach() const noexcept { return breach_; }
+    void report(std::string what) {
+        if (!breach_) breach_ = text("at ", world_->now().time_since_epoch().count() / 1'000'000, " ms: ", what);
+    }
+
+    /// @p who, honest, says no to a session.
+    void declines(host_id who, signing::session_id const& id) { declined_.insert({who, id}); }
+    /// @p who has put a session's signatures where everyone can see them.
+    void broadcasts(signing::session_id const& id) { broadcast_.insert(id); }
+
+    /// How a session ended for somebody, without a signature.
+    struct end {
+        signing::aborted what;
+        instant at;  ///< On its own clock.
+    };
+
+    /// @p who, honest, was told @p e when its clock showed @p at.
+    void told(host_id who, signing::event const& e, instant at) {
+        std::visit(overloaded{
+                       [&](signing::session_created const& v) { plans_.emplace(v.session, v.what); },
+                       [&](signing::completed const& v) { on_completed(who, v); },
+                       [&](signing::aborted const& v) {
+                           ends_.insert_or_assign({who, v.session}, end{v, at});
+                           on_aborted(who, v);
+                       },
+                       [&](signing::should_broadcast const& v) { on_should_broadcast(who, v); },
+                       [&](signing::equivocation_proven const& v) { on_proof(who, v); },
+                       [&](signing::broadcast_confirmed const& v) { on_confirmed(who, v); },
+                       [&](signing::failover_exhausted const& v) { settled_.insert(here(who, v.session)); },
+                       [&](signing::peer_misbehaved const& v) { on_misbehaved(who, v); },
+                       [](auto const&) {},
+                   },
+                   e);
+    }
+
+    /// Every failover has ended: whoever has a signature and did not crash knows that it was broadcast, or that nobody
+    /// is left to ask.
+    void require_failovers_ended() {
+        for (auto const& [place, id] : completed_) {
+            bool const is_alive = world_->is_up(place.first) && world_->incarnation(place.first) == place.second;
+            if (is_alive && settled_.count({place, id}) == 0) {
+                report(text("host ", place.first, " still waits for the broadcast of session ", to_hex(id)));
+            }
+        }
+    }
+
+    // ---- what happened, for those who want to know that anything did --------------------------------------
+
+    [[nodiscard]] std::size_t sessions() const noexcept { return plans_.size(); }
+    [[nodiscard]] std::size_t signed_sessions() const noexcept { return signatures_.size(); }
+    [[nodiscard]] std::size_t blames() const noexcept { return blames_; }
+    /// How session @p id ended for @p who, if it did without a signature; nullptr otherwise.
+    [[nodiscard]] end const* end_of(host_id who, signing::session_id const& id) const {
+        auto const found = ends_.find({who, id});
+        return found == ends_.end() ? nullptr : &found->second;
+    }
+    /// The sessions so far, in the order of their ids.
+    [[nodiscard]] std::map<signing::session_id, std::shared_ptr<signing::proposal const>> const& plans() const {
+        return plans_;
+    }
+    /// The host of slot @p s in session @p id.
+    [[nodiscard]] host_id host_of(signing::session_id const& id, signing::slot s) const {
+        auto const& roster = plans_.at(id)->roster;
+        for (host_id h = 0; h < parties_.size(); ++h) {
+            if (s < roster.size() && parties_[h].who.peer == roster[s].peer) return h;
+        }
+        return ~host_id{0};
+    }
+
+private:
+    using life = std::pair<host_id, std::uint64_t>;  // and incarnation
+    using place_of_session = std::pair<life, signing::session_id>;
+
+    [[nodiscard]] place_of_session here(host_id who, signing::session_id const& id) const {
+        return {{who, world_->incarnation(who)}, id};
+    }
+    [[nodiscard]] bool is_honest(host_id h) const { return h < parties_.size() && parties_[h].is_honest; }
+
+    void on_completed(host_id who, signing::completed const& v) {
+        completed_.insert(here(who, v.session));
+        auto const [known, is_first] = signatures_.emplace(v.session, v.signatures);
+        if (!is_first) {
+            if (known->second != v.signatures) report(text("host ", who, " has other signatures than the others"));
+            return;
+        }
+        auto const& plan = *plans_.at(v.session);
+        std::vector<crypto::public_key> keys;
+        for (auto const& m : plan.roster) keys.push_back(m.signer);
+        auto const group = musig2::key_agg(musig2::portable{}, keys, plan.tweaks);
+        if (!group || v.signatures.size() != plan.messages.size()) return report("a session of other terms was signed");
+        for (std::size_t k = 0; k < plan.messages.size(); ++k) {
+            auto const message = signing::to_message(plan.messages[k]);
+            if (!crypto::verify_bip340(crypto::to_xonly(group.value().aggregate()), message.view(), v.signatures[k])) {
+                report(text("host ", who, " was given a signature that does not verify"));
+            }
+        }
+    }
+
+    void on_aborted(host_id who, signing::aborted const& v) {
+        using reason = signing::abort_reason;
+        if (v.reason == reason::self_check_failed) report(text("host ", who, " has miscalculated: ", v.text));
+        if (v.reported_by || !v.culprit) return;
+        auto const culprit = host_of(v.session, *v.culprit);
+        switch (v.reason) {
+            case reason::invalid_nonce:
+            case reason::invalid_share:
+            case reason::invalid_aggregate:
+            case reason::equivocation:
+                ++blames_;
+                if (is_honest(culprit)) {
+                    report(
+                        text("host ", who, " blames honest host ", culprit, ": ", to_string(v.reason), ", ", v.text));
+                }
+                return;
+            case reason::declined:
+                if (is_honest(culprit) && declined_.count({culprit, v.session}) == 0 && !v.text.empty() &&
+                    v.text == its_own_no) {
+                    report(text("host ", who, " heard a no that host ", culprit, " never said"));
+                }
+                return;
+            case reason::restarted:
+                if (is_honest(culprit) && world_->incarnation(culprit) < 2) {
+                    report(text("host ", who, " says that host ", culprit, " restarted, which it never did"));
+                }
+                return;
+            default: report(text("host ", who, " blames host ", culprit, " for ", to_string(v.reason))); return;
+        }
+    }
+
+    void on_should_broadcast(host_id who, signing::should_broadcast const& v) {
+        auto const [known, is_first] = elected_.emplace(std::pair{v.session, v.view}, who);
+        if (!is_first && known->second != who) {
+            report(text("hosts ", who, " and ", known->second, " are both to broadcast in view ", v.view));
+        }
+    }
+    void on_confirmed(host_id who, signing::broadcast_confirmed const& v) {
+        settled_.insert(here(who, v.session));
+        if (is_honest(host_of(v.session, v.by)) && broadcast_.count(v.session) == 0) {
+            report(text("host ", who, " believes in a broadcast that host ", host_of(v.session, v.by), " never made"));
+        }
+    }
+    void on_proof(host_id who, signing::equivocation_proven const& v) {
+        if (is_honest(host_of(v.session, v.by))) {
+            report(text("host ", who, " has proof against honest host ", host_of(v.session, v.by)));
+        }
+    }
+    void on_misbehaved(host_id who, signing::peer_misbehaved const& v) {
+        if (frames_get_damaged_ || v.why == signing::errc::rate_limited) return;
+        for (host_id h = 0; h < parties_.size(); ++h) {
+            if (parties_[h].is_honest && parties_[h].who.peer == v.peer) {
+                report(text("host ", who, " charges honest host ", h, ": ", v.why.to_text()));
+            }
+        }
+    }
+
+public:
+    /// What honest applications say when they decline.
+    static constexpr std::string_view its_own_no = "not today";
+
+private:
+    world* world_;
+    std::vector<party> parties_;
+    bool frames_get_damaged_;
+    std::optional<std::string> breach_;
+    std::map<signing::session_id, std::shared_ptr<signing::proposal const>> plans_;
+    std::map<signing::session_id, std::vector<signing::signature>> signatures_;
+    std::map<std::pair<signing::session_id, signing::view_number>, host_id> elected_;
+    std::set<std::pair<host_id, signing::session_id>> declined_;
+    std::set<signing::session_id> broadcast_;
+    std::map<std::pair<host_id, signing::session_id>, end> ends_;
+    std::set<place_of_session> completed_;
+    std::set<place_of_session> settled_;
+    std::size_t blames_ = 0;
+};
+
+}  // namespace muster::sim

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+// Simulated groups of co-signers, one per seed: even seeds as a mesh, odd ones around an aggregator.
+
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <muster/sim/explore.hpp>
+#include <muster/sim/signing/run.hpp>
+
+namespace {
+
+using namespace muster;
+
+struct star : sim::co_signer_policies {
+    using topology = signing::aggregator;
+};
+
+struct settings {
+    std::uint64_t seeds = 100;
+    std::uint64_t from = 1;
+    bool trace = false;
+    unsigned threads = std::thread::hardware_concurrency();
+    std::vector<std::string> without;
+    std::string verdict;
+};
+
+template <class Policies>
+sim::outcome run(std::uint64_t seed, settings const& s) {
+    auto options = sim::signing_options::from_seed(seed);
+    for (auto const& [name, what] : sim::fault_options::all) {
+        for (auto const& off : s.without) {
+            if (off == name) (options.faults.*what).of = 0;
+        }
+    }
+    sim::signing_run<Policies> r{seed, options};
+    if (s.trace)
+        r.listen([](std::string_view line) { std::printf("%.*s\n", static_cast<int>(line.size()), line.data()); });
+    return r.run();
+}
+
+sim::outcome run(std::uint64_t seed, settings const& s) {
+    return seed % 2 == 0 ? run<sim::co_signer_policies>(seed, s) : run<star>(seed, s);
+}
+
+/// Runs are independent of each other, so threads take turns at the seeds.
+std::vector<sim::outcome> run_all(settings const& s) {
+    std::vector<sim::outcome> out(s.seeds);
+    std::atomic<std::uint64_t> next{0};
+    auto const work = [&] {
+        for (auto i = next++; i < s.seeds; i = next++) out[i] = run(s.from + i, s);
+    };
+    std::vector<std::thread> helpers;
+    for (unsigned t = 1; t < s.threads && !s.trace; ++t) helpers.emplace_back(work);
+    work();
+    for (auto& h : helpers) h.join();
+    return out;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    settings s;
+    CLI::App app{"Runs groups of co-signers through everything that can go wrong, from one seed each."};
+    app.add_option("--seeds", s.seeds, "How many");
+    app.add_option("--from", s.from, "The first one");
+    app.add_option("--threads", s.threads, "How many at once");
+    app.add_option("--without", s.without,
+                   "Switch a fault off: loss, duplicate, reorder, corrupt, clog, partition, "
+                   "crash, pause, wall_step");
+    app.add_option("--verdict", s.verdict, "A file for the last line");
+    app.add_flag("--trace", s.trace, "Say what happens, on one thread");
+    CLI11_PARSE(app, count, arguments);
+
+    auto const outcomes = run_all(s);
+    sim::tally sum{
+        [](std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); },
+        "./dev sim --seeds 1 --trace --from "};
+    for (std::uint64_t i = 0; i < s.seeds; ++i) sum.add(s.from + i, outcomes[i]);
+    if (s.seeds == 1) std::printf("%s\n%s\n", outcomes[0].options.c_str(), outcomes[0].summary.c_str());
+    auto const result = sum.result();
+    std::printf("%llu events\n%s\n", static_cast<unsigned long long>(result.events), result.to_text().c_str());
+    if (!s.verdict.empty()) std::ofstream{s.verdict} << result.to_text() << '\n';
+    return result.all_passed() ? 0 : 1;
+}

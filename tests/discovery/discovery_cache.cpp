@@ -8,7 +8,7 @@
 #include <muster/cache/persistence/snapshot_file.hpp>
 
 #include <support/catch.hpp>
-#include <support/fragile_files.hpp>
+#include <muster/sim/disk.hpp>
 
 using namespace muster;
 using namespace muster::test;
@@ -33,7 +33,7 @@ struct ad_codec {
 };
 constexpr timestamp at(std::int64_t t) { return from_unix_millis(1'000'000 + t); }
 
-using file = cache::snapshot_file<discovery::entry_codec<ad, ad_codec>, fragile_files>;
+using file = cache::snapshot_file<discovery::entry_codec<ad, ad_codec>, disk_files>;
 struct kept : discovery::cache_defaults {
     using persistence = cache::debounced<file, manual_timers, manual_clock>;
 };
@@ -95,7 +95,7 @@ TEST_CASE("it survives, in order, without what expired meanwhile, and without ti
     manual_clock clock{instant{1h}, at(0)};
     auto const start = [&] {
         return std::make_unique<discovery::discovery_cache<ad, kept>>(
-            cache_options{.entries_max = 100}, file::options{.path = "found", .files = fragile_files{storage}}, timers,
+            cache_options{.entries_max = 100}, file::options{.path = "found", .files = disk_files{storage}}, timers,
             clock);
     };
     auto c = start();

@@ -195,7 +195,7 @@ TEST_CASE("a save that fails is made good by a later one") {
     m.cache->erase(std::string{"a"}, m.clock.wall_now());
     auto const refused = m.cache->flush();
     REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error() == cache::errc::io_failed);
+    CHECK(refused.error() == file_errc::io_failed);
     CHECK(m.cache->last_failure().has_value());
     REQUIRE(blocker.value().run("ROLLBACK"));
     m.clock.advance(1s);

@@ -18,10 +18,10 @@
 
 #include <sqlite3.h>
 
-#include <muster/cache/persistence/files.hpp>
 #include <muster/cache/persistence/format.hpp>
-#include <muster/cache/persistence/posix_files.hpp>
 #include <muster/cache/persistence/store.hpp>
+#include <muster/core/files.hpp>
+#include <muster/core/posix_files.hpp>
 #include <muster/sqlite/database.hpp>
 
 namespace muster::sqlite {
@@ -50,7 +50,7 @@ public:
         MUSTER_TRY(auto const size, file_size());
         auto opened = size > options_.file_size_max ? result<void>{too_large(size)} : open(now);
         if (!opened) {
-            if (opened.error() == cache::errc::io_failed) return opened.error();
+            if (opened.error() == file_errc::io_failed) return opened.error();
             notes.damage = opened.error();
             database_.reset();
             MUSTER_TRY(notes.aside, put_aside());
@@ -105,19 +105,19 @@ private:
     static constexpr std::int64_t last_used_max = std::int64_t{1} << 62;  // so many uses do not happen
 
     [[nodiscard]] result<std::uint64_t> file_size() {
-        cache::posix_files files;
-        MUSTER_TRY(auto file, files.open(options_.path, cache::open_mode::read));
+        posix_files files;
+        MUSTER_TRY(auto file, files.open(options_.path, open_mode::read));
         if (!file) return std::uint64_t{0};
         return files.size(*file);
     }
     [[nodiscard]] error too_large(std::uint64_t size) const {
-        return {cache::errc::too_large,
+        return {file_errc::too_large,
                 text(options_.path, " has ", size, " octets, and at most ", options_.file_size_max, " are read")};
     }
     [[nodiscard]] result<std::string> put_aside() {
-        cache::posix_files files;
+        posix_files files;
         auto const journal = options_.path + "-journal";
-        MUSTER_TRY(auto aside, cache::keep_aside(files, options_.path));
+        MUSTER_TRY(auto aside, keep_aside(files, options_.path));
         MUSTER_TRY(auto const has_journal, files.exists(journal));
         if (has_journal) {
             MUSTER_TRY(files.rename(journal, aside + "-journal"));

@@ -15,8 +15,8 @@
 #include <sqlite3.h>
 
 #include <muster/cache/persistence/errc.hpp>
-#include <muster/cache/persistence/posix_files.hpp>
 #include <muster/core/bytes.hpp>
+#include <muster/core/posix_files.hpp>
 #include <muster/core/result.hpp>
 
 namespace muster::sqlite {
@@ -60,8 +60,9 @@ private:
 namespace detail {
 [[nodiscard]] inline error failure(::sqlite3* db, int code) {
     bool const is_damage = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
-    return {is_damage ? cache::errc::damaged : cache::errc::io_failed,
-            text("SQLite: ", std::string_view{db == nullptr ? ::sqlite3_errstr(code) : ::sqlite3_errmsg(db)})};
+    auto why = text("SQLite: ", std::string_view{db == nullptr ? ::sqlite3_errstr(code) : ::sqlite3_errmsg(db)});
+    if (is_damage) return {cache::errc::damaged, std::move(why)};
+    return {file_errc::io_failed, std::move(why)};
 }
 }  // namespace detail
 
@@ -77,11 +78,10 @@ class database {
 public:
     /// Opens the file at @p path, or creates it, for its owner alone.
     [[nodiscard]] static result<database> open(std::string const& path) {
-        cache::posix_files files;
+        posix_files files;
         MUSTER_TRY(auto const exists, files.exists(path));
         if (!exists) {
-            MUSTER_TRY(auto const created,
-                       files.open(path, cache::open_mode::create));  // SQLite would let others read it
+            MUSTER_TRY(auto const created, files.open(path, open_mode::create));  // SQLite would let others read it
         }
         ::sqlite3* db = nullptr;
         auto const code = ::sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);

@@ -34,7 +34,7 @@ std::vector<contents> fill(Machine& m) {
 /// log that ends between two saves is as it was then.
 template <class Machine>
 cache::load_report load_or_keep_aside(Machine& m, bytes const& octets, std::vector<contents> const& saved) {
-    m.crash(disk::luck::all);
+    m.crash(sim::disk::luck::all);
     m.storage.names.clear();
     m.storage.durable_names.clear();
     m.storage.set("found", octets);
@@ -136,12 +136,12 @@ TEMPLATE_TEST_CASE("a later version, another codec, and counts that cannot be, w
 }
 
 TEMPLATE_TEST_CASE("a file above its bound is not read", "", snapshot, change_log) {
-    disk d;
+    sim::disk d;
     d.set("found", bytes(1001, byte{'x'}));
-    TestType store{{.path = "found", .file_size_max = 1000, .files = fragile_files{d}}};
+    TestType store{{.path = "found", .file_size_max = 1000, .files = sim::disk_files{d}}};
     auto const notes = store.load({}, [](auto&&) {});
     REQUIRE(notes.has_value());
-    CHECK(*notes.value().damage == cache::errc::too_large);
+    CHECK(*notes.value().damage == file_errc::too_large);
     CHECK(notes.value().aside == "found.aside.1");
 }
 
@@ -151,7 +151,7 @@ TEMPLATE_TEST_CASE("nothing is saved over a file that could not be put aside", "
     m.storage.set("found", {2, 3});
     auto const loaded = m.cache->load();
     REQUIRE_FALSE(loaded.has_value());
-    CHECK(loaded.error() == cache::errc::cannot_keep_aside);
+    CHECK(loaded.error() == file_errc::cannot_keep_aside);
     m.cache->put("a", 1);
     CHECK(m.cache->flush().error() == cache::errc::not_loaded);
     m.start();  // the destructor does not save either
@@ -168,7 +168,7 @@ TEMPLATE_TEST_CASE("any system call fails while loading: an error, and nothing i
     torn.pop_back();
     for (bool const is_torn : {false, true}) {
         for (std::size_t n = 0;; ++n) {
-            m.crash(disk::luck::all);
+            m.crash(sim::disk::luck::all);
             m.storage.names.clear();
             m.storage.set("found", torn);
             if (!is_torn) m.storage.at("found").push_back(0);  // which it may not have been; then it is damaged
@@ -182,7 +182,7 @@ TEMPLATE_TEST_CASE("any system call fails while loading: an error, and nothing i
             auto const somewhere =
                 m.storage.names.count("found") != 0 ? m.storage.at("found") : m.storage.at("found.aside.1");
             if (!report) {
-                CHECK(report.error() == cache::errc::io_failed);
+                CHECK(report.error() == file_errc::io_failed);
                 CHECK(somewhere == before);
                 CHECK(m.cache->flush().error() == cache::errc::not_loaded);
             } else {
@@ -196,7 +196,7 @@ TEMPLATE_TEST_CASE("any system call fails while loading: an error, and nothing i
 TEMPLATE_TEST_CASE("any system call fails while saving, once or for good, and then the power goes", "", snapshot,
                    change_log) {
     for (bool const for_good : {false, true}) {
-        for (auto const luck : {disk::luck::none, disk::luck::half, disk::luck::all}) {
+        for (auto const luck : {sim::disk::luck::none, sim::disk::luck::half, sim::disk::luck::all}) {
             for (std::size_t n = 0;; ++n) {
                 machine<kept<TestType>> m;
                 m.storage.write_max = 16;
@@ -214,7 +214,7 @@ TEMPLATE_TEST_CASE("any system call fails while saving, once or for good, and th
                         durable = saved.size() - 1;
                         CHECK_FALSE(m.cache->last_failure().has_value());
                     } else {
-                        CHECK(*m.cache->last_failure() == cache::errc::io_failed);
+                        CHECK(*m.cache->last_failure() == file_errc::io_failed);
                         CHECK(m.cache->is_dirty());
                     }
                 }

@@ -23,7 +23,7 @@ TEMPLATE_TEST_CASE("entries come back in the order of their use", "", snapshot, 
     m.cache->erase("7");
     auto const before = m.look();
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     auto const report = m.restart();
     CHECK(report.loaded == 49);
     CHECK(report.expired == 0);
@@ -58,7 +58,7 @@ TEMPLATE_TEST_CASE("saved when it calms down, at five seconds at the latest, and
         m.clock.advance(400ms);
         m.timers.fire_due(m.clock.now());
     }
-    m.crash(disk::luck::none);  // without the last of them
+    m.crash(sim::disk::luck::none);  // without the last of them
     m.restart();
     CHECK(*m.cache->get("a") == 12);
 }
@@ -74,7 +74,7 @@ TEMPLATE_TEST_CASE("a new order alone is saved too", "", snapshot, change_log) {
     CHECK(m.timers.armed() == used + 5s);
     m.clock.advance(5s);
     CHECK(m.timers.fire_due(m.clock.now()));
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.restart();
     CHECK(m.look() == contents{{"b", 2}, {"a", 1}});
 }
@@ -87,7 +87,7 @@ TEMPLATE_TEST_CASE("what could not be saved is said and tried again", "", snapsh
     m.storage.for_good = true;
     m.clock.advance(500ms);
     CHECK(m.timers.fire_due(m.clock.now()));
-    CHECK(*m.cache->last_failure() == cache::errc::io_failed);
+    CHECK(*m.cache->last_failure() == file_errc::io_failed);
     CHECK(m.timers.armed() == m.clock.now() + 1s);
     m.clock.advance(1s);
     m.timers.fire_due(m.clock.now());
@@ -97,7 +97,7 @@ TEMPLATE_TEST_CASE("what could not be saved is said and tried again", "", snapsh
     m.timers.fire_due(m.clock.now());
     CHECK_FALSE(m.cache->last_failure().has_value());
     CHECK_FALSE(m.timers.armed().has_value());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     CHECK(m.restart().loaded == 1);
 }
 
@@ -114,11 +114,11 @@ TEST_CASE("closing saves, and an empty cache is saved as one") {
 
 TEST_CASE("without timers nothing happens by itself") {
     struct by_hand : kept<snapshot, cache::no_expiry, no_timers> {};
-    disk d;
+    sim::disk d;
     no_timers none;
     manual_clock clock;
     cache::persistent_cache<std::string, std::uint64_t, by_hand> c{
-        {.entries_max = 3}, {.path = "found", .files = fragile_files{d}}, none, clock};
+        {.entries_max = 3}, {.path = "found", .files = sim::disk_files{d}}, none, clock};
     REQUIRE(c.load());
     c.put("a", 1);
     clock.advance(1h);
@@ -164,7 +164,7 @@ TEMPLATE_TEST_CASE("wall time: what expired meanwhile does not come back, and no
     (void)m.cache->get("a", now());  // the order of use is not that of expiry
     CHECK(m.look(now()) == contents{{"b", 2}, {"c", 3}, {"a", 1}});
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.clock.advance(4s);
     auto const report = m.restart();
     CHECK(report.loaded == 2);
@@ -189,7 +189,7 @@ TEMPLATE_TEST_CASE("monotonic time: a deadline goes on with what was left of it"
     m.cache->put("a", 1, now() + 10s, now());
     m.cache->put("for ever", 2, instant::max(), now());
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.clock = manual_clock{instant{5s}, m.clock.wall_now() + 4s};  // another boot
     CHECK(m.restart().loaded == 2);
     CHECK(m.cache->contains("a", instant{10s}));
@@ -197,7 +197,7 @@ TEMPLATE_TEST_CASE("monotonic time: a deadline goes on with what was left of it"
     CHECK(m.cache->contains("for ever", instant{24h}));
 
     m.clock.set_wall(m.clock.wall_now() - 24h);  // set back: six seconds are left, not a day
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     CHECK(m.restart().loaded == 2);
     CHECK_FALSE(m.cache->contains("a", now() + 10s));
 }
@@ -211,7 +211,7 @@ TEST_CASE("a deadline that was renewed and has passed does not bring an older va
     REQUIRE(m.cache->flush());
     m.cache->put("a", 2, now + 1min, now);
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.clock.advance(2min);
     CHECK(m.restart().loaded == 0);
 }
@@ -250,7 +250,7 @@ TEST_CASE("a log is rewritten before it takes twice its entries, and what waits 
     auto const before = m.look();
     REQUIRE(m.cache->flush());
     CHECK(m.storage.at("found").size() <= 2 * size);
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.restart();
     CHECK(m.look() == before);
 }
@@ -276,7 +276,7 @@ TEST_CASE("random lives: whatever was reported as saved is there after a crash")
                     break;
                 case 5:
                     if (uniform(random, 10) != 0) break;
-                    m.crash(disk::luck::none);
+                    m.crash(sim::disk::luck::none);
                     m.restart();
                     REQUIRE(m.look() == saved);
                     break;
@@ -342,19 +342,19 @@ TEST_CASE("the time that a caller tells may lag behind the clock") {
     m.clock.advance(5s);
     m.cache->put("a", 1, now + 1s, now);
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.restart();
     CHECK_FALSE(m.cache->contains("a", m.clock.now()));
     CHECK(m.cache->contains("z", m.clock.now()));
 }
 
 TEMPLATE_TEST_CASE("what could not be read again is not written", "", snapshot, change_log) {
-    disk d;
+    sim::disk d;
     manual_timers timers;
     manual_clock clock;
     {
         cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
-            {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = fragile_files{d}}, timers, clock};
+            {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = sim::disk_files{d}}, timers, clock};
         REQUIRE(c.load());
         for (std::uint64_t i = 0; i < 60; ++i) c.put(std::to_string(i), i);
         for (int round = 0; round < 100; ++round) {
@@ -364,11 +364,11 @@ TEMPLATE_TEST_CASE("what could not be read again is not written", "", snapshot, 
         }
         auto const before = d.at("found");
         for (std::uint64_t i = 0; i < 300; ++i) c.put(std::to_string(i), i);
-        CHECK(c.flush().error() == cache::errc::too_large);
+        CHECK(c.flush().error() == file_errc::too_large);
         CHECK(d.at("found") == before);
     }
     cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
-        {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = fragile_files{d}}, timers, clock};
+        {.entries_max = 500}, {.path = "found", .file_size_max = 3000, .files = sim::disk_files{d}}, timers, clock};
     CHECK(c.load().value().loaded == 60);
 }
 
@@ -399,7 +399,7 @@ TEMPLATE_TEST_CASE("a change that was interrupted by its listener is saved all t
     auto const before = m.look();
     CHECK(m.cache->is_dirty());
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.restart();
     CHECK(m.look() == before);
 }
@@ -417,7 +417,7 @@ TEST_CASE("loading happens once, from the start, and silently") {
     for (auto const* key : {"a", "b", "c"}) m.cache->put(key, 1);
     m.cache->put("c", 2);
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     calls = 0;
     m.start();
     m.storage.fails_at = m.storage.calls;
@@ -447,7 +447,7 @@ TEST_CASE("a log that somebody else changed is written anew") {
     m.cache->put("b", 1);
     CHECK_FALSE(m.cache->flush().has_value());
     REQUIRE(m.cache->flush());
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     CHECK(m.restart().loaded == 2);
 }
 
@@ -490,7 +490,7 @@ TEMPLATE_TEST_CASE("what was asked for withstands a flood after a restart as bef
     flood("first ");
     REQUIRE(m.cache->flush());
     auto const before = m.look();
-    m.crash(disk::luck::none);
+    m.crash(sim::disk::luck::none);
     m.restart();
     CHECK(m.look() == before);
     flood("second ");

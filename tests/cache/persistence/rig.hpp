@@ -13,14 +13,14 @@
 #include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/cache/persistence/snapshot_file.hpp>
 
+#include <muster/sim/disk.hpp>
 #include <support/catch.hpp>
-#include <support/fragile_files.hpp>
 
 namespace muster::test {
 
 using text_codec = cache::plain_codec<std::string, std::uint64_t, 7>;
-using snapshot = cache::snapshot_file<text_codec, fragile_files>;
-using change_log = cache::append_log<text_codec, fragile_files>;
+using snapshot = cache::snapshot_file<text_codec, sim::disk_files>;
+using change_log = cache::append_log<text_codec, sim::disk_files>;
 
 template <class Store, class Expiry = cache::no_expiry, class Timers = manual_timers>
 struct kept : cache::defaults {
@@ -41,9 +41,9 @@ public:
     /// A new process, which has not loaded yet.
     void start() {
         cache.reset();
-        cache.emplace(options,
-                      typename Policies::persistence::store::options{.path = "found", .files = fragile_files{storage}},
-                      timers, clock);
+        cache.emplace(
+            options, typename Policies::persistence::store::options{.path = "found", .files = sim::disk_files{storage}},
+            timers, clock);
     }
     /// A new process that has loaded.
     cache::load_report restart() {
@@ -53,7 +53,7 @@ public:
         return report.value();
     }
     /// The power goes while it runs: nothing is flushed.
-    void crash(disk::luck l) {
+    void crash(sim::disk::luck l) {
         storage.fails_at = storage.calls;
         storage.for_good = true;
         cache.reset();
@@ -67,7 +67,7 @@ public:
     }
 
     typename subject::options options;
-    disk storage;
+    sim::disk storage;
     manual_timers timers;
     manual_clock clock;
     std::optional<subject> cache;

@@ -14,11 +14,11 @@
 #include <string>
 #include <utility>
 
-#include <muster/cache/persistence/files.hpp>
 #include <muster/cache/persistence/format.hpp>
-#include <muster/cache/persistence/posix_files.hpp>
 #include <muster/cache/persistence/snapshot_file.hpp>
 #include <muster/cache/persistence/store.hpp>
+#include <muster/core/files.hpp>
+#include <muster/core/posix_files.hpp>
 
 namespace muster::cache {
 
@@ -100,7 +100,7 @@ private:
     [[nodiscard]] bool cut(std::uint64_t size) {
         auto const done = [&]() -> result<void> {
             MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
-            if (!file) return error{errc::io_failed, text(options_.path, " is gone")};
+            if (!file) return error{file_errc::io_failed, text(options_.path, " is gone")};
             MUSTER_TRY(options_.files.truncate(*file, size));
             return options_.files.sync(*file);
         }();
@@ -111,7 +111,7 @@ private:
         wire::writer w;
         pending_.write_to(w, now);
         MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
-        if (!file) return error{errc::io_failed, text(options_.path, " is gone; the next save writes it anew")};
+        if (!file) return error{file_errc::io_failed, text(options_.path, " is gone; the next save writes it anew")};
         MUSTER_TRY(auto const there, options_.files.size(*file));
         if (there != size_) {
             return error{errc::damaged,

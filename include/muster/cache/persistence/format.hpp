@@ -24,6 +24,7 @@
 #include <muster/cache/persistence/checksum.hpp>
 #include <muster/cache/persistence/codec.hpp>
 #include <muster/cache/persistence/errc.hpp>
+#include <muster/core/files.hpp>
 #include <muster/core/result.hpp>
 
 namespace muster::cache {
@@ -118,8 +119,8 @@ template <codec Codec, class Entries>
     write_file_header(w, c.id);
     all.write_to(w, now);
     if (w.view().size() > size_max) {
-        return error{errc::too_large, text("the entries take ", w.view().size(), " octets, and a file of at most ",
-                                           size_max, " would be read again: raise file_size_max, or hold less")};
+        return error{file_errc::too_large, text("the entries take ", w.view().size(), " octets, and a file of at most ",
+                                                size_max, " would be read again: raise file_size_max, or hold less")};
     }
     return w.take();
 }

@@ -12,10 +12,10 @@
 #include <string>
 #include <utility>
 
-#include <muster/cache/persistence/files.hpp>
 #include <muster/cache/persistence/format.hpp>
-#include <muster/cache/persistence/posix_files.hpp>
 #include <muster/cache/persistence/store.hpp>
+#include <muster/core/files.hpp>
+#include <muster/core/posix_files.hpp>
 
 namespace muster::cache {
 
@@ -28,7 +28,7 @@ template <class Codec, file_system Files, class Accept, class Apply>
                                            std::uint64_t size_max, timestamp now, Accept accept, Apply apply) {
     load_notes notes;
     auto read = read_file(files, path, size_max);
-    if (!read && !(read.error() == errc::too_large)) return read.error();
+    if (!read && !(read.error() == file_errc::too_large)) return read.error();
     if (read && !read.value()) return notes;
     auto const judged = [&]() -> result<read_outcome> {
         if (!read) return read.error();

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <muster/cache/persistence/files.hpp>
+#include <muster/core/files.hpp>
 
-namespace muster::cache {
+namespace muster {
 
 /// Calls the operating system. Stateless; one file is used by one thread at a time.
 class posix_files {
@@ -51,7 +51,7 @@ public:
             file opened{descriptor};
             struct ::stat status;
             if (::fstat(descriptor, &status) != 0) return failure("stat", path);
-            if (!S_ISREG(status.st_mode)) return error{errc::io_failed, text(path, " is not a regular file")};
+            if (!S_ISREG(status.st_mode)) return error{file_errc::io_failed, text(path, " is not a regular file")};
             return std::optional{std::move(opened)};
         }
         if (errno == ENOENT && mode != open_mode::create) return std::optional<file>{};
@@ -106,7 +106,7 @@ private:
         return outcome;
     }
     [[nodiscard]] static error failure(std::string_view what, std::string_view path) {
-        return {errc::io_failed, text("cannot ", what, " ", path, ": ", std::string_view{std::strerror(errno)})};
+        return {file_errc::io_failed, text("cannot ", what, " ", path, ": ", std::string_view{std::strerror(errno)})};
     }
     [[nodiscard]] static result<void> checked(int outcome, std::string_view what, std::string_view path) {
         if (outcome != 0) return failure(what, path);
@@ -115,4 +115,4 @@ private:
 };
 static_assert(file_system<posix_files>);
 
-}  // namespace muster::cache
+}  // namespace muster

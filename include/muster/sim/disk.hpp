@@ -2,7 +2,10 @@
 #pragma once
 
 /// @file
-/// A file system in memory whose calls can be made to fail, and that loses at a crash what was not made durable.
+/// A disk in memory whose calls can be made to fail, and that loses at a crash what was not made durable.
+///
+/// What a program wrote and did not sync is, after a crash, there, gone, or torn; what it renamed without making the
+/// directory durable has one name or the other.
 
 #include <algorithm>
 #include <map>
@@ -11,9 +14,9 @@
 #include <string>
 #include <utility>
 
-#include <muster/cache/persistence/files.hpp>
+#include <muster/core/files.hpp>
 
-namespace muster::test {
+namespace muster::sim {
 
 /// What is on the disk, and what only seems to be.
 struct disk {
@@ -53,18 +56,18 @@ private:
 };
 
 /// Models file_system on a disk that is borrowed.
-class fragile_files {
+class disk_files {
 public:
     struct file {
         std::shared_ptr<disk::content> content;
         std::size_t at = 0;
     };
-    explicit fragile_files(disk& d) : disk_{&d} {}
+    explicit disk_files(disk& d) : disk_{&d} {}
 
-    result<std::optional<file>> open(std::string const& path, cache::open_mode mode) {
+    result<std::optional<file>> open(std::string const& path, open_mode mode) {
         if (fails()) return refusal("open");
         auto const found = disk_->names.find(path);
-        if (mode == cache::open_mode::create) {
+        if (mode == open_mode::create) {
             if (found == disk_->names.end()) disk_->names[path] = std::make_shared<disk::content>();
             disk_->names[path]->now.clear();
             return std::optional{file{disk_->names[path]}};
@@ -124,11 +127,11 @@ private:
         return disk_->fails_at && (n == *disk_->fails_at || (disk_->for_good && n > *disk_->fails_at));
     }
     [[nodiscard]] static error refusal(std::string_view what) {
-        return {cache::errc::io_failed, text("cannot ", what, ": as ordered")};
+        return {file_errc::io_failed, text("cannot ", what, ": as ordered")};
     }
 
     disk* disk_;
 };
-static_assert(cache::file_system<fragile_files>);
+static_assert(file_system<disk_files>);
 
-}  // namespace muster::test
+}  // namespace muster::sim

@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// The few things a cache asks of a file system, and the two patterns made of them: replace a file so that either the
+/// The few things that are asked of a file system, and the two patterns made of them: replace a file so that either the
 /// old or the new one survives whatever happens, and put a file aside that cannot be read.
 ///
 /// A file is replaced by writing another one beside it, making its octets durable, renaming it over the first, and
@@ -14,13 +14,29 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
-#include <muster/cache/persistence/errc.hpp>
 #include <muster/core/bytes.hpp>
 #include <muster/core/result.hpp>
 
-namespace muster::cache {
+namespace muster {
+
+/// Why files could not be kept.
+enum class file_errc : std::uint8_t {
+    io_failed = 1,      ///< The operating system refused; the message says what and why.
+    too_large,          ///< A file above the bound that was set for it.
+    cannot_keep_aside,  ///< A file that cannot be read would have to be overwritten.
+};
+[[nodiscard]] constexpr std::string_view category_of(file_errc) noexcept { return "file"; }
+[[nodiscard]] constexpr std::string_view to_string(file_errc e) noexcept {
+    switch (e) {
+        case file_errc::io_failed: return "io_failed";
+        case file_errc::too_large: return "too_large";
+        case file_errc::cannot_keep_aside: return "cannot_keep_aside";
+    }
+    return "unknown";
+}
 
 /// How a file is opened.
 enum class open_mode : std::uint8_t {
@@ -66,7 +82,7 @@ template <file_system Files>
     if (!file) return std::optional<bytes>{};
     MUSTER_TRY(auto const size, files.size(*file));
     if (size > size_max) {
-        return error{errc::too_large, text(path, " has ", size, " octets, and at most ", size_max, " are read")};
+        return error{file_errc::too_large, text(path, " has ", size, " octets, and at most ", size_max, " are read")};
     }
     bytes octets(static_cast<std::size_t>(size));
     std::size_t at = 0;
@@ -85,7 +101,7 @@ template <file_system Files>
     auto const draft = path + ".new";
     {
         MUSTER_TRY(auto file, files.open(draft, open_mode::create));
-        if (!file) return error{errc::io_failed, text("cannot create ", draft)};
+        if (!file) return error{file_errc::io_failed, text("cannot create ", draft)};
         MUSTER_TRY(write_all(files, *file, octets));
         MUSTER_TRY(files.sync(*file));
     }
@@ -105,8 +121,8 @@ template <file_system Files>
         MUSTER_TRY(files.sync_directory(path));
         return aside;
     }
-    return error{errc::cannot_keep_aside,
+    return error{file_errc::cannot_keep_aside,
                  text(path, " cannot be read, and 16 files were put aside before: remove ", path, ".aside.*")};
 }
 
-}  // namespace muster::cache
+}  // namespace muster

@@ -150,9 +150,10 @@ TEST_CASE("the happy path of a session, frame by frame") {
     CHECK(me.next_deadline() == s.now + std::chrono::minutes{10});
 
     auto const approved = s.approve(0);
-    REQUIRE(approved.size() == 1);
+    REQUIRE(approved.size() == 2);
     auto const mine = mesh_stage::sent<nonces_body>(approved);
-    CHECK(is(approved[0], send_frame{std::nullopt, mine}));
+    CHECK(std::holds_alternative<persist>(approved[0]));  // before anything is promised
+    CHECK(is(approved[1], send_frame{std::nullopt, mine}));
     CHECK(me.at() == phase::collecting_nonces);
     CHECK(me.next_deadline() == s.now + std::chrono::seconds{10});  // the first retry
 
@@ -162,7 +163,8 @@ TEST_CASE("the happy path of a session, frame by frame") {
     REQUIRE(first.size() == 1);
     CHECK(mesh_stage::told<nonces_received>(first)->from == 1);
     auto const second = s.tell(0, 2, nonces2);
-    REQUIRE(second.size() == 3);
+    REQUIRE(second.size() == 4);
+    CHECK(std::holds_alternative<persist>(second[1]));  // the news, then this, then the shares
     CHECK(mesh_stage::told<nonces_complete>(second) != nullptr);
     auto const my_shares = mesh_stage::sent<shares_body>(second);
     CHECK(me.at() == phase::collecting_shares);
@@ -173,7 +175,7 @@ TEST_CASE("the happy path of a session, frame by frame") {
     CHECK(shares1.transcript == my_shares.transcript);
     s.tell(0, 1, shares1);
     auto const last = s.tell(0, 2, shares2);
-    REQUIRE(last.size() == 3);
+    REQUIRE(last.size() == 4);
     CHECK(mesh_stage::told<shares_received>(last) != nullptr);
     CHECK(mesh_stage::told<completed>(last)->coordinator == 0);
     CHECK(mesh_stage::told<should_broadcast>(last) != nullptr);
@@ -184,7 +186,7 @@ TEST_CASE("the happy path of a session, frame by frame") {
     REQUIRE(me.notify_broadcast_complete(out));
     REQUIRE(me.notify_broadcast_complete(out));
     auto const done = out.take();
-    REQUIRE(done.size() == 2);
+    REQUIRE(done.size() == 3);
     CHECK(is(done[0], send_frame{std::nullopt, broadcast_done_body{}}));
     CHECK(mesh_stage::told<broadcast_confirmed>(done)->by == 0);
 }
@@ -273,7 +275,7 @@ TEST_CASE("wake-ups: early ones do nothing, late and repeated ones do the same o
             s.now += std::chrono::minutes{11};  // past every deadline there is
             s.now += late;
             auto const effects = s.wake(0);
-            REQUIRE(effects.size() == 2);
+            REQUIRE(effects.size() == 3);
             auto const* const end = mesh_stage::told<aborted>(effects);
             REQUIRE(end != nullptr);
             CHECK(end->reason == (target == phase::awaiting_approval ? abort_reason::expired : abort_reason::timeout));

@@ -166,6 +166,11 @@ template <class List>
 [[nodiscard]] inline value of(signing::peer_misbehaved const& e) {
     return value{{"event", "peer_misbehaved"}, {"peer", e.peer.to_text()}, {"why", e.why.to_text()}};
 }
+[[nodiscard]] inline value of(signing::journal_failed const& e) {
+    auto out = named("journal_failed", e.session);
+    out["why"] = e.why.to_text();
+    return out;
+}
 /// @}
 
 }  // namespace detail

@@ -80,10 +80,48 @@ private:
 
 }  // namespace detail
 
+/// What is public of a signer's own part once it has signed: all that a restart needs.
+struct signed_part {
+    std::vector<pubnonce> nonces;        ///< Its own, one per message.
+    std::vector<aggnonce> signed_under;  ///< The sums of everyone's.
+    std::vector<psig> shares;            ///< Its own.
+    bool operator==(signed_part const&) const = default;
+};
+
 /// After the secret nonces are gone: collects shares, yields signatures. Holds no secret; copyable.
 template <backend Backend>
 class round2 {
 public:
+    /// Takes a round up again after a restart: nothing is signed, the shares are those of then.
+    /// @return it, or `wrong_count`, `invalid_psig` when the shares are not @p position's under these nonces, or what
+    ///         GetSessionValues refuses. About 0.2 ms a message.
+    [[nodiscard]] static result<round2> resume(Backend b, typename Backend::keyagg_context const& group,
+                                               std::span<message const> messages, std::uint32_t position,
+                                               signed_part part) {
+        if (part.nonces.size() != messages.size() || part.signed_under.size() != messages.size()) {
+            return error{errc::wrong_count, text("nonces of ", part.nonces.size(), " messages, and sums of ",
+                                                 part.signed_under.size(), ", for ", messages.size())};
+        }
+        std::vector<typename Backend::session_values_type> values;
+        for (std::size_t k = 0; k < messages.size(); ++k) {
+            MUSTER_TRY(auto v, b.session_values(group, part.signed_under[k], messages[k].view()));
+            values.push_back(std::move(v));
+        }
+        detail::contributions<pubnonce> nonces{group.keys().size(), messages.size()};
+        MUSTER_TRY(nonces.receive(position, part.nonces));
+        round2 r{std::move(b),      position,           std::move(values), std::move(part.signed_under),
+                 std::move(nonces), group.keys().size()};
+        MUSTER_TRY(r.receive(position, part.shares));
+        for (std::size_t k = 0; k < messages.size(); ++k) {
+            contribution const own{position, part.nonces[k], part.shares[k]};
+            MUSTER_TRY(auto const parsed, r.backend_.parse_contribution(r.values_[k], own));
+            if (!r.backend_.adds_up(r.values_[k], std::span{&parsed, 1})) {
+                return error{errc::invalid_psig, text("the share of message ", k, " was not made under its nonces"),
+                             position};
+            }
+        }
+        return r;
+    }
     /// The own partial signatures, one per message, to be sent to the others as often as they ask.
     [[nodiscard]] std::span<psig const> shares() const noexcept { return shares_.of(position_); }
     [[nodiscard]] std::uint32_t position() const noexcept { return position_; }

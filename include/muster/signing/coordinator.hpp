@@ -28,6 +28,7 @@
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/signing/gatekeeper.hpp>
+#include <muster/signing/journal.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
 #include <muster/signing/session.hpp>
@@ -39,6 +40,7 @@ namespace muster::signing {
 struct default_options {
     using topology = mesh;                  ///< Or `aggregator`; all signers must agree.
     using entropy = crypto::system_random;  ///< Where nonces and salts come from.
+    using journal = no_journal;             ///< What survives a restart; see @ref signing::journal.
 };
 
 /// Proposes, approves and completes signing sessions with other coordinators.
@@ -60,6 +62,7 @@ class coordinator {
 public:
     using topology_policy = typename Options::topology;
     using entropy_policy = typename Options::entropy;
+    using journal_policy = typename Options::journal;
     using session_type = session<Backend, topology_policy>;
     /// Takes the events.
     using event_handler = std::function<void(event const&)>;
@@ -75,6 +78,7 @@ public:
         limits bounds = {};
         Backend backend = {};
         entropy_policy entropy = {};
+        journal_policy journal = {};
     };
 
     /// A fresh epoch for @ref parts.
@@ -94,6 +98,7 @@ public:
           limits_{p.bounds},
           backend_{std::move(p.backend)},
           entropy_{std::move(p.entropy)},
+          journal_{std::move(p.journal)},
           handler_{std::move(handler)},
           binding_{peer::bind(keys_.signer, keys_.node.id())},
           door_{limits_},
@@ -107,13 +112,41 @@ public:
     coordinator& operator=(coordinator const&) = delete;
     ~coordinator() { close(); }
 
+    /// What @ref restore found.
+    struct restored {
+        std::size_t resumed = 0;     ///< Sessions that can go on: our shares are made.
+        std::size_t restarted = 0;   ///< Sessions that are over, since their secret nonces are gone.
+        std::size_t unreadable = 0;  ///< What is not ours, or not of this version.
+    };
+    /// Takes up what the journal has kept. To be called once, before anything else and before anyone connects; without
+    /// it a coordinator with a journal refuses to sign. Sessions in round one end with `restarted`, and everyone is
+    /// told; the others go on.
+    /// @return what the journal's `load` refuses.
+    [[nodiscard]] result<restored> restore() {
+        restored found;
+        std::vector<std::pair<session_id, bytes>> kept;
+        MUSTER_TRY(
+            journal_.load([&](session_id const& id, byte_view octets) { kept.emplace_back(id, to_bytes(octets)); }));
+        is_restored_ = true;
+        for (auto const& [id, octets] : kept) {
+            auto const resumed = resume(id, octets);
+            found.resumed += resumed && resumed.value() ? 1u : 0u;
+            found.restarted += resumed && !resumed.value() ? 1u : 0u;
+            found.unreadable += resumed ? 0u : 1u;
+        }
+        settle();
+        return found;
+    }
+
     // ---- commands ---------------------------------------------------------------------------------------
 
     /// Proposes a session, and approves it on our own behalf.
     /// @return its id, or `unknown_signer`, `not_in_roster`, `invalid_roster`, `invalid_proposal`,
-    ///         `too_many_sessions`, or what key aggregation and nonce generation refuse. Nothing is sent then.
+    ///         `too_many_sessions`, or what key aggregation, nonce generation and the journal refuse. Nothing is sent
+    ///         then.
     [[nodiscard]] result<session_id> propose(signing_request request) {
         if (closed_) return error{errc::wrong_state, "this coordinator was closed"};
+        MUSTER_TRY(require_journal());
         MUSTER_TRY(require_free_slot(limits_.open_sessions_max));
         MUSTER_TRY(auto const me, as_member());
         MUSTER_TRY(auto plan, make_proposal(std::move(request), me, topology_policy::id, registry_, entropy_,
@@ -131,17 +164,22 @@ public:
         effects out;
         MUSTER_TRY(made.approve(entropy_, keys_.signer, time_.now(), out));
         auto& s = sessions_.add(id, std::move(made));
+        if (auto const recorded = record(id, s); !recorded) {
+            sessions_.discard(id);
+            return recorded.error();
+        }
         rosters_.remember(s.roster(), s.plan().roster);
         events_.push(session_created{id, s.shared_plan(), self});
         send_proposal(id, s, encoded);
-        perform(id, s, out);
+        (void)perform(id, s, out, true);
         settle();
         return id;
     }
 
     /// Approves another signer's proposal: only now are nonces made. Errors: `unknown_session`, `wrong_state`,
-    /// `expired`, or what NonceGen refuses.
+    /// `expired`, or what NonceGen refuses; or what the journal refuses, and then the session is given up.
     [[nodiscard]] result<void> approve(session_id const& id) {
+        MUSTER_TRY(require_journal());
         return command(id,
                        [&](session_type& s, auto& out) { return s.approve(entropy_, keys_.signer, time_.now(), out); });
     }
@@ -177,7 +215,7 @@ public:
             if (!was_open && stuck) stale.push_back(id);
             if (was_open && !s.is_open()) ++count;
         });
-        for (auto const& id : stale) sessions_.forget(id);
+        for (auto const& id : stale) forget(id);
         settle();
         return count + stale.size();
     }
@@ -219,9 +257,74 @@ public:
     /// When the coordinator next wants to be woken. O(1).
     [[nodiscard]] deadline next_deadline() const { return sessions_.next_deadline(); }
     [[nodiscard]] limits const& bounds() const noexcept { return limits_; }
+    /// What is held for others, each below its bound in @ref limits. O(peers).
+    struct usage {
+        std::size_t open_sessions = 0;    ///< At most `open_sessions_max`.
+        std::size_t closed_sessions = 0;  ///< At most `closed_sessions_max`.
+        std::size_t tombstones = 0;       ///< At most `tombstones_max`.
+        std::size_t peers = 0;            ///< At most `peers_max`.
+        std::size_t early_octets = 0;     ///< At most `peers_max * early_octets_per_peer_max`.
+    };
+    /// @copydoc usage
+    [[nodiscard]] usage in_use() const {
+        auto const open = open_session_count();
+        return {open, sessions_.all().size() - open, sessions_.tombstone_count(), door_.peers(), door_.early_octets()};
+    }
 
 private:
     using effects = outbox<session_effect>;
+    static constexpr bool has_journal = !std::same_as<journal_policy, no_journal>;
+
+    // ---- the journal ------------------------------------------------------------------------------------
+
+    [[nodiscard]] result<void> require_journal() const {
+        if (is_restored_) return ok();
+        return error{errc::wrong_state, "the journal was not taken up yet; call restore() first"};
+    }
+    // Writes down where a session stands; what is over is taken out.
+    [[nodiscard]] result<void> record(session_id const& id, session_type const& s) {
+        if constexpr (!has_journal) return ok();
+        auto const snapshot = s.snapshot();
+        return snapshot ? journal_.put(id, encode(*snapshot)) : journal_.erase(id);
+    }
+    void forget(session_id const& id) {
+        sessions_.forget(id);
+        (void)journal_.erase(id);
+    }
+    // True when the session goes on, false when it is over.
+    [[nodiscard]] result<bool> resume(session_id const& id, byte_view octets) {
+        MUSTER_TRY(auto kept, decode_snapshot(octets, limits_));
+        MUSTER_TRY(auto plan, decode_proposal(kept.what, limits_));
+        MUSTER_TRY(check(plan, limits_));
+        bool const is_ours = id_of(kept.what) == id && kept.self < plan.roster.size() &&
+                             plan.roster[kept.self].signer == signer_key() &&
+                             plan.roster[kept.self].peer == local_peer() && plan.topology == topology_policy::id;
+        if (!is_ours) return error{errc::invalid_proposal, text("session ", to_hex(id), " was kept for somebody else")};
+        if (!kept.given) {
+            sessions_.entomb(id);
+            (void)journal_.erase(id);
+            events_.push(aborted{id, abort_reason::restarted, kept.self, {}, {}, "restarted before signing"});
+            return false;
+        }
+        MUSTER_TRY(auto terms, make_terms(id, named_roster(kept.what), std::move(plan), kept.self));
+        auto const roster = terms.plan->roster;
+        effects out;
+        MUSTER_TRY(auto made, session_type::resume(std::move(terms), limits_, std::move(kept), time_.now(), out));
+        auto& s = sessions_.add(id, std::move(made));
+        rosters_.remember(s.roster(), roster);
+        resumed_.insert(id);
+        (void)perform(id, s, out, true);
+        return true;
+    }
+    // Of the sessions that went on, those that @p who takes part in.
+    [[nodiscard]] std::vector<session_id> resumed_with(peer_id const& who) const {
+        std::vector<session_id> out;
+        for (auto const& id : resumed_) {
+            auto const* const s = sessions_.find(id);
+            if (s != nullptr && slot_of(s->plan(), who) && out.size() < resumed_max) out.push_back(id);
+        }
+        return out;
+    }
 
     // ---- making sessions --------------------------------------------------------------------------------
 
@@ -230,20 +333,28 @@ private:
         return error{errc::too_many_sessions, text("all ", open_max, " sessions are open; finish or abort one first")};
     }
 
-    [[nodiscard]] result<session_type> make_session(session_id const& id, roster_id const& roster, proposal plan,
-                                                    slot self) {
+    [[nodiscard]] result<session_terms<Backend>> make_terms(session_id const& id, roster_id const& roster,
+                                                            proposal plan, slot self) {
         std::vector<public_key> keys;
         for (auto const& m : plan.roster) keys.push_back(m.signer);
         MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
-        auto const now = time_.now();
         // Clamped before it becomes nanoseconds: a hostile expiry would overflow.
         using std::chrono::milliseconds;
         duration const left = std::clamp(plan.expires_at - time_.wall_now(), milliseconds{0},
                                          std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max));
-        return session_type{{id, roster, std::make_shared<proposal const>(std::move(plan)), std::move(group), self,
-                             epoch_, saturating_add(now, left), backend_},
-                            limits_,
-                            now};
+        return session_terms<Backend>{id,
+                                      roster,
+                                      std::make_shared<proposal const>(std::move(plan)),
+                                      std::move(group),
+                                      self,
+                                      epoch_,
+                                      saturating_add(time_.now(), left),
+                                      backend_};
+    }
+    [[nodiscard]] result<session_type> make_session(session_id const& id, roster_id const& roster, proposal plan,
+                                                    slot self) {
+        MUSTER_TRY(auto terms, make_terms(id, roster, std::move(plan), self));
+        return session_type{std::move(terms), limits_, time_.now()};
     }
 
     // Whoever is believed to know the roster gets the terms alone; a signature each for the two kinds of proposal.
@@ -277,7 +388,7 @@ private:
 
     void on_connected(peer_id const& who) {
         door_.arrived(who);
-        if (binding_) mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value()});
+        if (binding_) mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), resumed_with(who)});
         for_each_open([&](session_id const&, session_type& s, auto& out) {
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
@@ -327,8 +438,15 @@ private:
         }
         door_.set_epoch(from, f.header.epoch, time_.now());
         events_.push(peer_identified{from, hello.signer, hello.binding});
-        for_each_open([&](session_id const&, session_type& s, auto& out) {
-            if (auto const at = slot_of(s.plan(), from)) s.peer_restarted(*at, f.header.epoch, time_.now(), out);
+        std::set<session_id> const resumed{hello.resumed.begin(), hello.resumed.end()};
+        for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
+            auto const at = slot_of(s.plan(), from);
+            if (!at) return;
+            if (resumed.count(id) != 0) {
+                s.peer_resumed(*at, f.header.epoch, time_.now(), out);
+            } else {
+                s.peer_restarted(*at, f.header.epoch, time_.now(), out);
+            }
         });
     }
 
@@ -350,8 +468,11 @@ private:
         auto decoded = decode_body(f, limits_);
         if (!decoded) return penalise(from, decoded.error());
         effects out;
+        if (f.header.what == kind::nonces && door_.is_past(signer_peer, f.header.epoch)) {
+            s.contribution_outlived(f.header.sender, out);
+        }
         s.handle({f.header, std::move(decoded).value(), to_bytes(f.raw)}, time_.now(), out);
-        perform(f.header.session, s, out);
+        (void)perform(f.header.session, s, out);
     }
 
     void on_proposal(peer_id const& from, parsed_frame const& f) {
@@ -442,7 +563,7 @@ private:
         events_.push(approval_requested{id, s.shared_plan()});
         effects out;
         s.handle({f.header, propose_body{}, {}}, time_.now(), out);  // pins the initiator's epoch
-        perform(id, s, out);
+        (void)perform(id, s, out);
         for (auto const& [sender, raw] : door_.take_early(id)) {
             auto const early = parse_frame(raw, limits_);
             if (early) on_session_frame(s, sender, early.value());
@@ -451,20 +572,38 @@ private:
 
     // ---- effects ----------------------------------------------------------------------------------------
 
-    // Does what a session wants done, after anything was done to it.
-    void perform(session_id const& id, session_type const& s, effects& out) {
+    // Does what a session wants done, after anything was done to it. What has to be written down first is, once a
+    // batch;
+    // @p is_recorded says that it was. When it cannot be, an open session is given up before anything was promised.
+    result<void> perform(session_id const& id, session_type& s, effects& out, bool is_recorded = false) {
         sessions_.touched(id);
         for (auto& effect : out.take()) {
-            std::visit(overloaded{
-                           [&](send_frame& v) { send(id, s, v); },
-                           [&](forward_frame& v) { mail_.hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
-                           [&](notify& v) {
-                               if (std::holds_alternative<completed>(v.what)) note_roster(s);
-                               events_.push(std::move(v.what));
-                           },
-                       },
-                       effect);
+            if (std::holds_alternative<persist>(effect)) {
+                if (std::exchange(is_recorded, true)) continue;
+                auto recorded = record(id, s);
+                if (recorded) continue;
+                events_.push(journal_failed{id, recorded.error()});
+                if (!s.is_open()) continue;
+                effects last;
+                (void)s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded);
+                (void)perform(id, s, last, true);
+                return recorded;
+            }
+            perform(id, s, effect);
         }
+        return ok();
+    }
+    void perform(session_id const& id, session_type const& s, session_effect& effect) {
+        std::visit(overloaded{
+                       [&](send_frame& v) { send(id, s, v); },
+                       [&](forward_frame& v) { mail_.hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
+                       [&](notify& v) {
+                           if (std::holds_alternative<completed>(v.what)) note_roster(s);
+                           events_.push(std::move(v.what));
+                       },
+                       [](persist&) {},
+                   },
+                   effect);
     }
 
     // Everyone has contributed, so everyone knows the roster. Under a hub most epochs are known from hellos alone.
@@ -500,8 +639,9 @@ private:
         }
         effects out;
         auto done = f(*s, out);
-        perform(id, *s, out);
+        auto recorded = perform(id, *s, out);
         settle();
+        if (done && !recorded) return recorded;
         return done;
     }
 
@@ -513,7 +653,7 @@ private:
             if (s == nullptr) continue;
             effects out;
             f(id, *s, out);
-            perform(id, *s, out);
+            (void)perform(id, *s, out);
         }
     }
     template <class F>
@@ -525,7 +665,7 @@ private:
     // back in; the outermost call delivers what that adds.
     void settle() {
         if (closed_) return;
-        sessions_.trim();
+        for (auto const& id : sessions_.trim()) (void)journal_.erase(id);
         if (auto const next = next_deadline(); next != armed_) {
             armed_ = next;
             if (next) {
@@ -568,6 +708,7 @@ private:
     limits limits_;
     [[no_unique_address]] Backend backend_;
     [[no_unique_address]] entropy_policy entropy_;
+    [[no_unique_address]] journal_policy journal_;
     event_handler handler_;
     result<peer::binding> binding_;
     gatekeeper door_;
@@ -576,6 +717,8 @@ private:
     roster_book rosters_;
     outbox<event> events_;
     deadline armed_;
+    std::set<session_id> resumed_;  // went on after the restart
+    bool is_restored_ = !has_journal;
     bool delivering_ = false;
     bool closed_ = false;
 };

@@ -36,8 +36,12 @@ struct forward_frame {
 struct notify {
     event what;
 };
+/// Make the session's snapshot durable before anything that follows is done; when it cannot be, nothing of that is.
+struct persist {
+    bool operator==(persist const&) const = default;
+};
 /// What a session wants done, in order.
-using session_effect = std::variant<send_frame, forward_frame, notify>;
+using session_effect = std::variant<send_frame, forward_frame, notify, persist>;
 
 /// Where a session stands.
 enum class phase : std::uint8_t { awaiting_approval, collecting_nonces, collecting_shares, finished, over };

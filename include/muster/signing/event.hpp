@@ -97,9 +97,16 @@ struct peer_misbehaved {
     error why;
 };
 
+/// The journal could not be written. A session that depended on it was given up; a finished one is only forgotten by
+/// the next restart.
+struct journal_failed {
+    session_id session;
+    error why;
+};
+
 /// What the application is told.
 using event = std::variant<session_created, approval_requested, nonces_received, nonces_complete, shares_received,
                            completed, aborted, should_broadcast, broadcast_confirmed, coordinator_failed,
-                           failover_exhausted, equivocation_proven, peer_identified, peer_misbehaved>;
+                           failover_exhausted, equivocation_proven, peer_identified, peer_misbehaved, journal_failed>;
 
 }  // namespace muster::signing

@@ -49,6 +49,7 @@ enum class abort_reason : std::uint8_t {
     cancelled,          ///< The application gave up.
     stuck,              ///< No progress for too long; cleaned up.
     self_check_failed,  ///< Our own result did not verify: a computation error here.
+    not_recorded,       ///< The journal could not be written, so nothing was promised.
 };
 
 /// The reason's name, for logs and people.
@@ -65,14 +66,19 @@ enum class abort_reason : std::uint8_t {
         case abort_reason::cancelled: return "cancelled";
         case abort_reason::stuck: return "stuck";
         case abort_reason::self_check_failed: return "self_check_failed";
+        case abort_reason::not_recorded: return "not_recorded";
     }
     return "unknown";
 }
 
+/// Most sessions that a hello names. Ours.
+inline constexpr std::size_t resumed_max = 256;
+
 /// Bodies, one per kind. @{
 struct hello_body {
-    public_key signer;      ///< The sender's MuSig2 key ...
-    peer::binding binding;  ///< ... and its statement that the sender speaks for it.
+    public_key signer;                     ///< The sender's MuSig2 key ...
+    peer::binding binding;                 ///< ... and its statement that the sender speaks for it.
+    std::vector<session_id> resumed = {};  ///< Sessions that it can still serve though it restarted.
     bool operator==(hello_body const&) const = default;
 };
 struct propose_body {
@@ -171,7 +177,10 @@ template <class Fixed>
 
 inline void encode_body(wire::writer& out, body const& b) {
     std::visit(overloaded{
-                   [&](hello_body const& v) { out.raw(v.signer.view()).raw(v.binding.view()); },
+                   [&](hello_body const& v) {
+                       out.raw(v.signer.view()).raw(v.binding.view()).size(v.resumed.size());
+                       for (auto const& id : v.resumed) out.raw(id.view());
+                   },
                    [&](propose_body const& v) { out.sized(v.encoded.terms).sized(v.encoded.roster); },
                    [&](decline_body const& v) { out.sized(v.reason); },
                    [&](nonces_body const& v) { encode_list(out, v.nonces); },
@@ -192,7 +201,7 @@ inline void encode_body(wire::writer& out, body const& b) {
 
 [[nodiscard]] inline abort_body decode_abort(wire::reader& in) {
     abort_body v;
-    v.reason = in.enumerator(abort_reason::declined, abort_reason::self_check_failed);
+    v.reason = in.enumerator(abort_reason::declined, abort_reason::not_recorded);
     if (decode_flag(in)) v.culprit = in.u32();
     v.text = in.sized_text(purpose_size_max);
     return v;
@@ -251,7 +260,9 @@ inline void encode_body(wire::writer& out, body const& b) {
             hello_body v;
             v.signer = in.fixed<public_key>();
             v.binding = in.fixed<peer::binding>();
-            out = v;
+            v.resumed.resize(in.count(resumed_max, session_id::size()));
+            for (auto& id : v.resumed) id = in.fixed<session_id>();
+            out = std::move(v);
             break;
         }
         case kind::propose: {

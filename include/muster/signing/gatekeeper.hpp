@@ -10,6 +10,7 @@
 /// integers: one token a frame, refilled by elapsed time. What exceeds it, or has no room here, is dropped without a
 /// strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest peer sends.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -63,7 +64,16 @@ public:
 
     /// Records the epoch that @p who itself told. O(log n).
     void set_epoch(peer_id const& who, boot_epoch const& epoch, instant now) {
-        if (auto* const p = find_or_add(who, now)) p->epoch = epoch;
+        auto* const p = find_or_add(who, now);
+        if (p == nullptr) return;
+        if (p->epoch) p->past.push_back(*p->epoch);
+        if (p->past.size() > past_epochs_max) p->past.pop_front();
+        p->epoch = epoch;
+    }
+    /// Whether @p who has told another epoch since it told @p epoch. The last few are remembered.
+    [[nodiscard]] bool is_past(peer_id const& who, boot_epoch const& epoch) const {
+        auto const* const p = peers_.find(who);
+        return p != nullptr && p->epoch != epoch && std::find(p->past.begin(), p->past.end(), epoch) != p->past.end();
     }
     /// The epoch @p who told last, if it did.
     [[nodiscard]] std::optional<boot_epoch> epoch_of(peer_id const& who) const {
@@ -75,15 +85,23 @@ public:
     void keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now) {
         auto* const p = find_or_add(from, now);
         if (p == nullptr || limits_->early_frames_per_peer_max == 0) return;
-        if (p->early.size() >= limits_->early_frames_per_peer_max) p->early.pop_front();
+        if (raw.size() > limits_->early_octets_per_peer_max) return;
         p->early.emplace_back(session, to_bytes(raw));
+        p->early_octets += raw.size();
+        while (p->early.size() > limits_->early_frames_per_peer_max ||
+               p->early_octets > limits_->early_octets_per_peer_max) {
+            p->early_octets -= p->early.front().second.size();
+            p->early.pop_front();
+        }
     }
     /// The frames kept for @p session, with the peers they came from, in order of arrival per peer.
     [[nodiscard]] std::vector<std::pair<peer_id, bytes>> take_early(session_id const& session) {
         std::vector<std::pair<peer_id, bytes>> out;
         for (auto& [who, p] : peers_) {
-            for (auto& [id, raw] : p.early) {
-                if (id == session) out.emplace_back(who, std::move(raw));
+            for (auto const& [id, raw] : p.early) {
+                if (id != session) continue;
+                p.early_octets -= raw.size();
+                out.emplace_back(who, raw);
             }
             std::erase_if(p.early, [&](auto const& kept) { return kept.first == session; });
         }
@@ -94,8 +112,17 @@ public:
     void left(peer_id const& who) {
         if (auto* const p = peers_.find(who)) {
             p->early.clear();
+            p->early_octets = 0;
             p->connected = false;
         }
+    }
+    /// Peers that are remembered.
+    [[nodiscard]] std::size_t peers() const noexcept { return peers_.size(); }
+    /// Octets of early frames that are kept. O(peers).
+    [[nodiscard]] std::size_t early_octets() const {
+        std::size_t sum = 0;
+        for (auto const& [who, p] : peers_) sum += p.early_octets;
+        return sum;
     }
     /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
     void arrived(peer_id const& who) {
@@ -110,8 +137,11 @@ private:
         bool held_back = false;
         bool connected = true;
         std::optional<boot_epoch> epoch;
+        std::deque<boot_epoch> past;  // the last few before it
         std::deque<std::pair<session_id, bytes>> early;
+        std::size_t early_octets = 0;
     };
+    static constexpr std::size_t past_epochs_max = 8;  // ours
 
     // When full, a peer that has left makes room.
     [[nodiscard]] peer_state* find_or_add(peer_id const& who, instant now) {

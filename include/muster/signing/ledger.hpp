@@ -23,7 +23,8 @@ class ledger {
 public:
     /// One signer's part.
     struct seat {
-        std::optional<boot_epoch> epoch;  ///< Of the first frame from it; another one means a restart.
+        std::optional<boot_epoch> epoch;   ///< Of the first frame from it; another one means a restart.
+        std::optional<boot_epoch> before;  ///< The one that it has resumed from.
         std::optional<nonces_body> nonces;
         std::optional<shares_body> shares;
         bytes nonces_frame;                  ///< As signed; empty at our own seat.

@@ -28,10 +28,11 @@ struct limits {
                                                   ///< With fewer than its groups, a machine waits for retries.
     std::size_t tombstones_max = 4096;            ///< Ids that must not open again; the oldest goes first.
     std::size_t early_frames_per_peer_max = 16;   ///< For sessions not proposed yet; more are dropped.
-    std::size_t peers_max = 256;                  ///< Peers remembered: early frames, epochs, strikes.
-    std::size_t strikes_max = 16;                 ///< Violations before a peer is disconnected.
-    std::size_t frames_burst_max = 1024;          ///< Frames a peer may send at once ...
-    std::size_t frames_per_second = 256;          ///< ... and then at this rate, 1 to 10^9; more are dropped.
+    std::size_t early_octets_per_peer_max = 16u << 10;  ///< Of them; the oldest goes first.
+    std::size_t peers_max = 256;                        ///< Peers remembered: early frames, epochs, strikes.
+    std::size_t strikes_max = 16;                       ///< Violations before a peer is disconnected.
+    std::size_t frames_burst_max = 1024;                ///< Frames a peer may send at once ...
+    std::size_t frames_per_second = 256;                ///< ... and then at this rate, 1 to 10^9; more are dropped.
     duration session_lifetime_max = std::chrono::hours{24};     ///< A later expiry is clamped to this.
     duration round_timeout = std::chrono::seconds{60};          ///< From the own contribution to the last. Since a
                                                                 ///< nonce is an approval, leave people time.

@@ -35,6 +35,7 @@
 #include <muster/signing/broadcast.hpp>
 #include <muster/signing/effect.hpp>
 #include <muster/signing/ledger.hpp>
+#include <muster/signing/snapshot.hpp>
 #include <muster/signing/topology.hpp>
 
 namespace muster::signing {
@@ -64,6 +65,30 @@ public:
           seats_{terms_.plan->roster.size()},
           last_progress_{now} {}
 
+    /// The session that @p kept is of, after a restart: its shares are out, or may be. Of a signature that nobody is
+    /// known to have broadcast the application is told again.
+    /// @return it, or what @ref musig2::round2::resume refuses. Expects a snapshot with shares.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] static result<session> resume(session_terms<Backend> terms, limits const& l, session_snapshot kept,
+                                                instant now, Sink& out) {
+        session s{std::move(terms), l, now};
+        std::vector<musig2::message> messages;
+        for (auto const& m : s.plan().messages) messages.push_back(to_message(m));
+        auto const& [nonces, part] = *kept.given;
+        MUSTER_TRY(auto round,
+                   musig2::round2<Backend>::resume(s.terms_.backend, s.terms_.group, messages, s.terms_.self, part));
+        auto const bound = ledger::bind_sums(nonces, part.signed_under);
+        s.seats_[s.terms_.self].nonces = nonces_body{part.nonces};
+        s.seats_[s.terms_.self].shares = shares_body{bound, part.shares};
+        if (s.is_aggregating()) s.own_aggregate_ = aggregate_nonces_body{nonces, part.signed_under};
+        s.state_ = collecting_shares{std::move(round), nonces, bound};
+        s.begin_round(now, saturating_add(now, l.round_timeout));
+        s.given_ = *std::move(kept.given);
+        if (kept.broadcast_by) s.turns_.confirm(*kept.broadcast_by);
+        if (!kept.signatures.empty()) s.finish(std::move(kept.signatures), now, out);
+        return s;
+    }
+
     // ---- what the application asks ----------------------------------------------------------------------
 
     /// Draws nonces and begins round one.
@@ -83,6 +108,7 @@ public:
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
         begin_round(now, std::min(terms_.expires, saturating_add(now, limits_->round_timeout)));
+        out.push(persist{});
         contribute(*seats_[terms_.self].nonces, out);
         for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
         advance(now, out);
@@ -139,9 +165,10 @@ public:
     void handle(authenticated_frame const& frame, instant now, Sink& out) {
         auto const from = frame.header.sender;
         if (from >= seats_.size() || from == terms_.self) return;
-        auto& epoch = seats_[from].epoch;
-        if (epoch && *epoch != frame.header.epoch) return peer_restarted(from, frame.header.epoch, now, out);
-        epoch = frame.header.epoch;
+        auto& seat = seats_[from];
+        bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
+        if (seat.epoch && !is_known) return peer_restarted(from, frame.header.epoch, now, out);
+        if (!seat.epoch) seat.epoch = frame.header.epoch;
         std::visit(overloaded{
                        [&](hello_body const&) {},
                        [&](propose_body const&) { answer(frame.header, now, out); },
@@ -164,7 +191,7 @@ public:
     void peer_restarted(slot who, boot_epoch const& epoch, instant, Sink& out) {
         auto const& seat = seats_[who];
         if (!is_open() || !seat.epoch || *seat.epoch == epoch || seat.shares) return;
-        give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
+        restarted(who, out);
     }
 
     /// A connection to @p who came up: what either side may have missed is sent again and asked for while the session
@@ -177,6 +204,20 @@ public:
         auto const missing = missing_contributions();
         bool const needed = std::find(missing.begin(), missing.end(), who) != missing.end();
         if (needed) out.push(send_frame{who, request_body{}});
+    }
+
+    /// @p who runs in boot epoch @p epoch now, and has kept what this session needs of it.
+    template <effect_sink<session_effect> Sink>
+    void peer_resumed(slot who, boot_epoch const& epoch, instant now, Sink& out) {
+        if (seats_[who].epoch != epoch) seats_[who].before = std::exchange(seats_[who].epoch, epoch);
+        peer_connected(who, now, out);
+    }
+
+    /// A contribution of @p who was delayed for so long that @p who has restarted meanwhile.
+    template <effect_sink<session_effect> Sink>
+    void contribution_outlived(slot who, Sink& out) {
+        auto const& seat = seats_[who];
+        if (is_open() && !seat.shares && !seat.before) restarted(who, out);
     }
 
     /// The deadline may have passed. Early, late and repeated calls are harmless.
@@ -230,6 +271,11 @@ public:
     }
     /// Whether somebody is believed to have broadcast.
     [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
+    /// What is worth writing down; nothing while that is nothing, and when the session is over.
+    [[nodiscard]] std::optional<session_snapshot> snapshot() const {
+        if (at() == phase::awaiting_approval || at() == phase::over) return std::nullopt;
+        return session_snapshot{terms_.self, encode(plan()), given_, signatures(), turns_.confirmed_by()};
+    }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
 
@@ -396,7 +442,11 @@ private:
         auto const own = next.value().shares();
         auto const bound = ledger::bind_sums(*transcript, next.value().signed_under());
         seats_[terms_.self].shares = shares_body{bound, {own.begin(), own.end()}};
+        auto const& sums = next.value().signed_under();
+        given_ = given_shares{
+            *transcript, {seats_[terms_.self].nonces->nonces, {sums.begin(), sums.end()}, {own.begin(), own.end()}}};
         state_ = collecting_shares{std::move(next).value(), *transcript, bound};
+        out.push(persist{});
         begin_round(now, saturating_add(now, limits_->round_timeout));
         out.push(notify{nonces_complete{terms_.id}});
         if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
@@ -525,8 +575,11 @@ private:
         state_ = finished{std::move(signatures)};
         auto const& made = std::get<finished>(state_).signatures;
         last_progress_ = now;
+        deadline_.reset();
         retry_.reset();
+        out.push(persist{});
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{made}});
+        if (is_confirmed()) return;  // before a restart
         out.push(notify{completed{terms_.id, aggregate_key(), made, turns_.elected()}});
         if (change_view(now, out)) return;  // others were faster
         await_broadcast(now, out);
@@ -610,7 +663,7 @@ private:
         if (own != 0) out.push(send_frame{to, view_change_body{turns_.view(), own}});
         auto const done = turns_.confirmed_by();
         if (done == terms_.self) out.push(send_frame{to, broadcast_done_body{}});
-        if (done && *done != terms_.self && *done != to) {
+        if (done && *done != terms_.self && *done != to && !seats_[*done].broadcast_done_frame.empty()) {
             out.push(forward_frame{to, seats_[*done].broadcast_done_frame});
         }
     }
@@ -632,6 +685,7 @@ private:
     void confirm(slot by, Sink& out) {
         turns_.confirm(by);
         deadline_.reset();
+        out.push(persist{});
         out.push(notify{broadcast_confirmed{terms_.id, by}});
     }
 
@@ -688,6 +742,11 @@ private:
         give_up(abort_reason::self_check_failed, std::nullopt, e.message(), out);
     }
 
+    template <class Sink>
+    void restarted(slot who, Sink& out) {
+        give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
+    }
+
     // Ends the session for a reason found here, and tells everyone.
     template <class Sink>
     void give_up(abort_reason reason, std::optional<slot> culprit, std::string why, Sink& out) {
@@ -704,6 +763,7 @@ private:
         deadline_.reset();
         retry_.reset();
         out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, std::move(missing), what.text}});
+        out.push(persist{});
     }
 
     session_terms<Backend> terms_;
@@ -719,6 +779,7 @@ private:
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
     bool showed_everyone_ = false;                        // the evidence, once
     std::size_t timeouts_in_view_ = 0;
+    std::optional<given_shares> given_;  // what must survive a restart
 };
 
 }  // namespace muster::signing

@@ -75,18 +75,26 @@ public:
         return out;
     }
 
-    /// Forgets closed sessions until no more than allowed are left. O(log n) each.
-    void trim() {
-        while (closed_.size() > closed_max_) forget(session_id{closed_.begin()->second});
+    /// Forgets closed sessions until no more than allowed are left, and says which. O(log n) each.
+    std::vector<session_id> trim() {
+        std::vector<session_id> out;
+        while (closed_.size() > closed_max_) {
+            out.push_back(closed_.begin()->second);
+            forget(out.back());
+        }
+        return out;
     }
     /// Forgets a session; its id is remembered, so that a replayed proposal cannot open it again.
     void forget(session_id const& id) {
-        auto const found = sessions_.find(id);
-        if (found != sessions_.end()) {
-            unindex(id, found->second);
-            sessions_.erase(found);
-        }
+        discard(id);
         entomb(id);
+    }
+    /// Takes a session back that nobody has heard of.
+    void discard(session_id const& id) {
+        auto const found = sessions_.find(id);
+        if (found == sessions_.end()) return;
+        unindex(id, found->second);
+        sessions_.erase(found);
     }
     /// Remembers an id of which nothing more is to be heard.
     void entomb(session_id const& id) {
@@ -97,6 +105,7 @@ public:
             tombstone_order_.pop_front();
         }
     }
+    [[nodiscard]] std::size_t tombstone_count() const noexcept { return tombstones_.size(); }
     [[nodiscard]] bool is_entombed(session_id const& id) const { return tombstones_.count(id) != 0; }
 
     /// Drops every session, and with it every secret nonce.

@@ -40,6 +40,19 @@ struct disk {
         for (auto& [name, c] : names) c->now = c->durable = survivors(*c, l);
         durable_names = names;
     }
+    /// What is durable, as a backup has it.
+    using image = std::map<std::string, bytes>;
+    [[nodiscard]] image copy() const {
+        image out;
+        for (auto const& [name, c] : durable_names) out[name] = c->durable;
+        return out;
+    }
+    /// Somebody puts a backup back. Expects that no file is open.
+    void put_back(image const& from) {
+        names.clear();
+        durable_names.clear();
+        for (auto const& [name, octets] : from) set(name, octets);
+    }
     [[nodiscard]] bytes& at(std::string const& name) { return names.at(name)->now; }
     void set(std::string const& name, bytes octets) {
         names[name] = durable_names[name] = std::make_shared<content>(content{octets, octets});

@@ -37,6 +37,8 @@ struct fault_options {
     ratio crash{};                        ///< Seconds in which a host goes down.
     ratio pause{};                        ///< Seconds in which a host stops for a while.
     ratio wall_step{};                    ///< Seconds in which somebody sets a host's wall clock.
+    ratio disk_error{};                   ///< Lives of a host in which its disk refuses something once.
+    ratio rollback{};                     ///< Boots from an older copy of the disk.
     std::uint64_t octets_per_second = 0;  ///< Of a link; 0 is unlimited.
     std::uint32_t drift_ppm_most = 0;     ///< Of clocks, in either direction.
     duration wall_offset_most{};          ///< Of wall clocks, in either direction.
@@ -48,15 +50,17 @@ struct fault_options {
         std::string_view name;
         ratio fault_options::*what;
     };
-    static constexpr std::array<named, 9> all{{{"loss", &fault_options::loss},
-                                               {"duplicate", &fault_options::duplicate},
-                                               {"reorder", &fault_options::reorder},
-                                               {"corrupt", &fault_options::corrupt},
-                                               {"clog", &fault_options::clog},
-                                               {"partition", &fault_options::partition},
-                                               {"crash", &fault_options::crash},
-                                               {"pause", &fault_options::pause},
-                                               {"wall_step", &fault_options::wall_step}}};
+    static constexpr std::array<named, 11> all{{{"loss", &fault_options::loss},
+                                                {"duplicate", &fault_options::duplicate},
+                                                {"reorder", &fault_options::reorder},
+                                                {"corrupt", &fault_options::corrupt},
+                                                {"clog", &fault_options::clog},
+                                                {"partition", &fault_options::partition},
+                                                {"crash", &fault_options::crash},
+                                                {"pause", &fault_options::pause},
+                                                {"wall_step", &fault_options::wall_step},
+                                                {"disk_error", &fault_options::disk_error},
+                                                {"rollback", &fault_options::rollback}}};
 
     /// The faults of a run. Each is off in one run of four.
     [[nodiscard]] static fault_options from_seed(std::uint64_t seed) {
@@ -80,6 +84,8 @@ struct fault_options {
         o.crash = draw("options/crash", {30, 1000});
         o.pause = draw("options/pause", {30, 1000});
         o.wall_step = draw("options/wall_step", {30, 1000});
+        o.disk_error = draw("options/disk_error", {50, 100});
+        o.rollback = draw("options/rollback", {20, 100});
         o.octets_per_second = chance(time, {1, 4}) ? between(time, 4'000, 400'000) : 0;
         o.drift_ppm_most = static_cast<std::uint32_t>(between(time, 0, 500));
         o.wall_offset_most = between(time, milliseconds{0}, milliseconds{20'000});
@@ -138,13 +144,19 @@ public:
         disturb();
     }
 
-    /// Ends all of it: links are quick, everyone hears everyone, every host is up.
+    /// Ends all of it: everyone hears everyone, every host is up. What is left is a network as networks are: it is as
+    /// slow as before, and loses, repeats and reorders a frame now and then, if it did so before.
     void heal() {
         running_ = false;
         guards_.clear();
         cut_ = {};
         is_cut_ = false;
-        guards_.push_back(network_->rules().install(delays(*world_, options_.delay_least, options_.delay_most)));
+        auto const a_little = [](ratio r) { return ratio{std::min(r.of, 5u), r.in}; };
+        auto& rules = network_->rules();
+        guards_.push_back(rules.install(delays(*world_, options_.delay_least, options_.delay_most)));
+        guards_.push_back(rules.install(losses(*world_, a_little(options_.loss))));
+        guards_.push_back(rules.install(duplicates(*world_, a_little(options_.duplicate))));
+        guards_.push_back(rules.install(reorderings(*world_, a_little(options_.reorder), std::chrono::seconds{1})));
         for (host_id h = 0; h < machines_.size(); ++h) {
             if (!world_->is_up(h)) do_.boot(h);
         }

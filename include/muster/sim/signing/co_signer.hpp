@@ -8,13 +8,17 @@
 /// connections, sessions, nonces, the beginning of its monotonic clock. The application is what stands in document
 /// 003's examples: it approves after a while, broadcasts when it is asked to, and now and then does neither.
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include <muster/signing/file_journal.hpp>
+#include <muster/sim/disk.hpp>
 #include <muster/sim/faults.hpp>
 #include <muster/sim/signing/laws.hpp>
 #include <muster/sim/signing/liar.hpp>
@@ -45,6 +49,7 @@ class co_signer {
     struct options : signing::default_options {
         using topology = typename Policies::topology;
         using entropy = replayed_entropy;
+        using journal = signing::file_journal<disk_files>;
     };
 
 public:
@@ -83,20 +88,29 @@ public:
     /// The clock of the running process. Expects the host to be up.
     [[nodiscard]] host_clock const& time() const noexcept { return process_->time; }
 
-    /// The process starts: a new incarnation, which knows nothing of the one before.
+    /// The machine starts: a new incarnation, which knows what is on disk. A disk that refuses to be read takes it down
+    /// again.
     void boot() {
         all_.where.boot(on_);
-        all_.where.say("host ", on_, " boots");
+        prepare_disk();
         process_.emplace(*this);
+        auto const found = process_->signer.restore();
+        all_.where.say("host ", on_, found ? " boots" : " cannot boot");
+        if (!found) return crash();
+        check_promises();
         reconnect();
     }
     /// The machine is lost, by power failure or by a kill.
     void crash() {
         all_.where.say("host ", on_, " crashes");
+        note_promises();
         bool const loses_power = chance(mind_, {1, 2});
+        constexpr std::array<disk::luck, 3> lucks{disk::luck::none, disk::luck::half, disk::luck::all};
+        auto const luck = lucks[uniform(mind_, lucks.size())];
         all_.where.crash(on_);
         if (loses_power) process_->wire.vanish();
         process_.reset();
+        disk_.crash(loses_power ? luck : disk::luck::all);
     }
     void step_wall(duration by) {
         if (process_) process_->time.step_wall(by);
@@ -121,8 +135,25 @@ public:
         return made ? std::optional{made.value()} : std::nullopt;
     }
 
-    /// From now on the people do what they are asked to.
-    void mend_habits() noexcept { habits_ = {habits_.answers_within, habits_.broadcasts_within, {}, {}, {}, {}}; }
+    /// Holds what is held for others against its bounds.
+    void check_bounds() {
+        if (!process_ || !is_honest()) return;
+        auto const use = process_->signer.in_use();
+        auto const& l = bounds_;
+        bool const is_within = use.open_sessions <= l.open_sessions_max &&
+                               use.closed_sessions <= l.closed_sessions_max && use.tombstones <= l.tombstones_max &&
+                               use.peers <= l.peers_max &&
+                               use.early_octets <= l.peers_max * l.early_octets_per_peer_max;
+        if (!is_within)
+            all_.laws.report(text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));
+    }
+
+    /// From now on the people do what they are asked to, and disks do too.
+    void mend() noexcept {
+        habits_ = {habits_.answers_within, habits_.broadcasts_within, {}, {}, {}, {}};
+        disk_.fails_at.reset();
+        is_mended_ = true;
+    }
 
 private:
     struct process {
@@ -134,7 +165,8 @@ private:
                    instant{between(self.mind_, duration{0}, duration{std::chrono::hours{1000}})}},
               alarm{self.all_.where, self.on_, time},
               signer{{wire, self.all_.registry, alarm, time, keys_of(self.all_.where.seed(), self.on_), epoch,
-                      self.bounds_, backend{self.all_.nonces, self.on_}, replayed_entropy{self.mind_()}},
+                      self.bounds_, backend{self.all_.nonces, self.on_}, replayed_entropy{self.mind_()},
+                      typename options::journal{{.path = "journal", .files = disk_files{self.disk_}}}},
                      [&self](signing::event const& e) { self.on_event(e); }} {
             if (self.lies_) {
                 tongue.emplace(self.all_.where, wire, keys.node, epoch, *self.lies_,
@@ -153,6 +185,43 @@ private:
         std::optional<liar> tongue;
         std::optional<stranger_watch> watch;
     };
+
+    // Once its shares are out, a signer must be able to give the same ones again, also after a crash.
+    void note_promises() {
+        promises_.clear();
+        if (!is_honest() || disk_.fails_at) return;
+        for (auto const& id : process_->signer.sessions()) {
+            auto const at = process_->signer.find(id)->at();
+            if (at == signing::phase::collecting_shares || at == signing::phase::finished) promises_.push_back(id);
+        }
+    }
+    void check_promises() {
+        for (auto const& id : promises_) {
+            auto const* const s = process_->signer.find(id);
+            if (s == nullptr || !s->has_shares(s->self())) {
+                all_.laws.report(text("host ", on_, " forgot over a crash that it has signed session ", to_hex(id)));
+            }
+        }
+    }
+
+    // Somebody may have put back an older copy, and disks get old.
+    void prepare_disk() {
+        bool const fails = chance(mind_, all_.faults.disk_error);
+        bool const is_put_back = chance(mind_, all_.faults.rollback);
+        auto const when = uniform(mind_, 60);
+        auto const which = mind_();
+        if (is_mended_) return;
+        if (is_put_back && !copies_.empty()) {
+            all_.where.say("host ", on_, " has an older disk");
+            disk_.put_back(copies_[which % copies_.size()]);
+            promises_.clear();
+        }
+        copies_.push_back(disk_.copy());
+        if (copies_.size() > copies_max) copies_.pop_front();
+        if (!fails) return;
+        disk_.fails_at = disk_.calls + when;
+        promises_.clear();
+    }
 
     [[nodiscard]] signing::boot_epoch epoch() {
         signing::boot_epoch fresh;
@@ -218,6 +287,11 @@ private:
     application_habits habits_;
     signing::limits bounds_;
     splitmix64 mind_;
+    disk disk_;
+    std::deque<disk::image> copies_;  // the last few
+    static constexpr std::size_t copies_max = 4;
+    bool is_mended_ = false;
+    std::vector<signing::session_id> promises_;  // of the life before
     std::optional<process> process_;
 };
 

@@ -94,9 +94,12 @@ public:
     [[nodiscard]] std::map<signing::session_id, std::shared_ptr<signing::proposal const>> const& plans() const {
         return plans_;
     }
-    /// The host of slot @p s in session @p id.
+    /// The host of slot @p s in session @p id; none that there is when the session was never announced: a machine may
+    /// find one in its journal that it could not be sure to have written.
     [[nodiscard]] host_id host_of(signing::session_id const& id, signing::slot s) const {
-        auto const& roster = plans_.at(id)->roster;
+        auto const plan = plans_.find(id);
+        if (plan == plans_.end()) return ~host_id{0};
+        auto const& roster = plan->second->roster;
         for (host_id h = 0; h < parties_.size(); ++h) {
             if (s < roster.size() && parties_[h].who.peer == roster[s].peer) return h;
         }

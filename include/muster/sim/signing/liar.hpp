@@ -112,6 +112,10 @@ private:
             if (equivocates || lie_ == lie::false_shares) v->shares[0].octets[31] ^= 1;
             return equivocates || lie_ == lie::false_shares;
         }
+        if (auto* const v = std::get_if<signing::signatures_body>(&b); v != nullptr && !v->signatures.empty()) {
+            if (lie_ == lie::false_shares) v->signatures[0].octets[63] ^= 1;
+            return lie_ == lie::false_shares;
+        }
         return false;
     }
 

@@ -61,6 +61,7 @@ public:
         for (auto& s : signers_) s.boot();
         std::optional<stranger> somebody;
         if (options_.with_stranger) somebody.emplace(world_, wires_, world_.add_host(), laws_, group_);
+        watch_bounds();
         run_chaos();
         if (!failure()) settle();
         if (!failure()) sign_among_honest();
@@ -91,6 +92,11 @@ private:
     /// Runs for @p time, or until a law is broken.
     void pass(duration time) {
         (void)world_.run_until(world_.now() + time, [this] { return failure().has_value(); });
+    }
+
+    void watch_bounds() {
+        for (auto& s : signers_) s.check_bounds();
+        world_.after(std::chrono::seconds{1}, [this] { watch_bounds(); });
     }
 
     // ---- first phase ------------------------------------------------------------------------------------
@@ -128,8 +134,8 @@ private:
 
     void settle() {
         world_.say("healed");
+        for (auto& s : signers_) s.mend();
         chaos_.heal();
-        for (auto& s : signers_) s.mend_habits();
         pass(settling);
         if (failure()) return;
         for (auto& s : signers_) {

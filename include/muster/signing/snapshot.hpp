@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What is worth remembering of a session across a restart: public data, and nothing else.
+///
+/// A secret nonce is never written, so a session in round one dies with its process; what is remembered of it is only
+/// that it must be given up aloud. Once the shares are made they may be sent as often as anyone asks, and a machine
+/// that comes back must be able to: the same ones, since it has no others.
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <muster/musig2/rounds.hpp>
+#include <muster/signing/frame.hpp>
+
+namespace muster::signing {
+
+/// Our shares, and what they were made under.
+struct given_shares {
+    digest32 nonces{};         ///< The transcript of everyone's nonces.
+    musig2::signed_part part;  ///< The shares, our own nonces, and the sums of all.
+    bool operator==(given_shares const&) const = default;
+};
+
+/// A session as it is written down. Each one takes the place of the one before.
+struct session_snapshot {
+    slot self = 0;                      ///< Ours.
+    encoded_proposal what;              ///< All of it, with its roster.
+    std::optional<given_shares> given;  ///< None before our shares are made.
+    std::vector<signature> signatures;  ///< The group's, when the session has finished.
+    std::optional<slot> broadcast_by;   ///< Who is believed to have broadcast them.
+    bool operator==(session_snapshot const&) const = default;
+};
+
+/// The octets of @p s.
+[[nodiscard]] inline bytes encode(session_snapshot const& s) {
+    wire::writer out;
+    out.u8(protocol_version).u32(s.self).sized(s.what.terms).sized(s.what.roster);
+    out.u8(s.given ? 1 : 0);
+    if (s.given) {
+        detail::encode_list(out.raw(s.given->nonces.view()), s.given->part.nonces);
+        detail::encode_list(out, s.given->part.signed_under);
+        detail::encode_list(out, s.given->part.shares);
+    }
+    detail::encode_list(out, s.signatures);
+    out.u8(s.broadcast_by ? 1 : 0);
+    if (s.broadcast_by) out.u32(*s.broadcast_by);
+    return out.take();
+}
+
+/// The snapshot that @p octets are. @return it, or what does not fit.
+[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l) {
+    wire::reader in{octets};
+    if (auto const version = in.u8(); version != protocol_version) {
+        return error{errc::unsupported_version,
+                     text("a session written by version ", version, "; this is version ", protocol_version)};
+    }
+    session_snapshot s;
+    s.self = in.u32();
+    s.what.terms = to_bytes(in.sized(l.frame_size_max));
+    s.what.roster = to_bytes(in.sized(l.frame_size_max));
+    if (detail::decode_flag(in)) {
+        auto& given = s.given.emplace();
+        given.nonces = in.fixed<digest32>();
+        given.part.nonces = detail::decode_list<musig2::pubnonce>(in, l);
+        given.part.signed_under = detail::decode_list<musig2::aggnonce>(in, l);
+        given.part.shares = detail::decode_list<musig2::psig>(in, l);
+    }
+    s.signatures = detail::decode_list<signature>(in, l);
+    if (detail::decode_flag(in)) s.broadcast_by = in.u32();
+    MUSTER_TRY(in.finish());
+    return s;
+}
+
+}  // namespace muster::signing

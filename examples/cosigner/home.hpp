@@ -47,6 +47,8 @@ public:
 
     [[nodiscard]] std::filesystem::path const& dir() const noexcept { return dir_; }
     [[nodiscard]] std::filesystem::path control_socket() const { return dir_ / "control.sock"; }
+    /// Where sessions are written down.
+    [[nodiscard]] std::string journal() const { return (dir_ / "journal").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }
 
     /// Reads the seed and derives both keys from it.

@@ -61,13 +61,29 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
     for (auto const& [name, peer] : home_.config().peers) peers_.push_back({name, peer.address});
     drill_backend backend;
     backend.false_share = options_.false_share;
-    signer_ = std::make_unique<coordinator>(
-        coordinator::parts{network_, registry_, timers_, clock_, std::move(keys), coordinator::make_epoch().value(),
-                           limits_for(options_), backend},
-        [this](signing::event const& e) { on_event(e); });
+    signer_ = std::make_unique<coordinator>(coordinator::parts{network_,
+                                                               registry_,
+                                                               timers_,
+                                                               clock_,
+                                                               std::move(keys),
+                                                               coordinator::make_epoch().value(),
+                                                               limits_for(options_),
+                                                               backend,
+                                                               {},
+                                                               signing::file_journal<>{{.path = home_.journal()}}},
+                                            [this](signing::event const& e) { on_event(e); });
 }
 
 result<void> node::start() {
+    MUSTER_TRY(auto const found, signer_->restore());
+    if (found.resumed + found.restarted + found.unreadable != 0) {
+        print({{"event", "restored"},
+               {"resumed", found.resumed},
+               {"restarted", found.restarted},
+               {"unreadable", found.unreadable}},
+              text("of the sessions before the restart ", found.resumed, " go on, ", found.restarted, " are over, and ",
+                   found.unreadable, " could not be read"));
+    }
     MUSTER_TRY(auto const address, network_.listen(home_.config().listen));
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
     print({{"event", "listening"}, {"address", address.to_text()}, {"signer", to_hex(signer_->signer_key())}},
@@ -218,7 +234,9 @@ std::string node::describe(signing::event const& e) const {
                                           name_of(v.session, v.new_coordinator), " takes over"));
             },
             [&](signing::failover_exhausted const& v) {
-                return in(v.session, "nobody broadcast; please look into it");
+                return in(v.session, v.by_agreement ? "nobody broadcast; please look into it"
+                                                    : "nobody broadcast, and too few signers answer to agree on the "
+                                                      "next one; please look into it");
             },
             [&](signing::equivocation_proven const& v) {
                 return in(v.session,
@@ -228,6 +246,9 @@ std::string node::describe(signing::event const& e) const {
                 return text(name_of(v.peer), " is here, signer key ", to_hex(v.signer));
             },
             [&](signing::peer_misbehaved const& v) { return text(name_of(v.peer), " misbehaves: ", v.why.to_text()); },
+            [&](signing::journal_failed const& v) {
+                return in(v.session, text("the journal cannot be written: ", v.why.to_text()));
+            },
         },
         e);
 }

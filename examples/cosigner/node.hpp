@@ -22,6 +22,7 @@
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/signing/coordinator.hpp>
+#include <muster/signing/file_journal.hpp>
 
 #include "control.hpp"
 #include "home.hpp"
@@ -61,8 +62,12 @@ public:
     [[nodiscard]] result<void> start();
 
 private:
-    using coordinator = signing::coordinator<muster::net::libp2p_transport, signing::static_registry,
-                                             muster::net::asio_timers, muster::net::system_clock, drill_backend>;
+    struct signing_options : signing::default_options {
+        using journal = signing::file_journal<>;
+    };
+    using coordinator =
+        signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
+                             muster::net::system_clock, drill_backend, signing_options>;
     using client_ptr = std::shared_ptr<control_client>;
 
     /// How one configured peer is dialled.

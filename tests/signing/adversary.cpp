@@ -139,6 +139,23 @@ TEST_CASE("a false share is named by all honest signers, in both topologies") {
     }
 }
 
+TEST_CASE("a proposal under an id that is not that of its terms opens nothing") {
+    cluster<> group{3};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto plan = group.nodes[0].signer->find(id)->plan();
+    auto const self = plan.initiator;
+    plan.salt[0] ^= 1;
+    auto const encoded = encode(plan);
+    frame_header const header{session_id{{7}}, {{9}}, self, 1, kind::propose};
+    auto const raw = encode_frame(header, propose_body{encoded}, test::node_keys(0).node).value();
+    REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, raw));
+    group.wires.run();
+    CHECK(group.nodes[1].count<session_created>() == 1);
+    CHECK(group.nodes[1].signer->find(session_id{{7}}) == nullptr);
+    CHECK(group.nodes[1].last<peer_misbehaved>().why == errc::invalid_proposal);
+}
+
 TEST_CASE("a retry without the culprit works") {
     cluster<mesh, manual_timers, lying_share> group{3};
     lying_share::liar.key = group.members[2].signer;

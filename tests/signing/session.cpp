@@ -191,6 +191,34 @@ TEST_CASE("the happy path of a session, frame by frame") {
     CHECK(mesh_stage::told<broadcast_confirmed>(done)->by == 0);
 }
 
+TEST_CASE("no order of arrival loses anything") {
+    // What reaches slot 0: its own approval, nonces and shares of slots 1 and 2. Nobody has a share before it approves.
+    std::string order = "AMNST";  // approval, nonces of 1 and 2, shares of 1 and 2
+    std::sort(order.begin(), order.end());
+    do {
+        if (order.find('A') > order.find('S') || order.find('A') > order.find('T')) continue;
+        mesh_stage s{3};
+        auto const nonces1 = mesh_stage::sent<nonces_body>(s.approve(1));
+        auto const nonces2 = mesh_stage::sent<nonces_body>(s.approve(2));
+        std::optional<shares_body> shares1, shares2;
+        INFO(order);
+        for (char const what : order) {
+            if (what == 'A') {
+                auto const nonces0 = mesh_stage::sent<nonces_body>(s.approve(0));
+                s.tell(1, 0, nonces0);
+                s.tell(2, 0, nonces0);
+                shares1 = mesh_stage::sent<shares_body>(s.tell(1, 2, nonces2));
+                shares2 = mesh_stage::sent<shares_body>(s.tell(2, 1, nonces1));
+            }
+            if (what == 'M') s.tell(0, 1, nonces1);
+            if (what == 'N') s.tell(0, 2, nonces2);
+            if (what == 'S') s.tell(0, 1, *shares1);
+            if (what == 'T') s.tell(0, 2, *shares2);
+        }
+        CHECK(s.sessions[0].at() == phase::finished);
+    } while (std::next_permutation(order.begin(), order.end()));
+}
+
 TEST_CASE("every state takes every frame from anyone without harm, also from slots that do not exist") {
     for (auto const target :
          {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares, phase::finished, phase::over}) {

@@ -300,15 +300,16 @@ private:
                              plan.roster[kept.self].signer == signer_key() &&
                              plan.roster[kept.self].peer == local_peer() && plan.topology == topology_policy::id;
         if (!is_ours) return error{errc::invalid_proposal, text("session ", to_hex(id), " was kept for somebody else")};
-        if (!kept.given) {
-            sessions_.entomb(id);
-            (void)journal_.erase(id);
-            events_.push(aborted{id, abort_reason::restarted, kept.self, {}, {}, "restarted before signing"});
-            return false;
-        }
         MUSTER_TRY(auto terms, make_terms(id, named_roster(kept.what), std::move(plan), kept.self));
         auto const roster = terms.plan->roster;
         effects out;
+        if (!kept.given) {
+            session_type gone{std::move(terms), limits_, time_.now()};
+            gone.restarted_here(out);
+            (void)perform(id, sessions_.add(id, std::move(gone)), out);
+            lost_.insert(id);
+            return false;
+        }
         MUSTER_TRY(auto made, session_type::resume(std::move(terms), limits_, std::move(kept), time_.now(), out));
         auto& s = sessions_.add(id, std::move(made));
         rosters_.remember(s.roster(), roster);
@@ -316,14 +317,25 @@ private:
         (void)perform(id, s, out, true);
         return true;
     }
-    // Of the sessions that went on, those that @p who takes part in.
-    [[nodiscard]] std::vector<session_id> resumed_with(peer_id const& who) const {
+    // Of @p ids, those of sessions that @p who takes part in.
+    [[nodiscard]] std::vector<session_id> shared_with(peer_id const& who, std::set<session_id> const& ids) const {
         std::vector<session_id> out;
-        for (auto const& id : resumed_) {
+        for (auto const& id : ids) {
             auto const* const s = sessions_.find(id);
-            if (s != nullptr && slot_of(s->plan(), who) && out.size() < resumed_max) out.push_back(id);
+            if (s != nullptr && slot_of(s->plan(), who)) out.push_back(id);
         }
         return out;
+    }
+    // What a peer must know of the life before this one: what can go on, and what is over.
+    void introduce(peer_id const& who) {
+        if (!binding_) return;
+        auto resumed = shared_with(who, resumed_);
+        resumed.resize(std::min(resumed.size(), resumed_max));
+        mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(resumed)});
+        for (auto const& id : shared_with(who, lost_)) {
+            auto const& s = *sessions_.find(id);
+            mail_.post(who, id, s.self(), s.why_over());
+        }
     }
 
     // ---- making sessions --------------------------------------------------------------------------------
@@ -388,7 +400,7 @@ private:
 
     void on_connected(peer_id const& who) {
         door_.arrived(who);
-        if (binding_) mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), resumed_with(who)});
+        introduce(who);
         for_each_open([&](session_id const&, session_type& s, auto& out) {
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
@@ -717,7 +729,8 @@ private:
     roster_book rosters_;
     outbox<event> events_;
     deadline armed_;
-    std::set<session_id> resumed_;  // went on after the restart
+    std::set<session_id> resumed_;  // went on after a restart
+    std::set<session_id> lost_;     // ended with it
     bool is_restored_ = !has_journal;
     bool delivering_ = false;
     bool closed_ = false;

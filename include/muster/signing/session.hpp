@@ -89,6 +89,13 @@ public:
         return s;
     }
 
+    /// A session of which a restart has left nothing but the memory that our nonces were shown. Expects that nothing
+    /// was done to it yet.
+    template <effect_sink<session_effect> Sink>
+    void restarted_here(Sink& out) {
+        end({abort_reason::restarted, terms_.self, "restarted before signing"}, std::nullopt, {}, out);
+    }
+
     // ---- what the application asks ----------------------------------------------------------------------
 
     /// Draws nonces and begins round one.
@@ -269,6 +276,8 @@ public:
         auto const* const f = std::get_if<finished>(&state_);
         return f == nullptr ? std::vector<signature>{} : f->signatures;
     }
+    /// Why there will be no signature, as others are told. Expects a session that is over.
+    [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
     /// Whether somebody is believed to have broadcast.
     [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
     /// What is worth writing down; nothing while that is nothing, and when the session is over.

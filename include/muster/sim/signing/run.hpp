@@ -10,114 +10,80 @@
 /// that lie must, after which the group signs without it.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <muster/sim/outcome.hpp>
-#include <muster/sim/signing/options.hpp>
+#include <muster/sim/signing/group.hpp>
 
 namespace muster::sim {
 
 /// One run. Make it, run it once. Not thread-safe.
 template <class Policies = co_signer_policies>
 class signing_run {
-    using signer = co_signer<Policies>;
-
 public:
     signing_run(std::uint64_t seed, signing_options o)
-        : options_{std::move(o)},
-          world_{seed},
-          wires_{world_},
-          parties_{make_parties(seed, options_)},
-          laws_{world_, parties_, options_.faults.corrupt.of != 0},
-          nonces_{[this](std::string what) { laws_.report(std::move(what)); }},
-          chaos_{world_, wires_, options_.faults, options_.hosts, hands()},
-          work_{world_.stream("workload")} {
-        for (auto const& p : parties_) {
-            group_.push_back(p.who);
-            (void)registry_.add({p.who, {}});
-        }
-        for (host_id h = 0; h < options_.hosts; ++h) {
-            world_.add_host();
-            auto const lies = h < options_.lies.size() ? std::optional{options_.lies[h]} : std::nullopt;
-            signers_.emplace_back(
-                typename signer::surroundings{
-                    world_, wires_, registry_, group_, nonces_, laws_, options_.faults,
-                    options_.with_stranger ? std::optional{stranger::name(world_)} : std::nullopt},
-                h, lies, options_.habits, options_.bounds);
-        }
-    }
+        : group_{seed, std::move(o)},
+          chaos_{group_.where, group_.wires, group_.options.faults, group_.options.hosts, hands()},
+          work_{group_.where.stream("workload")} {}
 
     /// Writes what happens, a line each. To be called before @ref run.
-    void listen(trace::listener to) { world_.log().listen(std::move(to)); }
+    void listen(trace::listener to) { group_.where.log().listen(std::move(to)); }
 
     /// Runs it.
     [[nodiscard]] outcome run() {
-        for (auto& s : signers_) s.boot();
+        auto& w = group_.where;
+        group_.boot_all();
         std::optional<stranger> somebody;
-        if (options_.with_stranger) somebody.emplace(world_, wires_, world_.add_host(), laws_, group_);
+        if (options().with_stranger) somebody.emplace(w, group_.wires, w.add_host(), group_.laws, group_.members);
         watch_bounds();
         run_chaos();
-        if (!failure()) settle();
-        if (!failure()) sign_among_honest();
-        if (!failure()) sign_with_liars();
-        return {failure(), world_.log().hash(), world_.events(), options_.to_text(), summary()};
+        if (!group_.failure()) settle();
+        if (!group_.failure()) sign_among_honest();
+        if (!group_.failure()) sign_with_liars();
+        auto const& laws = group_.laws;
+        return {group_.failure(), w.log().hash(), w.events(), options().to_text(),
+                text(laws.sessions(), " sessions, ", laws.signed_sessions(), " signed, ", laws.blames(), " blames, ",
+                     group_.nonces.size(), " nonces, ", group_.wires.frames_delivered(), " frames")};
     }
 
 private:
-    [[nodiscard]] static std::vector<signing_laws::party> make_parties(std::uint64_t seed, signing_options const& o) {
-        std::vector<signing_laws::party> out;
-        for (host_id h = 0; h < o.hosts; ++h) {
-            auto const keys = signer::keys_of(seed, h);
-            signing::member const who{keys.signer.public_key(), keys.node.id(),
-                                      peer::bind(keys.signer, keys.node.id()).value()};
-            out.push_back({who, h >= o.lies.size()});
-        }
-        return out;
+    [[nodiscard]] signing_options const& options() const noexcept { return group_.options; }
+    template <class... Parts>
+    void report(Parts const&... parts) {
+        group_.laws.report(text(parts...));
     }
     [[nodiscard]] chaos::hands hands() {
-        return {[this](host_id h) { signers_[h].crash(); }, [this](host_id h) { signers_[h].boot(); },
-                [this](host_id h, duration by) { signers_[h].step_wall(by); }};
+        return {[this](host_id h) { group_.signers[h].crash(); }, [this](host_id h) { group_.signers[h].boot(); },
+                [this](host_id h, duration by) { group_.signers[h].step_wall(by); }};
     }
-    [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return laws_.breach(); }
-    [[nodiscard]] std::string summary() const {
-        return text(laws_.sessions(), " sessions, ", laws_.signed_sessions(), " signed, ", laws_.blames(), " blames, ",
-                    nonces_.size(), " nonces, ", wires_.frames_delivered(), " frames");
-    }
-    /// Runs for @p time, or until a law is broken.
-    void pass(duration time) {
-        (void)world_.run_until(world_.now() + time, [this] { return failure().has_value(); });
-    }
-
     void watch_bounds() {
-        for (auto& s : signers_) s.check_bounds();
-        world_.after(std::chrono::seconds{1}, [this] { watch_bounds(); });
+        for (auto& s : group_.signers) s.check_bounds();
+        group_.where.after(std::chrono::seconds{1}, [this] { watch_bounds(); });
     }
 
     // ---- first phase ------------------------------------------------------------------------------------
 
     void run_chaos() {
         chaos_.begin();
-        for (std::size_t i = 0; i < options_.proposals; ++i) {
-            auto const when = between(work_, duration{0}, options_.chaos);
-            auto const by = static_cast<host_id>(uniform(work_, options_.hosts));
+        for (std::size_t i = 0; i < options().proposals; ++i) {
+            auto const when = between(work_, duration{0}, options().chaos);
+            auto const by = static_cast<host_id>(uniform(work_, options().hosts));
             std::vector<host_id> with;
-            for (host_id h = 0; h < options_.hosts; ++h) {
+            for (host_id h = 0; h < options().hosts; ++h) {
                 if (chance(work_, {3, 4}) || h == by) with.push_back(h);
             }
-            if (with.size() < 2) with = {by, (by + 1) % options_.hosts};
+            if (with.size() < 2) with = {by, (by + 1) % options().hosts};
             auto const method = some_method();
             auto const messages = static_cast<std::size_t>(between(work_, 1, 2));
-            world_.after(when, [this, by, with, method, messages] {
-                (void)signers_[by].propose(with, method, messages, std::chrono::minutes{1});
+            group_.where.after(when, [this, by, with, method, messages] {
+                (void)group_.signers[by].propose(with, method, messages, std::chrono::minutes{1});
             });
         }
-        pass(options_.chaos);
+        group_.pass(options().chaos);
     }
     [[nodiscard]] signing::election_method some_method() {
         using enum signing::election_method;
@@ -133,125 +99,99 @@ private:
     static constexpr duration signing_takes_at_most = std::chrono::seconds{45};
 
     void settle() {
-        world_.say("healed");
-        for (auto& s : signers_) s.mend();
+        group_.where.say("healed");
+        for (auto& s : group_.signers) s.mend();
         chaos_.heal();
-        pass(settling);
-        if (failure()) return;
-        for (auto& s : signers_) {
-            if (!s.is_honest()) continue;
-            auto const open = s.signer()->open_session_count();
-            bool const liars_keep_asking =
-                std::find(options_.lies.begin(), options_.lies.end(), lie::flooding) != options_.lies.end() ||
-                std::find(options_.lies.begin(), options_.lies.end(), lie::forgery) != options_.lies.end();
-            if (open != 0 && !liars_keep_asking)
-                laws_.report(text("host ", s.host(), " still has ", open, " sessions"));
+        group_.pass(settling);
+        if (group_.failure()) return;
+        bool const proposals_never_end = has_lie(lie::flooding) || has_lie(lie::forgery);
+        for (host_id const h : group_.honest()) {
+            auto const open = group_.signers[h].signer()->open_session_count();
+            if (open != 0 && !proposals_never_end) report("host ", h, " still has ", open, " sessions");
         }
-        laws_.require_failovers_ended();
+        group_.laws.require_failovers_ended();
     }
-
-    [[nodiscard]] std::vector<host_id> honest() const {
-        std::vector<host_id> out;
-        for (host_id h = 0; h < options_.hosts; ++h) {
-            if (parties_[h].is_honest) out.push_back(h);
-        }
-        return out;
+    [[nodiscard]] bool has_lie(lie l) const {
+        return std::find(options().lies.begin(), options().lies.end(), l) != options().lies.end();
     }
 
     void sign_among_honest() {
-        auto const all = honest();
+        auto const all = group_.honest();
         if (all.size() < 2) return;
         for (host_id const by : all) {
             sign(by, all);
-            if (failure()) return;
+            if (group_.failure()) return;
         }
     }
 
     // Proposes, and waits until everyone has the signature.
     void sign(host_id by, std::vector<host_id> const& with) {
-        auto const id = signers_[by].propose(with, some_method(), 1, std::chrono::minutes{10});
-        if (!id) return laws_.report(text("host ", by, " could not propose in a healed world"));
-        auto const has_signed = [&](host_id h) {
-            auto const* const s = signers_[h].signer()->find(*id);
-            return s != nullptr && s->at() == signing::phase::finished;
-        };
-        bool const done = world_.run_until(world_.now() + signing_takes_at_most, [&] {
-            return failure() || std::all_of(with.begin(), with.end(), has_signed);
-        });
-        if (done) return;
+        auto const id = group_.signers[by].propose(with, some_method(), 1, std::chrono::minutes{10});
+        if (!id) return report("host ", by, " could not propose in a healed world");
+        auto const has_signed = [&](host_id h) { return group_.has_signed(h, *id); };
+        auto const all_have = [&] { return std::all_of(with.begin(), with.end(), has_signed); };
+        if (group_.pass_until(signing_takes_at_most, all_have)) return;
         for (host_id const h : with) {
             if (has_signed(h)) continue;
-            auto const* const s = signers_[h].signer()->find(*id);
-            laws_.report(text("host ", h, " has no signature of an honest group's session ", to_hex(*id), " of host ",
-                              by, ": ", s == nullptr ? "unknown there" : to_string(s->at())));
+            report("host ", h, " has no signature of an honest group's session ", to_hex(*id), " of host ", by, ": ",
+                   to_string(group_.at(h, *id)));
         }
     }
 
     // Each liar once more, among honest signers alone; then the same without it.
     void sign_with_liars() {
-        auto const all = honest();
-        for (host_id liar = 0; liar < options_.lies.size() && !failure(); ++liar) {
+        auto const all = group_.honest();
+        for (host_id liar = 0; liar < options().lies.size() && !group_.failure(); ++liar) {
             if (all.size() < 2) return;
             auto with = all;
             with.push_back(liar);
             auto const by = all[uniform(work_, all.size())];
-            auto const deadline = signers_[by].time().now() + options_.bounds.round_timeout;
-            auto const id = signers_[by].propose(with, some_method(), 1, std::chrono::minutes{10});
-            if (!id) return laws_.report(text("host ", by, " could not propose to a liar"));
-            pass(3 * options_.bounds.round_timeout);
-            if (!failure()) judge(liar, *id, by, deadline);
-            if (!failure()) sign(by, all);
+            auto const deadline = group_.signers[by].time().now() + options().bounds.round_timeout;
+            auto const id = group_.signers[by].propose(with, some_method(), 1, std::chrono::minutes{10});
+            if (!id) return report("host ", by, " could not propose to a liar");
+            group_.pass(3 * options().bounds.round_timeout);
+            if (!group_.failure()) judge(liar, *id, by, deadline);
+            if (!group_.failure()) sign(by, all);
         }
     }
 
     void judge(host_id liar, signing::session_id const& id, host_id by, instant deadline) {
-        auto const what = options_.lies[liar];
-        for (host_id const h : honest()) {
-            auto const* const s = signers_[h].signer()->find(id);
-            if (s != nullptr && s->is_open())
-                laws_.report(text("host ", h, " still waits for a liar, ", to_string(what)));
-        }
+        auto const what = options().lies[liar];
         bool const must_be_named = Policies::topology::id == signing::topology_id::mesh &&
                                    (what == lie::false_shares || what == lie::false_nonces);
-        bool const must_time_out = what == lie::silence;
-        for (host_id const h : honest()) {
-            auto const* const end = laws_.end_of(h, id);
-            if (must_be_named &&
-                (end == nullptr || !end->what.culprit || laws_.host_of(id, *end->what.culprit) != liar)) {
-                laws_.report(text("host ", h, " does not name host ", liar, ", which lies: ", to_string(what)));
+        for (host_id const h : group_.honest()) {
+            auto const at = group_.at(h, id);
+            if (at < signing::phase::finished) report("host ", h, " still waits for a liar, ", to_string(what));
+            auto const* const end = group_.laws.end_of(h, id);
+            bool const is_named =
+                end != nullptr && end->what.culprit && group_.laws.host_of(id, *end->what.culprit) == liar;
+            if (must_be_named && !is_named) {
+                report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));
             }
-            if (must_time_out && end == nullptr) laws_.report(text("host ", h, " did not give up on a silent signer"));
+            if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
         }
-        if (must_time_out && !failure()) judge_timeout(liar, id, by, deadline);
+        if (what == lie::silence && !group_.failure()) judge_timeout(liar, id, by, deadline);
     }
     // The one who proposed waits to the end of the round and no longer, and says for whom.
     void judge_timeout(host_id liar, signing::session_id const& id, host_id by, instant deadline) {
-        auto const& [what, at] = *laws_.end_of(by, id);
+        auto const& [what, at] = *group_.laws.end_of(by, id);
         bool const is_named = std::any_of(what.missing.begin(), what.missing.end(),
-                                          [&](signing::slot s) { return laws_.host_of(id, s) == liar; });
+                                          [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; });
         if (what.reason != signing::abort_reason::timeout || (!is_named && !is_under_hub(by, id))) {
-            laws_.report(text("host ", by, " gave up on silent host ", liar, " for another reason: ", what.text));
+            report("host ", by, " gave up on silent host ", liar, " for another reason: ", what.text);
         }
         if (at < deadline || at > deadline + std::chrono::microseconds{1}) {
-            laws_.report(text("host ", by, " gave up ", (at - deadline).count(), " ns after the deadline"));
+            report("host ", by, " gave up ", (at - deadline).count(), " ns after the deadline");
         }
     }
     [[nodiscard]] bool is_under_hub(host_id h, signing::session_id const& id) {
-        auto const* const s = signers_[h].signer()->find(id);
+        auto const* const s = group_.signers[h].signer()->find(id);
         return s != nullptr && Policies::topology::signs_under_hub(s->self(), s->order().front());
     }
 
-    signing_options options_;
-    world world_;
-    network wires_;
-    std::vector<signing_laws::party> parties_;
-    signing_laws laws_;
-    nonce_book nonces_;
+    signing_group<Policies> group_;
     chaos chaos_;
     splitmix64 work_;
-    signing::static_registry registry_;
-    std::vector<signing::member> group_;
-    std::deque<signer> signers_;
 };
 
 }  // namespace muster::sim

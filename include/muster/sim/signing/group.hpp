@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A world with a group of co-signers in it, for scripts: boot them, let one propose, crash another, look.
+///
+/// What signing_run does to a group at random, a test does to one on purpose. The laws are watched all the time.
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/sim/signing/options.hpp>
+
+namespace muster::sim {
+
+/// n signers that know each other, on hosts 0 to n-1 of one world; nobody is up yet. Not thread-safe.
+template <class Policies = co_signer_policies>
+class signing_group {
+public:
+    using signer = co_signer<Policies>;
+
+    signing_group(std::uint64_t seed, signing_options o)
+        : options{std::move(o)},
+          where{seed},
+          wires{where},
+          parties{make_parties(seed, options)},
+          laws{where, parties, options.faults.corrupt.of != 0},
+          nonces{[this](std::string what) { laws.report(std::move(what)); }} {
+        for (auto const& p : parties) {
+            members.push_back(p.who);
+            (void)registry.add({p.who, {}});
+        }
+        auto const no_signer = options.with_stranger ? std::optional{stranger::name(where)} : std::nullopt;
+        for (host_id h = 0; h < options.hosts; ++h) {
+            where.add_host();
+            auto const lies = h < options.lies.size() ? std::optional{options.lies[h]} : std::nullopt;
+            signers.emplace_back(
+                typename signer::surroundings{where, wires, registry, members, nonces, laws, options.faults, no_signer},
+                h, lies, options.habits, options.bounds);
+        }
+    }
+    signing_group(signing_group const&) = delete;
+    signing_group& operator=(signing_group const&) = delete;
+
+    void boot_all() {
+        for (auto& s : signers) s.boot();
+    }
+    /// The first law that was broken, if one was.
+    [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return laws.breach(); }
+    /// Lets @p time pass, or less when a law is broken.
+    void pass(duration time) {
+        (void)where.run_until(where.now() + time, [this] { return failure().has_value(); });
+    }
+    /// Lets time pass until @p done(), at most @p time; says whether it came to that, and no law was broken.
+    template <class Done>
+    [[nodiscard]] bool pass_until(duration time, Done done) {
+        auto const stop = [&] { return failure() || done(); };
+        return where.run_until(where.now() + time, stop) && !failure();
+    }
+
+    /// Where session @p id stands on host @p h; `over` where it is unknown or the host is down.
+    [[nodiscard]] signing::phase at(host_id h, signing::session_id const& id) {
+        auto const* const s = signers[h].signer() == nullptr ? nullptr : signers[h].signer()->find(id);
+        return s == nullptr ? signing::phase::over : s->at();
+    }
+    [[nodiscard]] bool has_signed(host_id h, signing::session_id const& id) {
+        return at(h, id) == signing::phase::finished;
+    }
+    /// Hosts that do not lie.
+    [[nodiscard]] std::vector<host_id> honest() const {
+        std::vector<host_id> out;
+        for (host_id h = 0; h < options.hosts; ++h) {
+            if (parties[h].is_honest) out.push_back(h);
+        }
+        return out;
+    }
+
+    signing_options options;
+    world where;
+    network wires;
+    std::vector<signing_laws::party> parties;
+    signing_laws laws;
+    nonce_book nonces;
+    signing::static_registry registry;
+    std::vector<signing::member> members;  ///< By host.
+    std::deque<signer> signers;            ///< By host.
+
+private:
+    [[nodiscard]] static std::vector<signing_laws::party> make_parties(std::uint64_t seed, signing_options const& o) {
+        std::vector<signing_laws::party> out;
+        for (host_id h = 0; h < o.hosts; ++h) {
+            auto const keys = signer::keys_of(seed, h);
+            signing::member const who{keys.signer.public_key(), keys.node.id(),
+                                      peer::bind(keys.signer, keys.node.id()).value()};
+            out.push_back({who, h >= o.lies.size()});
+        }
+        return out;
+    }
+};
+
+}  // namespace muster::sim

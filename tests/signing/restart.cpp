@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: MIT
+
+// Coordinators with a journal that die and come back.
+
+#include <muster/signing/coordinator.hpp>
+
+#include <map>
+
+#include <muster/signing/file_journal.hpp>
+#include <muster/sim/disk.hpp>
+
+#include <support/catch.hpp>
+#include <support/cluster.hpp>
+
+using namespace muster;
+using namespace muster::signing;
+
+namespace {
+
+template <class Topology>
+struct journalled : test::predictable_options<Topology> {
+    using journal = file_journal<sim::disk_files>;
+};
+
+/// Three signers, each with a disk. What they approve and when is up to the test.
+template <class Topology = mesh>
+struct machines {
+    using coordinator = signing::coordinator<transport::memory_transport, static_registry, manual_timers, manual_clock,
+                                             musig2::portable, journalled<Topology>>;
+    struct machine {
+        sim::disk disk;
+        std::unique_ptr<transport::memory_transport> network;
+        manual_timers timers;
+        std::vector<event> events;
+        std::unique_ptr<coordinator> signer;
+        std::uint64_t lives = 0;
+
+        template <class E>
+        [[nodiscard]] std::size_t count() const {
+            std::size_t n = 0;
+            for (auto const& e : events) n += std::holds_alternative<E>(e) ? 1u : 0u;
+            return n;
+        }
+        template <class E>
+        [[nodiscard]] E const& last() const {
+            for (auto e = events.rbegin(); e != events.rend(); ++e) {
+                if (auto const* const found = std::get_if<E>(&*e)) return *found;
+            }
+            throw std::runtime_error{"no such event"};
+        }
+    };
+
+    explicit machines(std::size_t n = 3) : all(n) {
+        for (std::size_t i = 0; i < n; ++i) {
+            auto const keys = test::node_keys(i);
+            member const who{keys.signer.public_key(), keys.node.id(), peer::bind(keys.signer, keys.node.id()).value()};
+            members.push_back(who);
+            (void)registry.add({who, {}});
+        }
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(boot(i));
+        connect();
+    }
+
+    result<typename coordinator::restored> boot(std::size_t i) {
+        auto& m = all[i];
+        m.events.clear();
+        m.network = std::make_unique<transport::memory_transport>(wires, members[i].peer);
+        test::predictable source{1000 * (i + 1) + ++m.lives};
+        boot_epoch epoch;
+        (void)source.fill_secret(epoch.octets);
+        m.signer = std::make_unique<coordinator>(
+            typename coordinator::parts{*m.network,
+                                        registry,
+                                        m.timers,
+                                        clock,
+                                        test::node_keys(i),
+                                        epoch,
+                                        {},
+                                        {},
+                                        source,
+                                        file_journal<sim::disk_files>{{.path = "j", .files = sim::disk_files{m.disk}}}},
+            [this, i](event const& e) {
+                all[i].events.push_back(e);
+                auto const* const asked = std::get_if<approval_requested>(&e);
+                if (asked != nullptr && approves(i)) (void)all[i].signer->approve(asked->session);
+            });
+        return m.signer->restore();
+    }
+    void kill(std::size_t i, sim::disk::luck luck = sim::disk::luck::none) {
+        all[i].signer->close();
+        all[i].signer.reset();
+        all[i].network.reset();
+        all[i].disk.crash(luck);
+        wires.run();
+    }
+    void connect() {
+        for (auto& m : all) {
+            for (auto const& other : members) {
+                if (m.network && m.network->local() != other.peer) (void)m.network->connect(other.peer, {});
+            }
+        }
+        wires.run();
+    }
+    void advance(duration by) {
+        clock.advance(by);
+        for (auto& m : all) m.timers.fire_due(clock.now());
+        wires.run();
+    }
+    [[nodiscard]] signing_request request() const {
+        signing_request r;
+        for (auto const& m : members) r.signers.push_back(m.signer);
+        r.messages.push_back(tagged_payload{"muster/test", bytes{1}});
+        return r;
+    }
+    [[nodiscard]] slot slot_of(std::size_t i, session_id const& id) {
+        for (auto& m : all) {
+            auto const* const s = m.signer ? m.signer->find(id) : nullptr;
+            if (s == nullptr) continue;
+            for (slot k = 0; k < s->plan().roster.size(); ++k) {
+                if (s->plan().roster[k].peer == members[i].peer) return k;
+            }
+        }
+        throw std::runtime_error{"no such session"};
+    }
+    /// Drops frames of kind @p what, of those that @p from sends if it is given.
+    void drop(kind what, std::optional<std::size_t> from = {}) {
+        wires.set_filter([this, what, from](auto const& p) {
+            auto const f = parse_frame(p.frame, limits{});
+            return !(f && f.value().header.what == what && (!from || p.from == members[*from].peer));
+        });
+    }
+
+    std::function<bool(std::size_t)> approves = [](std::size_t) { return true; };
+    manual_clock clock;
+    transport::memory_network wires;
+    static_registry registry;
+    std::vector<member> members;
+    std::deque<machine> all;
+};
+
+}  // namespace
+
+TEST_CASE("without its journal a coordinator signs nothing") {
+    machines<> group;
+    group.kill(0);
+    auto& m = group.all[0];
+    m.disk.fails_at = m.disk.calls;
+    m.disk.for_good = true;
+    CHECK(group.boot(0).error() == file_errc::io_failed);
+    CHECK(m.signer->propose(group.request()).error() == signing::errc::wrong_state);
+}
+
+TEMPLATE_TEST_CASE("a restart in round one ends the session everywhere, and says why", "", mesh, aggregator) {
+    machines<TestType> group;
+    group.approves = [](std::size_t i) { return i == 1; };
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const restarted = group.slot_of(1, id);
+    group.kill(1);
+    auto const found = group.boot(1);
+    REQUIRE(found);
+    CHECK(found.value().restarted == 1);
+    CHECK(found.value().resumed == 0);
+    auto const& own = group.all[1].template last<aborted>();
+    CHECK(own.session == id);
+    CHECK(own.reason == abort_reason::restarted);
+    CHECK(own.culprit == restarted);
+    CHECK(group.all[1].signer->find(id)->at() == phase::over);
+    group.connect();
+    for (std::size_t i : {0u, 2u}) {
+        // Who saw its nonces knows by the new epoch, the others are told.
+        CHECK(group.all[i].template last<aborted>().reason == abort_reason::restarted);
+        CHECK(group.all[i].template last<aborted>().culprit == restarted);
+        CHECK(group.all[i].signer->open_session_count() == 0);
+    }
+    // Asked again, it stays over; a new session works.
+    group.approves = [](std::size_t) { return true; };
+    REQUIRE(group.all[0].signer->propose(group.request()));
+    group.wires.run();
+    for (auto& m : group.all) CHECK(m.template count<completed>() == 1);
+    group.kill(1);
+    REQUIRE(group.boot(1));
+    CHECK(group.all[1].template count<aborted>() == 0);  // once is enough
+}
+
+TEMPLATE_TEST_CASE("a restart in round two gives the same shares again, and the session completes", "", mesh,
+                   aggregator) {
+    for (std::size_t const victim : {0u, 1u, 2u}) {
+        machines<TestType> group;
+        std::map<std::size_t, std::set<bytes>> shares;  // that the victim was ever seen to send
+        std::size_t lost = 0;
+        group.wires.set_filter([&](auto const& p) {
+            auto const f = parse_frame(p.frame, limits{});
+            if (!f || f.value().header.what != kind::shares) return true;
+            if (p.from == group.members[victim].peer) shares[victim].insert(to_bytes(f.value().body));
+            ++lost;
+            return false;
+        });
+        auto const id = group.all[0].signer->propose(group.request()).value();
+        group.wires.run();
+        CHECK(lost > 0);
+        REQUIRE(group.all[victim].signer->find(id)->at() == phase::collecting_shares);
+        group.kill(victim);
+        for (auto& m : group.all) {
+            if (m.signer) CHECK(m.signer->open_session_count() == 1);
+        }
+        auto const found = group.boot(victim);
+        REQUIRE(found);
+        CHECK(found.value().resumed == 1);
+        CHECK(group.all[victim].signer->find(id)->at() == phase::collecting_shares);
+        group.wires.set_filter([&](auto const& p) {
+            auto const f = parse_frame(p.frame, limits{});
+            bool const is_share = f && f.value().header.what == kind::shares;
+            if (is_share && p.from == group.members[victim].peer) shares[victim].insert(to_bytes(f.value().body));
+            return true;
+        });
+        group.connect();
+        for (int i = 0; i < 3; ++i) group.advance(limits{}.retry_interval);
+        for (auto& m : group.all) {
+            CHECK(m.template count<completed>() == 1);
+            CHECK(m.template count<peer_misbehaved>() == 0);
+            CHECK(m.template count<equivocation_proven>() == 0);
+        }
+        CHECK(shares[victim].size() <= 1);
+    }
+}
+
+TEST_CASE("a signature that was not broadcast is not forgotten, one that was is not broadcast again") {
+    machines<> group;
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    std::size_t elected = 0;
+    while (group.all[elected].count<should_broadcast>() == 0) ++elected;
+    auto const before = group.all[elected].last<completed>();
+    group.kill(elected);
+    REQUIRE(group.boot(elected));
+    group.connect();
+    CHECK(group.all[elected].last<completed>().signatures == before.signatures);
+    CHECK(group.all[elected].count<should_broadcast>() == 1);
+    REQUIRE(group.all[elected].signer->notify_broadcast_complete(id));
+    group.wires.run();
+    for (auto& m : group.all) CHECK(m.count<broadcast_confirmed>() == 1);
+    for (std::size_t i = 0; i < 3; ++i) {
+        group.kill(i);
+        REQUIRE(group.boot(i));
+        CHECK(group.all[i].count<should_broadcast>() == 0);
+        CHECK(group.all[i].signer->find(id)->is_confirmed());
+        CHECK_FALSE(group.all[i].timers.armed());
+    }
+}
+
+TEST_CASE("an older copy of the disk: no nonce is used again, nobody is blamed, signing goes on") {
+    for (bool const before_the_session : {true, false}) {
+        machines<> group;
+        std::set<bytes> nonces;
+        std::map<session_id, std::set<bytes>> of_session;
+        group.wires.set_filter([&](auto const& p) {
+            auto const f = parse_frame(p.frame, limits{});
+            if (f && f.value().header.what == kind::nonces && p.from == group.members[1].peer) {
+                nonces.insert(to_bytes(f.value().body));
+                of_session[f.value().header.session].insert(to_bytes(f.value().body));
+            }
+            return true;
+        });
+        auto copy = group.all[1].disk.copy();
+        group.approves = [&](std::size_t i) {
+            if (i == 1 && !before_the_session) copy = group.all[1].disk.copy();
+            return i != 2;
+        };
+        auto const id = group.all[0].signer->propose(group.request()).value();
+        group.wires.run();
+        if (!before_the_session) copy = group.all[1].disk.copy();
+        REQUIRE(group.all[2].signer->approve(id));
+        group.wires.run();
+        CHECK(group.all[1].count<completed>() == 1);
+        group.kill(1);
+        group.all[1].disk.put_back(copy);
+        auto const found = group.boot(1);
+        REQUIRE(found);
+        CHECK(found.value().resumed == 0);
+        CHECK(found.value().restarted == (before_the_session ? 0 : 1));
+        group.connect();
+        group.approves = [](std::size_t) { return true; };
+        REQUIRE(group.all[0].signer->propose(group.request()));
+        group.wires.run();
+        CHECK(group.all[1].count<completed>() == 1);
+        CHECK(nonces.size() == of_session.size());  // one for each
+        for (auto& m : group.all) {
+            CHECK(m.count<equivocation_proven>() == 0);
+            CHECK(m.count<peer_misbehaved>() == 0);
+        }
+    }
+}
+
+TEST_CASE("a signer that forgot a session and is asked again restarted, it did not equivocate") {
+    machines<> group;
+    group.approves = [](std::size_t i) { return i == 1; };
+    auto const first = group.members[0].peer, forgetful = group.members[1].peer;
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        bool const is_nonce = f && f.value().header.what == kind::nonces;
+        return !(is_nonce && p.from == forgetful && p.to == first);  // so the first one asks again
+    });
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    CHECK(group.all[2].count<nonces_received>() == 2);
+    group.kill(1);
+    group.all[1].disk.put_back({});
+    // The others never get its hello, only what it says in the session that it is asked about again.
+    group.drop(kind::hello, 1);
+    REQUIRE(group.boot(1));
+    group.connect();
+    group.advance(limits{}.retry_interval);
+    CHECK(group.all[1].count<approval_requested>() == 1);
+    CHECK(group.all[2].count<equivocation_proven>() == 0);
+    CHECK(group.all[2].last<aborted>().session == id);
+    CHECK(group.all[2].last<aborted>().reason == abort_reason::restarted);
+}
+
+TEST_CASE("nonces of an epoch that is over are not waited on") {
+    machines<> group;
+    group.approves = [](std::size_t i) { return i == 1; };
+    std::vector<transport::memory_network::packet> delayed;
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        bool const hold = f && f.value().header.what == kind::nonces && p.from == group.members[1].peer &&
+                          p.to == group.members[0].peer;
+        if (hold) delayed.push_back(p);
+        return !hold;
+    });
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    REQUIRE(delayed.size() == 1);
+    // It restarts without a trace of the session; node 0 has not seen a frame of it in this session, and does not.
+    group.approves = [](std::size_t) { return false; };
+    group.kill(1);
+    group.all[1].disk.put_back({});
+    REQUIRE(group.boot(1));
+    group.wires.set_filter({});
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        return !(f && f.value().header.what == kind::abort && p.to == group.members[0].peer);
+    });
+    group.connect();
+    CHECK(group.all[0].signer->find(id)->is_open());
+    REQUIRE(group.all[2].network->send(group.members[0].peer, cosign_protocol, delayed[0].frame));
+    group.wires.run();
+    CHECK(group.all[0].last<aborted>().reason == abort_reason::restarted);
+    CHECK(group.all[0].last<aborted>().culprit == group.slot_of(1, id));
+}
+
+TEST_CASE("a journal that cannot be written: nothing is promised, and the application knows") {
+    for (std::size_t fails_at = 0; fails_at < 12; ++fails_at) {
+        for (bool const for_good : {false, true}) {
+            machines<> group;
+            auto& m = group.all[1];
+            std::size_t promised = 0;
+            group.wires.set_filter([&](auto const& p) {
+                auto const f = parse_frame(p.frame, limits{});
+                bool const is_promise =
+                    f && (f.value().header.what == kind::nonces || f.value().header.what == kind::shares);
+                if (is_promise && p.from == group.members[1].peer) ++promised;
+                return true;
+            });
+            m.disk.fails_at = m.disk.calls + fails_at;
+            m.disk.for_good = for_good;
+            auto const proposed = group.all[0].signer->propose(group.request());
+            REQUIRE(proposed);
+            group.wires.run();
+            INFO("call " << fails_at << (for_good ? ", for good" : ", once"));
+            auto const* const s = m.signer->find(proposed.value());
+            REQUIRE(s != nullptr);
+            if (m.count<journal_failed>() != 0 && s->at() == phase::over) {
+                CHECK(m.last<aborted>().reason == abort_reason::not_recorded);
+                if (fails_at == 0) CHECK(promised == 0);
+                for (auto& other : group.all) CHECK(other.count<completed>() == 0);
+            } else {
+                CHECK(m.count<completed>() == 1);
+            }
+            if (fails_at == 0) CHECK(m.count<journal_failed>() >= 1);
+            // Whatever happened: after a crash what it has shown of its shares is what it gives again.
+            auto const at = s->at();
+            group.kill(1, sim::disk::luck::half);
+            REQUIRE(group.boot(1));
+            if (at == phase::finished && m.count<journal_failed>() == 0 && !for_good) {
+                auto const* const again = m.signer->find(proposed.value());
+                CHECK((again == nullptr || again->has_shares(again->self())));
+            }
+        }
+    }
+}
+
+TEST_CASE("a proposal that cannot be written down is not made") {
+    machines<> group;
+    auto& m = group.all[0];
+    m.disk.fails_at = m.disk.calls;
+    auto const refused = group.all[0].signer->propose(group.request());
+    CHECK(refused.error() == file_errc::io_failed);
+    group.wires.run();
+    CHECK(m.signer->open_session_count() == 0);
+    CHECK(group.all[1].count<session_created>() == 0);
+    REQUIRE(group.all[0].signer->propose(group.request()));  // the disk is well again
+    group.wires.run();
+    CHECK(m.count<completed>() == 1);
+}
+
+TEST_CASE("what others put into the journal is counted, not trusted") {
+    machines<> group;
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const theirs = *group.all[0].signer->find(id)->snapshot();
+    group.kill(1);
+    {
+        file_journal<sim::disk_files> j{{.path = "j", .files = sim::disk_files{group.all[1].disk}}};
+        REQUIRE(j.load([](session_id const&, byte_view) {}));
+        REQUIRE(j.put(session_id{{7}}, bytes{1, 2, 3}));
+        REQUIRE(j.put(session_id{{8}}, encode(theirs)));
+        auto forged = theirs;
+        forged.self = group.slot_of(1, id);  // our slot, another one's shares
+        REQUIRE(j.put(id, encode(forged)));
+    }
+    auto const found = group.boot(1);
+    REQUIRE(found);
+    CHECK(found.value().unreadable == 3);
+    CHECK(found.value().resumed == 0);
+    CHECK(group.all[1].signer->sessions().empty());
+}

@@ -27,6 +27,8 @@ void register_cache(settings const&);
 void register_musig2();
 void register_net();
 void register_signing();
+void register_signing_memory();
+void register_sim();
 /// @}
 
 /// What the area `cache` computes without Google Benchmark, and what follows from the figures that it measured.

@@ -6,7 +6,7 @@
 ///
 /// `random_source` is reproducible: jitter, sampling, simulation; a seed replays it bit for bit on every
 /// compiler (the distributions of `<random>` do not, so draws here are specified). `secret_source` makes keys
-/// and nonces; it can fail, and no seeded model of it ships.
+/// and nonces; it can fail, and no seeded model of it ships but the one that simulations replay.
 
 #include <concepts>
 #include <cstdint>

@@ -11,7 +11,7 @@
 #include <muster/sim/disk.hpp>
 
 using namespace muster;
-using namespace muster::test;
+using namespace muster::sim;
 using namespace std::chrono_literals;
 using discovery::source;
 using outcome = cache::put_outcome;

@@ -249,6 +249,31 @@ TEST_CASE("a signature that was not broadcast is not forgotten, one that was is 
     }
 }
 
+TEST_CASE("a signer that comes back is told how far the others got") {
+    machines<> group;
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    std::size_t elected = 0;
+    while (group.all[elected].count<should_broadcast>() == 0) ++elected;
+    group.kill(elected);
+    std::size_t next = 3;
+    for (std::size_t i = 0; i < 3; ++i) {
+        if (i == elected) continue;
+        REQUIRE(group.all[i].signer->trigger_coordinator_failover(id));
+    }
+    group.wires.run();
+    for (std::size_t i = 0; i < 3; ++i) {
+        if (i != elected && group.all[i].count<should_broadcast>() != 0) next = i;
+    }
+    REQUIRE(next != 3);
+    REQUIRE(group.all[next].signer->notify_broadcast_complete(id));
+    group.wires.run();
+    REQUIRE(group.boot(elected));
+    group.connect();
+    CHECK(group.all[elected].signer->find(id)->view() == 1);
+    CHECK(group.all[elected].last<broadcast_confirmed>().by == group.slot_of(next, id));
+}
+
 TEST_CASE("an older copy of the disk: no nonce is used again, nobody is blamed, signing goes on") {
     for (bool const before_the_session : {true, false}) {
         machines<> group;

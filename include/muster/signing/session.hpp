@@ -217,6 +217,7 @@ public:
     template <effect_sink<session_effect> Sink>
     void peer_resumed(slot who, boot_epoch const& epoch, instant now, Sink& out) {
         if (seats_[who].epoch != epoch) seats_[who].before = std::exchange(seats_[who].epoch, epoch);
+        if (at() == phase::finished) return resend(who, out);  // it may have missed that, or who has broadcast
         peer_connected(who, now, out);
     }
 

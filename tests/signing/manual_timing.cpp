@@ -35,13 +35,13 @@ public:
                                                [](auto const& a, auto const& b) { return a.second.at < b.second.at; });
             if (next == jobs_.end() || next->second.at > end) break;
             clock_->advance(std::max(next->second.at - clock_->now(), duration{0}));
-            auto const job = next->second;
-            if (job.every) {
-                next->second.at += *job.every;
+            auto const due = next->second;
+            if (due.every) {
+                next->second.at += *due.every;
             } else {
                 jobs_.erase(next);
             }
-            job.what();
+            due.what();
             wires.run();
         }
         clock_->advance(end - clock_->now());

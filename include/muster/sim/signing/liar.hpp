@@ -15,7 +15,9 @@
 #include <vector>
 
 #include <muster/signing/courier.hpp>
+#include <muster/sim/clock.hpp>
 #include <muster/sim/network.hpp>
+#include <muster/sim/signing/witness.hpp>
 
 namespace muster::sim {
 

@@ -165,7 +165,9 @@ private:
             auto const* const end = group_.laws.end_of(h, id);
             bool const is_named =
                 end != nullptr && end->what.culprit && group_.laws.host_of(id, *end->what.culprit) == liar;
-            if (must_be_named && !is_named) {
+            // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on.
+            bool const is_hearsay = end != nullptr && end->what.reported_by && !end->what.culprit;
+            if (must_be_named && !is_named && !is_hearsay) {
                 report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));
             }
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");

@@ -268,7 +268,7 @@ public:
     /// @copydoc usage
     [[nodiscard]] usage in_use() const {
         auto const open = open_session_count();
-        return {open, sessions_.all().size() - open, sessions_.tombstone_count(), door_.peers(), door_.early_octets()};
+        return {open, sessions_.size() - open, sessions_.tombstone_count(), door_.peers(), door_.early_octets()};
     }
 
 private:

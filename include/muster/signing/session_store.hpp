@@ -67,6 +67,8 @@ public:
     }
     /// Sessions of which a signature may still come.
     [[nodiscard]] std::set<session_id> const& open() const noexcept { return open_; }
+    /// How many sessions are kept, open and closed. O(1).
+    [[nodiscard]] std::size_t size() const noexcept { return sessions_.size(); }
     /// All sessions, in the order of their ids.
     [[nodiscard]] std::vector<session_id> all() const {
         std::vector<session_id> out;

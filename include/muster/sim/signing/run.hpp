@@ -159,12 +159,14 @@ private:
         auto const what = options().lies[liar];
         bool const must_be_named = Policies::topology::id == signing::topology_id::mesh &&
                                    (what == lie::false_shares || what == lie::false_nonces);
+        bool is_found_out = false;  // by somebody's own finding
         for (host_id const h : group_.honest()) {
             auto const at = group_.at(h, id);
             if (at < signing::phase::finished) report("host ", h, " still waits for a liar, ", to_string(what));
             auto const* const end = group_.laws.end_of(h, id);
             bool const is_named =
                 end != nullptr && end->what.culprit && group_.laws.host_of(id, *end->what.culprit) == liar;
+            is_found_out |= is_named && !end->what.reported_by;
             // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on.
             bool const is_hearsay = end != nullptr && end->what.reported_by && !end->what.culprit;
             if (must_be_named && !is_named && !is_hearsay) {
@@ -172,6 +174,7 @@ private:
             }
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
         }
+        if (must_be_named && !is_found_out) report("nobody found out host ", liar, ", which lies: ", to_string(what));
         if (what == lie::silence && !group_.failure()) judge_timeout(liar, id, by, deadline);
     }
     // The one who proposed waits to the end of the round and no longer, and says for whom.

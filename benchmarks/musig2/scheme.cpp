@@ -100,7 +100,7 @@ void add_shares(group_ptr const& g) {
         check();
     });
     add("musig2/partial_sig_verify", n, "muster", [g] {
-        DoNotOptimize(g->backend.partial_sig_verify(g->values, {0, g->nonces[0], g->shares[0]}).value());
+        DoNotOptimize(musig2::partial_sig_verify(g->backend, g->values, {0, g->nonces[0], g->shares[0]}).value());
     });
     add("musig2/partial_sig_verify", n, primitive, check);
     add("musig2/partial_sig_agg", n, "muster",
@@ -134,7 +134,7 @@ void add_blame(group_ptr const& g) {
     });
     add("musig2/blame", n, "one_by_one", [g, shares] {
         std::uint32_t i = 0;
-        while (g->backend.partial_sig_verify(g->values, {i, g->nonces[i], shares[i]}).value()) ++i;
+        while (musig2::partial_sig_verify(g->backend, g->values, {i, g->nonces[i], shares[i]}).value()) ++i;
         DoNotOptimize(i);
     });
 }

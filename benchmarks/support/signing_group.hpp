@@ -39,10 +39,9 @@ struct signing_group {
 
     /// A fresh nonce of signer @p i, made with all that NonceGen can take.
     [[nodiscard]] std::pair<musig2::portable::secnonce, musig2::pubnonce> draw_nonce(std::size_t i) const {
-        static bytes const extra(32 + 16 + 4, 1);  // as a session's: its id, the boot epoch, the message's number
+        static bytes const extra(32, 1);
         crypto::system_random source;
-        auto const q = crypto::to_xonly(context.aggregate());
-        return backend.nonce_gen(source, {public_keys[i], &keys[i], q, message.view(), extra}).value();
+        return backend.nonce_gen(source, {public_keys[i], &keys[i], &context, message.view(), extra}).value();
     }
 
     crypto::system_random random;

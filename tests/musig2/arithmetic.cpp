@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/musig2/portable.hpp>
-
 #include <algorithm>
 #include <array>
 
 #include <muster/musig2/aggregate.hpp>
 #include <muster/musig2/tweak.hpp>
 
+#include <support/backend.hpp>
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
@@ -17,7 +16,7 @@ using musig2::detail::scalar;
 
 namespace {
 
-portable const backend_under_test;
+test::backend const backend_under_test;
 
 std::array<byte, 32> number(std::string_view digits) {
     auto const raw = from_hex(digits).value();

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
-#include <muster/musig2/portable.hpp>
 #include <muster/musig2/tweak.hpp>
 
+#include <support/backend.hpp>
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
@@ -17,23 +17,23 @@ using musig2::detail::scalar;
 
 namespace {
 
-portable const backend_under_test;
+test::backend const backend_under_test;
 
 /// A finished session of n honest signers, ready to be corrupted.
 struct session {
     std::vector<key_pair> keys;
     std::vector<pubnonce> nonces;
     std::vector<psig> shares;
-    portable::session_values_type values;  // last: start() fills the others
+    test::backend::session_values_type values;  // last: start() fills the others
 
     explicit session(std::size_t n, std::uint64_t seed) : keys{test::make_keys(n, seed)}, values{start(seed)} {}
 
 private:
-    portable::session_values_type start(std::uint64_t seed) {
+    test::backend::session_values_type start(std::uint64_t seed) {
         test::predictable source{seed + 1000};
         std::vector<tweak> const tweaks{bip32_path{{static_cast<std::uint32_t>(seed)}}, taproot{}};
         auto const context = key_agg(backend_under_test, test::public_keys(keys), tweaks).value();
-        std::vector<portable::secnonce> secrets;
+        std::vector<test::backend::secnonce> secrets;
         for (auto const& key : keys) {
             auto made = backend_under_test.nonce_gen(source, {.key = key.public_key()}).value();
             secrets.push_back(std::move(made.first));
@@ -109,8 +109,8 @@ TEST_CASE("some errors cancel among themselves: the one left over is blamed") {
         REQUIRE(outcome.error().index());
         auto const named = *outcome.error().index();
         CHECK((named == a || named == b || named == lone));
-        CHECK_FALSE(
-            backend_under_test.partial_sig_verify(honest.values, {named, honest.nonces[named], shares[named]}).value());
+        CHECK_FALSE(partial_sig_verify(backend_under_test, honest.values, {named, honest.nonces[named], shares[named]})
+                        .value());
     }
 }
 

@@ -5,28 +5,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <muster/musig2/portable.hpp>
 #include <muster/musig2/tweak.hpp>
 
+#include <support/backend.hpp>
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
 using namespace muster;
 using namespace muster::musig2;
-using first_round = round1<portable>;
-using second_round = round2<portable>;
+using first_round = round1<test::backend>;
+using second_round = round2<test::backend>;
 
 namespace {
 
 /// A group of signers in one process, each with a round of its own.
 struct group {
     std::vector<key_pair> keys;
-    portable::keyagg_context context;
+    test::backend::keyagg_context context;
     std::vector<message> messages;
     test::predictable source{99};
 
     explicit group(std::size_t n, std::vector<tweak> tweaks = {}, std::size_t message_count = 1)
-        : keys{test::make_keys(n)}, context{key_agg(portable{}, test::public_keys(keys), tweaks).value()} {
+        : keys{test::make_keys(n)}, context{key_agg(test::backend{}, test::public_keys(keys), tweaks).value()} {
         for (std::size_t k = 0; k < message_count; ++k) {
             messages.push_back(message::tagged("muster/test", bytes{static_cast<byte>(k)}));
         }
@@ -78,7 +78,7 @@ concept signs_another_message = requires(Round&& r, message m) {
     std::move(r).sign(m);
 };
 template <class Round>
-concept signs_another_group = requires(Round&& r, portable::keyagg_context c) {
+concept signs_another_group = requires(Round&& r, test::backend::keyagg_context c) {
     std::move(r).sign(c);
 };
 template <class T>
@@ -105,10 +105,10 @@ TEST_CASE("misuse of a round does not compile") {
     STATIC_REQUIRE_FALSE(signs_another_message<first_round>);
     STATIC_REQUIRE_FALSE(signs_another_group<first_round>);
     STATIC_REQUIRE_FALSE(has_an_encoding<first_round>);
-    STATIC_REQUIRE_FALSE(has_an_encoding<portable::secnonce>);
+    STATIC_REQUIRE_FALSE(has_an_encoding<test::backend::secnonce>);
     STATIC_REQUIRE_FALSE(shows_its_secret<first_round>);
-    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<portable::secnonce>);
-    STATIC_REQUIRE_FALSE(std::is_default_constructible_v<portable::secnonce>);
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<test::backend::secnonce>);
+    STATIC_REQUIRE_FALSE(std::is_default_constructible_v<test::backend::secnonce>);
     STATIC_REQUIRE_FALSE(std::is_convertible_v<bytes, message>);
     STATIC_REQUIRE_FALSE(std::is_convertible_v<digest32, message>);
     STATIC_REQUIRE_FALSE(signs_as_rvalue<second_round>);
@@ -254,7 +254,7 @@ TEST_CASE("a round opens only for a key at its own position, duplicates included
 
     auto const one = test::make_keys(1)[0].clone().value();
     std::vector const twice{one.public_key(), one.public_key(), g.keys[1].public_key()};
-    auto const context = portable{}.key_agg(twice).value();
+    auto const context = test::backend{}.key_agg(twice).value();
     std::vector<first_round> rounds;
     rounds.push_back(first_round::open(g.source, one, context, g.messages[0], 0).value());
     rounds.push_back(first_round::open(g.source, one, context, g.messages[0], 1).value());

@@ -1,26 +1,58 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/musig2/portable.hpp>
-
 #include <muster/musig2/aggregate.hpp>
+
+#include <algorithm>
+#include <optional>
+
+#include <muster/musig2/portable.hpp>
 #include <muster/musig2/tweak.hpp>
 
+#include <support/backend.hpp>
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 #include <support/vectors.hpp>
 
 namespace muster::musig2 {
 
-/// The vectors fix secret nonces, which have no encoding outside this test.
+/// The vectors fix secret nonces, which have no encoding outside this test, and an aggregate key without its group.
 struct secnonce_test_access {
-    [[nodiscard]] static portable::secnonce make(byte_view octets) {
+    [[nodiscard]] static portable::secnonce portable_nonce(byte_view octets) {
         return {crypto::secret<64>::copy_of(octets.first(64)).value(), public_key::from(octets.last(33))};
+    }
+    [[nodiscard]] static auto portable_nonce_gen(secret_source auto& source,
+                                                 nonce_gen_input<portable::keyagg_context> const& in,
+                                                 std::optional<xonly_key> const& aggregate) {
+        return portable::nonce_for(source, in, aggregate);
     }
     [[nodiscard]] static bytes read(portable::secnonce const& nonce) {
         auto out = to_bytes(nonce.k_.view());
         append(out, nonce.key_.view());
         return out;
     }
+#ifdef MUSTER_TEST_NATIVE
+    // As libsecp256k1 0.6 to 0.7 keep it: a mark, k1, k2, and the key as in secp256k1_pubkey.
+    static constexpr std::array<byte, 4> mark{0x22, 0x0e, 0xdc, 0xf1};
+
+    /// The module's own secret nonce, where the module would have made one.
+    [[nodiscard]] static native::secnonce make(byte_view octets, std::size_t message_size) {
+        auto const key = public_key::from(octets.last(33));
+        auto const k = octets.first(64);
+        bool const is_zero = std::all_of(k.begin(), k.begin() + 32, [](byte b) { return b == 0; });
+        if (is_zero || message_size != 32) return native::secnonce{portable_nonce(octets)};
+        auto memory = to_bytes(mark);
+        append(memory, k);
+        auto const point = crypto::parse(key).value();
+        memory.insert(memory.end(), std::begin(point.data), std::end(point.data));
+        auto const published = portable::public_nonce(k);
+        return native::secnonce{{crypto::secret<132>::copy_of(memory).value(), key, published}};
+    }
+    [[nodiscard]] static bytes read(native::secnonce const& nonce) {
+        return read(std::get<portable::secnonce>(nonce.nonce_));  // no vector has a message that the module takes
+    }
+#else
+    [[nodiscard]] static portable::secnonce make(byte_view octets, std::size_t) { return portable_nonce(octets); }
+#endif
 };
 
 }  // namespace muster::musig2
@@ -32,10 +64,10 @@ using test::vector_case;
 
 namespace {
 
-portable const backend_under_test;
+test::backend const backend_under_test;
 
 /// KeyAgg and the case's tweaks, if it has any.
-result<portable::keyagg_context> aggregate_keys(vector_case const& c) {
+result<test::backend::keyagg_context> aggregate_keys(vector_case const& c) {
     MUSTER_TRY(auto context, backend_under_test.key_agg(c.all<public_key>("keys")));
     auto const tweaks = c.all<tweak_value>("tweaks");
     auto const xonly = c.words("xonly");
@@ -45,15 +77,15 @@ result<portable::keyagg_context> aggregate_keys(vector_case const& c) {
     return context;
 }
 
-result<portable::session_values_type> session_of(vector_case const& c, aggnonce const& nonce) {
+result<test::backend::session_values_type> session_of(vector_case const& c, aggnonce const& nonce) {
     MUSTER_TRY(auto const context, aggregate_keys(c));
     return backend_under_test.session_values(context, nonce, c.octets("message"));
 }
 
 result<psig> sign_case(vector_case const& c) {
     MUSTER_TRY(auto const values, session_of(c, c.one<aggnonce>("aggnonce")));
-    return backend_under_test.sign(secnonce_test_access::make(c.octets("secnonce")), test::key_from(c.octets("secret")),
-                                   values);
+    return backend_under_test.sign(secnonce_test_access::make(c.octets("secnonce"), c.octets("message").size()),
+                                   test::key_from(c.octets("secret")), values);
 }
 
 result<bool> verify_case(vector_case const& c, psig const& share) {
@@ -61,7 +93,7 @@ result<bool> verify_case(vector_case const& c, psig const& share) {
     MUSTER_TRY(auto const total, backend_under_test.nonce_agg(nonces));
     MUSTER_TRY(auto const values, session_of(c, total));
     auto const position = static_cast<std::uint32_t>(std::stoul(c.word("position")));
-    return backend_under_test.partial_sig_verify(values, {position, nonces[position], share});
+    return partial_sig_verify(backend_under_test, values, {position, nonces[position], share});
 }
 
 result<std::pair<pubnonce, psig>> det_sign_case(vector_case const& c) {
@@ -105,22 +137,42 @@ TEST_CASE("BIP-327: KeySort") {
 }
 
 TEST_CASE("BIP-327: KeyAgg") {
-    check_all("key-agg", 9, aggregate_keys, [](auto const& c, portable::keyagg_context const& context) {
+    check_all("key-agg", 9, aggregate_keys, [](auto const& c, test::backend::keyagg_context const& context) {
         CHECK(to_hex(crypto::to_xonly(context.aggregate())) == c.word("expect"));
     });
 }
 
-TEST_CASE("BIP-327: NonceGen") {
-    auto const run = [](vector_case const& c) -> result<std::pair<bytes, pubnonce>> {
-        std::optional<key_pair> secret;
-        bytes message, extra;
-        nonce_gen_input in{.key = c.one<public_key>("key")};
+namespace {
+
+/// What NonceGen takes, with the octets that it only borrows.
+template <class Context>
+struct owned_input {
+    explicit owned_input(vector_case const& c) : in{.key = c.one<public_key>("key")} {
         if (c.has("secret")) in.secret = &secret.emplace(test::key_from(c.octets("secret")));
-        if (c.has("aggregate")) in.aggregate = c.one<xonly_key>("aggregate");
         if (c.has("message")) in.message = message = c.octets("message");
         if (c.has("extra")) in.extra = extra = c.octets("extra");
+    }
+    owned_input(owned_input const&) = delete;
+
+    std::optional<key_pair> secret;
+    bytes message;
+    bytes extra;
+    nonce_gen_input<Context> in;
+};
+
+}  // namespace
+
+TEST_CASE("BIP-327: NonceGen") {
+    auto const run = [](vector_case const& c) -> result<std::pair<bytes, pubnonce>> {
         test::scripted source{c.octets("rand")};
-        MUSTER_TRY(auto const made, backend_under_test.nonce_gen(source, in));
+        if (c.has("aggregate")) {  // of no known group, as only portable can take it
+            owned_input<portable::keyagg_context> const given{c};
+            MUSTER_TRY(auto const made,
+                       secnonce_test_access::portable_nonce_gen(source, given.in, c.one<xonly_key>("aggregate")));
+            return std::pair{secnonce_test_access::read(made.first), made.second};
+        }
+        owned_input<test::backend::keyagg_context> const given{c};
+        MUSTER_TRY(auto const made, backend_under_test.nonce_gen(source, given.in));
         return std::pair{secnonce_test_access::read(made.first), made.second};
     };
     check_all("nonce-gen", 4, run, [](auto const& c, auto const& made) {

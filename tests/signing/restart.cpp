@@ -342,6 +342,28 @@ TEST_CASE("a signer that forgot a session and is asked again restarted, it did n
     CHECK(group.all[2].last<aborted>().reason == abort_reason::restarted);
 }
 
+TEST_CASE("a hub that restarted does not add up nonces that were drawn anew meanwhile, and nobody is at fault") {
+    machines<aggregator> group{2};
+    group.drop(kind::aggregate_nonces);  // the hub has signed, the other one has not
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    std::size_t const hub = group.all[0].count<nonces_complete>() == 1 ? 0 : 1, other = 1 - hub;
+    REQUIRE(group.all[hub].count<nonces_complete>() == 1);
+    group.kill(hub);
+    group.kill(other);
+    group.all[other].disk.put_back({});
+    group.wires.set_filter({});
+    REQUIRE(group.boot(hub).value().resumed == 1);
+    REQUIRE(group.boot(other));
+    group.connect();
+    group.advance(limits{}.retry_interval);
+    REQUIRE(group.all[other].count<nonces_complete>() == 1);
+    CHECK(group.all[hub].last<aborted>().session == id);
+    CHECK(group.all[hub].last<aborted>().reason == abort_reason::restarted);
+    CHECK_FALSE(group.all[hub].last<aborted>().culprit);
+    CHECK(group.all[other].last<aborted>().reason == abort_reason::restarted);
+}
+
 TEST_CASE("nonces of an epoch that is over are not waited on") {
     machines<> group;
     group.approves = [](std::size_t i) { return i == 1; };

@@ -16,11 +16,16 @@
 #include <muster/sim/explore.hpp>
 #include <muster/sim/signing/run.hpp>
 
+#include <support/backend.hpp>
+
 namespace {
 
 using namespace muster;
 
-struct star : sim::co_signer_policies {
+struct mesh : sim::co_signer_policies {
+    using backend = test::backend;
+};
+struct star : mesh {
     using topology = signing::aggregator;
 };
 
@@ -48,7 +53,7 @@ sim::outcome run(std::uint64_t seed, settings const& s) {
 }
 
 sim::outcome run(std::uint64_t seed, settings const& s) {
-    return seed % 2 == 0 ? run<sim::co_signer_policies>(seed, s) : run<star>(seed, s);
+    return seed % 2 == 0 ? run<mesh>(seed, s) : run<star>(seed, s);
 }
 
 /// Runs are independent of each other, so threads take turns at the seeds.

@@ -146,6 +146,11 @@ public:
     /// The secret scalar, for key agreement schemes built on it. Expects @ref require to hold.
     [[nodiscard]] byte_view secret_scalar() const noexcept { return memory_.view().first(32); }
 
+    /// libsecp256k1's form of the pair, for its own functions. Expects @ref require to hold.
+    [[nodiscard]] secp256k1_keypair const* library_pair() const noexcept {
+        return reinterpret_cast<secp256k1_keypair const*>(memory_.view().data() + 32);
+    }
+
     /// The BIP-340 signature of @p message, of any length. @p aux is 32 fresh octets, or none for
     /// BIP-340's deterministic nonce. About 25 us.
     /// @return `secret_gone` when the pair is not usable.
@@ -185,9 +190,6 @@ private:
     // The keypair is an array of octets by definition, so it may live in a slot of them.
     [[nodiscard]] secp256k1_keypair* library_pair() noexcept {
         return reinterpret_cast<secp256k1_keypair*>(memory_.span().data() + 32);
-    }
-    [[nodiscard]] secp256k1_keypair const* library_pair() const noexcept {
-        return reinterpret_cast<secp256k1_keypair const*>(memory_.view().data() + 32);
     }
 
     secret<memory_size> memory_;

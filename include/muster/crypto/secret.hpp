@@ -6,7 +6,7 @@
 ///
 /// Idea: secrets live in pages of their own, so that the kernel can be told four things about them:
 /// do not swap (`mlock`), do not dump (`MADV_DONTDUMP`), do not hand to a child (`MADV_WIPEONFORK`), and
-/// they are nothing else's neighbours. Each page is cut into 32 slots; slot 0 holds a mark that is
+/// they are nothing else's neighbours. Each page is cut into 28 slots; slot 0 holds a mark that is
 /// not zero, so a page that a fork has wiped is recognised by its missing mark. Bookkeeping stays
 /// outside the pages, where a fork does not erase it.
 /// @see madvise(2), mlock(2). A snapshot of a whole virtual machine copies these pages too; nothing in user
@@ -49,7 +49,7 @@ namespace detail {
 class secret_arena {
 public:
     static constexpr std::size_t page_size = 4096;
-    static constexpr std::size_t slot_size = 128;  ///< Fits a secret key with its keypair, 32 + 96.
+    static constexpr std::size_t slot_size = 144;  ///< Fits libsecp256k1's largest secret, a secret nonce of 132.
     static constexpr std::size_t slots = page_size / slot_size;
 
     struct slot {
@@ -88,8 +88,8 @@ private:
         byte* memory;
         std::uint32_t used;  ///< One bit per slot; bit 0 is the mark.
     };
-    static_assert(slots == 32, "one bit of `used` per slot");
-    static constexpr std::uint32_t all_used = ~std::uint32_t{0};
+    static_assert(slots < 32, "one bit of `used` per slot");
+    static constexpr std::uint32_t all_used = (std::uint32_t{1} << slots) - 1;
 
     [[nodiscard]] static slot take_from(locked_page& p) noexcept {
         std::size_t i = 1;

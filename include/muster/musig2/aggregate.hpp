@@ -23,6 +23,18 @@
 
 namespace muster::musig2 {
 
+/// PartialSigVerify.
+/// @return whether @p c is that signer's share under @p values; `unknown_position` or `invalid_pubnonce` when it cannot
+///         be any signer's.
+template <backend Backend>
+[[nodiscard]] result<bool> partial_sig_verify(Backend const& b, typename Backend::session_values_type const& values,
+                                              contribution const& c) {
+    auto const parsed = b.parse_contribution(values, c);
+    if (parsed) return b.adds_up(values, std::span{&parsed.value(), 1});
+    if (parsed.error() == errc::invalid_psig) return false;  // s >= n: a failure, not an error
+    return parsed.error();
+}
+
 /// The position of one signer of @p shares whose own equation fails.
 /// Expects `!b.adds_up(values, shares)`. O(n) additions and O(log n) multiplications.
 template <backend Backend>

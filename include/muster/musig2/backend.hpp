@@ -5,8 +5,8 @@
 /// The seam between MuSig2's rules and the arithmetic: who computes BIP-327's functions.
 ///
 /// A backend is a stateless value with BIP-327's functions under BIP-327's names. `portable` computes them
-/// with the public API of any libsecp256k1 from 0.2.0; a backend on the library's own musig module is another
-/// model of the same concept. Rounds, sessions and the coordinator only know the concept.
+/// with the public API of any libsecp256k1 from 0.2.0, `native` with the library's own musig module where it has one.
+/// Rounds, sessions and the coordinator only know the concept.
 
 #include <concepts>
 #include <optional>
@@ -19,12 +19,13 @@ namespace muster::musig2 {
 
 /// What NonceGen mixes in besides fresh randomness. All but the key are optional; give all you have: each
 /// is one more reason why two signings with a broken random source still differ.
+template <class Context>
 struct nonce_gen_input {
-    public_key key;                           ///< pk: the signer's key; the nonce works with no other.
-    key_pair const* secret = nullptr;         ///< sk, borrowed for the call.
-    std::optional<xonly_key> aggregate = {};  ///< aggpk, after tweaks.
-    std::optional<byte_view> message = {};    ///< m; an empty message is not an absent one.
-    byte_view extra = {};                     ///< extra_in: whatever makes this signing unique.
+    public_key key;                         ///< pk: the signer's key; the nonce works with no other.
+    key_pair const* secret = nullptr;       ///< sk, borrowed for the call.
+    Context const* group = nullptr;         ///< Gives aggpk, after tweaks; borrowed for the call.
+    std::optional<byte_view> message = {};  ///< m; an empty message is not an absent one.
+    byte_view extra = {};                   ///< extra_in: whatever makes this signing unique.
 };
 
 /// What DeterministicSign needs. Only one signer of a group may sign this way, after all others' nonces.
@@ -70,7 +71,9 @@ concept backend =
     { context.keys() } -> std::convertible_to<std::span<public_key const>>;
     { b.key_agg(keys) } -> std::same_as<result<typename B::keyagg_context>>;
     { b.apply_tweak(context, tweak_value{}, true) } -> std::same_as<result<typename B::keyagg_context>>;
-    { b.nonce_gen(source, nonce_gen_input{}) } -> std::same_as<result<std::pair<typename B::secnonce, pubnonce>>>;
+    {
+        b.nonce_gen(source, nonce_gen_input<typename B::keyagg_context>{})
+        } -> std::same_as<result<std::pair<typename B::secnonce, pubnonce>>>;
     { b.nonce_agg(std::span<pubnonce const>{}) } -> std::same_as<result<aggnonce>>;
     { b.session_values(context, aggnonce{}, byte_view{}) } -> std::same_as<result<typename B::session_values_type>>;
     { b.sign(std::move(nonce), key, values) } -> std::same_as<result<psig>>;

@@ -24,12 +24,15 @@
 
 #include <muster/musig2/backend.hpp>
 #include <muster/musig2/detail/curve.hpp>
+#include <muster/musig2/detail/refusals.hpp>
 #include <muster/musig2/types.hpp>
 
 namespace muster::musig2 {
 
-/// Reaches into a secret nonce from the tests that check BIP-327's vectors; defined there only.
+/// Reaches into secret nonces from the tests that check BIP-327's vectors; defined there only.
 struct secnonce_test_access;
+template <class Module>
+class basic_native;
 
 /// The backend for every libsecp256k1. Stateless, thread-safe.
 class portable {
@@ -104,23 +107,19 @@ public:
 
     /// KeyAgg. About 45 us per key; all keys equal to the second distinct one come cheap.
     [[nodiscard]] result<keyagg_context> key_agg(std::span<public_key const> keys) const {
-        if (keys.empty()) return error{errc::no_keys, "key aggregation needs at least one public key"};
+        if (keys.empty()) return detail::refuse::no_keys();
         auto group = std::make_shared<keyagg_context::group>();
         group->keys.assign(keys.begin(), keys.end());
         group->coefficients = coefficients(keys);
         group->weighted.reserve(keys.size());
         for (std::size_t i = 0; i < keys.size(); ++i) {
             auto const point = detail::parse_point(keys[i].view());
-            if (!point) {
-                return error{errc::invalid_pubkey,
-                             text("public key ", i, " (", to_hex(keys[i]), ") is not a compressed point of secp256k1"),
-                             at(i)};
-            }
+            if (!point) return detail::refuse::pubkey(keys[i], i);
             auto const& a = group->coefficients[i];
             group->weighted.push_back(a == one() ? point : detail::multiply(point, a));
         }
         auto const q = detail::sum(group->weighted);
-        if (!q) return error{errc::aggregate_is_infinity, "the public keys cancel each other out"};
+        if (!q) return detail::refuse::keys_cancel();
         keyagg_context context;
         context.group_ = std::move(group);
         context.point_ = *q;
@@ -132,17 +131,15 @@ public:
     [[nodiscard]] result<keyagg_context> apply_tweak(keyagg_context const& context, tweak_value const& value,
                                                      bool is_xonly) const {
         auto const t = detail::scalar::below_order(value.octets);
-        if (!t) return error{errc::tweak_out_of_range, text("tweak ", to_hex(value), " must be less than n")};
+        if (!t) return detail::refuse::large_tweak(value);
         auto out = context;
         if (is_xonly && context.odd()) {  // g = -1
             out.point_ = *detail::negate(out.point_);
             out.negated_ = !out.negated_;
             out.tweak_ = -out.tweak_;
         }
-        if (!t->is_zero() && secp256k1_ec_pubkey_tweak_add(ctx(), &out.point_, t->data()) != 1) {
-            return error{errc::tweak_to_infinity,
-                         text("tweak ", to_hex(value), " takes the aggregate key to infinity")};
-        }
+        if (!t->is_zero() && secp256k1_ec_pubkey_tweak_add(ctx(), &out.point_, t->data()) != 1)
+            return detail::refuse::cancelling_tweak(value);
         out.tweak_ = out.tweak_ + *t;
         out.aggregate_ = crypto::serialize(out.point_);
         return out;
@@ -150,31 +147,11 @@ public:
 
     /// NonceGen with randomness from @p source. About 50 us.
     template <secret_source Source>
-    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source, nonce_gen_input const& in) const {
-        std::array<byte, 32> rand{};
-        crypto::wipe_on_exit const wipe_rand{rand};
-        MUSTER_TRY(source.fill_secret(rand));
-        if (rand == std::array<byte, 32>{}) {
-            return error{errc::no_entropy, "the random source returned 32 zeros; it is broken"};
-        }
-        if (in.secret != nullptr) {
-            MUSTER_TRY(in.secret->require());
-            static crypto::hash_tag const aux{"MuSig/aux"};
-            mask(rand, in.secret->secret_scalar(), crypto::tagged_hash(aux, byte_view{rand}));
-        }
-        static crypto::hash_tag const tag{"MuSig/nonce"};
-        MUSTER_TRY(auto k, crypto::secret<64>::make());
-        for (byte i = 0; i < 2; ++i) {
-            auto hasher = crypto::tagged_hasher(tag);
-            hasher.update(rand).update(big_endian<1>(in.key.size())).update(in.key.view());
-            hasher.update(big_endian<1>(in.aggregate ? 32 : 0));
-            if (in.aggregate) hasher.update(in.aggregate->view());
-            hasher.update(big_endian<1>(in.message ? 1 : 0));
-            if (in.message) hasher.update(big_endian<8>(in.message->size())).update(*in.message);
-            hasher.update(big_endian<4>(in.extra.size())).update(in.extra).update(big_endian<1>(i));
-            finish_nonce(hasher, k.span(), i);
-        }
-        return nonce_from(std::move(k), in.key);
+    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
+                                                                  nonce_gen_input<keyagg_context> const& in) const {
+        std::optional<xonly_key> aggregate;
+        if (in.group != nullptr) aggregate = crypto::to_xonly(in.group->aggregate());
+        return nonce_for(source, in, aggregate);
     }
 
     /// NonceAgg.
@@ -184,10 +161,7 @@ public:
         for (std::size_t half = 0; half < 2; ++half) {
             for (std::size_t i = 0; i < nonces.size(); ++i) {
                 halves[i] = detail::parse_point(nonces[i].view().subspan(33 * half, 33));
-                if (!halves[i]) {
-                    return error{errc::invalid_pubnonce, text("half ", half, " of public nonce ", i, " is not a point"),
-                                 at(i)};
-                }
+                if (!halves[i]) return detail::refuse::nonce(i);
             }
             auto const total = detail::serialize_ext(detail::sum(halves));
             std::copy(total.octets.begin(), total.octets.end(), out.octets.begin() + 33 * half);
@@ -200,9 +174,7 @@ public:
                                                              byte_view message) const {
         auto const r1 = detail::parse_point_ext(nonce.view().first(33));
         auto const r2 = detail::parse_point_ext(nonce.view().last(33));
-        if (!r1 || !r2) {
-            return error{errc::invalid_aggnonce, text("aggregate nonce ", to_hex(nonce), " is not two points")};
-        }
+        if (!r1 || !r2) return detail::refuse::aggregate_nonce(nonce);
         session_values_type out;
         out.context_ = context;
         out.message_ = to_bytes(message);
@@ -221,9 +193,7 @@ public:
     /// the check.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
         auto const own = std::move(nonce);  // whatever happens below, it is gone
-        if (!own.usable()) {
-            return error{errc::nonce_consumed, "the secret nonce was used, moved away or inherited through fork"};
-        }
+        if (!own.usable()) return detail::refuse::used_nonce();
         MUSTER_TRY(key.require());
         auto const k = own.k_.view();
         for (std::size_t i = 0; i < 2; ++i) {
@@ -232,11 +202,8 @@ public:
                              text(i == 0 ? "first" : "second", " secnonce value is out of range")};
             }
         }
-        if (own.key_ != key.public_key()) {
-            return error{errc::key_mismatch, text("the secret nonce was made for ", to_hex(own.key_), ", not for ",
-                                                  to_hex(key.public_key()))};
-        }
-        MUSTER_TRY(auto const position, position_of(values.context_, key.public_key()));
+        if (own.key_ != key.public_key()) return detail::refuse::nonce_of_other(own.key_, key.public_key());
+        MUSTER_TRY(auto const position, detail::refuse::position_of(values.context_.keys(), key.public_key()));
         psig out;
         if (!compute_share(k, key, values, position, out)) {
             return error{errc::self_check_failed, "the partial signature could not be computed"};
@@ -245,7 +212,7 @@ public:
         MUSTER_TRY(auto const parsed, parse_contribution(values, mine));
         if (!adds_up(values, std::span{&parsed, 1})) {
             crypto::wipe(out.octets);
-            return error{errc::self_check_failed, "the own partial signature does not verify; not released"};
+            return detail::refuse::own_share();
         }
         return out;
     }
@@ -253,21 +220,7 @@ public:
     /// Decodes nonce and scalar of @p c. About 13 us.
     [[nodiscard]] result<parsed_contribution> parse_contribution(session_values_type const& values,
                                                                  contribution const& c) const {
-        if (c.position >= values.context_.keys().size()) {
-            return error{errc::unknown_position,
-                         text("position ", c.position, " is outside the ", values.context_.keys().size(), " signers"),
-                         c.position};
-        }
-        parsed_contribution out;
-        out.position_ = c.position;
-        out.r1_ = detail::parse_point(c.nonce.view().first(33));
-        out.r2_ = detail::parse_point(c.nonce.view().last(33));
-        if (!out.r1_ || !out.r2_) {
-            return error{errc::invalid_pubnonce, text("public nonce of signer ", c.position, " is not two points"),
-                         c.position};
-        }
-        MUSTER_TRY(out.s_, parse_share(c.share, c.position));
-        return out;
+        return parse_among(values.context_.keys().size(), c);
     }
 
     /// Whether sum(s) G == +-(sum(R1) + b sum(R2)) + e g gacc sum(a P) over the given signers.
@@ -291,20 +244,12 @@ public:
         return !detail::sum(std::array{nonces, key, detail::multiply_generator(-s)});
     }
 
-    /// PartialSigVerify for one signer, on the way every group of signers is checked.
-    [[nodiscard]] result<bool> partial_sig_verify(session_values_type const& values, contribution const& c) const {
-        auto const parsed = parse_contribution(values, c);
-        if (parsed) return adds_up(values, std::span{&parsed.value(), 1});
-        if (parsed.error() == errc::invalid_psig) return false;  // s >= n: a failure, not an error
-        return parsed.error();
-    }
-
     /// PartialSigAgg. The result is not verified here.
     [[nodiscard]] result<signature> partial_sig_agg(std::span<psig const> shares,
                                                     session_values_type const& values) const {
         detail::scalar s;
         for (std::size_t i = 0; i < shares.size(); ++i) {
-            MUSTER_TRY(auto const share, parse_share(shares[i], at(i)));
+            MUSTER_TRY(auto const share, parse_share(shares[i], detail::refuse::at(i)));
             s = s + share;
         }
         auto const& context = values.context_;
@@ -321,7 +266,7 @@ public:
                                                                        key_pair const& key,
                                                                        deterministic_sign_input const& in) const {
         MUSTER_TRY(key.require());
-        MUSTER_TRY(position_of(context, key.public_key()));
+        MUSTER_TRY(detail::refuse::position_of(context.keys(), key.public_key()));
         auto k_and_nonce = deterministic_nonce(context, key, in);
         MUSTER_TRY(auto nonces, std::move(k_and_nonce));
         aggnonce total;
@@ -341,8 +286,11 @@ public:
     }
 
 private:
+    friend struct secnonce_test_access;
+    template <class>
+    friend class basic_native;
+
     [[nodiscard]] static secp256k1_context const* ctx() { return crypto::secp256k1::context(); }
-    [[nodiscard]] static std::uint32_t at(std::size_t i) noexcept { return static_cast<std::uint32_t>(i); }
 
     template <std::size_t Octets>
     [[nodiscard]] static std::array<byte, Octets> big_endian(std::uint64_t v) noexcept {
@@ -378,13 +326,33 @@ private:
         return out;
     }
 
-    [[nodiscard]] static result<std::uint32_t> position_of(keyagg_context const& context, public_key const& key) {
-        auto const keys = context.keys();
-        for (std::size_t i = 0; i < keys.size(); ++i) {
-            if (keys[i] == key) return at(i);
+    /// NonceGen for the aggregate key @p aggregate, if there is one.
+    template <secret_source Source>
+    [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_for(Source& source,
+                                                                         nonce_gen_input<keyagg_context> const& in,
+                                                                         std::optional<xonly_key> const& aggregate) {
+        std::array<byte, 32> rand{};
+        crypto::wipe_on_exit const wipe_rand{rand};
+        MUSTER_TRY(source.fill_secret(rand));
+        if (rand == std::array<byte, 32>{}) return detail::refuse::zero_entropy();
+        if (in.secret != nullptr) {
+            MUSTER_TRY(in.secret->require());
+            static crypto::hash_tag const aux{"MuSig/aux"};
+            mask(rand, in.secret->secret_scalar(), crypto::tagged_hash(aux, byte_view{rand}));
         }
-        return error{errc::not_a_signer,
-                     text("the signer's public key ", to_hex(key), " must be included in the list of public keys")};
+        static crypto::hash_tag const tag{"MuSig/nonce"};
+        MUSTER_TRY(auto k, crypto::secret<64>::make());
+        for (byte i = 0; i < 2; ++i) {
+            auto hasher = crypto::tagged_hasher(tag);
+            hasher.update(rand).update(big_endian<1>(in.key.size())).update(in.key.view());
+            hasher.update(big_endian<1>(aggregate ? 32 : 0));
+            if (aggregate) hasher.update(aggregate->view());
+            hasher.update(big_endian<1>(in.message ? 1 : 0));
+            if (in.message) hasher.update(big_endian<8>(in.message->size())).update(*in.message);
+            hasher.update(big_endian<4>(in.extra.size())).update(in.extra).update(big_endian<1>(i));
+            finish_nonce(hasher, k.span(), i);
+        }
+        return nonce_from(std::move(k), in.key);
     }
 
     /// rand = sk XOR hash(rand').
@@ -414,9 +382,7 @@ private:
 
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k, public_key const& key) {
         for (std::size_t i = 0; i < 2; ++i) {
-            if (secp256k1_ec_seckey_verify(ctx(), k.view().data() + 32 * i) != 1) {
-                return error{errc::secnonce_out_of_range, "a derived nonce is zero; draw again"};
-            }
+            if (secp256k1_ec_seckey_verify(ctx(), k.view().data() + 32 * i) != 1) return detail::refuse::zero_nonce();
         }
         auto const nonce = public_nonce(k.view());
         return std::pair{secnonce{std::move(k), key}, nonce};
@@ -472,10 +438,24 @@ private:
         return values.context_.odd() != values.context_.negated_ ? -values.e_ : values.e_;
     }
 
+    [[nodiscard]] static result<parsed_contribution> parse_among(std::size_t signers, contribution const& c) {
+        if (c.position >= signers) {
+            return error{errc::unknown_position, text("position ", c.position, " is outside the ", signers, " signers"),
+                         c.position};
+        }
+        parsed_contribution out;
+        out.position_ = c.position;
+        out.r1_ = detail::parse_point(c.nonce.view().first(33));
+        out.r2_ = detail::parse_point(c.nonce.view().last(33));
+        if (!out.r1_ || !out.r2_) return detail::refuse::nonce(c.position);
+        MUSTER_TRY(out.s_, parse_share(c.share, c.position));
+        return out;
+    }
+
     [[nodiscard]] static result<detail::scalar> parse_share(psig const& share, std::uint32_t position) {
         auto const s = detail::scalar::below_order(share.octets);
         if (s) return *s;
-        return error{errc::invalid_psig, text("partial signature of signer ", position, " is not below n"), position};
+        return detail::refuse::large_share(position);
     }
 };
 static_assert(backend<portable>);

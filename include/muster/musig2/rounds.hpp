@@ -15,6 +15,8 @@
 /// Both rounds carry any number of messages at once: `open_many` and then `sign` (elsewhere: sign_many) is how k
 /// messages are signed in the same two rounds, each with nonces of its own, all of them in one frame a round.
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -114,8 +116,8 @@ public:
         MUSTER_TRY(r.receive(position, part.shares));
         for (std::size_t k = 0; k < messages.size(); ++k) {
             contribution const own{position, part.nonces[k], part.shares[k]};
-            MUSTER_TRY(auto const parsed, r.backend_.parse_contribution(r.values_[k], own));
-            if (!r.backend_.adds_up(r.values_[k], std::span{&parsed, 1})) {
+            MUSTER_TRY(bool const holds, partial_sig_verify(r.backend_, r.values_[k], own));
+            if (!holds) {
                 return error{errc::invalid_psig, text("the share of message ", k, " was not made under its nonces"),
                              position};
             }
@@ -231,13 +233,12 @@ public:
         std::vector<typename Backend::secnonce> secrets;
         std::vector<pubnonce> own;
         for (std::size_t k = 0; k < t.messages.size(); ++k) {
-            auto extra = t.extra;
-            for (int shift = 24; shift >= 0; shift -= 8) extra.push_back(static_cast<byte>(k >> shift));
+            auto const extra = extra_for(t.extra, k);
             MUSTER_TRY(auto made, b.nonce_gen(source, {.key = key.public_key(),
                                                        .secret = &key,
-                                                       .aggregate = crypto::to_xonly(t.group.aggregate()),
+                                                       .group = &t.group,
                                                        .message = t.messages[k].view(),
-                                                       .extra = extra}));
+                                                       .extra = extra.view()}));
             secrets.push_back(std::move(made.first));
             own.push_back(made.second);
         }
@@ -317,6 +318,14 @@ private:
           terms_{std::move(t)},
           secrets_{std::move(secrets)},
           nonces_{terms_.group.keys().size(), terms_.messages.size()} {}
+
+    // A digest, since not every backend takes other than 32 octets.
+    [[nodiscard]] static digest32 extra_for(byte_view extra, std::uint64_t message) {
+        static crypto::hash_tag const tag{"muster/nonce-extra"};
+        std::array<byte, 8> number{};
+        for (std::size_t i = number.size(); i-- > 0; message >>= 8) number[i] = static_cast<byte>(message);
+        return crypto::tagged_hash(tag, number, extra);
+    }
 
     [[nodiscard]] bool usable() const noexcept {
         if (secrets_.empty()) return false;

@@ -60,6 +60,7 @@ enum class errc : std::uint8_t {
     unknown_position,       ///< A position outside the list of signers.
     wrong_count,            ///< Not one contribution per message.
     incomplete,             ///< A contribution is still missing.
+    unsupported_message,    ///< The secret nonce does not sign messages of that length.
     self_check_failed,      ///< Our own result does not verify: a computation error; nothing was released.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "musig2"; }
@@ -85,6 +86,7 @@ enum class errc : std::uint8_t {
         case errc::unknown_position: return "unknown_position";
         case errc::wrong_count: return "wrong_count";
         case errc::incomplete: return "incomplete";
+        case errc::unsupported_message: return "unsupported_message";
         case errc::self_check_failed: return "self_check_failed";
     }
     return "unknown";

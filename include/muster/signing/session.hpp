@@ -485,6 +485,11 @@ private:
         auto made = two.round.aggregate();
         if (made) return finish(std::move(made).value(), now, out);
         if (made.error() == musig2::errc::incomplete) return;  // under a hub, until its evidence is here
+        if (seats_.transcript(terms_.id) != two.nonces) {
+            // We signed before our restart, and the nonces that we know since are not those of then.
+            return give_up(abort_reason::restarted, std::nullopt,
+                           "a signer drew its nonces anew after ours were signed; propose again", out);
+        }
         if (is_aggregating()) show_evidence_to_all(out);
         blame(made.error(), out);
     }

@@ -91,8 +91,8 @@ public:
     using Backend::session_values;
 
     template <secret_source Source>
-    [[nodiscard]] result<std::pair<secnonce, musig2::pubnonce>> nonce_gen(Source& source,
-                                                                          musig2::nonce_gen_input const& in) const {
+    [[nodiscard]] result<std::pair<secnonce, musig2::pubnonce>> nonce_gen(
+        Source& source, musig2::nonce_gen_input<keyagg_context> const& in) const {
         MUSTER_TRY(auto made, Backend::nonce_gen(source, in));
         if (book_ != nullptr) book_->drawn(who_, made.second);
         return std::pair{secnonce{std::move(made.first), made.second}, made.second};

@@ -23,6 +23,7 @@
 
 #include <muster/core/hex.hpp>
 #include <muster/core/result.hpp>
+#include <muster/crypto/declassify.hpp>
 #include <muster/crypto/hash.hpp>
 #include <muster/crypto/secret.hpp>
 #include <muster/crypto/system_random.hpp>
@@ -115,12 +116,15 @@ public:
         MUSTER_TRY(scalar.require());
         MUSTER_TRY(auto memory, secret<memory_size>::make());
         key_pair pair{std::move(memory)};
-        if (secp256k1_keypair_create(secp256k1::context(), pair.library_pair(), scalar.view().data()) != 1) {
+        auto const made = secp256k1_keypair_create(secp256k1::context(), pair.library_pair(), scalar.view().data());
+        declassify(made);
+        if (made != 1) {
             return error{errc::invalid_secret, "the secret key is zero or not below the group order"};
         }
         for (std::size_t i = 0; i < 32; ++i) pair.memory_.span()[i] = scalar.view()[i];
         secp256k1_pubkey point;
         detail::must(secp256k1_keypair_pub(secp256k1::context(), &point, pair.library_pair()) == 1);
+        declassify(point);
         pair.public_ = serialize(point);
         return pair;
     }

@@ -14,6 +14,7 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -52,17 +53,13 @@ public:
     static constexpr std::size_t slot_size = 144;  ///< Fits libsecp256k1's largest secret, a secret nonce of 132.
     static constexpr std::size_t slots = page_size / slot_size;
 
-    struct slot {
-        byte* memory = nullptr;
-        byte const* mark = nullptr;  ///< Not zero while the page is the owner's.
-    };
-
     [[nodiscard]] static secret_arena& instance() {
         static secret_arena arena;
         return arena;
     }
 
-    [[nodiscard]] result<slot> take() {
+    /// A slot of zeros.
+    [[nodiscard]] result<byte*> take() {
         std::lock_guard const lock{mutex_};
         for (auto& page : pages_) {
             if (page.used != all_used && *page.memory != 0) return take_from(page);
@@ -73,15 +70,19 @@ public:
         return take_from(pages_.back());
     }
 
-    void give_back(slot s) noexcept {
-        wipe({s.memory, slot_size});
+    void give_back(byte* slot) noexcept {
+        wipe({slot, slot_size});
         std::lock_guard const lock{mutex_};
+        auto* const start = page_of(slot);
         for (auto& page : pages_) {
-            if (page.memory == s.mark) {
-                page.used &= ~(std::uint32_t{1} << (static_cast<std::size_t>(s.memory - page.memory) / slot_size));
+            if (page.memory == start) {
+                page.used &= ~(std::uint32_t{1} << (static_cast<std::size_t>(slot - start) / slot_size));
             }
         }
     }
+
+    /// Whether the page of @p slot is still the process's that took it, and was not wiped by a fork.
+    [[nodiscard]] static bool is_owned(byte const* slot) noexcept { return *page_of(slot) != 0; }
 
 private:
     struct locked_page {
@@ -91,11 +92,16 @@ private:
     static_assert(slots < 32, "one bit of `used` per slot");
     static constexpr std::uint32_t all_used = (std::uint32_t{1} << slots) - 1;
 
-    [[nodiscard]] static slot take_from(locked_page& p) noexcept {
+    template <class Byte>
+    [[nodiscard]] static Byte* page_of(Byte* slot) noexcept {
+        return slot - reinterpret_cast<std::uintptr_t>(slot) % page_size;
+    }
+
+    [[nodiscard]] static byte* take_from(locked_page& p) noexcept {
         std::size_t i = 1;
         while ((p.used >> i & 1) != 0) ++i;
         p.used |= std::uint32_t{1} << i;
-        return {p.memory + i * slot_size, p.memory};
+        return p.memory + i * slot_size;
     }
 
     [[nodiscard]] static result<byte*> map_page() {
@@ -122,7 +128,7 @@ private:
 /// @p N octets that nobody else should see. Move-only; a moved-from secret is empty.
 ///
 /// There is no comparison, no printing and no serialisation. Distinct objects may be used from distinct
-/// threads; one object from one thread at a time.
+/// threads; one object from one thread at a time, but when threads race to move it away, exactly one gets it.
 template <std::size_t N>
 class secret {
     static_assert(N <= detail::secret_arena::slot_size);
@@ -133,7 +139,7 @@ public:
 
     /// A secret of zeros, or `no_locked_memory`.
     [[nodiscard]] static result<secret> make() {
-        MUSTER_TRY(auto slot, detail::secret_arena::instance().take());
+        MUSTER_TRY(auto* const slot, arena::instance().take());
         return secret{slot};
     }
     /// Fresh octets of @p source, or its error.
@@ -150,10 +156,11 @@ public:
         return made;
     }
 
-    secret(secret&& other) noexcept : slot_{std::exchange(other.slot_, {})} {}
+    secret(secret&& other) noexcept : slot_{other.slot_.exchange(nullptr)} {}
     secret& operator=(secret&& other) noexcept {
-        std::swap(slot_, other.slot_);
-        other.reset();
+        auto* const taken = other.slot_.exchange(nullptr);
+        reset();
+        slot_ = taken;
         return *this;
     }
     secret(secret const&) = delete;
@@ -162,7 +169,7 @@ public:
 
     /// Wipes and empties.
     void reset() noexcept {
-        if (slot_.memory != nullptr) detail::secret_arena::instance().give_back(std::exchange(slot_, {}));
+        if (auto* const slot = slot_.exchange(nullptr)) arena::instance().give_back(slot);
     }
 
     /// A second secret with the same octets, said aloud.
@@ -172,25 +179,30 @@ public:
     }
 
     /// Whether there is something to use: false when empty, and in a child that was forked afterwards.
-    [[nodiscard]] bool intact() const noexcept { return slot_.memory != nullptr && *slot_.mark != 0; }
+    [[nodiscard]] bool intact() const noexcept {
+        auto const* const slot = slot_.load();
+        return slot != nullptr && arena::is_owned(slot);
+    }
 
     /// `secret_gone` unless @ref intact.
     [[nodiscard]] result<void> require() const {
         if (intact()) return ok();
-        return error{errc::secret_gone, slot_.memory == nullptr ? "the secret was moved away or used up"
+        return error{errc::secret_gone, slot_.load() == nullptr ? "the secret was moved away or used up"
                                                                 : "the secret belongs to the parent of this process; "
                                                                   "make keys and sessions after fork, not before"};
     }
 
     /// The octets. Expects a secret that is not empty.
-    [[nodiscard]] byte_view view() const noexcept { return {slot_.memory, N}; }
+    [[nodiscard]] byte_view view() const noexcept { return {slot_.load(), N}; }
     /// @copydoc view
-    [[nodiscard]] byte_span span() noexcept { return {slot_.memory, N}; }
+    [[nodiscard]] byte_span span() noexcept { return {slot_.load(), N}; }
 
 private:
-    explicit secret(detail::secret_arena::slot slot) noexcept : slot_{slot} {}
+    using arena = detail::secret_arena;
 
-    detail::secret_arena::slot slot_;
+    explicit secret(byte* slot) noexcept : slot_{slot} {}
+
+    std::atomic<byte*> slot_{nullptr};
 };
 
 }  // namespace muster::crypto

@@ -223,7 +223,7 @@ public:
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));
-        if (rand == std::array<byte, 32>{}) return detail::refuse::zero_entropy();
+        if (portable::is_zero(rand)) return detail::refuse::zero_entropy();
         if (in.secret != nullptr) {
             MUSTER_TRY(in.secret->require());
         }

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/crypto/declassify.hpp>
 #include <muster/musig2/backend.hpp>
 #include <muster/musig2/detail/curve.hpp>
 #include <muster/musig2/detail/refusals.hpp>
@@ -197,7 +198,7 @@ public:
         MUSTER_TRY(key.require());
         auto const k = own.k_.view();
         for (std::size_t i = 0; i < 2; ++i) {
-            if (secp256k1_ec_seckey_verify(ctx(), k.data() + 32 * i) != 1) {
+            if (!in_range(k.subspan(32 * i))) {
                 return error{errc::secnonce_out_of_range,
                              text(i == 0 ? "first" : "second", " secnonce value is out of range")};
             }
@@ -334,7 +335,7 @@ private:
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));
-        if (rand == std::array<byte, 32>{}) return detail::refuse::zero_entropy();
+        if (is_zero(rand)) return detail::refuse::zero_entropy();
         if (in.secret != nullptr) {
             MUSTER_TRY(in.secret->require());
             static crypto::hash_tag const aux{"MuSig/aux"};
@@ -355,6 +356,20 @@ private:
         return nonce_from(std::move(k), in.key);
     }
 
+    /// Whether all of @p secret is zero: all that a clock can tell of it.
+    [[nodiscard]] static bool is_zero(byte_view secret) noexcept {
+        byte any = 0;
+        for (byte const b : secret) any = static_cast<byte>(any | b);
+        crypto::declassify(any);
+        return any == 0;
+    }
+    /// Whether the 32 octets at the front of @p secret are a scalar other than zero.
+    [[nodiscard]] static bool in_range(byte_view secret) noexcept {
+        auto const valid = secp256k1_ec_seckey_verify(ctx(), secret.data());
+        crypto::declassify(valid);
+        return valid == 1;
+    }
+
     /// rand = sk XOR hash(rand').
     static void mask(std::span<byte, 32> rand, byte_view secret, digest32 hash) noexcept {
         for (std::size_t i = 0; i < 32; ++i) rand[i] = static_cast<byte>(secret[i] ^ hash.octets[i]);
@@ -373,7 +388,10 @@ private:
         pubnonce out;
         for (std::size_t half = 0; half < 2; ++half) {
             secp256k1_pubkey r;
-            detail::must(secp256k1_ec_pubkey_create(ctx(), &r, k.data() + 32 * half) == 1);
+            auto const made = secp256k1_ec_pubkey_create(ctx(), &r, k.data() + 32 * half);
+            crypto::declassify(made);
+            crypto::declassify(r);
+            detail::must(made == 1);
             auto const octets = crypto::serialize(r);
             std::copy(octets.octets.begin(), octets.octets.end(), out.octets.begin() + 33 * half);
         }
@@ -382,7 +400,7 @@ private:
 
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k, public_key const& key) {
         for (std::size_t i = 0; i < 2; ++i) {
-            if (secp256k1_ec_seckey_verify(ctx(), k.view().data() + 32 * i) != 1) return detail::refuse::zero_nonce();
+            if (!in_range(k.view().subspan(32 * i))) return detail::refuse::zero_nonce();
         }
         auto const nonce = public_nonce(k.view());
         return std::pair{secnonce{std::move(k), key}, nonce};
@@ -430,6 +448,8 @@ private:
         done &= secp256k1_ec_seckey_tweak_mul(ctx(), t.data(), ea.data());
         done &= secp256k1_ec_seckey_tweak_add(ctx(), s.data(), t.data());
         out.octets = s;
+        crypto::declassify(out);
+        crypto::declassify(done);
         return done == 1;
     }
 

@@ -9,13 +9,14 @@
 /// to vary. `sign() &&` consumes the round, and with it the secret nonces, and returns a `round2` that holds
 /// no secret. There is no copy, no serialisation, no access to the secret nonce.
 ///
-/// C++ moves are not affine, so a run-time layer remains: a round that was moved from, used, or inherited
-/// through fork answers `nonce_consumed` and never a signature.
+/// C++ moves are not affine, so a run-time layer remains: a round that was moved from, used, inherited through fork,
+/// or asked by two threads at once, answers `nonce_consumed` to all but one of them.
 ///
 /// Both rounds carry any number of messages at once: `open_many` and then `sign` (elsewhere: sign_many) is how k
 /// messages are signed in the same two rounds, each with nonces of its own, all of them in one frame a round.
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -78,6 +79,25 @@ private:
     std::size_t messages_;
     std::size_t filled_ = 0;
     std::vector<std::vector<Value>> slots_;
+};
+
+/// Something that happens at most once, whoever asks: one thread of many, the round moved to and not the one moved
+/// from.
+class once_only {
+public:
+    once_only() = default;
+    once_only(once_only&& other) noexcept : taken_{other.taken_.exchange(true)} {}
+    once_only& operator=(once_only&& other) noexcept {
+        taken_ = other.taken_.exchange(true);
+        return *this;
+    }
+    /// True for the first who asks.
+    [[nodiscard]] bool take() noexcept { return !taken_.exchange(true); }
+    /// Undoes the own @ref take.
+    void put_back() noexcept { taken_ = false; }
+
+private:
+    std::atomic<bool> taken_{false};
 };
 
 }  // namespace detail
@@ -298,14 +318,17 @@ public:
         return out;
     }
 
-    /// Signs every message once. The round is consumed, and its nonces with it, whatever comes of it; only
-    /// an incomplete round stays as it was.
+    /// Signs every message once; of threads that try at the same time, one does. The round is consumed, and its nonces
+    /// with it, whatever comes of it; only an incomplete round stays as it was.
     /// @return round two, or `incomplete`, `nonce_consumed`, or what nonce_agg and sign refuse.
     [[nodiscard]] result<round2<Backend>> sign() && {
-        if (!usable()) {
+        if (!signing_.take() || !usable()) {
             return error{errc::nonce_consumed, "this round was used, moved away or inherited through fork"};
         }
-        if (!complete()) return error{errc::incomplete, "not every signer's nonce has arrived"};
+        if (!complete()) {
+            signing_.put_back();
+            return error{errc::incomplete, "not every signer's nonce has arrived"};
+        }
         auto next = sign_once();
         secrets_.clear();
         return next;
@@ -360,6 +383,7 @@ private:
     std::vector<typename Backend::secnonce> secrets_;
     detail::contributions<pubnonce> nonces_;
     std::vector<aggnonce> aggregate_;  // empty: sum them up here
+    detail::once_only signing_;
 };
 
 }  // namespace muster::musig2

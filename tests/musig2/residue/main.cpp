@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+
+// Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the secret key may
+// be left, neither as octets nor as libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing is wiped, and
+// copies must be found: the control.
+
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <muster/musig2/portable.hpp>
+#include <muster/musig2/rounds.hpp>
+
+#include <support/keys.hpp>
+
+#ifdef MUSTER_TEST_NO_WIPE
+// Stands before libcrypto's in the order of linking.
+extern "C" void OPENSSL_cleanse(void*, std::size_t) {}
+#endif
+
+namespace muster::musig2 {
+
+struct secnonce_test_access {
+    [[nodiscard]] static byte_view k(portable::secnonce const& nonce) { return nonce.k_.view(); }
+};
+
+}  // namespace muster::musig2
+
+namespace {
+
+using namespace muster;
+using namespace muster::musig2;
+
+/// Under a mask, for what looks for secrets should not find itself.
+constexpr byte mask = 0xa5;
+struct wanted {
+    char const* name;
+    std::array<byte, 32> masked;
+};
+std::vector<wanted> secrets;
+
+void want(char const* name, byte_view secret) {
+    wanted big{name, {}}, little{name, {}};
+    for (std::size_t i = 0; i < 32; ++i) {
+        big.masked[i] = static_cast<byte>(secret[i] ^ mask);
+        little.masked[31 - i] = big.masked[i];  // four words, the least first: a scalar of libsecp256k1
+    }
+    secrets.push_back(big);
+    secrets.push_back(little);
+}
+
+/// A backend that tells what to look for.
+struct spied : portable {
+    template <secret_source Source>
+    [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
+                                                                  nonce_gen_input<keyagg_context> const& in) const {
+        auto made = portable::nonce_gen(source, in);
+        auto const k = secnonce_test_access::k(made.value().first);
+        want("k1", k.first(32));
+        want("k2", k.last(32));
+        return made;
+    }
+};
+
+[[gnu::noinline]] bool sign() {
+    crypto::system_random source;
+    auto const key = key_pair::generate(source).value();
+    auto const other = key_pair::generate(source).value();
+    want("the secret key", key.secret_scalar());
+    auto const context = spied{}.key_agg(std::vector{key.public_key(), other.public_key()}).value();
+    auto const text = message::tagged("muster/test", {});
+    auto mine = round1<spied>::open(source, key, context, text, 0).value();
+    auto theirs = round1<spied>::open(source, other, context, text, 1).value();
+    if (!mine.receive(1, theirs.nonces()) || !theirs.receive(0, mine.nonces())) return false;
+    auto signed_by_me = std::move(mine).sign().value();
+    auto const signed_by_them = std::move(theirs).sign().value();
+    return signed_by_me.receive(1, signed_by_them.shares()) && signed_by_me.aggregate();
+}
+
+/// How often a secret stands in [from, to).
+std::size_t copies_in(byte const* from, byte const* to, std::string const& where) {
+    std::size_t found = 0;
+    for (auto const* at = from; at + 32 <= to; ++at) {
+        for (auto const& secret : secrets) {
+            std::size_t i = 0;
+            while (i < 32 && static_cast<byte>(at[i] ^ mask) == secret.masked[i]) ++i;
+            if (i < 32) continue;
+            std::printf("%s in %s\n", secret.name, where.c_str());
+            ++found;
+        }
+    }
+    return found;
+}
+
+std::size_t copies() {
+    std::ifstream maps{"/proc/self/maps"};
+    std::size_t found = 0;
+    for (std::string line; std::getline(maps, line);) {
+        unsigned long long from = 0, to = 0;
+        char rights[5] = {};
+        if (std::sscanf(line.c_str(), "%llx-%llx %4s", &from, &to, rights) != 3) continue;
+        if (rights[0] != 'r' || rights[1] != 'w') continue;
+        found += copies_in(reinterpret_cast<byte const*>(static_cast<std::uintptr_t>(from)),
+                           reinterpret_cast<byte const*>(static_cast<std::uintptr_t>(to)), line);
+    }
+    return found;
+}
+
+}  // namespace
+
+int main() {
+    secrets.reserve(64);
+    if (!sign()) return 1;
+    auto const found = copies();
+    std::printf("%zu copies\n", found);
+    return found == 0 ? 0 : 99;
+}

@@ -65,7 +65,7 @@ TEST_CASE("scalars know zero") {
     CHECK((-zero).is_zero());
 }
 
-TEST_CASE("nonces whose partial sums are infinite add up the same in any order") {
+TEST_CASE("nonces whose partial sums are infinite add up the same in any order", "[misuse-25]") {
     auto const keys = test::public_keys(test::make_keys(4));
     std::vector<pubnonce> nonces{nonce_of(keys[0], keys[1]), nonce_of(negated(keys[0]), negated(keys[1])),
                                  nonce_of(keys[2], keys[3])};
@@ -75,7 +75,7 @@ TEST_CASE("nonces whose partial sums are infinite add up the same in any order")
     } while (std::next_permutation(nonces.begin(), nonces.end()));
 }
 
-TEST_CASE("nonces that cancel in one half or both are infinity, and a session goes on") {
+TEST_CASE("nonces that cancel in one half or both are infinity, and a session goes on", "[misuse-24]") {
     auto const pairs = test::make_keys(2);
     auto const keys = test::public_keys(pairs);
     auto const context = backend_under_test.key_agg(keys).value();
@@ -104,7 +104,7 @@ TEST_CASE("the rogue who cancels the nonces is named in round two") {
     CHECK(aggregate(backend_under_test, values, nonces, shares).error().index() == 1u);
 }
 
-TEST_CASE("zero tweaks change nothing but the sign rules they imply") {
+TEST_CASE("zero tweaks change nothing but the sign rules they imply", "[misuse-39]") {
     auto const keys = test::public_keys(test::make_keys(3));
     auto const context = backend_under_test.key_agg(keys).value();
     CHECK(backend_under_test.apply_tweak(context, {}, false).value().aggregate() == context.aggregate());
@@ -113,7 +113,7 @@ TEST_CASE("zero tweaks change nothing but the sign rules they imply") {
     CHECK(even.octets[0] == 2);
 }
 
-TEST_CASE("a tweak to infinity or out of range is refused and leaves the context unchanged") {
+TEST_CASE("a tweak to infinity or out of range is refused and leaves the context unchanged", "[misuse-39][misuse-41]") {
     // One signer with secret 1 has coefficient a; tweaking by -a takes a G to infinity.
     auto const one = test::key_from(number("0000000000000000000000000000000000000000000000000000000000000001"));
     std::vector const keys{one.public_key(), one.public_key()};
@@ -153,7 +153,7 @@ TEST_CASE("a taproot tweak commits to the script tree") {
           key_agg(backend_under_test, keys, tree).value().aggregate());
 }
 
-TEST_CASE("a secret nonce works once, with its own key, in a group that has it") {
+TEST_CASE("a secret nonce works once, with its own key, in a group that has it", "[misuse-18][misuse-21][misuse-36]") {
     auto const pairs = test::make_keys(3);
     std::vector const keys{pairs[0].public_key(), pairs[1].public_key()};
     auto const context = backend_under_test.key_agg(keys).value();

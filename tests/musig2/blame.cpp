@@ -59,7 +59,8 @@ scalar draw(splitmix64& random) {
 
 }  // namespace
 
-TEST_CASE("random subsets of bad shares: the blamed one is always bad, cancelling errors hide nobody else") {
+TEST_CASE("random subsets of bad shares: the blamed one is always bad, cancelling errors hide nobody else",
+          "[misuse-33][misuse-34]") {
     splitmix64 random{20};
     int cancelled = 0, blamed = 0;
     for (std::size_t const n : {2u, 3u, 4u, 5u, 8u, 13u, 31u, 64u}) {
@@ -114,7 +115,7 @@ TEST_CASE("some errors cancel among themselves: the one left over is blamed") {
     }
 }
 
-TEST_CASE("one bad share among a thousand is found") {
+TEST_CASE("one bad share among a thousand is found", "[misuse-37]") {
     session const honest{1000, 1};
     for (std::uint32_t const bad : {0u, 1u, 499u, 500u, 999u}) {
         auto shares = honest.shares;
@@ -124,7 +125,7 @@ TEST_CASE("one bad share among a thousand is found") {
     }
 }
 
-TEST_CASE("shares of zero, of the order and above, swapped and replayed: an error with the right name") {
+TEST_CASE("shares of zero, of the order and above, swapped and replayed: an error with the right name", "[misuse-29]") {
     session const honest{4, 9};
     session const other{4, 10};
     auto const expect_blame = [&](std::vector<psig> const& shares, std::set<std::uint32_t> const& bad) {

@@ -96,7 +96,8 @@ concept shows_its_secret = requires(Round const& r) {
 
 }  // namespace
 
-TEST_CASE("misuse of a round does not compile") {
+TEST_CASE("misuse of a round does not compile",
+          "[misuse-1][misuse-2][misuse-4][misuse-5][misuse-6][misuse-7][misuse-8]") {
     STATIC_REQUIRE(signs_as_rvalue<first_round>);
     STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<first_round>);
     STATIC_REQUIRE_FALSE(std::is_copy_assignable_v<first_round>);
@@ -115,7 +116,7 @@ TEST_CASE("misuse of a round does not compile") {
     STATIC_REQUIRE(has_an_encoding<pubnonce>);  // the concept can hold
 }
 
-TEST_CASE("a group signs, whatever its size, and everyone ends with the same signature") {
+TEST_CASE("a group signs, whatever its size, and everyone ends with the same signature", "[misuse-37]") {
     for (std::size_t const n : {1u, 2u, 3u, 7u, 16u}) {
         group g{n};
         auto const rounds = g.second();
@@ -155,7 +156,7 @@ TEST_CASE("groups sign under derivation, Taproot and raw tweaks, in both paritie
     }
 }
 
-TEST_CASE("a round that was used or moved from never signs again") {
+TEST_CASE("a round that was used or moved from never signs again", "[misuse-3]") {
     group g{2};
     auto rounds = g.first();
     auto moved = std::move(rounds[0]);
@@ -165,7 +166,7 @@ TEST_CASE("a round that was used or moved from never signs again") {
     CHECK(moved.nonces().empty());
 }
 
-TEST_CASE("a forked child cannot sign, its parent can") {
+TEST_CASE("a forked child cannot sign, its parent can", "[misuse-9]") {
     group g{2};
     auto rounds = g.first();
     auto const child = ::fork();
@@ -202,7 +203,7 @@ TEST_CASE("contributions are idempotent, and a second different one is equivocat
     CHECK(a.receive(2, {}).error() == errc::wrong_count);
 }
 
-TEST_CASE("a nonce that is no point is pinned on its sender, and nothing is signed") {
+TEST_CASE("a nonce that is no point is pinned on its sender, and nothing is signed", "[misuse-23]") {
     group g{3};
     auto a = g.open(0), b = g.open(1);
     REQUIRE(a.receive(1, b.nonces()));
@@ -246,7 +247,7 @@ TEST_CASE("signing under an aggregator's nonce works, and its lies are found wit
     CHECK_FALSE(deceived.nonces_match());
 }
 
-TEST_CASE("a round opens only for a key at its own position, duplicates included") {
+TEST_CASE("a round opens only for a key at its own position, duplicates included", "[misuse-35][misuse-36]") {
     group g{2};
     CHECK(first_round::open(g.source, g.keys[0], g.context, g.messages[0], 1).error() == errc::not_a_signer);
     CHECK(first_round::open(g.source, g.keys[0], g.context, g.messages[0], 2).error() == errc::not_a_signer);
@@ -269,7 +270,7 @@ TEST_CASE("a round opens only for a key at its own position, duplicates included
     CHECK(crypto::verify_bip340(crypto::to_xonly(context.aggregate()), g.messages[0].view(), sig));
 }
 
-TEST_CASE("a random source that is broken or repeats itself is survived") {
+TEST_CASE("a random source that is broken or repeats itself is survived", "[misuse-16][misuse-17]") {
     group g{2};
     test::scripted zeros{bytes(1, 0)};
     CHECK(first_round::open(zeros, g.keys[0], g.context, g.messages[0], 0).error() == errc::no_entropy);

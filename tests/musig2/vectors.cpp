@@ -11,51 +11,8 @@
 #include <support/backend.hpp>
 #include <support/catch.hpp>
 #include <support/keys.hpp>
+#include <support/secnonce.hpp>
 #include <support/vectors.hpp>
-
-namespace muster::musig2 {
-
-/// The vectors fix secret nonces, which have no encoding outside this test, and an aggregate key without its group.
-struct secnonce_test_access {
-    [[nodiscard]] static portable::secnonce portable_nonce(byte_view octets) {
-        return {crypto::secret<64>::copy_of(octets.first(64)).value(), public_key::from(octets.last(33))};
-    }
-    [[nodiscard]] static auto portable_nonce_gen(secret_source auto& source,
-                                                 nonce_gen_input<portable::keyagg_context> const& in,
-                                                 std::optional<xonly_key> const& aggregate) {
-        return portable::nonce_for(source, in, aggregate);
-    }
-    [[nodiscard]] static bytes read(portable::secnonce const& nonce) {
-        auto out = to_bytes(nonce.k_.view());
-        append(out, nonce.key_.view());
-        return out;
-    }
-#ifdef MUSTER_TEST_NATIVE
-    // As libsecp256k1 0.6 to 0.7 keep it: a mark, k1, k2, and the key as in secp256k1_pubkey.
-    static constexpr std::array<byte, 4> mark{0x22, 0x0e, 0xdc, 0xf1};
-
-    /// The module's own secret nonce, where the module would have made one.
-    [[nodiscard]] static native::secnonce make(byte_view octets, std::size_t message_size) {
-        auto const key = public_key::from(octets.last(33));
-        auto const k = octets.first(64);
-        bool const is_zero = std::all_of(k.begin(), k.begin() + 32, [](byte b) { return b == 0; });
-        if (is_zero || message_size != 32) return native::secnonce{portable_nonce(octets)};
-        auto memory = to_bytes(mark);
-        append(memory, k);
-        auto const point = crypto::parse(key).value();
-        memory.insert(memory.end(), std::begin(point.data), std::end(point.data));
-        auto const published = portable::public_nonce(k);
-        return native::secnonce{{crypto::secret<132>::copy_of(memory).value(), key, published}};
-    }
-    [[nodiscard]] static bytes read(native::secnonce const& nonce) {
-        return read(std::get<portable::secnonce>(nonce.nonce_));  // no vector has a message that the module takes
-    }
-#else
-    [[nodiscard]] static portable::secnonce make(byte_view octets, std::size_t) { return portable_nonce(octets); }
-#endif
-};
-
-}  // namespace muster::musig2
 
 using namespace muster;
 using namespace muster::musig2;
@@ -187,7 +144,7 @@ TEST_CASE("BIP-327: NonceAgg") {
         [](auto const& c, aggnonce const& total) { CHECK(to_hex(total) == c.word("expect")); });
 }
 
-TEST_CASE("BIP-327: Sign, and its shares verify") {
+TEST_CASE("BIP-327: Sign, and its shares verify", "[misuse-46]") {
     check_all("sign", 12, sign_case, [](auto const& c, psig const& share) {
         CHECK(to_hex(share) == c.word("expect"));
         CHECK(verify_case(c, share).value());

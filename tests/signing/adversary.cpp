@@ -61,7 +61,7 @@ struct lying_share : musig2::portable {
 
 }  // namespace
 
-TEST_CASE("a stranger changes no state of any session") {
+TEST_CASE("a stranger changes no state of any session", "[misuse-28]") {
     for (auto const& what : attacks()) {
         cluster<> group{3};
         group.approves = [](std::size_t i) { return i == 0; };
@@ -85,7 +85,7 @@ TEST_CASE("a stranger changes no state of any session") {
     }
 }
 
-TEST_CASE("a co-signer cannot speak for another slot") {
+TEST_CASE("a co-signer cannot speak for another slot", "[misuse-27]") {
     for (auto const& what : attacks()) {
         cluster<> group{3};
         group.approves = [](std::size_t i) { return i == 0; };
@@ -397,6 +397,6 @@ TEST_CASE("a hello with a forged binding identifies nobody") {
     CHECK(group.nodes[0].last<peer_identified>().signer == mallory.keys.signer.public_key());
 }
 
-TEST_CASE("the random octets of strangers never reach libsecp256k1 as illegal arguments") {
+TEST_CASE("the random octets of strangers never reach libsecp256k1 as illegal arguments", "[misuse-45]") {
     CHECK(crypto::secp256k1::illegal_calls() == 0);
 }

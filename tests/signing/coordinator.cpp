@@ -568,7 +568,7 @@ TEST_CASE("an early wake-up uses the timer up, and it is armed again") {
     CHECK(group.nodes[0].timers.armed() == armed);
 }
 
-TEST_CASE("a handler that throws loses nothing but its own event") {
+TEST_CASE("a handler that throws loses nothing but its own event", "[misuse-14]") {
     cluster<> group{2};
     bool thrown = false;
     group.approves = [&](std::size_t) -> bool {

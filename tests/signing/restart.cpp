@@ -150,7 +150,8 @@ TEST_CASE("without its journal a coordinator signs nothing") {
     CHECK(m.signer->propose(group.request()).error() == signing::errc::wrong_state);
 }
 
-TEMPLATE_TEST_CASE("a restart in round one ends the session everywhere, and says why", "", mesh, aggregator) {
+TEMPLATE_TEST_CASE("a restart in round one ends the session everywhere, and says why", "[misuse-10]", mesh,
+                   aggregator) {
     machines<TestType> group;
     group.approves = [](std::size_t i) { return i == 1; };
     auto const id = group.all[0].signer->propose(group.request()).value();
@@ -183,7 +184,7 @@ TEMPLATE_TEST_CASE("a restart in round one ends the session everywhere, and says
     CHECK(group.all[1].template count<aborted>() == 0);  // once is enough
 }
 
-TEMPLATE_TEST_CASE("a restart in round two gives the same shares again, and the session completes", "", mesh,
+TEMPLATE_TEST_CASE("a restart in round two gives the same shares again, and the session completes", "[misuse-11]", mesh,
                    aggregator) {
     for (std::size_t const victim : {0u, 1u, 2u}) {
         machines<TestType> group;
@@ -274,7 +275,7 @@ TEST_CASE("a signer that comes back is told how far the others got") {
     CHECK(group.all[elected].last<broadcast_confirmed>().by == group.slot_of(next, id));
 }
 
-TEST_CASE("an older copy of the disk: no nonce is used again, nobody is blamed, signing goes on") {
+TEST_CASE("an older copy of the disk: no nonce is used again, nobody is blamed, signing goes on", "[misuse-12]") {
     for (bool const before_the_session : {true, false}) {
         machines<> group;
         std::set<bytes> nonces;
@@ -364,7 +365,7 @@ TEST_CASE("a hub that restarted does not add up nonces that were drawn anew mean
     CHECK(group.all[other].last<aborted>().reason == abort_reason::restarted);
 }
 
-TEST_CASE("nonces of an epoch that is over are not waited on") {
+TEST_CASE("nonces of an epoch that is over are not waited on", "[misuse-19]") {
     machines<> group;
     group.approves = [](std::size_t i) { return i == 1; };
     std::vector<transport::memory_network::packet> delayed;

@@ -191,7 +191,7 @@ TEST_CASE("the happy path of a session, frame by frame") {
     CHECK(mesh_stage::told<broadcast_confirmed>(done)->by == 0);
 }
 
-TEST_CASE("no order of arrival loses anything") {
+TEST_CASE("no order of arrival loses anything", "[misuse-30]") {
     // What reaches slot 0: its own approval, nonces and shares of slots 1 and 2. Nobody has a share before it approves.
     std::string order = "AMNST";  // approval, nonces of 1 and 2, shares of 1 and 2
     std::sort(order.begin(), order.end());
@@ -345,7 +345,7 @@ TEST_CASE("a request is answered with the same contribution, once per sequence n
     CHECK(mesh_stage::sent<shares_body>(s.tell(0, 1, request_body{})) == again);
 }
 
-TEST_CASE("two different nonces from one signer convict it before everyone") {
+TEST_CASE("two different nonces from one signer convict it before everyone", "[misuse-31]") {
     mesh_stage s{4};
     s.bring_to(phase::collecting_nonces);
     auto const a = s.frame(1, nonces_body{{musig2::pubnonce{{1}}}});
@@ -369,7 +369,7 @@ TEST_CASE("two different nonces from one signer convict it before everyone") {
     CHECK(mesh_stage::told<aborted>(effects)->culprit == 1u);
 }
 
-TEST_CASE("a signer that tells different nonces to different peers is found out by the transcript") {
+TEST_CASE("a signer that tells different nonces to different peers is found out by the transcript", "[misuse-31]") {
     mesh_stage s{3};
     std::vector<nonces_body> nonces;
     for (slot i = 0; i < 3; ++i) nonces.push_back(mesh_stage::sent<nonces_body>(s.approve(i)));
@@ -499,7 +499,7 @@ TEST_CASE("a claim to have broadcast counts when it is its author's turn, and no
     CHECK(mesh_stage::told<broadcast_confirmed>(t.tell(1, 2, third))->by == 0);
 }
 
-TEST_CASE("aggregator: a hub that lies about the sum is named once the signed nonces are on the table") {
+TEST_CASE("aggregator: a hub that lies about the sum is named once the signed nonces are on the table", "[misuse-32]") {
     using star = stage<aggregator>;
     star s{3};  // first_signer: slot 0 is the hub
     auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
@@ -529,7 +529,7 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     (void)shares1;
 }
 
-TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody") {
+TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody", "[misuse-32]") {
     using star = stage<aggregator>;
     star s{3};
     auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
@@ -613,7 +613,7 @@ TEST_CASE("a share under nonces that nobody has is missing, and its author is na
     CHECK(mesh_stage::told<aborted>(end)->missing == std::vector<slot>{1});
 }
 
-TEST_CASE("hearsay is not passed on as a finding, and names only signers that exist") {
+TEST_CASE("hearsay is not passed on as a finding, and names only signers that exist", "[misuse-32]") {
     mesh_stage s{3};
     s.bring_to(phase::collecting_nonces);
     s.tell(0, 1, abort_body{abort_reason::invalid_share, 4'000'000'000u, "x"});

@@ -176,7 +176,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("four thousand sessions: both backends say the same, octet by octet") {
+TEST_CASE("four thousand sessions: both backends say the same, octet by octet", "[misuse-47]") {
     std::size_t signatures = 0, refusals = 0, blames = 0;
     for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
         plan const p{seed};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the secret key may
+// [misuse-44] Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the secret key may
 // be left, neither as octets nor as libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing is wiped, and
 // copies must be found: the control.
 
@@ -14,19 +14,12 @@
 #include <muster/musig2/rounds.hpp>
 
 #include <support/keys.hpp>
+#include <support/secnonce.hpp>
 
 #ifdef MUSTER_TEST_NO_WIPE
 // Stands before libcrypto's in the order of linking.
 extern "C" void OPENSSL_cleanse(void*, std::size_t) {}
 #endif
-
-namespace muster::musig2 {
-
-struct secnonce_test_access {
-    [[nodiscard]] static byte_view k(portable::secnonce const& nonce) { return nonce.k_.view(); }
-};
-
-}  // namespace muster::musig2
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Threads race for one secret nonce: exactly one of them signs. Built with ThreadSanitizer, which sees the races that
+// [misuse-15] Threads race for one secret nonce: exactly one of them signs. Built with ThreadSanitizer, which sees the races that
 // nobody lost.
 
 #include <atomic>

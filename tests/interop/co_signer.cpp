@@ -5,7 +5,8 @@
 //
 //     key SECRET                       its public key
 //     sort KEY...                      the keys in BIP-327's order
-//     group MESSAGE TWEAKS KEY...      the aggregate key; TWEAKS: plain:HEX and xonly:HEX with commas between, or -
+//     group MESSAGE TWEAKS KEY...      the aggregate key; MESSAGE: in hex; TWEAKS: plain:HEX and xonly:HEX with
+//                                      commas between; - for none of either
 //     nonce                            its public nonce
 //     nonces NONCE...                  everyone's: the sum, and its share
 //     shares SHARE...                  everyone's, each verified: the signature, verified
@@ -70,7 +71,7 @@ private:
     }
 
     result<std::string> join(words const& w) {
-        MUSTER_TRY(text_, from_hex(w.at(0)));
+        MUSTER_TRY(text_, from_hex(w.at(0) == "-" ? "" : w.at(0)));
         std::vector<tweak> tweaks;
         std::istringstream list{w.at(1) == "-" ? "" : w.at(1)};
         for (std::string item; std::getline(list, item, ',');) {

@@ -43,7 +43,7 @@ class Ours {
   }
   async group({ message, tweaks, keys }) {
     const list = tweaks.map((t) => `${t.isXonly ? 'xonly' : 'plain'}:${hex(t.value)}`).join(',') || '-';
-    return (await this.ask('group', hex(message), list, ...keys.map(hex)))[0];
+    return (await this.ask('group', hex(message) || '-', list, ...keys.map(hex)))[0];
   }
   async nonce() {
     return octets((await this.ask('nonce'))[0]);
@@ -142,6 +142,7 @@ async function session(signers, { plan, isSorted, isLastStateless }) {
 
 const [program, part, parts] = [process.argv[2], Number(process.argv[3] ?? 0), Number(process.argv[4] ?? 1)];
 const pool = Array.from({ length: 7 }, () => new Ours(program));
+let planned = 0;
 let sessions = 0;
 for (let n = 2; n <= 7; ++n) {
   for (let mixture = 0; mixture < 1 << n; ++mixture) {
@@ -149,7 +150,7 @@ for (let n = 2; n <= 7; ++n) {
     // Small groups meet every plan; each mixture of a large one meets one, and all plans meet all sizes.
     for (let variant = 0; variant < 20; ++variant) {
       if (n > 3 && variant !== mixture % 20) continue;
-      if ((mixture + variant) % parts !== part) continue;
+      if (planned++ % parts !== part) continue;
       const isSorted = variant % 2 === 0;
       const plan = tweakPlans[(variant >> 1) % 5];
       await session(signers, { plan, isSorted, isLastStateless: variant >= 10 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // What an open session holds: the heap of one signer's session in each phase, by the difference that five hundred of
-// them make. Secret nonces are not on the heap: 128 octets of locked memory each, until the share is made.
+// them make. Secret nonces are not on the heap: 144 octets of locked memory each, until the share is made.
 
 #include <malloc.h>
 

@@ -85,8 +85,6 @@ void add_phase(std::string_view phase, std::size_t n, int upto) {
                  }
                  state.counters["octets"] = held;
              })
-        ->Iterations(1)
-        ->MinTime(0)
         ->Repetitions(3);
 }
 

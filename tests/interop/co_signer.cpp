@@ -13,7 +13,6 @@
 //     last SUM                         DeterministicSign over the others' sum: public nonce and share
 
 #include <algorithm>
-#include <functional>
 #include <iostream>
 #include <map>
 #include <optional>

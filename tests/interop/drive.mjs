@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // [misuse-48] muster and @scure/btc-signer sign together: every mixture of the two in groups of 2 to 7, under plain,
-// x-only and mixed tweaks, with keys sorted and not; both verify every share, and all end with the same signature.
+// x-only and mixed tweaks, with keys sorted and not; shares are verified by whoever aggregates, and all end with the same signature.
 // Usage: node drive.mjs CO_SIGNER [PART OF]: one part of the sessions, of so many
 
 import { spawn } from 'node:child_process';
@@ -90,7 +90,7 @@ class Scure {
     return { sum: hex(sum), share: this.session.sign(this.drawn.secret, this.secret, true) };  // others verify it
   }
   async finish(shares, isFirst) {
-    // The same answer from every one of them, and a slow one: the first is asked.
+    // Every one of them would say the same, slowly: the first is asked.
     if (isFirst) shares.forEach((share, i) => ok(this.session.partialSigVerify(share, this.nonces, i), `share ${i}`));
     return hex(this.session.partialSigAgg(shares));
   }
@@ -159,4 +159,4 @@ for (let n = 2; n <= 7; ++n) {
   }
 }
 pool.forEach((p) => p.end());
-console.log(`${sessions} sessions: every share verified by both, every signature the same`);
+console.log(`${sessions} sessions: every share verified, every signature the same`);

@@ -248,3 +248,63 @@ TEST_CASE("three mixed tweaks through all eight paths of parities", "[misuse-40]
         CHECK(two.aggregate());
     }
 }
+
+TEST_CASE("whatever octets come in, libsecp256k1 never sees an illegal argument", "[misuse-45]") {
+    splitmix64 random{45};
+    auto const pairs = test::make_keys(3);
+    auto const good_keys = test::public_keys(pairs);
+    auto const good_context = backend_under_test.key_agg(good_keys).value();
+    // Anything at all, zeros, ones, or something good with one octet changed.
+    auto const spoil = [&](auto value) {
+        auto const style = uniform(random, 5);
+        if (style < 3) {
+            for (auto& octet : value.octets) octet = style == 0 ? byte{0} : style == 1 ? byte{0xff} : byte(random());
+        }
+        if (style == 3) value.octets[uniform(random, value.size())] ^= static_cast<byte>(1 + uniform(random, 255));
+        return value;
+    };
+    std::size_t accepted = 0, refused = 0;
+    auto const count = [&](auto const& r) { ++(r ? accepted : refused); };
+    for (int round = 0; round < 500; ++round) {
+        auto keys = good_keys;
+        for (auto& key : keys) key = spoil(key);
+        auto const made = backend_under_test.key_agg(keys);
+        count(made);
+        auto const context = made ? made.value() : good_context;
+        auto const tweaked = backend_under_test.apply_tweak(context, spoil(tweak_value{{1}}), round % 2 == 0);
+        count(tweaked);
+        test::predictable source{random()};
+        std::vector<pubnonce> nonces;
+        for (auto const& pair : pairs) {
+            nonces.push_back(spoil(backend_under_test.nonce_gen(source, {.key = pair.public_key()}).value().second));
+        }
+        auto const sum = backend_under_test.nonce_agg(nonces);
+        count(sum);
+        bytes const text(uniform(random, 2) == 0 ? 32 : uniform(random, 40), 1);
+        auto const values =
+            backend_under_test.session_values(context, sum ? spoil(sum.value()) : aggnonce{nonces[0].octets}, text);
+        count(values);
+        if (!values) continue;
+        std::vector<psig> shares(3);
+        for (auto& share : shares) share = spoil(share);
+        for (std::uint32_t i = 0; i < 4; ++i) {
+            count(partial_sig_verify(backend_under_test, values.value(), {i, nonces[i % 3], shares[i % 3]}));
+        }
+        count(aggregate(backend_under_test, values.value(), nonces, shares));
+        count(backend_under_test.deterministic_sign(
+            context, pairs[0], {.other_nonces = spoil(aggnonce{nonces[1].octets}), .message = text}));
+    }
+    CHECK(accepted > 100);
+    CHECK(refused > 100);
+    CHECK(crypto::secp256k1::illegal_calls() == 0);
+}
+
+TEST_CASE("two bad nonces, each in another half: everyone names the same one") {
+    test::predictable source{4};
+    auto const key = test::make_keys(1)[0].public_key();
+    std::vector nonces{backend_under_test.nonce_gen(source, {.key = key}).value().second,
+                       backend_under_test.nonce_gen(source, {.key = key}).value().second};
+    nonces[0].octets[33] = 0;
+    nonces[1].octets[0] = 0;
+    CHECK(backend_under_test.nonce_agg(nonces).error().index() == 0u);
+}

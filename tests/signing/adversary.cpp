@@ -396,7 +396,3 @@ TEST_CASE("a hello with a forged binding identifies nobody") {
     group.wires.run();
     CHECK(group.nodes[0].last<peer_identified>().signer == mallory.keys.signer.public_key());
 }
-
-TEST_CASE("the random octets of strangers never reach libsecp256k1 as illegal arguments", "[misuse-45]") {
-    CHECK(crypto::secp256k1::illegal_calls() == 0);
-}

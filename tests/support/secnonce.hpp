@@ -53,6 +53,9 @@ struct secnonce_test_access {
         auto const published = portable::public_nonce(k);
         return native::secnonce{{crypto::secret<132>::copy_of(memory).value(), key, published}};
     }
+    [[nodiscard]] static byte_view k(native::secnonce const& nonce) {
+        return std::get<native::secnonce::of_module>(nonce.nonce_).memory.view().subspan(mark.size(), 64);
+    }
     [[nodiscard]] static bytes read(native::secnonce const& nonce) {
         return read(std::get<portable::secnonce>(nonce.nonce_));  // no vector has a message that the module takes
     }

@@ -10,8 +10,6 @@
 /// that can be read. Outside that test, which defines MUSTER_MEMCHECK, nothing is compiled.
 /// @see Adam Langley's ctgrind; libsecp256k1's own ctime_tests.
 
-#include <muster/core/bytes.hpp>
-
 #ifdef MUSTER_MEMCHECK
 #include <valgrind/memcheck.h>
 #endif

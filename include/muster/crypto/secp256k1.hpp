@@ -116,7 +116,7 @@ public:
         MUSTER_TRY(scalar.require());
         MUSTER_TRY(auto memory, secret<memory_size>::make());
         key_pair pair{std::move(memory)};
-        auto const made = secp256k1_keypair_create(secp256k1::context(), pair.library_pair(), scalar.view().data());
+        auto const made = secp256k1_keypair_create(secp256k1::context(), pair.new_library_pair(), scalar.view().data());
         declassify(made);
         if (made != 1) {
             return error{errc::invalid_secret, "the secret key is zero or not below the group order"};
@@ -192,7 +192,7 @@ private:
     explicit key_pair(secret<memory_size> memory) noexcept : memory_{std::move(memory)} {}
 
     // The keypair is an array of octets by definition, so it may live in a slot of them.
-    [[nodiscard]] secp256k1_keypair* library_pair() noexcept {
+    [[nodiscard]] secp256k1_keypair* new_library_pair() noexcept {
         return reinterpret_cast<secp256k1_keypair*>(memory_.span().data() + 32);
     }
 

@@ -11,9 +11,9 @@
 ///
 /// A fork of the library, secp256k1-zkp, installs a header of the same name whose functions take other arguments: that
 /// there is a header says nothing. @ref has_native asks for the functions' types, and only who uses `native` compiles
-/// its calls.
+/// its calls. Where even the names differ, as in that fork before 2022, define MUSTER_NO_MUSIG_MODULE.
 
-#if __has_include(<secp256k1_musig.h>)
+#if __has_include(<secp256k1_musig.h>) && !defined(MUSTER_NO_MUSIG_MODULE)
 
 #include <algorithm>
 #include <array>
@@ -264,23 +264,19 @@ public:
     [[nodiscard]] result<session_values_type> session_values(keyagg_context const& context, aggnonce const& nonce,
                                                              byte_view message) const {
         secp256k1_musig_aggnonce parsed;
-        if (secp256k1_musig_aggnonce_parse(ctx(), &parsed, nonce.data()) != 1)
+        if (secp256k1_musig_aggnonce_parse(ctx(), &parsed, nonce.data()) != 1) {
             return detail::refuse::aggregate_nonce(nonce);
+        }
         session_values_type out;
         out.context_ = context;
         out.message_ = to_bytes(message);
         out.nonce_ = nonce;
-        if (message.size() == 32) {
-            detail::must(
-                Module::process_nonce(ctx(), &out.session_.emplace(), &parsed, message.data(), &context.cache_) == 1);
-        }
+        if (message.size() == 32) out.session_ = process(context, parsed, message);
         return out;
     }
 
-    /// Sign, including the check of the own result that BIP-327 ends with, as @ref portable::sign does it. About 110
-    /// us, nearly all of it the check.
-    /// @return what @ref portable::sign returns, or `unsupported_message` for a nonce that was drawn for a message of
-    /// 32
+    /// Sign, with the check of the own result as @ref portable::sign makes it. About 110 us, nearly all of it the check.
+    /// @return what @ref portable::sign returns, or `unsupported_message` for a nonce that was drawn for a message of 32
     ///         octets where another is signed.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
         auto taken = std::move(nonce);  // whatever happens below, it is gone
@@ -397,8 +393,8 @@ using native = basic_native<detail::musig_module>;
 inline constexpr bool has_native = detail::musig_module::is_bip327;
 
 /// `native` where the installed library has the module, `portable` elsewhere.
-using installed = std::conditional_t<has_native, native, portable>;
-static_assert(backend<installed>);
+using installed_backend = std::conditional_t<has_native, native, portable>;
+static_assert(backend<installed_backend>);
 
 }  // namespace muster::musig2
 
@@ -407,8 +403,16 @@ static_assert(backend<installed>);
 #include <muster/musig2/portable.hpp>
 
 namespace muster::musig2 {
+
 inline constexpr bool has_native = false;
-using installed = portable;
+using installed_backend = portable;
+
+template <class Module>
+class basic_native {
+    static_assert(sizeof(Module) == 0, "native needs the musig module of libsecp256k1 0.6.0; or use installed_backend");
+};
+using native = basic_native<char>;
+
 }  // namespace muster::musig2
 
 #endif

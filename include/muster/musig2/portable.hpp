@@ -160,17 +160,13 @@ public:
 
     /// NonceAgg.
     [[nodiscard]] result<aggnonce> nonce_agg(std::span<pubnonce const> nonces) const {
-        std::vector<detail::point> halves(nonces.size());
-        aggnonce out;
-        for (std::size_t half = 0; half < 2; ++half) {
-            for (std::size_t i = 0; i < nonces.size(); ++i) {
-                halves[i] = detail::parse_point(nonces[i].view().subspan(33 * half, 33));
-                if (!halves[i]) return detail::refuse::nonce(i);
-            }
-            auto const total = detail::serialize_ext(detail::sum(halves));
-            std::copy(total.octets.begin(), total.octets.end(), out.octets.begin() + 33 * half);
+        std::vector<detail::point> first(nonces.size()), second(nonces.size());
+        for (std::size_t i = 0; i < nonces.size(); ++i) {
+            first[i] = detail::parse_point(nonces[i].view().first(33));
+            second[i] = detail::parse_point(nonces[i].view().last(33));
+            if (!first[i] || !second[i]) return detail::refuse::nonce(i);
         }
-        return out;
+        return both_halves(detail::sum(first), detail::sum(second));
     }
 
     /// GetSessionValues: b, R and e. About 50 us.
@@ -212,6 +208,7 @@ public:
         MUSTER_TRY(auto const position, detail::refuse::position_of(values.context_.keys(), key.public_key()));
         psig out;
         if (!compute_share(k, key, values, position, out)) {
+            crypto::wipe(out.octets);
             return error{errc::self_check_failed, "the partial signature could not be computed"};
         }
         if (public_nonce(k) != own.published_ || !is_right(values, {position, own.published_, out})) {
@@ -273,11 +270,17 @@ public:
         MUSTER_TRY(detail::refuse::position_of(context.keys(), key.public_key()));
         auto k_and_nonce = deterministic_nonce(context, key, in);
         MUSTER_TRY(auto nonces, std::move(k_and_nonce));
-        MUSTER_TRY(auto const total, sum_with(nonces.second, in.other_nonces));
-        MUSTER_TRY(auto const values, session_values(context, total, in.message));
-        MUSTER_TRY(auto const share, sign(std::move(nonces.first), key, values));
-        MUSTER_TRY(auto const again, sum_with(nonces.second, in.other_nonces));
-        if (again != total) return detail::refuse::own_share();
+        auto const derive = [&]() -> result<session_values_type> {
+            MUSTER_TRY(auto const total, sum_with(nonces.second, in.other_nonces));
+            return session_values(context, total, in.message);
+        };
+        MUSTER_TRY(auto const values, derive());
+        MUSTER_TRY(auto share, sign(std::move(nonces.first), key, values));
+        auto const again = derive();
+        if (!again || !have_same_challenge(again.value(), values)) {
+            crypto::wipe(share.octets);
+            return detail::refuse::own_share();
+        }
         return std::pair{nonces.second, share};
     }
 
@@ -367,7 +370,7 @@ private:
 
     /// The sum of all nonces, of which @p others is that of all but @p own.
     [[nodiscard]] static result<aggnonce> sum_with(pubnonce const& own, aggnonce const& others) {
-        aggnonce total;
+        std::array<detail::point, 2> sums;
         for (std::size_t half = 0; half < 2; ++half) {
             auto const rest = detail::parse_point(others.view().subspan(33 * half, 33));
             if (!rest) {
@@ -375,10 +378,15 @@ private:
                              text("half ", half, " of the others' aggregate nonce is not a point")};
             }
             auto const mine = detail::parse_point(own.view().subspan(33 * half, 33));
-            auto const both = detail::serialize_ext(detail::sum(std::array{mine, rest}));
-            std::copy(both.octets.begin(), both.octets.end(), total.octets.begin() + 33 * half);
+            sums[half] = detail::sum(std::array{mine, rest});
         }
-        return total;
+        return both_halves(sums[0], sums[1]);
+    }
+    [[nodiscard]] static aggnonce both_halves(detail::point const& first, detail::point const& second) {
+        aggnonce out;
+        std::copy_n(detail::serialize_ext(first).octets.begin(), 33, out.octets.begin());
+        std::copy_n(detail::serialize_ext(second).octets.begin(), 33, out.octets.begin() + 33);
+        return out;
     }
 
     /// rand = sk XOR hash(rand').
@@ -467,12 +475,13 @@ private:
     /// Whether the own contribution @p c holds under @p values, and these are what they were computed from.
     [[nodiscard]] bool is_right(session_values_type const& values, contribution const& c) const {
         auto const again = session_values(values.context_, values.sums_, values.message_);
-        if (!again || again.value().b_ != values.b_ || again.value().e_ != values.e_ ||
-            again.value().nonce_ != values.nonce_) {
-            return false;
-        }
+        if (!again || !have_same_challenge(again.value(), values)) return false;
         auto const parsed = parse_contribution(values, c);
         return parsed && adds_up(values, std::span{&parsed.value(), 1});
+    }
+
+    [[nodiscard]] static bool have_same_challenge(session_values_type const& a, session_values_type const& b) noexcept {
+        return a.b_ == b.b_ && a.e_ == b.e_ && a.nonce_ == b.nonce_;
     }
 
     /// e * g * gacc: the challenge with the signs of the aggregate key.

@@ -9,8 +9,9 @@
 /// to vary. `sign() &&` consumes the round, and with it the secret nonces, and returns a `round2` that holds
 /// no secret. There is no copy, no serialisation, no access to the secret nonce.
 ///
-/// C++ moves are not affine, so a run-time layer remains: a round that was moved from, used, inherited through fork,
-/// or asked by two threads at once, answers `nonce_consumed` to all but one of them.
+/// C++ moves are not affine, so a run-time layer remains: a round that was moved from, used, or inherited through fork
+/// answers `nonce_consumed` and never a signature, and of threads that ask at the same time at most one gets another
+/// answer.
 ///
 /// Both rounds carry any number of messages at once: `open_many` and then `sign` (elsewhere: sign_many) is how k
 /// messages are signed in the same two rounds, each with nonces of its own, all of them in one frame a round.
@@ -318,8 +319,8 @@ public:
         return out;
     }
 
-    /// Signs every message once; of threads that try at the same time, one does. The round is consumed, and its nonces
-    /// with it, whatever comes of it; only an incomplete round stays as it was.
+    /// Signs every message once, for one thread of all that may try. The round is consumed, and its nonces with it,
+    /// whatever comes of it; only an incomplete round stays as it was.
     /// @return round two, or `incomplete`, `nonce_consumed`, or what nonce_agg and sign refuse.
     [[nodiscard]] result<round2<Backend>> sign() && {
         if (!signing_.take() || !usable()) {

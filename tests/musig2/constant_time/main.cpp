@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// [misuse-43] Signs with secrets that memcheck takes for undefined: run under valgrind, it must find no branch and no address that
-// depends on them, but for what the code says is public by then. Built without MUSTER_MEMCHECK nothing is said to be
-// public, and memcheck must find many: the control.
+// [misuse-43] Signs with secrets that memcheck takes for undefined: run under valgrind, it must find no branch and no
+// address that depends on them, but for what the code says is public by then. Built without MUSTER_MEMCHECK nothing is
+// said to be public, and memcheck must find many: the control.
 
 #include <valgrind/memcheck.h>
 

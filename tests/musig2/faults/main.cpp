@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// [misuse-49] A machine that miscalculates: one bit of the result of one call to libsecp256k1 is flipped, each call in turn. From
-// the values of the session to the share, nothing that is wrong may leave the signer. A wrong share by itself costs a
-// session and a good name; one by a signer whose nonce repeats gives its key away.
+// [misuse-49] A machine that miscalculates: one bit of the result of one call to libsecp256k1 is flipped, each call in
+// turn. From the values of the session to the share, nothing that is wrong may leave the signer. A wrong share by
+// itself costs a session and a good name; one by a signer whose nonce repeats gives its key away.
 
 #include <dlfcn.h>
 
@@ -67,6 +67,11 @@ MUSTER_SABOTAGE(secp256k1_ec_pubkey_tweak_mul, p,
 MUSTER_SABOTAGE(secp256k1_ec_pubkey_combine, p,
                 (secp256k1_context const* c, secp256k1_pubkey* p, secp256k1_pubkey const* const* in, std::size_t n),
                 (c, p, in, n))
+using key_octets = unsigned char[33];
+MUSTER_SABOTAGE(secp256k1_ec_pubkey_serialize, reinterpret_cast<key_octets*>(out),
+                (secp256k1_context const* c, unsigned char* out, std::size_t* n, secp256k1_pubkey const* p,
+                 unsigned flags),
+                (c, out, n, p, flags))
 #undef MUSTER_SABOTAGE
 
 namespace {

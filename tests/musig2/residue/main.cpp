@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// [misuse-44] Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the secret key may
-// be left, neither as octets nor as libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing is wiped, and
-// copies must be found: the control.
+// [misuse-44] Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the
+// secret key may be left, neither as octets nor as libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing
+// is wiped, and copies must be found: the control.
 
 #include <cstdint>
 #include <cstdio>
@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <muster/musig2/portable.hpp>
 #include <muster/musig2/rounds.hpp>
 
 #include <support/keys.hpp>
@@ -45,11 +44,11 @@ void want(char const* name, byte_view secret) {
 }
 
 /// A backend that tells what to look for.
-struct spied : portable {
+struct spied : test::backend {
     template <secret_source Source>
     [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
                                                                   nonce_gen_input<keyagg_context> const& in) const {
-        auto made = portable::nonce_gen(source, in);
+        auto made = test::backend::nonce_gen(source, in);
         auto const k = secnonce_test_access::k(made.value().first);
         want("k1", k.first(32));
         want("k2", k.last(32));

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-// [misuse-15] Threads race for one secret nonce: exactly one of them signs. Built with ThreadSanitizer, which sees the races that
-// nobody lost.
+// [misuse-15] Threads race for one secret nonce: exactly one of them signs. Built with ThreadSanitizer, which sees the
+// races that nobody lost.
 
 #include <atomic>
 #include <cstdio>
 #include <thread>
 #include <vector>
 
-#include <muster/musig2/portable.hpp>
 #include <muster/musig2/rounds.hpp>
 
+#include <support/backend.hpp>
 #include <support/keys.hpp>
 
 using namespace muster;
@@ -40,15 +40,15 @@ int winners(F attempt) {
 
 struct signer {
     key_pair key = std::move(test::make_keys(1)[0]);
-    portable backend;
-    portable::keyagg_context context = backend.key_agg(std::vector{key.public_key()}).value();
+    test::backend backend;
+    test::backend::keyagg_context context = backend.key_agg(std::vector{key.public_key()}).value();
     message text = message::tagged("muster/test", {});
     crypto::system_random source;
 };
 
 /// One of several threads gets round two, and all others the right refusal.
 bool race_for_a_round(signer& s) {
-    auto round = round1<portable>::open(s.source, s.key, s.context, s.text, 0).value();
+    auto round = round1<test::backend>::open(s.source, s.key, s.context, s.text, 0).value();
     std::atomic<int> refused{0};
     auto const won = winners([&] {
         auto const signed_part = std::move(round).sign();
@@ -60,7 +60,7 @@ bool race_for_a_round(signer& s) {
 
 /// The same below: one of several threads gets the share.
 bool race_for_a_nonce(signer& s) {
-    auto made = s.backend.nonce_gen(s.source, {.key = s.key.public_key()}).value();
+    auto made = s.backend.nonce_gen(s.source, {.key = s.key.public_key(), .message = s.text.view()}).value();
     auto const values =
         s.backend.session_values(s.context, s.backend.nonce_agg(std::vector{made.second}).value(), s.text.view());
     std::atomic<int> refused{0};

@@ -42,13 +42,9 @@ struct first_seen {
 
         /// Takes the expired ones out: @p drop is called with each.
         template <class F>
-        void expire(Time now, F drop) {
-            while (run_count_ != 0 && saturating_after(runs_[first_run_].latest, time_to_live_) <= now) {
-                auto const next = run_place(1);
-                auto const end = --run_count_ == 0 ? head_ : runs_[next].first;
-                first_run_ = next;
-                while (tail_ != end) pop(drop);
-            }
+        [[gnu::always_inline]] void expire(Time now, F drop) {
+            if (now >= first_expiry_) [[unlikely]]
+                expire_runs(now, drop);
         }
         /// The place for a new id; when all are taken, @p drop is called with the oldest one.
         template <class F>
@@ -84,15 +80,32 @@ struct first_seen {
             auto const at = first_run_ + i;
             return at < runs_.size() ? at : at - runs_.size();
         }
+        template <class F>
+        [[gnu::noinline]] void expire_runs(Time now, F& drop) {
+            while (run_count_ != 0 && saturating_after(runs_[first_run_].latest, time_to_live_) <= now) {
+                auto const next = run_place(1);
+                auto const end = --run_count_ == 0 ? head_ : runs_[next].first;
+                first_run_ = next;
+                while (tail_ != end) pop(drop);
+            }
+            look_at_first();
+        }
+        // Asked at each call, so it is not computed at each call.
+        void look_at_first() noexcept {
+            first_expiry_ =
+                run_count_ == 0 ? end_of_time<Time>() : saturating_after(runs_[first_run_].latest, time_to_live_);
+        }
         void begin_run(Time now) {
             if (run_count_ != 0) {
                 auto& last = runs_[run_place(run_count_ - 1)];
                 if (now == last.latest || now - last.began < grain_ || run_count_ == runs_.size()) {
                     last.latest = now;
+                    if (run_count_ == 1) look_at_first();
                     return;
                 }
             }
             runs_[run_place(run_count_++)] = {head_, now, now};
+            if (run_count_ == 1) look_at_first();
         }
         template <class F>
         void pop(F& drop) {
@@ -103,6 +116,7 @@ struct first_seen {
             while (run_count_ > 1 && runs_[run_place(1)].first <= tail_) {
                 first_run_ = run_place(1);
                 --run_count_;
+                look_at_first();
             }
             if ((used_[s / 64] >> (s % 64) & 1) == 0) return;
             drop(s);
@@ -121,8 +135,9 @@ struct first_seen {
         detail::array<run> runs_;            // a ring
         std::size_t first_run_ = 0;
         std::size_t run_count_ = 0;
-        std::uint64_t head_;  // recordings so far
-        std::uint64_t tail_;  // of which so many have left
+        Time first_expiry_ = end_of_time<Time>();  // of the first run
+        std::uint64_t head_;                       // recordings so far
+        std::uint64_t tail_;                       // of which so many have left
         slot_number head_slot_ = 0;
         slot_number tail_slot_ = 0;
         std::size_t size_ = 0;

@@ -11,7 +11,7 @@
 ///
 /// A fork of the library, secp256k1-zkp, installs a header of the same name whose functions take other arguments: that
 /// there is a header says nothing. @ref has_native asks for the functions' types, and only who uses `native` compiles
-/// its calls. Where even the names differ, as in that fork before 2022, define MUSTER_NO_MUSIG_MODULE.
+/// its calls. Where even the names differ, as in old versions of that fork, define MUSTER_NO_MUSIG_MODULE.
 
 #if __has_include(<secp256k1_musig.h>) && !defined(MUSTER_NO_MUSIG_MODULE)
 

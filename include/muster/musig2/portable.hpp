@@ -191,7 +191,7 @@ public:
     }
 
     /// Sign, including the check of the own result that BIP-327 ends with: against the nonce that was shown, and values
-    /// computed once more, so that no error of computation since then leaves this function. About 150 us, nearly all
+    /// computed once more, so that no error of computation since then leaves this function. About 200 us, nearly all
     /// of it the check.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
         auto const own = std::move(nonce);  // whatever happens below, it is gone

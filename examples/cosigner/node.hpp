@@ -19,6 +19,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 
+#include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/signing/coordinator.hpp>
@@ -42,12 +43,13 @@ struct run_options {
 };
 
 /// BIP-327 as it is, or, in a drill, with a false share at the end.
-struct drill_backend : muster::musig2::portable {
+struct drill_backend : muster::musig2::installed_backend {
+    using installed_backend = muster::musig2::installed_backend;
     bool false_share = false;
 
     [[nodiscard]] result<muster::musig2::psig> sign(secnonce&& nonce, muster::musig2::key_pair const& key,
                                                     session_values_type const& values) const {
-        MUSTER_TRY(auto share, portable::sign(std::move(nonce), key, values));
+        MUSTER_TRY(auto share, installed_backend::sign(std::move(nonce), key, values));
         if (false_share) share.octets[31] ^= 1;
         return share;
     }

@@ -94,7 +94,7 @@ private:
             if (cache_->get(key)) found.push_back(&key);
         }
         splitmix64 random{1};
-        while (asked_.size() < keys_->fresh.size()) asked_.push_back(*found[uniform(random, found.size())]);
+        while (asked_.size() < keys_->absent.size()) asked_.push_back(*found[uniform(random, found.size())]);
         // Used at random, as in life: in the order in which it was filled, evictions would walk through memory.
         for (auto const& key : asked_) DoNotOptimize(cache_->get(key));
         now_ = filled_with::held;

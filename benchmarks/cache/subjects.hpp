@@ -72,17 +72,19 @@ template <class Key>
 }
 
 /// Keys for a cache of @p entries: those it is filled with, those that are put afterwards, those that never are. The
-/// latter two are at least @p calls_min. They lie in memory in the order of their use, so that reading them costs
-/// everybody the same and little.
+/// latter two are at least @p calls_min. A stream begins anew at its end; those that are put are four times the
+/// entries, so that whoever comes by again was evicted long ago. They lie in memory in the order of their use, so that
+/// reading them costs everybody the same and little.
 template <class Key>
 struct key_streams {
     explicit key_streams(std::size_t entries, std::size_t calls_min = 1u << 18) {
-        auto const calls = std::max(entries, calls_min);
-        for (std::size_t i = 0; i < entries; ++i) held.push_back(make_key<Key>(i));
-        for (std::size_t i = 0; i < calls; ++i) {
-            fresh.push_back(make_key<Key>(entries + i));
-            absent.push_back(make_key<Key>(entries + calls + i));
-        }
+        std::uint64_t number = 0;
+        auto const add = [&](std::vector<Key>& keys, std::size_t count) {
+            for (std::size_t i = 0; i < count; ++i) keys.push_back(make_key<Key>(number++));
+        };
+        add(held, entries);
+        add(fresh, std::max(4 * entries, calls_min));
+        add(absent, std::max(entries, calls_min));
     }
     std::vector<Key> held, fresh, absent;
 };

@@ -66,17 +66,18 @@ concept storage_policy = requires(typename S::template store<Key, Value>& s,
     { c.capacity() } -> std::same_as<std::size_t>;
     { c.slots() } -> std::same_as<std::size_t>;
     { c.find(hash, k, equal_keys{}) } -> std::same_as<slot_number>;
+    s.insert_at(n, hash, std::move(k), std::move(v));
     s.erase(hash, n);
     { c.key(n) } -> std::same_as<Key const&>;
     { s.value(n) } -> std::same_as<Value&>;
     c.prefetch(hash);
     c.prefetch_entry(hash);
 }
-&& (S::global ? requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
-    { s.insert(hash, std::move(k), std::move(v)) } -> std::same_as<slot_number>;
-} : requires(typename S::template store<Key, Value>& s, std::uint64_t hash, Key& k, Value& v) {
-    { s.candidates_for(hash).free } -> std::convertible_to<slot_number>;
-    s.insert_at(slot_number{}, hash, std::move(k), std::move(v));
+&& (S::global ? requires(typename S::template store<Key, Value>& s, slot_number n) {
+    { s.take() } -> std::same_as<slot_number>;
+    s.give_back(n);
+} : requires(typename S::template store<Key, Value> const& c, std::uint64_t hash) {
+    { c.candidates_for(hash).free } -> std::convertible_to<slot_number>;
 });
 
 }  // namespace muster::cache

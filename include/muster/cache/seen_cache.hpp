@@ -115,7 +115,7 @@ public:
 
 private:
     using key_type = typename store::key_type;
-    static constexpr std::size_t load_percent = 75;  // 7.1 octets an id
+    static constexpr std::size_t load_percent = 72;  // 7.4 octets an id
 
     template <class Topic>
     [[nodiscard]] std::uint64_t scope(Topic const& topic) const noexcept {

@@ -7,7 +7,9 @@
 /// Idea: a miss should wait for one line, a hit for two before its entry. Slots are grouped by fifteen; a group has
 /// sixteen octets of tags, apart from its slot numbers, so that the tags of a million entries fit into a second-level
 /// cache. Fifteen octets are a tag each, eight bits of the hash or 0 for a free place; the last one counts the
-/// keys that wanted this group and had to go on. A miss ends at the first group that nobody had to pass.
+/// keys that wanted this group and had to go on. A miss ends at the first group that nobody had to pass, or nobody of
+/// its kind: the sixteenth word of a line of slot numbers is eight counts of four bits, and three bits of the hash say
+/// which is whose.
 ///
 /// A tag is wrong one time in 255, which at ten tags a group would be a look into a wrong entry, a line from far away,
 /// in every twenty-fifth miss. So the bits that a slot number does not need hold more of the hash.
@@ -15,7 +17,7 @@
 /// Algorithm: the home group is the hash scaled to the number of groups, which is prime; from there a key steps by a
 /// stride of its own (double hashing), so that it would come past every group exactly once, and no pattern of
 /// keys clusters. Erasing takes the counts along the way back, so a table that is full and in use for years is as fast
-/// as on its first day. A count that reaches 255 stays there and costs a probe.
+/// as on its first day. A count that cannot go on, at 255 or 15, stays there and costs a probe.
 ///
 /// Source: groups with overflow counts are folly's F14 (Bronson and Shi, 2019); tags compared at once by SSE2 are
 /// Abseil's (Kulukundis, 2017); ours are the split of tags and slots, the fixed size and the prime stride. At a
@@ -79,7 +81,7 @@ public:
         auto const group = home(hash);
         detail::prefetch(&slots_[group]);  // on its way while the tags are compared
         auto const found = find_in(group, hash, is_it);
-        if (found != no_slot || tags_[group].passed() == 0) [[likely]]
+        if (found != no_slot || !is_passed(group, hash)) [[likely]]
             return found;
         return find_further(group, hash, is_it);
     }
@@ -105,7 +107,7 @@ public:
         }
         auto const filed = slot | (more_of(hash) & ~slot_bits_);
         for (auto group = home(hash); !erase_in(group, hash, filed); group = next(group, hash)) {
-            if (tags_[group].passed() != 255) --tags_[group].octets[group_size];
+            unpass(group, hash);
         }
     }
 
@@ -143,7 +145,8 @@ private:
         [[nodiscard]] std::uint8_t passed() const noexcept { return octets[group_size]; }
     };
     struct alignas(line_size) slot_group {
-        slot_number numbers[16];  // the last is unused; a line is a line
+        slot_number numbers[group_size];
+        std::uint32_t passed;  // by kind of hash, four bits each
     };
 
     template <class Equal>
@@ -161,19 +164,37 @@ private:
         slots_[group].numbers[place] = slot | (more_of(hash) & ~slot_bits_);
     }
 
+    // Whether a key like @p hash may have had to pass @p group. Mostly the first count says that none had.
+    [[nodiscard]] bool is_passed(std::size_t group, std::uint64_t hash) const noexcept {
+        return tags_[group].passed() != 0 && (slots_[group].passed >> kind_shift(hash) & 15) != 0;
+    }
+    void pass(std::size_t group, std::uint64_t hash) noexcept {
+        if (tags_[group].passed() != 255) ++tags_[group].octets[group_size];
+        auto const one = 1u << kind_shift(hash);
+        if ((slots_[group].passed & 15 * one) != 15 * one) slots_[group].passed += one;
+    }
+    void unpass(std::size_t group, std::uint64_t hash) noexcept {
+        if (tags_[group].passed() != 255) --tags_[group].octets[group_size];
+        auto const one = 1u << kind_shift(hash);
+        if ((slots_[group].passed & 15 * one) != 15 * one) slots_[group].passed -= one;
+    }
+    [[nodiscard]] static unsigned kind_shift(std::uint64_t hash) noexcept {
+        return static_cast<unsigned>(hash >> 8) % 8 * 4;
+    }
+
     // The ways beyond the home group are rare, and kept out of the callers' code.
     template <class Equal>
     [[nodiscard, gnu::noinline]] slot_number find_further(std::size_t group, std::uint64_t hash, Equal& is_it) const {
         for (std::size_t seen = 1; seen < groups_; ++seen) {
             group = next(group, hash);
             auto const found = find_in(group, hash, is_it);
-            if (found != no_slot || tags_[group].passed() == 0) return found;
+            if (found != no_slot || !is_passed(group, hash)) return found;
         }
         return no_slot;
     }
     [[gnu::noinline]] void insert_further(std::size_t group, std::uint64_t hash, slot_number slot) noexcept {
         for (std::uint32_t free = 0; free == 0;) {
-            if (tags_[group].passed() != 255) ++tags_[group].octets[group_size];
+            pass(group, hash);
             group = next(group, hash);
             free = match16(tags_[group].octets, 0) & places;
             if (free != 0) file(group, std::countr_zero(free), hash, slot);

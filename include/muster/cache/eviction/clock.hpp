@@ -49,18 +49,18 @@ public:
     /// lowest count, which is taken from all.
     [[nodiscard]] slot_number victim_among(slot_number first, slot_number count) noexcept {
         // Begins somewhere else each time, or low places would live shorter.
-        turn_ = (turn_ + 1) % 16;
+        auto const turn = turn_ = (turn_ + 1) % 16;
         auto* const set = state_.data() + first;
         if (count == 16) [[likely]] {
             auto const least = detail::least16(set);
             detail::lower16(set, static_cast<std::uint32_t>(least - occupied));
             auto const idle = detail::match16(set, occupied);
-            auto const from_turn = std::rotr(idle | idle << 16, static_cast<int>(turn_));
-            return first + (turn_ + static_cast<slot_number>(std::countr_zero(from_turn))) % 16;
+            auto const from_turn = std::rotr(idle | idle << 16, static_cast<int>(turn));
+            return first + (turn + static_cast<slot_number>(std::countr_zero(from_turn))) % 16;
         }
         auto const least = *std::min_element(set, set + count);
         for (slot_number i = 0; i < count; ++i) set[i] = static_cast<std::uint8_t>(set[i] - (least - occupied));
-        auto i = turn_ % count;
+        auto i = turn % count;
         while (set[i] != occupied) i = i + 1 < count ? i + 1 : 0;
         return first + i;
     }

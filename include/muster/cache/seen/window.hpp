@@ -20,7 +20,7 @@
 
 namespace muster::cache {
 
-/// An id counts from its first recording. Half an octet an id.
+/// An id counts from its first recording. A third of an octet an id.
 struct first_seen {
     /// How much longer than its time to live an id may be known, as a part of that time: one over this.
     [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 128 + 32; }
@@ -34,9 +34,9 @@ struct first_seen {
         order(std::size_t slots, span time_to_live, std::uint64_t already)
             : capacity_{static_cast<slot_number>(slots)},
               time_to_live_{time_to_live},
-              grain_{time_to_live / static_cast<std::int64_t>(resolution(slots))},
+              grain_{part_of(time_to_live, static_cast<std::int64_t>(resolution(slots)))},
               used_{slots / 64 + 1},
-              runs_{2 * resolution(slots) + 1},
+              runs_{resolution(slots) + 2},
               head_{already},
               tail_{already} {}
 
@@ -74,6 +74,11 @@ struct first_seen {
             Time latest;
         };
 
+        // One over @p parts of @p whole, rounded up: runs begin so far apart, or there would be more than have room.
+        [[nodiscard]] static span part_of(span whole, std::int64_t parts) noexcept {
+            auto const part = whole / parts;
+            return part * parts == whole ? part : part + span{1};
+        }
         // Where the run @p i after the first is, for i up to the size of the ring. No division: it is asked for each
         // id.
         [[nodiscard]] std::size_t run_place(std::size_t i) const noexcept {

@@ -45,14 +45,19 @@ struct inline_array {
         void prefetch(std::uint64_t) const noexcept {}
         void prefetch_entry(std::uint64_t) const noexcept {}
 
-        /// Expects a free place.
-        slot_number insert(std::uint64_t hash, Key&& key, Value&& value) noexcept {
+        /// A free place, of which there must be one. It is the caller's, who fills it or gives it back.
+        [[nodiscard]] slot_number take() const noexcept {
             slot_number s = 0;
             while (tags_[s] != 0) ++s;
-            tags_[s] = static_cast<std::uint8_t>(detail::tag_of<8>(hash));
-            ::new (static_cast<void*>(&places_[s].held)) entry{std::move(key), std::move(value)};
             return s;
         }
+        void give_back(slot_number) const noexcept {}  // a place without a tag is free
+        /// Expects a place of the caller's.
+        void insert_at(slot_number s, std::uint64_t hash, Key&& key, Value&& value) noexcept {
+            tags_[s] = static_cast<std::uint8_t>(detail::tag_of<8>(hash));
+            ::new (static_cast<void*>(&places_[s].held)) entry{std::move(key), std::move(value)};
+        }
+        /// The place is the caller's then.
         void erase(std::uint64_t, slot_number s) noexcept {
             tags_[s] = 0;
             places_[s].held.~entry();

@@ -40,7 +40,7 @@ struct slab {
             index_.for_each_match(hash, [&](slot_number s) { detail::prefetch(nodes_.at(s)); });
         }
 
-        /// Whether entries are likely to be outside the processor's caches.
+        /// Whether entries are likely to be outside the processor's first cache.
         [[nodiscard]] bool is_far() const noexcept { return capacity_ > far_size / sizeof(node); }
         /// Asks for the entry at @p s.
         void prefetch_slot(slot_number s) const noexcept {
@@ -49,23 +49,24 @@ struct slab {
             detail::prefetch(octets + sizeof(node) - 1);
         }
 
-        /// Expects a free place.
-        slot_number insert(std::uint64_t hash, Key&& key, Value&& value) noexcept {
-            auto s = free_;
-            if (s != no_slot) {
-                free_ = nodes_[s].next_free;
-            } else {
-                s = used_++;
-            }
+        /// A free place, of which there must be one. It is the caller's, who fills it or gives it back.
+        [[nodiscard]] slot_number take() noexcept {
+            if (free_ == no_slot) return used_++;
+            return std::exchange(free_, nodes_[free_].next_free);
+        }
+        void give_back(slot_number s) noexcept {
+            ::new (static_cast<void*>(&nodes_.at(s)->next_free)) slot_number{free_};
+            free_ = s;
+        }
+        /// Expects a place of the caller's.
+        void insert_at(slot_number s, std::uint64_t hash, Key&& key, Value&& value) noexcept {
             ::new (static_cast<void*>(&nodes_.at(s)->held)) entry{std::move(key), std::move(value)};
             index_.insert(hash, s);
-            return s;
         }
+        /// The place is the caller's then.
         void erase(std::uint64_t hash, slot_number s) noexcept {
             index_.erase(hash, s);
             nodes_[s].held.~entry();
-            ::new (static_cast<void*>(&nodes_.at(s)->next_free)) slot_number{free_};
-            free_ = s;
         }
 
         [[nodiscard]] Key const& key(slot_number s) const noexcept { return nodes_[s].held.key; }
@@ -85,7 +86,7 @@ struct slab {
             slot_number next_free;
         };
 
-        static constexpr std::size_t far_size = std::size_t{1} << 20;  // octets; a second-level cache of our day
+        static constexpr std::size_t far_size = std::size_t{64} << 10;  // octets; a first-level cache of our day
 
         std::size_t capacity_;
         detail::tag_index index_;

@@ -42,16 +42,16 @@ struct row_of_entries {
         }
         void prefetch(std::uint64_t) const {}
         void prefetch_entry(std::uint64_t) const {}
-        slot_number take() const {
+        slot_number take() const noexcept {
             slot_number s = 0;
             while (entries_[s]) ++s;
             return s;
         }
-        void give_back(slot_number) {}
-        void insert_at(slot_number s, std::uint64_t, Key&& key, Value&& value) {
+        void give_back(slot_number) noexcept {}
+        void insert_at(slot_number s, std::uint64_t, Key&& key, Value&& value) noexcept {
             entries_[s].emplace(std::move(key), std::move(value));
         }
-        void erase(std::uint64_t, slot_number s) { entries_[s].reset(); }
+        void erase(std::uint64_t, slot_number s) noexcept { entries_[s].reset(); }
         Key const& key(slot_number s) const { return entries_[s]->first; }
         Value& value(slot_number s) { return entries_[s]->second; }
         Value const& value(slot_number s) const { return entries_[s]->second; }

@@ -308,24 +308,68 @@ TEST_CASE("time may be negative, and a refused call does not move it") {
 
 namespace {
 /// Calls the cache that it is in when it is destroyed.
+/// As a key or as a value: looks at its cache when it is destroyed, and tries to change it.
+template <class Cache>
 struct talkative {
-    cache<int, talkative>** home = nullptr;
-    explicit talkative(cache<int, talkative>** h) : home{h} {}
-    talkative(talkative&& other) noexcept : home{std::exchange(other.home, nullptr)} {}
+    int number = 0;
+    Cache** home = nullptr;
+    talkative(int n, Cache** h) : number{n}, home{h} {}
+    talkative(talkative&& other) noexcept : number{other.number}, home{std::exchange(other.home, nullptr)} {}
     talkative& operator=(talkative&&) = delete;
     ~talkative() {
-        if (home != nullptr && *home != nullptr) CHECK((*home)->put(99, talkative{nullptr}) == outcome::refused);
+        if (home == nullptr || *home == nullptr) return;
+        std::size_t listed = 0;
+        (*home)->for_each([&](auto const&, auto const&) { ++listed; });
+        CHECK((*home)->occupied() == listed);
+        (*home)->clear();
+        CHECK((*home)->occupied() == listed);
     }
+    bool operator==(talkative const& other) const { return number == other.number; }
+};
+struct number_hash {
+    std::uint64_t operator()(auto const& t) const { return 0x9e37'79b9'7f4a'7c15u * static_cast<unsigned>(t.number); }
+};
+struct with_talkative_keys : defaults {
+    using hash = number_hash;
+};
+struct silent_key {
+    int number = 0;
+    bool operator==(silent_key const&) const = default;
+};
+template <class Storage, class Eviction>
+struct talkative_in : with_talkative_keys {
+    using storage = Storage;
+    using eviction = Eviction;
+};
+using each_storage = std::tuple<talkative_in<slab, lru>, talkative_in<inline_array<2>, lru>,
+                                talkative_in<set_associative<2>, muster::cache::clock<2>>>;
+template <class Policies>
+struct with_talkative_key : cache<talkative<with_talkative_key<Policies>>, int, Policies> {
+    using cache<talkative<with_talkative_key>, int, Policies>::cache;
+};
+template <class Policies>
+struct with_talkative_value : cache<silent_key, talkative<with_talkative_value<Policies>>, Policies> {
+    using cache<silent_key, talkative<with_talkative_value>, Policies>::cache;
 };
 }  // namespace
 
-TEST_CASE("what is destroyed while it is removed cannot come back in") {
-    cache<int, talkative>* home = nullptr;
-    cache<int, talkative> c{{.entries_max = 2}};
-    home = &c;
-    for (int i = 0; i < 5; ++i) c.put(i, talkative{&home});
-    CHECK(c.size() == 2);
-    home = nullptr;
+TEMPLATE_LIST_TEST_CASE("what is destroyed while it is removed sees one entry less and cannot come back in", "",
+                        each_storage) {
+    with_talkative_key<TestType>* keys_home = nullptr;
+    with_talkative_key<TestType> keys{{.entries_max = 2}};
+    keys_home = &keys;
+    for (int i = 0; i < 5; ++i) keys.put({i, &keys_home}, 0);
+    CHECK(keys.size() == 2);
+    keys_home = nullptr;
+
+    with_talkative_value<TestType>* values_home = nullptr;
+    with_talkative_value<TestType> values{{.entries_max = 2}};
+    values_home = &values;
+    for (int i = 0; i < 5; ++i) values.put({i}, {i, &values_home});
+    CHECK(values.put({4}, {5, &values_home}) == outcome::replaced);
+    CHECK(values.erase(silent_key{4}));
+    CHECK(values.size() == 1);
+    values_home = nullptr;
 }
 
 TEST_CASE("memory is taken once: what does not fit evicts, it does not allocate") {

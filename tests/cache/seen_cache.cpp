@@ -232,6 +232,25 @@ TEST_CASE("ids leave in time, whatever the grain of the clock") {
     }
 }
 
+TEST_CASE("as many runs as there can be leave in time") {
+    constexpr std::size_t n = 40'000;
+    constexpr auto time_to_live = 10 * static_cast<tick>(cache::first_seen::resolution(n));
+    seen<with<cache::hash64>> s{{.ids_max = n, .time_to_live = time_to_live}};
+    for (tick now = 0; now < 3 * time_to_live; ++now) {
+        s.record(id_of(static_cast<std::uint64_t>(now)), now);
+        if (now >= time_to_live + 10)
+            REQUIRE_FALSE(s.contains(id_of(static_cast<std::uint64_t>(now - time_to_live - 10)), now));
+    }
+}
+
+TEST_CASE("time may be a number with a fraction") {
+    cache::seen_cache<cache::seen_defaults<double>> s{{.ids_max = 2276, .time_to_live = 0.25}};
+    for (std::uint64_t i = 0; i < 200; ++i) s.record(id_of(i), static_cast<double>(i) / 200);
+    CHECK_FALSE(s.contains(id_of(0), 0.3));
+    CHECK_FALSE(s.contains(id_of(140), 0.995));
+    CHECK(s.contains(id_of(155), 0.995));
+}
+
 TEST_CASE("a time to live without end") {
     seen<with<cache::hash64>> s{{.ids_max = 10, .time_to_live = std::numeric_limits<tick>::max()}};
     CHECK(s.record(id_of(1), 5));

@@ -86,10 +86,11 @@ class cache {
     static constexpr bool weighs = !std::same_as<weight_policy, unit_weight>;
     static constexpr bool listens = !std::same_as<listener, no_listener>;
     static constexpr bool judges = requires(order & o, Key const& k, Value const& v) { o.on_arrival(k, v); };
-    // Whether a removal runs code of others, that might come back in.
-    static constexpr bool calls_out =
-        listens || !std::is_trivially_copyable_v<Key> || !std::is_trivially_copyable_v<Value>;
-    // Whether an evicted entry's place can be its successor's: one goes for one, and nobody looks on.
+    // Whether a removal runs code of keys, values or a listener, that might come back in.
+    template <class T>
+    static constexpr bool is_quiet = std::is_trivially_move_constructible_v<T>&& std::is_trivially_destructible_v<T>;
+    static constexpr bool calls_out = listens || !is_quiet<Key> || !is_quiet<Value>;
+    // Whether an evicted entry's place can be its successor's: one goes for one, and nothing of it is told.
     static constexpr bool hands_over = !listens && !weighs;
     static constexpr bool foresees = requires(order & o, typename storage::template store<Key, Value> const& s) {
         o.scout();
@@ -423,8 +424,8 @@ private:
         return put_outcome::inserted;
     }
 
-    // A cache that does not fit into the processor's spends its time waiting for lines. What a put will evict a few
-    // puts from now is known, so its memory is asked for in time.
+    // A cache that does not fit into the processor's first spends its time waiting for lines. What a put will evict a
+    // few puts from now is known, so its memory is asked for in time.
     void look_ahead() noexcept {
         if constexpr (foresees) {
             if (!store_.is_far()) return;
@@ -540,7 +541,9 @@ private:
         busy_guard const guard{busy_};
         auto const why = why_it_goes(s, t);
         take_off(s, hash, why);
+        if constexpr (calls_out) --size_;  // a destructor may look
         store_.erase(hash, s);
+        if constexpr (calls_out) ++size_;
         stats_.left(why);
         return s;
     }

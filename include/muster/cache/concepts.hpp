@@ -56,8 +56,13 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 
-/// Where entries are kept. See slab.hpp for the members and what they expect; a store is a template over key and value,
-/// and says by `global` whether room can be made by evicting any entry.
+/// Where entries are kept: a template over key and value, which says by `global` whether room can be made by evicting
+/// any entry.
+///
+/// Semantics: `insert_at` fills a place, `erase` destroys what is there. With `global`, a place is the caller's between
+/// `take` and `insert_at`, and after `erase` until it is filled again or given back. Without, `candidates_for` says
+/// where a hash may live and what is free there, and an erased place is free. The look-ups may throw what hash and
+/// comparison throw; nothing else throws.
 template <class S, class Key, class Value>
 concept storage_policy = requires(typename S::template store<Key, Value>& s,
                                   typename S::template store<Key, Value> const& c, std::uint64_t hash, slot_number n,
@@ -66,8 +71,8 @@ concept storage_policy = requires(typename S::template store<Key, Value>& s,
     { c.capacity() } -> std::same_as<std::size_t>;
     { c.slots() } -> std::same_as<std::size_t>;
     { c.find(hash, k, equal_keys{}) } -> std::same_as<slot_number>;
-    s.insert_at(n, hash, std::move(k), std::move(v));
-    s.erase(hash, n);
+    requires noexcept(s.insert_at(n, hash, std::move(k), std::move(v)));
+    requires noexcept(s.erase(hash, n));
     { c.key(n) } -> std::same_as<Key const&>;
     { s.value(n) } -> std::same_as<Value&>;
     c.prefetch(hash);
@@ -75,8 +80,10 @@ concept storage_policy = requires(typename S::template store<Key, Value>& s,
 }
 && (S::global ? requires(typename S::template store<Key, Value>& s, slot_number n) {
     { s.take() } -> std::same_as<slot_number>;
-    s.give_back(n);
+    requires noexcept(s.take()) && noexcept(s.give_back(n));
 } : requires(typename S::template store<Key, Value> const& c, std::uint64_t hash) {
+    { c.candidates_for(hash).first } -> std::convertible_to<slot_number>;
+    { c.candidates_for(hash).count } -> std::convertible_to<slot_number>;
     { c.candidates_for(hash).free } -> std::convertible_to<slot_number>;
 });
 

@@ -29,12 +29,16 @@ struct first_seen {
     class order {
     public:
         using span = decltype(std::declval<Time>() - std::declval<Time>());
+        static constexpr bool counts_ticks = [] {
+            if constexpr (requires { typename span::rep; }) return std::is_integral_v<typename span::rep>;
+            return std::is_integral_v<span>;
+        }();
 
         /// @param already  how many ids count as recorded before, for tests of what happens after very many.
         order(std::size_t slots, span time_to_live, std::uint64_t already)
             : capacity_{static_cast<slot_number>(slots)},
               time_to_live_{time_to_live},
-              grain_{part_of(time_to_live, static_cast<std::int64_t>(resolution(slots)))},
+              grain_{part_of(time_to_live, static_cast<int>(resolution(slots)))},
               used_{slots / 64 + 1},
               runs_{resolution(slots) + 2},
               head_{already},
@@ -74,10 +78,12 @@ struct first_seen {
             Time latest;
         };
 
-        // One over @p parts of @p whole, rounded up: runs begin so far apart, or there would be more than have room.
-        [[nodiscard]] static span part_of(span whole, std::int64_t parts) noexcept {
+        // One over @p parts of @p whole. Whole ticks are rounded up: runs begin so far apart, or there would be more
+        // than have room.
+        [[nodiscard]] static span part_of(span whole, int parts) noexcept {
             auto const part = whole / parts;
-            return part * parts == whole ? part : part + span{1};
+            if constexpr (counts_ticks) return part * parts == whole ? part : part + span{1};
+            return part;
         }
         // Where the run @p i after the first is, for i up to the size of the ring. No division: it is asked for each
         // id.

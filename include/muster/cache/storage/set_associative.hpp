@@ -77,6 +77,7 @@ struct set_associative {
             tags_[s / Ways].words[s % Ways] = static_cast<std::uint16_t>(detail::tag_of<16>(hash));
             ::new (static_cast<void*>(entries_.at(s))) entry{std::move(key), std::move(value)};
         }
+        /// The place is free then.
         void erase(std::uint64_t, slot_number s) noexcept {
             tags_[s / Ways].words[s % Ways] = 0;
             entries_[s].~entry();

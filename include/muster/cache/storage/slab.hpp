@@ -5,8 +5,8 @@
 /// Storage that keeps every entry at its place in one block of memory.
 ///
 /// All memory is taken when the cache is made; afterwards nothing is allocated, moved or rehashed. Free places are a
-/// chain through the block, the last one freed is the first one used, so an insertion writes where an eviction has
-/// just read.
+/// chain through the block, the last one freed is the first one used, so an insertion writes where a removal has just
+/// read.
 
 #include <cstddef>
 #include <cstdint>

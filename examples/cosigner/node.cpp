@@ -74,6 +74,8 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
                                             [this](signing::event const& e) { on_event(e); });
 }
 
+node::~node() = default;
+
 result<void> node::start() {
     MUSTER_TRY(auto const found, signer_->restore());
     if (found.resumed + found.restarted + found.unreadable != 0) {

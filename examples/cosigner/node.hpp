@@ -55,21 +55,25 @@ struct drill_backend : muster::musig2::installed_backend {
     }
 };
 
+/// A journal in the file system.
+struct coordinator_options : signing::default_options {
+    using journal = signing::file_journal<>;
+};
+/// What this application puts together of the library.
+using coordinator =
+    signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
+                         muster::net::system_clock, drill_backend, coordinator_options>;
+
 /// One co-signer process.
 class node {
 public:
     node(boost::asio::io_context& io, home place, muster::peer::key_set keys, run_options options);
+    ~node();
 
     /// Listens, opens the control socket and begins to dial. Prints where it can be reached.
     [[nodiscard]] result<void> start();
 
 private:
-    struct signing_options : signing::default_options {
-        using journal = signing::file_journal<>;
-    };
-    using coordinator =
-        signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
-                             muster::net::system_clock, drill_backend, signing_options>;
     using client_ptr = std::shared_ptr<control_client>;
 
     /// How one configured peer is dialled.
@@ -130,3 +134,8 @@ private:
 };
 
 }  // namespace cosigner
+
+// Compiled once, in coordinator.cpp, instead of in each file that includes this one.
+extern template class muster::signing::coordinator<muster::net::libp2p_transport, muster::signing::static_registry,
+                                                   muster::net::asio_timers, muster::net::system_clock,
+                                                   cosigner::drill_backend, cosigner::coordinator_options>;

@@ -169,6 +169,31 @@ TEST_CASE("a thousand sessions at once in one process") {
     CHECK(group.failure() == std::nullopt);
 }
 
+// Fifty sessions for each method that looks at keys; the grinder is one of five.
+TEST_CASE("who grinds its key gets no more than its share of seats, and cannot keep those") {
+    signing_group<> group{1, {.hosts = 5, .lies = {lie::grinding}}};
+    group.boot_all();
+    group.pass(seconds{2});
+    for (auto const method : {signing::election_method::lexicographic, signing::election_method::hash_based}) {
+        int seats = 0;
+        for (host_id i = 0; i < 50; ++i) {
+            auto const id = group.signers[1 + i % 4].propose(first(5), method, 1, minutes{10});
+            REQUIRE(id);
+            auto const all_know = [&] {
+                return group.laws.is_settled(1, *id) && group.laws.is_settled(2, *id) &&
+                       group.laws.is_settled(3, *id) && group.laws.is_settled(4, *id);
+            };
+            REQUIRE(group.pass_until(minutes{1}, all_know));
+            auto const& s = *group.signers[1].signer()->find(*id);
+            seats += group.laws.host_of(*id, s.order().front()) == 0 ? 1 : 0;
+            CHECK((s.is_confirmed() && group.laws.host_of(*id, s.coordinator()) != 0));
+        }
+        CHECK(seats > 0);
+        CHECK(seats < 22);  // ten, give or take four deviations
+    }
+    CHECK(group.failure() == std::nullopt);
+}
+
 TEST_CASE("the laws see what they are for") {
     auto const broken = [](auto do_it) {
         signing_group<> group{1, {.hosts = 3, .lies = {lie::silence}}};

@@ -147,3 +147,16 @@ private:
 }
 
 }  // namespace muster::test
+
+// A compiler needs half a minute for each of these. Where many files use them they are compiled once, in cluster.cpp.
+#ifdef MUSTER_TEST_CLUSTERS_COMPILED
+extern template class muster::signing::coordinator<
+    muster::transport::memory_transport, muster::signing::static_registry, muster::manual_timers, muster::manual_clock,
+    muster::musig2::portable, muster::test::predictable_options<muster::signing::mesh>>;
+extern template class muster::signing::coordinator<
+    muster::transport::memory_transport, muster::signing::static_registry, muster::manual_timers, muster::manual_clock,
+    muster::musig2::portable, muster::test::predictable_options<muster::signing::aggregator>>;
+extern template class muster::signing::coordinator<
+    muster::transport::memory_transport, muster::signing::static_registry, muster::no_timers, muster::manual_clock,
+    muster::musig2::portable, muster::test::predictable_options<muster::signing::mesh>>;
+#endif

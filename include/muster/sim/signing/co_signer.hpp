@@ -20,6 +20,7 @@
 #include <muster/signing/file_journal.hpp>
 #include <muster/sim/disk.hpp>
 #include <muster/sim/faults.hpp>
+#include <muster/sim/signing/identity.hpp>
 #include <muster/sim/signing/laws.hpp>
 #include <muster/sim/signing/liar.hpp>
 #include <muster/sim/signing/stranger.hpp>
@@ -69,17 +70,18 @@ public:
         std::optional<peer_id> stranger = {};  ///< Whose frames must change nothing.
     };
 
-    co_signer(surroundings s, host_id on, std::optional<lie> lies, application_habits habits, signing::limits bounds)
-        : all_{s}, on_{on}, lies_{lies}, habits_{habits}, bounds_{bounds}, mind_{s.where.stream("application", on)} {}
+    /// @param key_seed  what its keys are drawn from; see @ref keys_from.
+    co_signer(surroundings s, host_id on, std::uint64_t key_seed, std::optional<lie> lies, application_habits habits,
+              signing::limits bounds)
+        : all_{s},
+          on_{on},
+          key_seed_{key_seed},
+          lies_{lies},
+          habits_{habits},
+          bounds_{bounds},
+          mind_{s.where.stream("application", on)} {}
     co_signer(co_signer const&) = delete;
     co_signer& operator=(co_signer const&) = delete;
-
-    /// The keys of host @p on in the run of @p seed.
-    [[nodiscard]] static peer::key_set keys_of(std::uint64_t seed, host_id on) {
-        replayed_entropy source{stream_seed(seed, "keys", on)};
-        auto secret = crypto::secret<32>::generate(source);
-        return peer::derive_keys(std::move(secret).value()).value();
-    }
 
     [[nodiscard]] host_id host() const noexcept { return on_; }
     [[nodiscard]] bool is_honest() const noexcept { return !lies_; }
@@ -158,14 +160,14 @@ public:
 private:
     struct process {
         explicit process(co_signer& self)
-            : keys{keys_of(self.all_.where.seed(), self.on_)},
+            : keys{keys_from(self.key_seed_)},
               epoch{self.epoch()},
               wire{self.all_.wires, self.on_, keys.node.id()},
               time{self.all_.where, self.all_.faults.clock_of(self.all_.where.seed(), self.on_),
                    instant{between(self.mind_, duration{0}, duration{std::chrono::hours{1000}})}},
               alarm{self.all_.where, self.on_, time},
-              signer{{wire, self.all_.registry, alarm, time, keys_of(self.all_.where.seed(), self.on_), epoch,
-                      self.bounds_, backend{self.all_.nonces, self.on_}, replayed_entropy{self.mind_()},
+              signer{{wire, self.all_.registry, alarm, time, keys_from(self.key_seed_), epoch, self.bounds_,
+                      backend{self.all_.nonces, self.on_}, replayed_entropy{self.mind_()},
                       typename options::journal{{.path = "journal", .files = disk_files{self.disk_}}}},
                      [&self](signing::event const& e) { self.on_event(e); }} {
             if (self.lies_) {
@@ -283,6 +285,7 @@ private:
 
     surroundings all_;
     host_id on_;
+    std::uint64_t key_seed_;
     std::optional<lie> lies_;
     application_habits habits_;
     signing::limits bounds_;

@@ -28,7 +28,8 @@ public:
         : options{std::move(o)},
           where{seed},
           wires{where},
-          parties{make_parties(seed, options)},
+          key_seeds{draw_keys(seed, options)},
+          parties{make_parties(key_seeds, options)},
           laws{where, parties, options.faults.corrupt.of != 0},
           nonces{[this](std::string what) { laws.report(std::move(what)); }} {
         for (auto const& p : parties) {
@@ -41,7 +42,7 @@ public:
             auto const lies = h < options.lies.size() ? std::optional{options.lies[h]} : std::nullopt;
             signers.emplace_back(
                 typename signer::surroundings{where, wires, registry, members, nonces, laws, options.faults, no_signer},
-                h, lies, options.habits, options.bounds);
+                h, key_seeds[h], lies, options.habits, options.bounds);
         }
     }
     signing_group(signing_group const&) = delete;
@@ -83,6 +84,7 @@ public:
     signing_options options;
     world where;
     network wires;
+    std::vector<std::uint64_t> key_seeds;  ///< By host.
     std::vector<signing_laws::party> parties;
     signing_laws laws;
     nonce_book nonces;
@@ -91,10 +93,25 @@ public:
     std::deque<signer> signers;            ///< By host.
 
 private:
-    [[nodiscard]] static std::vector<signing_laws::party> make_parties(std::uint64_t seed, signing_options const& o) {
+    // Who grinds knows the keys of those who do not.
+    [[nodiscard]] static std::vector<std::uint64_t> draw_keys(std::uint64_t seed, signing_options const& o) {
+        auto const grinds = [&](host_id h) { return h < o.lies.size() && o.lies[h] == lie::grinding; };
+        std::vector<std::uint64_t> out;
+        std::vector<signing::public_key> others;
+        for (host_id h = 0; h < o.hosts; ++h) {
+            out.push_back(stream_seed(seed, "keys", h));
+            if (!grinds(h)) others.push_back(keys_from(out[h]).signer.public_key());
+        }
+        for (host_id h = 0; h < o.hosts; ++h) {
+            if (grinds(h)) out[h] = grind_key_seed(splitmix64{out[h]}, others);
+        }
+        return out;
+    }
+    [[nodiscard]] static std::vector<signing_laws::party> make_parties(std::vector<std::uint64_t> const& key_seeds,
+                                                                       signing_options const& o) {
         std::vector<signing_laws::party> out;
         for (host_id h = 0; h < o.hosts; ++h) {
-            auto const keys = signer::keys_of(seed, h);
+            auto const keys = keys_from(key_seeds[h]);
             signing::member const who{keys.signer.public_key(), keys.node.id(),
                                       peer::bind(keys.signer, keys.node.id()).value()};
             out.push_back({who, h >= o.lies.size()});

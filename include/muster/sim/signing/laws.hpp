@@ -85,6 +85,10 @@ public:
     [[nodiscard]] std::size_t sessions() const noexcept { return plans_.size(); }
     [[nodiscard]] std::size_t signed_sessions() const noexcept { return signatures_.size(); }
     [[nodiscard]] std::size_t blames() const noexcept { return blames_; }
+    /// Whether @p who, in its present life, knows that session @p id was broadcast, or that nobody is left to ask.
+    [[nodiscard]] bool is_settled(host_id who, signing::session_id const& id) const {
+        return settled_.count(here(who, id)) != 0;
+    }
     /// How session @p id ended for @p who, if it did without a signature; nullptr otherwise.
     [[nodiscard]] end const* end_of(host_id who, signing::session_id const& id) const {
         auto const found = ends_.find({who, id});

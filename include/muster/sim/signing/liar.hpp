@@ -34,16 +34,17 @@ enum class lie : std::uint8_t {
     false_shares,  ///< Shares that do not add up.
     framing,       ///< Says that others are to blame, instead of giving its share.
     usurpation,    ///< Votes everybody out of the way, and claims to have broadcast.
+    grinding,      ///< Has ground its key to be elected, and then sits there: neither broadcasts nor steps aside.
 };
 /// All of them.
-inline constexpr std::array<lie, 11> all_lies{lie::silence,      lie::quitting, lie::equivocation, lie::replay,
+inline constexpr std::array<lie, 12> all_lies{lie::silence,      lie::quitting, lie::equivocation, lie::replay,
                                               lie::forgery,      lie::flooding, lie::garbling,     lie::false_nonces,
-                                              lie::false_shares, lie::framing,  lie::usurpation};
+                                              lie::false_shares, lie::framing,  lie::usurpation,   lie::grinding};
 /// Its name.
 [[nodiscard]] constexpr std::string_view to_string(lie l) noexcept {
-    constexpr std::array<std::string_view, 11> names{"silence",      "quitting", "equivocation", "replay",
+    constexpr std::array<std::string_view, 12> names{"silence",      "quitting", "equivocation", "replay",
                                                      "forgery",      "flooding", "garbling",     "false_nonces",
-                                                     "false_shares", "framing",  "usurpation"};
+                                                     "false_shares", "framing",  "usurpation",   "grinding"};
     return names[static_cast<std::size_t>(l)];
 }
 
@@ -79,7 +80,10 @@ private:
         auto const header = parsed.value().header;
         remember(frame);
         bool const has_seen_nonces = header.what >= signing::kind::shares && header.what <= signing::kind::signatures;
+        bool const leaves_the_seat = header.what == signing::kind::broadcast_done ||  //
+                                     header.what == signing::kind::view_change;
         if (lie_ == lie::quitting && has_seen_nonces) return;
+        if (lie_ == lie::grinding && leaves_the_seat) return;
         if (lie_ == lie::framing && header.what == signing::kind::shares) {
             auto const victim = static_cast<signing::slot>(uniform(draw_, group_->size()));
             return say(to, header, signing::abort_body{signing::abort_reason::invalid_share, victim, "it was not me"});

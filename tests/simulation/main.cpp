@@ -78,17 +78,19 @@ int main(int count, char** arguments) {
     app.add_option("--seeds", s.seeds, "How many");
     app.add_option("--from", s.from, "The first one");
     app.add_option("--threads", s.threads, "How many at once");
-    app.add_option("--without", s.without,
-                   "Switch a fault off: loss, duplicate, reorder, corrupt, clog, partition, "
-                   "crash, pause, wall_step");
+    std::vector<std::string> faults;
+    for (auto const& [name, what] : sim::fault_options::all) faults.emplace_back(name);
+    app.add_option("--without", s.without, "Switch a fault off")->check(CLI::IsMember(faults));
     app.add_option("--verdict", s.verdict, "A file for the last line");
     app.add_flag("--trace", s.trace, "Say what happens, on one thread");
     CLI11_PARSE(app, count, arguments);
 
     auto const outcomes = run_all(s);
+    std::string replay = "./dev sim --seeds 1 --trace ";
+    for (auto const& off : s.without) replay += "--without " + off + ' ';
     sim::tally sum{
         [](std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); },
-        "./dev sim --seeds 1 --trace --from "};
+        replay + "--from "};
     for (std::uint64_t i = 0; i < s.seeds; ++i) sum.add(s.from + i, outcomes[i]);
     if (s.seeds == 1) std::printf("%s\n%s\n", outcomes[0].options.c_str(), outcomes[0].summary.c_str());
     auto const result = sum.result();

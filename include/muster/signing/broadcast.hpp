@@ -34,7 +34,7 @@ class broadcast_turns {
 public:
     /// @param order  every slot once; not empty. See @ref election_order.
     explicit broadcast_turns(std::vector<slot> order)
-        : order_{std::move(order)}, votes_(order_.size()), claimed_(order_.size()) {}
+        : order_{std::move(order)}, votes_(order_.size()), claimed_(order_.size()), disputed_(order_.size()) {}
 
     [[nodiscard]] std::vector<slot> const& order() const noexcept { return order_; }
     /// Who was elected, before any failover.
@@ -70,8 +70,14 @@ public:
         return true;
     }
 
-    /// Remembers that @p who claims to have broadcast.
-    void claim(slot who) { claimed_[who] = true; }
+    /// Remembers that @p who claims to have broadcast, unless that was disputed.
+    void claim(slot who) { claimed_[who] = !disputed_[who]; }
+    /// @p who has not broadcast, whatever it claims.
+    void dispute(slot who) {
+        disputed_[who] = true;
+        claimed_[who] = false;
+        if (confirmed_by_ == who) confirmed_by_.reset();
+    }
     /// The first signer in the list whose turn has come and who claims to have broadcast.
     [[nodiscard]] std::optional<slot> credible_claim() const {
         for (std::size_t view = 0; view <= view_ && view < order_.size(); ++view) {
@@ -86,6 +92,7 @@ private:
     std::vector<slot> order_;
     std::vector<view_number> votes_;  // per slot
     std::vector<bool> claimed_;       // per slot
+    std::vector<bool> disputed_;      // per slot
     view_number view_ = 0;
     std::optional<slot> confirmed_by_;
 };

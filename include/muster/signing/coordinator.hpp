@@ -166,6 +166,7 @@ public:
         auto& s = sessions_.add(id, std::move(made));
         if (auto const recorded = record(id, s); !recorded) {
             sessions_.discard(id);
+            (void)journal_.erase(id);  // some of it may be there
             return recorded.error();
         }
         rosters_.remember(s.roster(), s.plan().roster);
@@ -196,13 +197,19 @@ public:
         return command(id,
                        [&](session_type& s, auto& out) { return s.trigger_coordinator_failover(time_.now(), out); });
     }
+    /// Says that the broadcast which another signer claims cannot be found: failover goes on as if it had not been
+    /// claimed. Errors: `unknown_session`, `wrong_state`.
+    [[nodiscard]] result<void> dispute_broadcast(session_id const& id) {
+        return command(id, [&](session_type& s, auto& out) { return s.dispute_broadcast(time_.now(), out); });
+    }
     /// Says that our application has broadcast, and tells everyone. Errors: `unknown_session`, `wrong_state`.
     [[nodiscard]] result<void> notify_broadcast_complete(session_id const& id) {
         return command(id, [&](session_type& s, auto& out) { return s.notify_broadcast_complete(out); });
     }
 
     /// Ends sessions whose deadline has passed, aborts those without progress for `stuck_session_timeout`, and
-    /// forgets closed ones that are as old. @return how many sessions ended or were forgotten.
+    /// forgets closed ones that are as old; but not a signature that nobody has broadcast while there is somebody left
+    /// to ask, for which only `closed_sessions_max` is a bound. @return how many sessions ended or were forgotten.
     std::size_t cleanup_expired_sessions() {
         auto const now = time_.now();
         std::size_t count = 0;
@@ -212,7 +219,7 @@ public:
             if (was_open) s.wake(now, out);
             bool const stuck = now - s.last_progress() >= limits_.stuck_session_timeout;
             if (s.is_open() && stuck) (void)s.cancel("no progress; cleaned up", out, abort_reason::stuck);
-            if (!was_open && stuck) stale.push_back(id);
+            if (!was_open && stuck && s.is_settled()) stale.push_back(id);
             if (was_open && !s.is_open()) ++count;
         });
         for (auto const& id : stale) forget(id);
@@ -330,6 +337,9 @@ private:
     void introduce(peer_id const& who) {
         if (!binding_) return;
         auto resumed = shared_with(who, resumed_);
+        // Those first that others may still need our shares for.
+        auto const is_open = [this](session_id const& id) { return sessions_.find(id)->is_open(); };
+        std::stable_partition(resumed.begin(), resumed.end(), is_open);
         resumed.resize(std::min(resumed.size(), resumed_max));
         mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(resumed)});
         for (auto const& id : shared_with(who, lost_)) {
@@ -448,18 +458,23 @@ private:
         if (!is_authentic(f, from) || !peer::verify_binding(hello.signer, from, hello.binding)) {
             return penalise(from, error{errc::not_authentic, "a hello whose signature or binding is not its sender's"});
         }
+        bool const is_another = door_.epoch_of(from).has_value();
         door_.set_epoch(from, f.header.epoch, time_.now());
         events_.push(peer_identified{from, hello.signer, hello.binding});
         std::set<session_id> const resumed{hello.resumed.begin(), hello.resumed.end()};
+        std::size_t answers = 0;
         for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
             auto const at = slot_of(s.plan(), from);
             if (!at) return;
+            ++answers;
             if (resumed.count(id) != 0) {
                 s.peer_resumed(*at, f.header.epoch, time_.now(), out);
             } else {
                 s.peer_restarted(*at, f.header.epoch, time_.now(), out);
             }
         });
+        // Machines restart now and then; one that says so all the time does not make us talk all the time.
+        if (is_another) door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
     }
 
     void on_session_frame(session_type& s, peer_id const& from, parsed_frame const& f) {
@@ -599,6 +614,7 @@ private:
                 effects last;
                 (void)s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded);
                 (void)perform(id, s, last, true);
+                (void)journal_.erase(id);  // some of it may be there
                 return recorded;
             }
             perform(id, s, effect);

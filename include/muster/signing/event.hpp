@@ -52,7 +52,7 @@ struct aborted {
     abort_reason reason = abort_reason::cancelled;
     std::optional<slot> culprit;      ///< Whose fault it provably is, or who caused it; none when unknown.
     std::optional<slot> reported_by;  ///< Set when another signer says so and we did not see it ourselves.
-    std::vector<slot> missing;        ///< On a timeout: whose contributions had not arrived.
+    std::vector<slot> missing;        ///< On a timeout: whose contributions `reported_by`, or we, still waited for.
     std::string text;                 ///< For people.
 };
 /// It is our turn: broadcast, then call `notify_broadcast_complete`; or withdraw by `trigger_coordinator_failover`.
@@ -61,7 +61,7 @@ struct should_broadcast {
     view_number view = 0;  ///< Which turn of the session it is.
     std::vector<signature> signatures;
 };
-/// Somebody says that the signature was broadcast: a claim that the application can check.
+/// Somebody says that the signature was broadcast: a claim that the application can check, and dispute.
 struct broadcast_confirmed {
     session_id session;
     slot by = 0;

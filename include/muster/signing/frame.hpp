@@ -111,6 +111,7 @@ struct abort_body {
     abort_reason reason = abort_reason::cancelled;
     std::optional<slot> culprit;  ///< Whom the sender blames: a claim.
     std::string text;
+    std::vector<slot> missing = {};  ///< For whose contributions the sender was waiting: a claim.
     bool operator==(abort_body const&) const = default;
 };
 struct request_body {
@@ -190,7 +191,8 @@ inline void encode_body(wire::writer& out, body const& b) {
                    [&](abort_body const& v) {
                        out.u8(static_cast<std::uint8_t>(v.reason)).u8(v.culprit ? 1 : 0);
                        if (v.culprit) out.u32(*v.culprit);
-                       out.sized(v.text);
+                       out.sized(v.text).size(v.missing.size());
+                       for (slot const s : v.missing) out.u32(s);
                    },
                    [&](request_body const&) {},
                    [&](broadcast_done_body const&) {},
@@ -199,11 +201,13 @@ inline void encode_body(wire::writer& out, body const& b) {
                b);
 }
 
-[[nodiscard]] inline abort_body decode_abort(wire::reader& in) {
+[[nodiscard]] inline abort_body decode_abort(wire::reader& in, limits const& l) {
     abort_body v;
     v.reason = in.enumerator(abort_reason::declined, abort_reason::not_recorded);
     if (decode_flag(in)) v.culprit = in.u32();
     v.text = in.sized_text(purpose_size_max);
+    v.missing.resize(in.count(l.signers_max, sizeof(slot)));
+    for (auto& s : v.missing) s = in.u32();
     return v;
 }
 
@@ -287,7 +291,7 @@ inline void encode_body(wire::writer& out, body const& b) {
             break;
         }
         case kind::signatures: out = signatures_body{detail::decode_list<signature>(in, l)}; break;
-        case kind::abort: out = detail::decode_abort(in); break;
+        case kind::abort: out = detail::decode_abort(in, l); break;
         case kind::request: out = request_body{}; break;
         case kind::broadcast_done: out = broadcast_done_body{}; break;
         case kind::view_change: {

@@ -53,6 +53,11 @@ public:
         return admission::granted;
     }
 
+    /// Takes @p cost more tokens of @p who, or as many as it has: what it asked for costs us more than one frame does.
+    void charge(peer_id const& who, std::size_t cost) noexcept {
+        if (auto* const p = peers_.find(who)) p->tokens -= std::min(p->tokens, cost);
+    }
+
     /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
     [[nodiscard]] bool strike(peer_id const& who, instant now) {
         auto* const p = find_or_add(who, now);

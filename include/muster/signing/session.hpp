@@ -82,9 +82,10 @@ public:
         s.seats_[s.terms_.self].shares = shares_body{bound, part.shares};
         if (s.is_aggregating()) s.own_aggregate_ = aggregate_nonces_body{nonces, part.signed_under};
         s.state_ = collecting_shares{std::move(round), nonces, bound};
-        s.begin_round(now, saturating_add(now, l.round_timeout));
+        s.begin_round(now, s.round_end(now));
         s.given_ = *std::move(kept.given);
         if (kept.broadcast_by) s.turns_.confirm(*kept.broadcast_by);
+        s.turns_.vote(s.terms_.self, kept.voted_for);
         if (!kept.signatures.empty()) s.finish(std::move(kept.signatures), now, out);
         return s;
     }
@@ -93,7 +94,7 @@ public:
     /// was done to it yet.
     template <effect_sink<session_effect> Sink>
     void restarted_here(Sink& out) {
-        end({abort_reason::restarted, terms_.self, "restarted before signing"}, std::nullopt, {}, out);
+        end({abort_reason::restarted, terms_.self, "restarted before signing"}, std::nullopt, out);
     }
 
     // ---- what the application asks ----------------------------------------------------------------------
@@ -114,7 +115,7 @@ public:
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
-        begin_round(now, std::min(terms_.expires, saturating_add(now, limits_->round_timeout)));
+        begin_round(now, round_end(now, terms_.expires));
         out.push(persist{});
         contribute(*seats_[terms_.self].nonces, out);
         for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
@@ -128,7 +129,7 @@ public:
         if (at() != phase::awaiting_approval) return wrong_state("decline");
         reason.resize(std::min(reason.size(), purpose_size_max));
         out.push(send_frame{std::nullopt, decline_body{reason}});
-        end({abort_reason::declined, terms_.self, reason}, std::nullopt, {}, out);
+        end({abort_reason::declined, terms_.self, reason}, std::nullopt, out);
         return ok();
     }
 
@@ -149,7 +150,7 @@ public:
         if (turns_.is_exhausted()) {
             return error{errc::failover_exhausted, "every signer has had its turn to broadcast"};
         }
-        turns_.vote(terms_.self, turns_.view() + 1);
+        if (turns_.vote(terms_.self, turns_.view() + 1)) out.push(persist{});
         out.push(send_frame{std::nullopt, view_change_body{turns_.view(), turns_.vote_of(terms_.self)}});
         (void)change_view(now, out);
         return ok();
@@ -165,6 +166,25 @@ public:
         return ok();
     }
 
+    /// The broadcast that another signer claims cannot be found: its word counts no more here, and the turn can pass
+    /// on as if it had not been given. Not written down: a restart may believe it again, and say so.
+    /// @return `wrong_state` unless finished, and another signer is believed to have broadcast.
+    template <effect_sink<session_effect> Sink>
+    [[nodiscard]] result<void> dispute_broadcast(instant now, Sink& out) {
+        auto const by = turns_.confirmed_by();
+        if (at() != phase::finished || !by || *by == terms_.self) return wrong_state("dispute a broadcast of");
+        turns_.dispute(*by);
+        out.push(persist{});
+        if (change_view(now, out)) return ok();
+        if (turns_.is_exhausted()) {
+            out.push(notify{failover_exhausted{terms_.id, true}});
+        } else {
+            await_broadcast(now, out);
+        }
+        believe_broadcast(out);
+        return ok();
+    }
+
     // ---- what happens -----------------------------------------------------------------------------------
 
     /// Takes a frame. Total: what does not fit is ignored.
@@ -173,6 +193,8 @@ public:
         auto const from = frame.header.sender;
         if (from >= seats_.size() || from == terms_.self) return;
         auto& seat = seats_[from];
+        // Of a signer that has resumed, frames of the life before may be seen here for the first time.
+        if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
         bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
         if (seat.epoch && !is_known) return peer_restarted(from, frame.header.epoch, now, out);
         if (!seat.epoch) seat.epoch = frame.header.epoch;
@@ -216,7 +238,11 @@ public:
     /// @p who runs in boot epoch @p epoch now, and has kept what this session needs of it.
     template <effect_sink<session_effect> Sink>
     void peer_resumed(slot who, boot_epoch const& epoch, instant now, Sink& out) {
-        if (seats_[who].epoch != epoch) seats_[who].before = std::exchange(seats_[who].epoch, epoch);
+        if (auto& seat = seats_[who]; seat.epoch != epoch) {
+            seat.before = std::exchange(seat.epoch, epoch);
+            seat.has_resumed = true;
+            seat.last_request = 0;  // it counts from the beginning again
+        }
         if (at() == phase::finished) return resend(who, out);  // it may have missed that, or who has broadcast
         peer_connected(who, now, out);
     }
@@ -225,7 +251,7 @@ public:
     template <effect_sink<session_effect> Sink>
     void contribution_outlived(slot who, Sink& out) {
         auto const& seat = seats_[who];
-        if (is_open() && !seat.shares && !seat.before) restarted(who, out);
+        if (is_open() && !seat.shares && !seat.has_resumed) restarted(who, out);
     }
 
     /// The deadline may have passed. Early, late and repeated calls are harmless.
@@ -279,12 +305,17 @@ public:
     }
     /// Why there will be no signature, as others are told. Expects a session that is over.
     [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
+    /// Whether nothing more is to come of it: it is over, or its signatures were broadcast, or nobody is left to ask.
+    [[nodiscard]] bool is_settled() const noexcept {
+        return at() == phase::over || is_confirmed() || turns_.is_exhausted() || has_given_up_;
+    }
     /// Whether somebody is believed to have broadcast.
     [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
     /// What is worth writing down; nothing while that is nothing, and when the session is over.
     [[nodiscard]] std::optional<session_snapshot> snapshot() const {
         if (at() == phase::awaiting_approval || at() == phase::over) return std::nullopt;
-        return session_snapshot{terms_.self, encode(plan()), given_, signatures(), turns_.confirmed_by()};
+        return session_snapshot{terms_.self,  encode(plan()),        given_,
+                                signatures(), turns_.confirmed_by(), turns_.vote_of(terms_.self)};
     }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
@@ -303,7 +334,7 @@ private:
         std::vector<signature> signatures;
     };
     struct over {
-        abort_body why;  // as we would say it: without a culprit we did not find ourselves
+        abort_body why;  // as we would say it: naming nobody whom we did not find out ourselves
     };
 
     /// Between two answers to one signer. A request costs less than its answer. Ours.
@@ -321,6 +352,11 @@ private:
                      text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
+    // Who depends on a hub leaves it the time to say for whom it has waited.
+    [[nodiscard]] instant round_end(instant now, instant latest = instant::max()) const {
+        auto const end = std::min(latest, saturating_add(now, limits_->round_timeout));
+        return under_hub() ? saturating_add(end, limits_->retry_interval) : end;
+    }
     void begin_round(instant now, instant until) {
         last_progress_ = now;
         deadline_ = until;
@@ -457,7 +493,7 @@ private:
             *transcript, {seats_[terms_.self].nonces->nonces, {sums.begin(), sums.end()}, {own.begin(), own.end()}}};
         state_ = collecting_shares{std::move(next).value(), *transcript, bound};
         out.push(persist{});
-        begin_round(now, saturating_add(now, limits_->round_timeout));
+        begin_round(now, round_end(now));
         out.push(notify{nonces_complete{terms_.id}});
         if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
         contribute(*seats_[terms_.self].shares, out);
@@ -539,7 +575,8 @@ private:
     void answer(frame_header const& request, instant now, Sink& out) {
         if (at() == phase::awaiting_approval) return;  // there is nothing to repeat, so it does not count as an answer
         auto& seat = seats_[request.sender];
-        if (request.sequence <= seat.last_request || !may_answer(request.sender, now)) return;
+        if (request.epoch != seat.epoch || request.sequence <= seat.last_request) return;
+        if (!may_answer(request.sender, now)) return;
         seat.last_request = request.sequence;
         if (auto const* const o = std::get_if<over>(&state_)) {
             out.push(send_frame{request.sender, o->why});
@@ -569,7 +606,7 @@ private:
             show_evidence(to, out);
         }
         if (auto const* const f = std::get_if<finished>(&state_)) {
-            if (is_aggregating()) out.push(send_frame{to, signatures_body{f->signatures}});
+            out.push(send_frame{to, signatures_body{f->signatures}});  // all that one needs who missed a share
             show_views(to, out);
         }
     }
@@ -608,6 +645,7 @@ private:
     void await_broadcast(instant now, Sink& out) {
         deadline_.reset();
         timeouts_in_view_ = 0;
+        has_given_up_ = false;
         if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
         if (turns_.holder() == terms_.self) {
             out.push(notify{should_broadcast{terms_.id, turns_.view(), signatures()}});
@@ -647,6 +685,7 @@ private:
         if (timeouts < limits_->failover_attempts_max) {
             deadline_ = saturating_add(now, *limits_->broadcast_timeout);
         } else {
+            has_given_up_ = true;
             out.push(notify{failover_exhausted{terms_.id, false}});
         }
     }
@@ -712,7 +751,7 @@ private:
         if (!is_open() || seats_[from].shares) return;
         abort_body const what{abort_reason::declined, from, v.reason};
         if (is_initiator()) out.push(send_frame{std::nullopt, what});
-        end(what, std::nullopt, {}, out);
+        end(what, std::nullopt, out);
     }
 
     // A signer that gave its share has nothing left to abort with; others are needed.
@@ -720,8 +759,10 @@ private:
     void on_abort(slot from, abort_body const& v, Sink& out) {
         if (!is_open() || seats_[from].shares) return;
         auto what = v;
-        if (what.culprit && *what.culprit >= seats_.size()) what.culprit.reset();
-        end(what, from, {}, out);
+        auto const is_nobody = [this](slot s) { return s >= seats_.size(); };
+        if (what.culprit && is_nobody(*what.culprit)) what.culprit.reset();
+        std::erase_if(what.missing, is_nobody);
+        end(what, from, out);
     }
 
     // Whose contribution is still needed in this round. Under a hub everything comes through the hub.
@@ -741,9 +782,9 @@ private:
         bool const first = at() == phase::collecting_nonces;
         auto missing = missing_contributions();
         auto const why = text(missing.size(), " signers sent no usable ", first ? "nonces" : "shares", " in time");
-        abort_body const what{abort_reason::timeout, std::nullopt, why};
+        abort_body const what{abort_reason::timeout, std::nullopt, why, std::move(missing)};
         out.push(send_frame{std::nullopt, what});
-        end(what, std::nullopt, std::move(missing), out);
+        end(what, std::nullopt, out);
     }
 
     // From an error of the scheme to the signer it names.
@@ -768,16 +809,21 @@ private:
         why.resize(std::min(why.size(), purpose_size_max));
         abort_body const what{reason, culprit, std::move(why)};
         out.push(send_frame{std::nullopt, what});
-        end(what, std::nullopt, {}, out);
+        end(what, std::nullopt, out);
     }
 
     // Ends the session. Secret nonces are wiped with the state that held them.
     template <class Sink>
-    void end(abort_body const& what, std::optional<slot> reported_by, std::vector<slot> missing, Sink& out) {
-        state_ = over{{what.reason, reported_by ? std::nullopt : what.culprit, what.text}};
+    void end(abort_body const& what, std::optional<slot> reported_by, Sink& out) {
+        state_ = over{what};
+        if (reported_by) {
+            auto& hearsay = std::get<over>(state_).why;
+            hearsay.culprit.reset();
+            hearsay.missing.clear();
+        }
         deadline_.reset();
         retry_.reset();
-        out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, std::move(missing), what.text}});
+        out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, what.missing, what.text}});
         out.push(persist{});
     }
 
@@ -794,6 +840,7 @@ private:
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
     bool showed_everyone_ = false;                        // the evidence, once
     std::size_t timeouts_in_view_ = 0;
+    bool has_given_up_ = false;          // the votes never came
     std::optional<given_shares> given_;  // what must survive a restart
 };
 

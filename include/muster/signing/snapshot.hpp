@@ -31,13 +31,17 @@ struct session_snapshot {
     std::optional<given_shares> given;  ///< None before our shares are made.
     std::vector<signature> signatures;  ///< The group's, when the session has finished.
     std::optional<slot> broadcast_by;   ///< Who is believed to have broadcast them.
+    view_number voted_for = 0;          ///< Our vote on whose turn it is to; 0 when we have not.
     bool operator==(session_snapshot const&) const = default;
 };
+
+/// Of what @ref encode writes. 1 knew no votes.
+inline constexpr std::uint8_t snapshot_version = 2;
 
 /// The octets of @p s.
 [[nodiscard]] inline bytes encode(session_snapshot const& s) {
     wire::writer out;
-    out.u8(protocol_version).u32(s.self).sized(s.what.terms).sized(s.what.roster);
+    out.u8(snapshot_version).u32(s.self).sized(s.what.terms).sized(s.what.roster);
     out.u8(s.given ? 1 : 0);
     if (s.given) {
         detail::encode_list(out.raw(s.given->nonces.view()), s.given->part.nonces);
@@ -47,15 +51,16 @@ struct session_snapshot {
     detail::encode_list(out, s.signatures);
     out.u8(s.broadcast_by ? 1 : 0);
     if (s.broadcast_by) out.u32(*s.broadcast_by);
+    out.u32(s.voted_for);
     return out.take();
 }
 
 /// The snapshot that @p octets are. @return it, or what does not fit.
 [[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l) {
     wire::reader in{octets};
-    if (auto const version = in.u8(); version != protocol_version) {
+    if (auto const version = in.u8(); version != snapshot_version) {
         return error{errc::unsupported_version,
-                     text("a session written by version ", version, "; this is version ", protocol_version)};
+                     text("a session written by version ", version, "; this is version ", snapshot_version)};
     }
     session_snapshot s;
     s.self = in.u32();
@@ -70,6 +75,7 @@ struct session_snapshot {
     }
     s.signatures = detail::decode_list<signature>(in, l);
     if (detail::decode_flag(in)) s.broadcast_by = in.u32();
+    s.voted_for = in.u32();
     MUSTER_TRY(in.finish());
     return s;
 }

@@ -90,7 +90,9 @@ public:
     }
     result<std::size_t> read(file& f, byte_span in) {
         if (fails()) return refusal("read");
-        auto const count = std::min({in.size(), f.content->now.size() - f.at, disk_->write_max});
+        auto const size = f.content->now.size();
+        auto const left = size - std::min<std::size_t>(f.at, size);  // somebody may have cut it short meanwhile
+        auto const count = std::min({in.size(), left, disk_->write_max});
         std::copy_n(f.content->now.begin() + static_cast<std::ptrdiff_t>(f.at), count, in.begin());
         f.at += count;
         return count;

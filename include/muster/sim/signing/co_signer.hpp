@@ -79,7 +79,9 @@ public:
           lies_{lies},
           habits_{habits},
           bounds_{bounds},
-          mind_{s.where.stream("application", on)} {}
+          crashes_{s.where.stream("crash luck", on)},
+          disks_{s.where.stream("disk", on)},
+          messages_{s.where.stream("messages", on)} {}
     co_signer(co_signer const&) = delete;
     co_signer& operator=(co_signer const&) = delete;
 
@@ -106,9 +108,9 @@ public:
     void crash() {
         all_.where.say("host ", on_, " crashes");
         note_promises();
-        bool const loses_power = chance(mind_, {1, 2});
+        bool const loses_power = chance(crashes_, {1, 2});
         constexpr std::array<disk::luck, 3> lucks{disk::luck::none, disk::luck::half, disk::luck::all};
-        auto const luck = lucks[uniform(mind_, lucks.size())];
+        auto const luck = lucks[uniform(crashes_, lucks.size())];
         all_.where.crash(on_);
         if (loses_power) process_->wire.vanish();
         process_.reset();
@@ -125,7 +127,7 @@ public:
         signing::signing_request r;
         for (host_id const h : signers) r.signers.push_back(all_.group[h].signer);
         for (std::size_t k = 0; k < messages; ++k) {
-            auto const number = mind_();
+            auto const number = messages_();
             r.messages.push_back(crypto::sha256(as_bytes(text("message ", number))));
         }
         r.election = method;
@@ -160,14 +162,15 @@ public:
 private:
     struct process {
         explicit process(co_signer& self)
-            : keys{keys_from(self.key_seed_)},
-              epoch{self.epoch()},
+            : draw{self.all_.where.stream("life", mixed(self.on_, self.all_.where.incarnation(self.on_)))},
+              keys{keys_from(self.key_seed_)},
+              epoch{make_epoch(draw)},
               wire{self.all_.wires, self.on_, keys.node.id()},
               time{self.all_.where, self.all_.faults.clock_of(self.all_.where.seed(), self.on_),
-                   instant{between(self.mind_, duration{0}, duration{std::chrono::hours{1000}})}},
+                   instant{between(draw, duration{0}, duration{std::chrono::hours{1000}})}},
               alarm{self.all_.where, self.on_, time},
               signer{{wire, self.all_.registry, alarm, time, keys_from(self.key_seed_), epoch, self.bounds_,
-                      backend{self.all_.nonces, self.on_}, replayed_entropy{self.mind_()},
+                      backend{self.all_.nonces, self.on_}, replayed_entropy{draw()},
                       typename options::journal{{.path = "journal", .files = disk_files{self.disk_}}}},
                      [&self](signing::event const& e) { self.on_event(e); }} {
             if (self.lies_) {
@@ -178,6 +181,7 @@ private:
                 watch.emplace(wire, *self.all_.stranger, self.all_.laws, [this] { return fingerprint(signer); });
             }
         }
+        splitmix64 draw;  // what this life begins with
         peer::key_set keys;
         signing::boot_epoch epoch;
         transport wire;
@@ -208,10 +212,10 @@ private:
 
     // Somebody may have put back an older copy, and disks get old.
     void prepare_disk() {
-        bool const fails = chance(mind_, all_.faults.disk_error);
-        bool const is_put_back = chance(mind_, all_.faults.rollback);
-        auto const when = uniform(mind_, 60);
-        auto const which = mind_();
+        bool const fails = chance(disks_, all_.faults.disk_error);
+        bool const is_put_back = chance(disks_, all_.faults.rollback);
+        auto const when = uniform(disks_, 60);
+        auto const which = disks_();
         if (is_mended_) return;
         if (is_put_back && !copies_.empty()) {
             all_.where.say("host ", on_, " has an older disk");
@@ -225,10 +229,16 @@ private:
         promises_.clear();
     }
 
-    [[nodiscard]] signing::boot_epoch epoch() {
+    [[nodiscard]] static signing::boot_epoch make_epoch(splitmix64& draw) {
         signing::boot_epoch fresh;
-        for (auto& octet : fresh.octets) octet = static_cast<byte>(mind_());
+        for (auto& octet : fresh.octets) octet = static_cast<byte>(draw());
         return fresh;
+    }
+    // What the people decide in one session does not depend on what happened in others.
+    [[nodiscard]] splitmix64 mind(std::string_view about, signing::session_id const& id) const {
+        std::uint64_t word = 0;
+        for (std::size_t i = 0; i < 8; ++i) word = word << 8 | id.octets[i];
+        return all_.where.stream(about, mixed(on_, word));
     }
     // An application keeps its peers connected.
     void reconnect() {
@@ -253,9 +263,10 @@ private:
         }
     }
     void on_asked(signing::session_id const& id) {
-        bool const declines = chance(mind_, habits_.declines);
-        bool const forgets = chance(mind_, habits_.forgets);
-        auto const when = between(mind_, duration{0}, habits_.answers_within);
+        auto draw = mind("approval", id);
+        bool const declines = chance(draw, habits_.declines);
+        bool const forgets = chance(draw, habits_.forgets);
+        auto const when = between(draw, duration{0}, habits_.answers_within);
         if (forgets) return;
         all_.where.after_on(on_, when, [this, id, declines] {
             if (declines) {
@@ -269,9 +280,10 @@ private:
         });
     }
     void on_turn(signing::session_id const& id) {
-        bool const withdraws = chance(mind_, habits_.withdraws);
-        bool const sleeps = chance(mind_, habits_.falls_asleep);
-        auto const when = between(mind_, duration{0}, habits_.broadcasts_within);
+        auto draw = mind("broadcast", id);
+        bool const withdraws = chance(draw, habits_.withdraws);
+        bool const sleeps = chance(draw, habits_.falls_asleep);
+        auto const when = between(draw, duration{0}, habits_.broadcasts_within);
         if (sleeps) return;
         all_.where.after_on(on_, when, [this, id, withdraws] {
             if (withdraws) {
@@ -289,7 +301,9 @@ private:
     std::optional<lie> lies_;
     application_habits habits_;
     signing::limits bounds_;
-    splitmix64 mind_;
+    splitmix64 crashes_;
+    splitmix64 disks_;
+    splitmix64 messages_;
     disk disk_;
     std::deque<disk::image> copies_;  // the last few
     static constexpr std::size_t copies_max = 4;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -55,12 +56,15 @@ public:
     [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return laws.breach(); }
     /// Lets @p time pass, or less when a law is broken.
     void pass(duration time) {
-        (void)where.run_until(where.now() + time, [this] { return failure().has_value(); });
+        (void)pass_until(time, [] { return false; });
     }
     /// Lets time pass until @p done(), at most @p time; says whether it came to that, and no law was broken.
     template <class Done>
     [[nodiscard]] bool pass_until(duration time, Done done) {
-        auto const stop = [&] { return failure() || done(); };
+        auto const stop = [&] {
+            if (at_each_step) at_each_step();
+            return failure() || done();
+        };
         return where.run_until(where.now() + time, stop) && !failure();
     }
 
@@ -81,6 +85,7 @@ public:
         return out;
     }
 
+    std::function<void()> at_each_step;  ///< Called while time passes, if it is set.
     signing_options options;
     world where;
     network wires;

@@ -156,8 +156,8 @@ private:
                 }
                 return;
             case reason::declined:
-                if (is_honest(culprit) && declined_.count({culprit, v.session}) == 0 && !v.text.empty() &&
-                    v.text == its_own_no) {
+                if (is_honest(culprit) && declined_.count({culprit, v.session}) == 0 &&
+                    (v.text == its_own_no || v.text == a_forged_no)) {
                     report(text("host ", who, " heard a no that host ", culprit, " never said"));
                 }
                 return;
@@ -199,6 +199,8 @@ private:
 public:
     /// What honest applications say when they decline.
     static constexpr std::string_view its_own_no = "not today";
+    /// What liars and strangers say in others' names. Coordinators that refuse by themselves say why.
+    static constexpr std::string_view a_forged_no = "no";
 
 private:
     world* world_;

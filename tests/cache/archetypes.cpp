@@ -4,6 +4,7 @@
 
 #include <muster/cache/cache.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <muster/cache/eviction/clock.hpp>
 #include <muster/cache/persistence/persistent_cache.hpp>
+#include <muster/cache/seen_cache.hpp>
 #include <muster/cache/storage/set_associative.hpp>
 
 #include <cache/combinations.hpp>
@@ -102,6 +104,50 @@ static_assert(cache::weigher<text_length, std::string, int>);
 static_assert(!cache::weigher<text_length, int, int>);
 static_assert(cache::weigher<cache::byte_weight<text_length>, std::string, int>);
 
+struct never_touched {
+    static constexpr bool get = false;
+    static constexpr bool put = false;
+};
+struct touched_how {
+    static constexpr int get = 1;  // no yes or no
+    static constexpr bool put = false;
+};
+static_assert(cache::touch_policy<never_touched>);
+static_assert(!cache::touch_policy<touched_how>);
+
+struct counts_misses {
+    int misses = 0;
+    void hit() {}
+    void miss() { ++misses; }
+    void insertion() {}
+    void left(cache::removal) {}
+    counts_misses& operator+=(counts_misses const& other) {
+        misses += other.misses;
+        return *this;
+    }
+};
+struct counts_hits_only {
+    void hit() {}
+};
+static_assert(cache::stats_policy<counts_misses>);
+static_assert(!cache::stats_policy<counts_hits_only>);
+
+/// A clock of the user's own, that counts in long.
+struct long_time {
+    long const* now_is = nullptr;
+    long now() const { return *now_is; }
+};
+static_assert(cache::time_source_for<long_time, long>);
+static_assert(!cache::time_source_for<long_time, instant>);  // two kinds of time
+static_assert(!cache::time_source_for<cache::wall_time<manual_clock>, instant>);
+static_assert(!cache::time_source_for<cache::monotonic_time<manual_clock>, timestamp>);
+
+struct same_length {
+    bool operator()(std::string const& a, std::string const& b) const { return a.size() == b.size(); }
+};
+static_assert(cache::key_equality<same_length, std::string>);
+static_assert(!cache::key_equality<same_length, int>);
+
 struct hears_nothing {};
 static_assert(!cache::removal_listener<hears_nothing, int, int>);
 
@@ -133,6 +179,59 @@ struct eager_store : forgetful_store {
     using forgetful_store::forgetful_store;
     static constexpr bool keeps_changes = true;  // and yet has nothing to be told of them by
 };
+/// Numbers as they are.
+struct plain_numbers {
+    using key_type = std::uint64_t;
+    plain_numbers(std::size_t slots, cache::hash_key const&) : kept(slots) {}
+    key_type key(std::uint64_t id, std::uint64_t scope) const { return id ^ scope; }
+    std::uint64_t hash(key_type key) const { return key * 0x9e37'79b9'7f4a'7c15u; }
+    std::uint64_t hash_at(slot_number s) const { return hash(kept[s]); }
+    void keep(slot_number s, key_type key) { kept[s] = key; }
+    bool holds(slot_number s, key_type key) const { return kept[s] == key; }
+    std::vector<key_type> kept;
+};
+static_assert(cache::id_store<plain_numbers, std::uint64_t>);
+static_assert(!cache::id_store<plain_numbers, std::string>);
+static_assert(!cache::id_store<std::vector<int>, std::uint64_t>);
+
+/// The last so many, however old.
+struct ever_seen {
+    template <class Time>
+    struct order {
+        using span = Time;
+        order(std::size_t slots, span, std::uint64_t) : taken(slots) {}
+        template <class F>
+        void expire(Time, F) {}
+        template <class F>
+        slot_number append(Time, F drop) {
+            auto const s = next;
+            next = (next + 1) % static_cast<slot_number>(taken.size());
+            if (taken[s]) drop(s);
+            taken[s] = true;
+            return s;
+        }
+        void renew(slot_number, Time) {}
+        void remove(slot_number s) { taken[s] = false; }
+        std::size_t size() const { return static_cast<std::size_t>(std::count(taken.begin(), taken.end(), true)); }
+        slot_number next = 0;
+        std::vector<bool> taken;
+    };
+};
+struct no_window {
+    template <class Time>
+    struct order {
+        using span = Time;
+        order(std::size_t, span, std::uint64_t) {}
+    };
+};
+static_assert(cache::seen_window<ever_seen, long>);
+static_assert(cache::seen_window<cache::first_seen, instant>);
+static_assert(!cache::seen_window<no_window, long>);
+struct seen_by_hand : cache::seen_defaults<long> {
+    using ids = plain_numbers;
+    using window = ever_seen;
+};
+
 static_assert(cache::persistent_store<forgetful_store>);
 static_assert(!cache::persistent_store<eager_store>);
 static_assert(!cache::codec<int>);
@@ -157,6 +256,37 @@ TEST_CASE("expiry, weight and hash of the user's own") {
     CHECK(c.contains("dddd", 99L));
     CHECK(c.size(100L) == 0);
     CHECK(c.put("x", 1, 100L) == cache::put_outcome::rejected);
+}
+
+TEST_CASE("touch, stats, clock and equality of the user's own") {
+    struct mine : cache::defaults {
+        using expiry = cache::uniform_expiry<long>;
+        using time_source = long_time;
+        using touch = never_touched;
+        using stats = counts_misses;
+        using hash = by_length;
+        using equal = same_length;
+    };
+    long now = 5;
+    cache::cache<std::string, int, mine> c{{.entries_max = 2, .expiry_settings = {10}, .clock = {&now}}};
+    c.put("a", 1);
+    c.put("bb", 2);
+    CHECK(*c.get("z") == 1);  // as long as "a", and not used by it
+    c.put("ccc", 3);
+    CHECK(c.get("a") == nullptr);
+    CHECK(c.stats().misses == 1);
+    now = 15;
+    CHECK(c.size() == 0);
+}
+
+TEST_CASE("an id store and a window of the user's own") {
+    cache::seen_cache<seen_by_hand> s{{.ids_max = 2, .time_to_live = 10}};
+    CHECK(s.record(std::uint64_t{1}, 0));
+    CHECK_FALSE(s.record(std::uint64_t{1}, 0));
+    CHECK(s.record(std::uint64_t{2}, 0));
+    CHECK(s.record(std::uint64_t{3}, 0));
+    CHECK_FALSE(s.contains(std::uint64_t{1}, 0));
+    CHECK(s.contains(std::uint64_t{3}, 1'000));  // this window knows no time
 }
 
 TEST_CASE("a store of the user's own") {

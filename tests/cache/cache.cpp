@@ -3,7 +3,9 @@
 #include <muster/cache/cache.hpp>
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -433,3 +435,68 @@ static_assert(!eviction_policy<no_victim>);
 static_assert(hasher<multiply_hash, std::string>);
 static_assert(hasher<sip_hash, int>);
 static_assert(!hasher<touchy_hash, std::string>);
+
+TEST_CASE("keys of one character, and true and false") {
+    cache<char, int> letters{{.entries_max = 2}};
+    letters.put('a', 1);
+    letters.put('b', 2);
+    CHECK(*letters.get('a') == 1);
+    letters.put('c', 3);
+    CHECK_FALSE(letters.contains('b'));
+    cache<bool, int> answers{{.entries_max = 2}};
+    answers.put(true, 1);
+    CHECK(answers.contains(true));
+    CHECK_FALSE(answers.contains(false));
+    cache<char16_t, int> wide{{.entries_max = 2}};
+    wide.put(u'x', 1);
+    CHECK(wide.contains(u'x'));
+}
+
+TEST_CASE("many that are got from inside a listener are all answered, with nothing") {
+    struct asking {
+        std::function<void()>* ask = nullptr;
+        void operator()(muster::cache::removal, int, int&) const { (*ask)(); }
+    };
+    struct mine : muster::cache::defaults {
+        using listener = asking;
+    };
+    std::function<void()> ask;
+    cache<int, int, mine> c{{.entries_max = 20, .on_removal = {&ask}}};
+    std::vector<int> keys;
+    for (int i = 0; i < 20; ++i) {
+        c.put(i, i);
+        keys.push_back(i);
+    }
+    std::size_t asked = 0;
+    ask = [&] {
+        c.get_many(std::span<int const>{keys}, [&](std::size_t i, int* value) {
+            CHECK(i == asked++);
+            CHECK(value == nullptr);
+        });
+    };
+    c.erase(3);
+    CHECK(asked == keys.size());
+}
+
+TEST_CASE("what is destroyed with the cache cannot come back in") {
+    struct calling {
+        std::function<void()> at_end;
+        explicit calling(std::function<void()> f) : at_end{std::move(f)} {}
+        calling(calling&& other) noexcept : at_end{std::exchange(other.at_end, nullptr)} {}
+        ~calling() {
+            if (at_end) at_end();
+        }
+    };
+    int calls = 0;
+    {
+        cache<int, calling> c{{.entries_max = 10}};
+        for (int i = 0; i < 10; ++i) {
+            c.put(i, calling{[&c, &calls, i] {
+                      ++calls;
+                      CHECK_FALSE(c.erase((i + 1) % 10));
+                      CHECK(c.put(99, calling{nullptr}) == muster::cache::put_outcome::refused);
+                  }});
+        }
+    }
+    CHECK(calls == 10);
+}

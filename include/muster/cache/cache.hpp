@@ -76,7 +76,7 @@ class cache {
     using eviction = typename Policies::eviction;
     using admission = typename Policies::admission;
     using order = typename admission::template order<eviction>;
-    using touch_policy = typename Policies::touch;
+    using touching = typename Policies::touch;
     using weight_policy = typename Policies::weight;
     using listener = typename Policies::listener;
     using time_source = typename Policies::time_source;
@@ -116,6 +116,10 @@ class cache {
                   "this storage evicts within a set, and this admission needs another's place: use slab");
     static_assert(storage::global || !weighs, "this storage cannot evict by weight: use slab");
     static_assert(hasher<hash_policy, Key>);
+    static_assert(key_equality<typename Policies::equal, Key>);
+    static_assert(touch_policy<touching>);
+    static_assert(stats_policy<typename Policies::stats>);
+    static_assert(!expires || time_source_for<time_source, typename expiry::time>);
     static_assert(!expires || expiry_policy<expiry>);
     static_assert(!weighs || weigher<weight_policy, Key, Value>);
     static_assert(!listens || removal_listener<listener, Key, Value>);
@@ -146,7 +150,10 @@ public:
           weights_{weighs ? store_.slots() : 0} {}
     cache(cache const&) = delete;
     cache& operator=(cache const&) = delete;
-    ~cache() { drop_all(); }
+    ~cache() {
+        busy_guard const guard{busy_};  // destructors may come back
+        drop_all();
+    }
 
     /// The value under @p key, or nullptr. A use, if the touch policy says so. O(1).
     template <class K, class... Now>
@@ -182,13 +189,18 @@ public:
     }
 
     /// Gets many at once: @p f(i, value or nullptr) for each of @p keys, in order. Memory is asked for ahead, which
-    /// halves the time of a cache that does not fit into the processor's. The pointer is valid inside @p f only.
+    /// halves the time of a cache that does not fit into the processor's. The pointer is valid inside @p f only. As
+    /// with @ref get nothing is found from inside a listener.
     template <class K, class F, class... Now>
     void get_many(std::span<K const> keys, F f, Now... now) {
         auto const t = tell_time(now...);
         constexpr std::size_t stride = 16;
         std::uint64_t hashes[stride];
-        for (std::size_t begin = 0; begin < keys.size() && !is_busy(); begin += stride) {
+        if (is_busy()) {
+            for (std::size_t i = 0; i < keys.size(); ++i) f(i, static_cast<Value*>(nullptr));
+            return;
+        }
+        for (std::size_t begin = 0; begin < keys.size(); begin += stride) {
             auto const part = keys.subspan(begin, keys.size() - begin < stride ? keys.size() - begin : stride);
             for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch(hashes[i] = options_.hash(part[i]));
             for (std::size_t i = 0; i < part.size(); ++i) store_.prefetch_entry(hashes[i]);
@@ -364,7 +376,7 @@ private:
             return nullptr;
         }
         stats_.hit();
-        if constexpr (touch_policy::get) use(s, hash, t);
+        if constexpr (touching::get) use(s, hash, t);
         return &store_.value(s);
     }
     void use(slot_number s, [[maybe_unused]] std::uint64_t hash, [[maybe_unused]] time t) noexcept {
@@ -398,7 +410,8 @@ private:
         if constexpr (judges) order_.on_arrival(std::as_const(key), std::as_const(value));
         auto const there = find_alive(hash, key, t);
         if constexpr (weighs && requires { order_.is_wanted(there, hash); }) {
-            if (weight > options_.weight_max / 10 && !order_.is_wanted(there, hash)) {
+            auto const tenth = options_.weight_max < 10 ? 1 : options_.weight_max / 10;
+            if (weight > tenth && !order_.is_wanted(there, hash)) {
                 report(removal::rejected, key, value);
                 return put_outcome::rejected;
             }
@@ -445,7 +458,7 @@ private:
             expiry_.cancel(s);
             expiry_.schedule(s, deadline);
         }
-        if constexpr (touch_policy::put) {
+        if constexpr (touching::put) {
             if constexpr (requires { order_.on_replace(s); }) {
                 order_.on_replace(s);
             } else {

@@ -8,9 +8,17 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 namespace muster::cache {
+
+/// Says by two constants which calls count as a use of an entry that exists.
+template <class T>
+concept touch_policy = requires {
+    requires std::same_as<decltype(T::get), bool const>;
+    requires std::same_as<decltype(T::put), bool const>;
+};
 
 /// Which calls count as a use of an entry that exists. Inserting one always does. @{
 struct touch_on_get {
@@ -79,6 +87,12 @@ private:
     Clock const* clock_;
 };
 
+/// Where a cache gets the time from: the caller, or `now()`, which returns the kind of time that the expiry counts in.
+template <class S, class Time>
+concept time_source_for = std::same_as<S, caller_time> || requires(S const& s) {
+    { s.now() } -> std::same_as<Time>;
+};
+
 /// Why an entry left, or did not enter.
 enum class removal : std::uint8_t {
     evicted,   ///< It made room.
@@ -100,6 +114,16 @@ struct no_listener {};
 template <class L, class Key, class Value>
 concept removal_listener = requires(L& l, removal why, Key const& k, Value& v) {
     l(why, k, v);
+};
+
+/// Is told of each look-up, insertion and departure, and adds up what several caches were told. Nothing throws.
+template <class S>
+concept stats_policy = std::default_initializable<S> && requires(S& s, S const& other, removal why) {
+    s.hit();
+    s.miss();
+    s.insertion();
+    s.left(why);
+    s += other;
 };
 
 /// Nothing is counted.
@@ -172,11 +196,22 @@ struct sharded {
     static constexpr std::size_t shards = Shards;
 };
 
+/// Compares a stored key with what is looked up; with @p Key itself at least.
+template <class E, class Key>
+concept key_equality = std::default_initializable<E> && std::predicate<E const&, Key const&, Key const&>;
+
 /// Compares keys of any types that `==` compares; integers by their values.
 struct equal_keys {
+private:
+    template <class T>
+    static constexpr bool is_number =
+        std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> && !std::same_as<T, wchar_t> &&
+        !std::same_as<T, char8_t> && !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+public:
     template <class A, class B>
     [[nodiscard]] bool operator()(A const& a, B const& b) const {
-        if constexpr (std::integral<A> && std::integral<B>) {
+        if constexpr (is_number<A> && is_number<B>) {
             return std::cmp_equal(a, b);
         } else {
             return a == b;

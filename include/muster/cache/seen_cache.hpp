@@ -9,7 +9,8 @@
 /// age are bounded, or a flood would fill the memory.
 ///
 /// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp). Within the last `ids_max`
-/// recordings and the time to live nothing is forgotten, whatever the keys. With `hash64` an id takes 16 octets.
+/// recordings and the time to live nothing is forgotten, whatever the keys; a recording that is taken back counts,
+/// unless it is the last one. With `hash64` an id takes 16 octets.
 ///
 /// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
 /// timecache and the sequenced multi-index of cpp-libp2p.
@@ -42,6 +43,7 @@ class seen_cache {
 
 public:
     using time = typename Policies::time;
+    static_assert(seen_window<typename Policies::window, time>);
     using order = typename Policies::window::template order<time>;
 
     struct options {
@@ -62,6 +64,7 @@ public:
     /// echoes are known. O(1) amortised.
     template <class Id>
     bool record(Id const& id, time now) {
+        static_assert(id_store<store, Id>);
         return record_key(ids_.key(id, 0), now);
     }
     /// The same for ids that only mean something within @p topic.

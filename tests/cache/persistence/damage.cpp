@@ -251,3 +251,21 @@ TEST_CASE("in the middle of a log there is no unfinished save, and at its end a 
     CHECK_FALSE(report.notes.damage.has_value());
     CHECK(report.notes.torn == 4009);
 }
+
+TEST_CASE("the first batch of a log is put aside when any bit of it was turned, or it was cut") {
+    machine<kept<change_log>> m;
+    m.restart();
+    for (std::uint64_t i = 0; i < 5; ++i) m.cache->put("key " + std::to_string(i), i);
+    REQUIRE(m.cache->flush());
+    auto const whole = m.storage.at("found");
+    std::vector<contents> const saved{m.look()};
+    for (std::size_t bit = 8 * 18; bit < 8 * whole.size(); ++bit) {
+        auto octets = whole;
+        octets[bit / 8] ^= static_cast<byte>(1u << bit % 8);
+        CHECK(load_or_keep_aside(m, octets, saved).notes.damage.has_value());
+    }
+    for (std::size_t size = 19; size < whole.size(); ++size) {
+        bytes const octets{whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)};
+        CHECK(load_or_keep_aside(m, octets, saved).notes.damage.has_value());
+    }
+}

@@ -430,6 +430,23 @@ TEST_CASE("loading happens once, from the start, and silently") {
     CHECK(m.cache->load().error() == cache::errc::already_loaded);
 }
 
+TEST_CASE("what was put before loading leaves no trace in the file") {
+    machine<kept<change_log>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    REQUIRE(m.cache->flush());
+    m.crash(sim::disk::luck::none);
+    m.start();
+    m.cache->put("a", 2);
+    m.cache->put("x", 2);
+    CHECK(m.cache->load().value().loaded == 1);
+    m.cache->put("b", 1);
+    REQUIRE(m.cache->flush());
+    m.crash(sim::disk::luck::none);
+    m.restart();
+    CHECK(m.look() == contents{{"a", 1}, {"b", 1}});
+}
+
 TEST_CASE("text of any type is looked up in a cache that keeps changes") {
     machine<kept<change_log>> m;
     m.restart();

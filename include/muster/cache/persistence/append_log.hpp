@@ -43,10 +43,13 @@ public:
     /// @see persistent_store
     template <class Apply>
     [[nodiscard]] result<load_notes> load(timestamp now, Apply apply) {
+        pending_.clear();  // what was noted before is undone by loading
         detail::read_outcome found;
         auto const note = [&](detail::read_outcome const& f) -> result<void> {
             found = f;
-            return ok();
+            if (f.torn == 0 || f.good != detail::file_header_size) return ok();
+            // The first batch was put in place whole, by a rename: no crash has torn it.
+            return error{errc::damaged, text("the first ", f.torn, " octets after the header are not whole")};
         };
         MUSTER_TRY(auto const notes, detail::load_file(options_.codec, options_.files, options_.path,
                                                        options_.file_size_max, now, note, apply));

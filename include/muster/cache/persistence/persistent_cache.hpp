@@ -262,7 +262,8 @@ private:
     }
     void note_removal(removal why, Key const& key) {
         if (why == removal::rejected || why == removal::replaced) return;
-        if (is_loading_ && why == removal::erased) return;  // it was the store that said so
+        // It was the store that said so, or made way for what the store has.
+        if (is_loading_ && (why == removal::erased || why == removal::cleared)) return;
         if constexpr (keeps_changes) store_.erase(key);
         if (is_loading_) {
             is_trimmed_ = true;

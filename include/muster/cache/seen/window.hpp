@@ -6,10 +6,12 @@
 ///
 /// First seen is what gossip wants, and it is cheap: under one time to live the order of recording is the order of
 /// expiry, so ids stand in a ring, and their times in a short list of runs, each of which says when its last id was
-/// recorded. No id has a stamp of its own and nothing has to be done at a certain time. Last seen renews an id each
-/// time it turns up, which keeps a message out for as long as somebody repeats it; there every id needs a stamp and
-/// links.
+/// recorded. No id has a stamp of its own and nothing has to be done at a certain time. A run is of one time while
+/// there is room for such; when many times are remembered, runs are of a grain of time, and an id leaves up to a grain
+/// late, never early. Up to `exact_ids_max` ids it always leaves in time. Last seen renews an id each time it turns up,
+/// which keeps a message out for as long as somebody repeats it; there every id needs a stamp and links.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -20,10 +22,29 @@
 
 namespace muster::cache {
 
+/// The order of a seen-cache's ids, a template over the type of time.
+///
+/// Semantics: `append` gives a place to a new id, and may drop the oldest for it; `expire` drops those whose time is
+/// over, `renew` is told that an id came again, `remove` takes one out. `drop` is called with places before they are
+/// given away. Nothing throws. O(1) amortised.
+template <class W, class Time>
+concept seen_window = requires(typename W::template order<Time>& o, typename W::template order<Time> const& c, Time t,
+                               slot_number s, void (*drop)(slot_number)) {
+    requires std::constructible_from < typename W::template order<Time>, std::size_t,
+    typename W::template order<Time>::span, std::uint64_t > ;
+    o.expire(t, drop);
+    { o.append(t, drop) } -> std::same_as<slot_number>;
+    o.renew(s, t);
+    o.remove(s);
+    { c.size() } -> std::same_as<std::size_t>;
+};
+
 /// An id counts from its first recording. A third of an octet an id.
 struct first_seen {
+    /// Caches of at most so many ids have a run for each.
+    static constexpr std::size_t exact_ids_max = 1024;
     /// How much longer than its time to live an id may be known, as a part of that time: one over this.
-    [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 128 + 32; }
+    [[nodiscard]] static constexpr std::size_t resolution(std::size_t ids_max) noexcept { return ids_max / 256 + 32; }
 
     template <class Time>
     class order {
@@ -40,7 +61,8 @@ struct first_seen {
               time_to_live_{time_to_live},
               grain_{part_of(time_to_live, static_cast<int>(resolution(slots)))},
               used_{slots / 64 + 1},
-              runs_{resolution(slots) + 2},
+              coarse_max_{slots <= exact_ids_max ? 0 : resolution(slots) + 2},
+              runs_{slots <= exact_ids_max ? slots : 2 * coarse_max_},
               head_{already},
               tail_{already} {}
 
@@ -63,10 +85,11 @@ struct first_seen {
             return s;
         }
         void renew(slot_number, Time) noexcept {}
-        /// Leaves a hole, which goes the way of its neighbours.
+        /// Leaves a hole, which goes the way of its neighbours; at the end of the ring it is filled up again.
         void remove(slot_number s) noexcept {
             mark(s, false);
             --size_;
+            while (head_ != tail_ && !is_used(before(head_slot_))) take_back();
         }
         [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
@@ -74,7 +97,6 @@ struct first_seen {
         // Ids recorded one after another, at most a grain of time apart from the first to the last.
         struct run {
             std::uint64_t first;
-            Time began;
             Time latest;
         };
 
@@ -109,14 +131,30 @@ struct first_seen {
         void begin_run(Time now) {
             if (run_count_ != 0) {
                 auto& last = runs_[run_place(run_count_ - 1)];
-                if (now == last.latest || now - last.began < grain_ || run_count_ == runs_.size()) {
+                // Where runs of a grain each would still have room, one may be of one time.
+                bool const is_fine = run_count_ + coarse_max_ < runs_.size();
+                if (now == last.latest || (!is_fine && !last_is_closed_ && now - last_began_ < grain_) ||
+                    run_count_ == runs_.size()) {
                     last.latest = now;
                     if (run_count_ == 1) look_at_first();
                     return;
                 }
             }
-            runs_[run_place(run_count_++)] = {head_, now, now};
+            runs_[run_place(run_count_++)] = {head_, now};
+            last_began_ = now;
+            last_is_closed_ = false;
             if (run_count_ == 1) look_at_first();
+        }
+        [[nodiscard]] slot_number before(slot_number s) const noexcept { return s == 0 ? capacity_ - 1 : s - 1; }
+        [[nodiscard]] bool is_used(slot_number s) const noexcept { return (used_[s / 64] >> (s % 64) & 1) != 0; }
+        // The last place of the ring, which is a hole.
+        void take_back() noexcept {
+            head_slot_ = before(head_slot_);
+            --head_;
+            if (run_count_ == 0 || runs_[run_place(run_count_ - 1)].first < head_) return;
+            --run_count_;
+            last_is_closed_ = true;  // nobody knows any more when the one before began
+            look_at_first();
         }
         template <class F>
         void pop(F& drop) {
@@ -129,7 +167,7 @@ struct first_seen {
                 --run_count_;
                 look_at_first();
             }
-            if ((used_[s / 64] >> (s % 64) & 1) == 0) return;
+            if (!is_used(s)) return;
             drop(s);
             mark(s, false);
             --size_;
@@ -143,7 +181,10 @@ struct first_seen {
         span time_to_live_;
         span grain_;
         detail::array<std::uint64_t> used_;  // a bit per slot
+        std::size_t coarse_max_;             // runs of a grain that a time to live has, at most
         detail::array<run> runs_;            // a ring
+        Time last_began_{};                  // the last run
+        bool last_is_closed_ = false;        // it does not grow any more
         std::size_t first_run_ = 0;
         std::size_t run_count_ = 0;
         Time first_expiry_ = end_of_time<Time>();  // of the first run

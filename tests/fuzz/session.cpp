@@ -41,12 +41,36 @@ private:
     }
 };
 
+/// What is heard of a peer beside its frames, and what may happen to the machine itself.
+template <class Session, class Sink>
+void change_of_life(Session& s, byte op, session_terms<musig2::portable> terms, limits const& l, instant now,
+                    Sink& out) {
+    auto const who = static_cast<slot>(op % 3);
+    auto const epoch = boot_epoch{{static_cast<byte>(op / 3 % 2)}};
+    switch (op / 6 % 6) {
+        case 0: return s.peer_connected(who, now, out);
+        case 1: return who == 0 ? void() : s.peer_restarted(who, epoch, now, out);
+        case 2: return who == 0 ? void() : s.peer_resumed(who, epoch, now, out);
+        case 3: return who == 0 ? void() : s.contribution_outlived(who, out);
+        case 4: return void(s.dispute_broadcast(now, out));
+        default: {
+            auto kept = s.snapshot();
+            if (!kept || !kept->given) return;
+            auto again = decode_snapshot(encode(*kept), l);
+            auto resumed = Session::resume(std::move(terms), l, std::move(again).value(), now, out);
+            if (!resumed) std::abort();
+            s = std::move(resumed).value();
+        }
+    }
+}
+
 template <class Topology>
 void run(byte_view input) {
     static group const g;
     static limits const l;
     instant now{std::chrono::hours{1}};
-    session<musig2::portable, Topology> s{{g.id, {}, g.plan, g.context, 0, {}, now + std::chrono::minutes{10}}, l, now};
+    session_terms<musig2::portable> const terms{g.id, {}, g.plan, g.context, 0, {}, now + std::chrono::minutes{10}};
+    session<musig2::portable, Topology> s{terms, l, now};
     test::predictable source{1};
     outbox<session_effect> out;
     wire::reader in{input};
@@ -61,7 +85,7 @@ void run(byte_view input) {
             case 2: (void)s.cancel("", out); break;
             case 3: (void)s.trigger_coordinator_failover(now, out); break;
             case 4: (void)s.notify_broadcast_complete(out); break;
-            case 5: s.peer_connected(in.u8() % 3, now, out); break;
+            case 5: change_of_life(s, in.u8(), terms, l, now, out); break;
             default: {
                 auto const what = static_cast<kind>(in.u8() % 11 + 1);
                 auto const epoch = boot_epoch{{static_cast<byte>(in.u8() % 2)}};

@@ -292,3 +292,43 @@ TEST_CASE("shutdown: intervals are cleared, the coordinator is closed, and nothi
     h.run(minutes{30});
     CHECK(h.group.nodes[0].events.size() == events);
 }
+
+TEST_CASE("cleanup from inside the handler, as soon as a session turns up") {
+    house h;
+    h.group.approves = [&h](std::size_t i) {
+        (void)h.group.nodes[i].signer->cleanup_expired_sessions();
+        return true;
+    };
+    auto const id = h.sign();
+    for (auto& n : h.group.nodes) CHECK(n.signer->find(id)->at() == phase::finished);
+}
+
+// An interval of a minute to clean up, a timeout of five for failover: the turn comes to the third signer after ten,
+// when the session has made no progress for as long as a session may.
+TEST_CASE("all of it together: cleanup every minute, and a failover that takes its time") {
+    for (bool const last_one_works : {true, false}) {
+        limits l;
+        l.stuck_session_timeout = minutes{10};
+        house h{l};
+        std::vector<std::size_t> intervals;
+        for (auto& a : h.apps) {
+            a.failover_timeout = minutes{5};
+            a.broadcast_works = false;
+            intervals.push_back(
+                h.time.set_interval([&a] { (void)a.signer().cleanup_expired_sessions(); }, seconds{60}));
+        }
+        auto const id = h.sign();
+        h.elected(id, 2).broadcast_works = last_one_works;
+        h.run(minutes{16});
+        for (auto& n : h.group.nodes) {
+            CHECK(n.count<coordinator_failed>() == 2);
+            CHECK(n.count<broadcast_confirmed>() == (last_one_works ? 1u : 0u));
+            CHECK(n.count<failover_exhausted>() == (last_one_works ? 0u : 1u));
+        }
+        h.run(minutes{12});
+        for (auto& n : h.group.nodes) CHECK(n.signer->find(id) == nullptr);  // settled, and old
+        for (auto const i : intervals) h.time.clear(i);
+        for (auto& n : h.group.nodes) n.signer->close();
+        CHECK(h.time.pending() == 0);
+    }
+}

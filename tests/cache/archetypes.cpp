@@ -110,7 +110,6 @@ struct never_touched {
 };
 struct touched_how {
     static constexpr int get = 1;  // no yes or no
-    static constexpr bool put = false;
 };
 static_assert(cache::touch_policy<never_touched>);
 static_assert(!cache::touch_policy<touched_how>);

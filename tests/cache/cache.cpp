@@ -205,6 +205,19 @@ TEST_CASE("at its deadline an entry is gone") {
     CHECK(c.stats().rejections == 1);
 }
 
+TEST_CASE("what has expired makes room before what was used longest ago") {
+    cache<int, int, until_then> c{{.entries_max = 3}};
+    auto const at = [](std::int64_t t) { return from_unix_millis(t); };
+    c.put(1, 1, at(100), at(0));
+    c.put(2, 2, at(100), at(0));
+    c.put(3, 3, at(10), at(0));
+    CHECK(c.put(4, 4, at(100), at(10)) == outcome::inserted);
+    CHECK(c.contains(1, at(10)));
+    CHECK_FALSE(c.contains(3, at(10)));
+    CHECK(c.stats().evictions == 0);
+    CHECK(c.stats().expirations == 1);
+}
+
 TEST_CASE("a time to live beyond the end of time lasts until then") {
     manual_clock clock;
     cache<int, int, for_a_while> c{
@@ -499,4 +512,32 @@ TEST_CASE("what is destroyed with the cache cannot come back in") {
         }
     }
     CHECK(calls == 10);
+}
+
+TEST_CASE("octets as weight, SipHash, and the wall clock, all in one cache") {
+    struct text_size {
+        std::size_t operator()(std::string const& key, std::string const& value) const {
+            return key.size() + value.size();
+        }
+    };
+    struct mine : muster::cache::defaults {
+        using weight = byte_weight<text_size>;
+        using hash = sip_hash;
+        using expiry = uniform_expiry<timestamp>;
+        using time_source = wall_time<manual_clock>;
+    };
+    manual_clock clock;
+    constexpr std::uint64_t each = 2 * sizeof(std::string) + 3 + 10;
+    cache<std::string, std::string, mine> c{{.entries_max = 100,
+                                             .weight_max = 3 * each,
+                                             .expiry_settings = {std::chrono::seconds{10}},
+                                             .clock = wall_time<manual_clock>{clock}}};
+    for (auto const* key : {"one", "two", "six", "ten"}) c.put(key, std::string(10, 'x'));
+    CHECK(c.weight() == 3 * each);
+    CHECK_FALSE(c.contains("one"));
+    CHECK(c.put("all", std::string(3 * each, 'x')) == outcome::rejected);
+    CHECK(c.contains("ten"));
+    clock.advance(std::chrono::seconds{10});
+    CHECK(c.size() == 0);
+    CHECK(c.weight() == 0);
 }

@@ -137,6 +137,12 @@ TEMPLATE_TEST_CASE("a later version, another codec, and counts that cannot be, w
         repair(many, 18, 18 + 24);
         CHECK(*load_or_keep_aside(m, many, saved).notes.damage == cache::errc::damaged);
     }
+    for (unsigned const bit : {63u, 60u, 40u, 20u}) {
+        auto long_one = whole;
+        long_one[18 + 7 - bit / 8] = static_cast<byte>(1u << bit % 8);  // the length of the first batch
+        repair(long_one, 18, 18 + 24);
+        CHECK(*load_or_keep_aside(m, long_one, saved).notes.damage == cache::errc::damaged);
+    }
     auto empty = whole;
     empty.resize(18);
     if (!TestType::keeps_changes) CHECK(load_or_keep_aside(m, empty, saved).notes.damage.has_value());

@@ -28,6 +28,26 @@ struct predictable_options : signing::default_options {
     return peer::derive_keys(crypto::secret<32>::generate(source).value()).value();
 }
 
+/// What a coordinator has told its application.
+struct listener {
+    std::vector<signing::event> events;
+
+    /// The last event of type E; fails the test when there is none.
+    template <class E>
+    [[nodiscard]] E const& last() const {
+        for (auto e = events.rbegin(); e != events.rend(); ++e) {
+            if (auto const* const found = std::get_if<E>(&*e)) return *found;
+        }
+        throw std::runtime_error{"no such event"};
+    }
+    template <class E>
+    [[nodiscard]] std::size_t count() const {
+        std::size_t n = 0;
+        for (auto const& e : events) n += std::holds_alternative<E>(e) ? 1u : 0u;
+        return n;
+    }
+};
+
 /// n co-signers that know each other.
 template <class Topology = signing::mesh, class Timers = manual_timers, class Backend = musig2::portable>
 class cluster {
@@ -35,26 +55,10 @@ public:
     using coordinator = signing::coordinator<transport::memory_transport, signing::static_registry, Timers,
                                              manual_clock, Backend, predictable_options<Topology>>;
 
-    struct node {
+    struct node : listener {
         std::unique_ptr<transport::memory_transport> network;
         Timers timers;
-        std::vector<signing::event> events;
         std::unique_ptr<coordinator> signer;
-
-        /// The last event of type E; fails the test when there is none.
-        template <class E>
-        [[nodiscard]] E const& last() const {
-            for (auto e = events.rbegin(); e != events.rend(); ++e) {
-                if (auto const* const found = std::get_if<E>(&*e)) return *found;
-            }
-            throw std::runtime_error{"no such event"};
-        }
-        template <class E>
-        [[nodiscard]] std::size_t count() const {
-            std::size_t n = 0;
-            for (auto const& e : events) n += std::holds_alternative<E>(e) ? 1u : 0u;
-            return n;
-        }
     };
 
     explicit cluster(std::size_t n, signing::limits bounds = {}, bool connect_all = true) : bounds_{bounds} {

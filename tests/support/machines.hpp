@@ -30,27 +30,12 @@ template <class Topology = signing::mesh>
 struct machines {
     using coordinator = signing::coordinator<transport::memory_transport, signing::static_registry, manual_timers,
                                              manual_clock, musig2::portable, journalled<Topology>>;
-    struct machine {
+    struct machine : listener {
         sim::disk disk;
         std::unique_ptr<transport::memory_transport> network;
         manual_timers timers;
-        std::vector<signing::event> events;
         std::unique_ptr<coordinator> signer;
         std::uint64_t lives = 0;
-
-        template <class E>
-        [[nodiscard]] std::size_t count() const {
-            std::size_t n = 0;
-            for (auto const& e : events) n += std::holds_alternative<E>(e) ? 1u : 0u;
-            return n;
-        }
-        template <class E>
-        [[nodiscard]] E const& last() const {
-            for (auto e = events.rbegin(); e != events.rend(); ++e) {
-                if (auto const* const found = std::get_if<E>(&*e)) return *found;
-            }
-            throw std::runtime_error{"no such signing::event"};
-        }
     };
 
     explicit machines(std::size_t n = 3) : all(n) {

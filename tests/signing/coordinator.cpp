@@ -723,3 +723,19 @@ TEST_CASE("a roster that was forgotten is spelled out when the proposal is repea
     }
     CHECK(group.nodes[2].count<completed>() == 2);
 }
+
+TEST_CASE("a signature that nobody answers for any more is forgotten by cleaning up") {
+    limits bounds;
+    bounds.broadcast_timeout = std::chrono::seconds{1};
+    bounds.failover_attempts_max = 2;
+    cluster<> group{3, bounds};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    for (std::size_t const i : {1u, 2u}) group.nodes[i].signer->close();
+    auto& alone = group.nodes[0];
+    for (int i = 0; i < 10; ++i) group.advance(std::chrono::seconds{1});
+    CHECK(alone.last<failover_exhausted>().session == id);
+    group.advance(bounds.stuck_session_timeout);
+    CHECK(alone.signer->cleanup_expired_sessions() == 1);
+    CHECK(alone.signer->find(id) == nullptr);
+}

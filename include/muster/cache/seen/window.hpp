@@ -30,8 +30,7 @@ namespace muster::cache {
 template <class W, class Time>
 concept seen_window = requires(typename W::template order<Time>& o, typename W::template order<Time> const& c, Time t,
                                slot_number s, void (*drop)(slot_number)) {
-    requires std::constructible_from < typename W::template order<Time>, std::size_t,
-    typename W::template order<Time>::span, std::uint64_t > ;
+    (typename W::template order<Time>{std::size_t{}, typename W::template order<Time>::span{}, std::uint64_t{}});
     o.expire(t, drop);
     { o.append(t, drop) } -> std::same_as<slot_number>;
     o.renew(s, t);

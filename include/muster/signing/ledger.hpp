@@ -29,8 +29,6 @@ public:
         std::optional<shares_body> shares;
         bytes nonces_frame;                  ///< As signed; empty at our own seat.
         bytes shares_frame;                  ///< As signed; empty at our own seat.
-        bytes view_change_frame;             ///< Its highest vote, as signed; empty at our own seat.
-        bytes broadcast_done_frame;          ///< As signed; empty at our own seat.
         bool has_resumed = false;            ///< It restarted, and kept what this session needs of it.
         bool was_sent_evidence = false;      ///< The signed nonces were passed on to it.
         std::uint64_t last_request = 0;      ///< Highest sequence of a request that was answered.

@@ -32,7 +32,7 @@
 
 #include <muster/core/effect_sink.hpp>
 #include <muster/musig2/rounds.hpp>
-#include <muster/signing/broadcast.hpp>
+#include <muster/signing/broadcast_walk.hpp>
 #include <muster/signing/effect.hpp>
 #include <muster/signing/ledger.hpp>
 #include <muster/signing/snapshot.hpp>
@@ -61,7 +61,7 @@ public:
     session(session_terms<Backend> terms, limits const& l, instant now)
         : terms_{std::move(terms)},
           limits_{&l},
-          turns_{election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
+          walk_{terms_.id, terms_.self, l, election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
           seats_{terms_.plan->roster.size()},
           last_progress_{now} {}
 
@@ -84,8 +84,7 @@ public:
         s.state_ = collecting_shares{std::move(round), nonces, bound};
         s.begin_round(now, s.round_end(now));
         s.given_ = *std::move(kept.given);
-        if (kept.broadcast_by) s.turns_.confirm(*kept.broadcast_by);
-        s.turns_.vote(s.terms_.self, kept.voted_for);
+        s.walk_.recall(kept.broadcast_by, kept.voted_for);
         if (!kept.signatures.empty()) s.finish(std::move(kept.signatures), now, out);
         return s;
     }
@@ -147,22 +146,14 @@ public:
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
         if (at() != phase::finished || is_confirmed()) return wrong_state("fail over");
-        if (turns_.is_exhausted()) {
-            return error{errc::failover_exhausted, "every signer has had its turn to broadcast"};
-        }
-        if (turns_.vote(terms_.self, turns_.view() + 1)) out.push(persist{});
-        out.push(send_frame{std::nullopt, view_change_body{turns_.view(), turns_.vote_of(terms_.self)}});
-        (void)change_view(now, out);
-        return ok();
+        return walk_.vote_for_next(now, out);
     }
 
     /// Records that we broadcast, and tells everyone. Idempotent. @return `wrong_state` unless finished.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> notify_broadcast_complete(Sink& out) {
         if (at() != phase::finished) return wrong_state("confirm a broadcast of");
-        if (is_confirmed()) return ok();
-        out.push(send_frame{std::nullopt, broadcast_done_body{}});
-        confirm(terms_.self, out);
+        walk_.broadcast_here(out);
         return ok();
     }
 
@@ -171,17 +162,9 @@ public:
     /// @return `wrong_state` unless finished, and another signer is believed to have broadcast.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> dispute_broadcast(instant now, Sink& out) {
-        auto const by = turns_.confirmed_by();
+        auto const by = walk_.turns().confirmed_by();
         if (at() != phase::finished || !by || *by == terms_.self) return wrong_state("dispute a broadcast of");
-        turns_.dispute(*by);
-        out.push(persist{});
-        if (change_view(now, out)) return ok();
-        if (turns_.is_exhausted()) {
-            out.push(notify{failover_exhausted{terms_.id, true}});
-        } else {
-            await_broadcast(now, out);
-        }
-        believe_broadcast(out);
+        walk_.dispute(*by, now, out);
         return ok();
     }
 
@@ -208,7 +191,9 @@ public:
                        [&](aggregate_nonces_body const& v) { on_aggregate(from, v, frame.raw, now, out); },
                        [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
                        [&](signatures_body const& v) { on_signatures(v, now, out); },
-                       [&](broadcast_done_body const&) { on_broadcast_done(from, frame.raw, out); },
+                       [&](broadcast_done_body const&) {
+                           if (at() != phase::over) walk_.on_broadcast_done(from, frame.raw, out);
+                       },
                        [&](view_change_body const& v) { on_view_change(from, v, frame.raw, now, out); },
                    },
                    frame.what);
@@ -260,10 +245,8 @@ public:
         if (at() == phase::awaiting_approval && now >= terms_.expires) {
             return give_up(abort_reason::expired, std::nullopt, "the proposal expired before approval", out);
         }
-        if (deadline_ && now >= *deadline_) {
-            if (at() == phase::finished) return broadcast_timed_out(now, out);
-            return time_out(out);
-        }
+        if (at() == phase::finished) return walk_.wake(now, out);
+        if (deadline_ && now >= *deadline_) return time_out(out);
         if (retry_ && now >= *retry_) {
             retry_ = saturating_add(now, limits_->retry_interval);
             request_missing(out);
@@ -273,6 +256,7 @@ public:
     /// When @ref wake next has something to do; none when only events matter.
     [[nodiscard]] deadline next_deadline() const noexcept {
         if (at() == phase::awaiting_approval) return terms_.expires;
+        if (at() == phase::finished) return walk_.next_deadline();
         return earlier(deadline_, retry_);
     }
 
@@ -285,7 +269,9 @@ public:
     [[nodiscard]] std::shared_ptr<proposal const> const& shared_plan() const noexcept { return terms_.plan; }
     [[nodiscard]] roster_id const& roster() const noexcept { return terms_.roster; }
     [[nodiscard]] slot self() const noexcept { return terms_.self; }
-    [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
+    [[nodiscard]] instant last_progress() const noexcept {
+        return at() == phase::finished ? walk_.last_progress() : last_progress_;
+    }
     /// The key that the signature verifies under, tweaks included.
     [[nodiscard]] public_key aggregate_key() const { return terms_.group.aggregate(); }
     /// The boot epoch in which @p s has taken part, as far as it was seen.
@@ -293,29 +279,25 @@ public:
     [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
     [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
     /// Slots in the order in which they are asked to broadcast.
-    [[nodiscard]] std::vector<slot> const& order() const noexcept { return turns_.order(); }
+    [[nodiscard]] std::vector<slot> const& order() const noexcept { return walk_.turns().order(); }
     /// Whose turn it is to broadcast.
-    [[nodiscard]] slot coordinator() const noexcept { return turns_.holder(); }
+    [[nodiscard]] slot coordinator() const noexcept { return walk_.turns().holder(); }
     /// Which turn it is.
-    [[nodiscard]] view_number view() const noexcept { return turns_.view(); }
+    [[nodiscard]] view_number view() const noexcept { return walk_.turns().view(); }
     /// The signatures; empty unless finished.
-    [[nodiscard]] std::vector<signature> signatures() const {
-        auto const* const f = std::get_if<finished>(&state_);
-        return f == nullptr ? std::vector<signature>{} : f->signatures;
-    }
+    [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return walk_.signatures(); }
     /// Why there will be no signature, as others are told. Expects a session that is over.
     [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
     /// Whether nothing more is to come of it: it is over, or its signatures were broadcast, or nobody is left to ask.
-    [[nodiscard]] bool is_settled() const noexcept {
-        return at() == phase::over || is_confirmed() || turns_.is_exhausted() || has_given_up_;
-    }
+    [[nodiscard]] bool is_settled() const noexcept { return at() == phase::over || walk_.is_settled(); }
     /// Whether somebody is believed to have broadcast.
-    [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
+    [[nodiscard]] bool is_confirmed() const noexcept { return walk_.is_confirmed(); }
     /// What is worth writing down; nothing while that is nothing, and when the session is over.
     [[nodiscard]] std::optional<session_snapshot> snapshot() const {
         if (at() == phase::awaiting_approval || at() == phase::over) return std::nullopt;
-        return session_snapshot{terms_.self,  encode(plan()),        given_,
-                                signatures(), turns_.confirmed_by(), turns_.vote_of(terms_.self)};
+        auto const& turns = walk_.turns();
+        return session_snapshot{terms_.self,  encode(plan()),       given_,
+                                signatures(), turns.confirmed_by(), turns.vote_of(terms_.self)};
     }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
@@ -330,9 +312,7 @@ private:
         digest32 nonces;      // the transcript, ours or the hub's claim
         digest32 transcript;  // with the sums: what shares must name
     };
-    struct finished {
-        std::vector<signature> signatures;
-    };
+    struct finished {};
     struct over {
         abort_body why;  // as we would say it: naming nobody whom we did not find out ourselves
     };
@@ -340,7 +320,7 @@ private:
     /// Between two answers to one signer. A request costs less than its answer. Ours.
     static constexpr duration answer_interval = std::chrono::seconds{1};
 
-    [[nodiscard]] slot hub() const noexcept { return turns_.elected(); }
+    [[nodiscard]] slot hub() const noexcept { return walk_.turns().elected(); }
     [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
     [[nodiscard]] bool is_aggregating() const noexcept {
         return Topology::id == topology_id::aggregator && terms_.self == hub();
@@ -605,9 +585,9 @@ private:
             two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
             show_evidence(to, out);
         }
-        if (auto const* const f = std::get_if<finished>(&state_)) {
-            out.push(send_frame{to, signatures_body{f->signatures}});  // all that one needs who missed a share
-            show_views(to, out);
+        if (at() == phase::finished) {
+            out.push(send_frame{to, signatures_body{signatures()}});  // all that one needs who missed a share
+            walk_.show_views(to, out);
         }
     }
 
@@ -623,124 +603,23 @@ private:
     // ---- the signature ----------------------------------------------------------------------------------
 
     template <class Sink>
-    void finish(std::vector<signature> signatures, instant now, Sink& out) {
-        state_ = finished{std::move(signatures)};
-        auto const& made = std::get<finished>(state_).signatures;
-        last_progress_ = now;
-        deadline_.reset();
+    void finish(std::vector<signature> made, instant now, Sink& out) {
+        state_ = finished{};
+        walk_.hold(std::move(made), now);
         retry_.reset();
         out.push(persist{});
-        if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{made}});
+        if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{signatures()}});
         if (is_confirmed()) return;  // before a restart
-        out.push(notify{completed{terms_.id, aggregate_key(), made, turns_.elected()}});
-        if (change_view(now, out)) return;  // others were faster
-        await_broadcast(now, out);
-        believe_broadcast(out);
+        out.push(notify{completed{terms_.id, aggregate_key(), signatures(), walk_.turns().elected()}});
+        walk_.begin(now, out);
     }
 
-    // ---- broadcast --------------------------------------------------------------------------------------
-
-    // The turn is somebody's: ours to take, or to wait for.
-    template <class Sink>
-    void await_broadcast(instant now, Sink& out) {
-        deadline_.reset();
-        timeouts_in_view_ = 0;
-        has_given_up_ = false;
-        if (limits_->broadcast_timeout) deadline_ = saturating_add(now, *limits_->broadcast_timeout);
-        if (turns_.holder() == terms_.self) {
-            out.push(notify{should_broadcast{terms_.id, turns_.view(), signatures()}});
-        }
-    }
-
-    // Goes as far as the votes say; false when that is nowhere. A view that is only passed through is nobody's turn.
-    template <class Sink>
-    bool change_view(instant now, Sink& out) {
-        auto const before = turns_.view();
-        auto old = turns_.holder();
-        while (turns_.pass_on()) {
-            if (turns_.is_exhausted()) {
-                deadline_.reset();
-                out.push(notify{failover_exhausted{terms_.id, true}});
-            } else {
-                out.push(notify{coordinator_failed{terms_.id, turns_.view(), old, turns_.holder()}});
-                old = turns_.holder();
-            }
-        }
-        if (turns_.view() == before) return false;
-        last_progress_ = now;
-        if (!turns_.is_exhausted()) await_broadcast(now, out);
-        believe_broadcast(out);
-        return true;
-    }
-
-    // Votes, again and again: votes get lost, and others wake up late. Not for ever: too many may be gone for good.
-    template <class Sink>
-    void broadcast_timed_out(instant now, Sink& out) {
-        deadline_.reset();
-        auto const view = turns_.view();
-        auto const timeouts = timeouts_in_view_ + 1;
-        (void)trigger_coordinator_failover(now, out);
-        if (turns_.view() != view || is_confirmed()) return;
-        timeouts_in_view_ = timeouts;
-        if (timeouts < limits_->failover_attempts_max) {
-            deadline_ = saturating_add(now, *limits_->broadcast_timeout);
-        } else {
-            has_given_up_ = true;
-            out.push(notify{failover_exhausted{terms_.id, false}});
-        }
-    }
-
-    // A vote may come before our own signature does; it counts from then on.
+    // A vote may come before our own signature does.
     template <class Sink>
     void on_view_change(slot from, view_change_body const& v, bytes const& raw, instant now, Sink& out) {
         if (at() == phase::over) return;
-        if (turns_.vote(from, v.wants)) seats_[from].view_change_frame = raw;
-        if (at() != phase::finished) return;
-        if (!is_confirmed()) (void)change_view(now, out);
-        // Votes that are only shown want no more than their sender has; so this never goes back and forth.
-        bool const is_behind = v.wants > v.in && (v.in < turns_.view() || is_confirmed());
-        bool const is_ahead = v.in > turns_.view() && !is_confirmed();
-        if ((!is_behind && !is_ahead) || !may_answer(from, now)) return;
-        if (is_behind) show_views(from, out);
-        if (is_ahead) out.push(send_frame{from, request_body{}});
-    }
-
-    // All that another signer needs to come to our view, and to know who has broadcast.
-    template <class Sink>
-    void show_views(slot to, Sink& out) {
-        for (slot s = 0; s < seats_.size(); ++s) {
-            if (s != to && !seats_[s].view_change_frame.empty()) {
-                out.push(forward_frame{to, seats_[s].view_change_frame});
-            }
-        }
-        auto const own = std::min(turns_.vote_of(terms_.self), turns_.view());
-        if (own != 0) out.push(send_frame{to, view_change_body{turns_.view(), own}});
-        auto const done = turns_.confirmed_by();
-        if (done == terms_.self) out.push(send_frame{to, broadcast_done_body{}});
-        if (done && *done != terms_.self && *done != to && !seats_[*done].broadcast_done_frame.empty()) {
-            out.push(forward_frame{to, seats_[*done].broadcast_done_frame});
-        }
-    }
-
-    template <class Sink>
-    void on_broadcast_done(slot from, bytes const& raw, Sink& out) {
-        turns_.claim(from);
-        if (seats_[from].broadcast_done_frame.empty()) seats_[from].broadcast_done_frame = raw;
-        if (at() == phase::finished) believe_broadcast(out);
-    }
-
-    template <class Sink>
-    void believe_broadcast(Sink& out) {
-        if (is_confirmed()) return;
-        if (auto const by = turns_.credible_claim()) confirm(*by, out);
-    }
-
-    template <class Sink>
-    void confirm(slot by, Sink& out) {
-        turns_.confirm(by);
-        deadline_.reset();
-        out.push(persist{});
-        out.push(notify{broadcast_confirmed{terms_.id, by}});
+        walk_.on_view_change(
+            from, v, raw, now, [&] { return may_answer(from, now); }, out);
     }
 
     // ---- ends without a signature -----------------------------------------------------------------------
@@ -829,19 +708,17 @@ private:
 
     session_terms<Backend> terms_;
     limits const* limits_;
-    broadcast_turns turns_;
+    broadcast_walk walk_;
     ledger seats_;
     std::variant<awaiting_approval, collecting_nonces, collecting_shares, finished, over> state_;
-    deadline deadline_;  // of the round, or of the broadcast
+    deadline deadline_;  // of the round
     deadline retry_;
     instant last_progress_;
     std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
     bool showed_everyone_ = false;                        // the evidence, once
-    std::size_t timeouts_in_view_ = 0;
-    bool has_given_up_ = false;          // the votes never came
-    std::optional<given_shares> given_;  // what must survive a restart
+    std::optional<given_shares> given_;                   // what must survive a restart
 };
 
 }  // namespace muster::signing

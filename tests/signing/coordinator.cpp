@@ -3,6 +3,7 @@
 #include <muster/signing/coordinator.hpp>
 
 #include <map>
+#include <set>
 
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
@@ -60,6 +61,7 @@ TEST_CASE("every election method finds one coordinator") {
         cluster<> group{4};
         auto request = group.request();
         request.election = method;
+        request.keep_order = true;
         auto const id = group.nodes[2].signer->propose(request).value();
         group.wires.run();
         auto const elected = group.nodes[0].last<completed>().coordinator;
@@ -67,6 +69,22 @@ TEST_CASE("every election method finds one coordinator") {
         if (method == election_method::last_signer) CHECK(elected == 3);
         for (auto& node : group.nodes) CHECK(node.last<completed>().coordinator == elected);
         CHECK(group.at_slot(id, elected).count<should_broadcast>() == 1);
+    }
+}
+
+TEST_CASE("where keys make the order, no method gives one of them the seat for good") {
+    for (auto const method : {election_method::lexicographic, election_method::hash_based,
+                              election_method::first_signer, election_method::last_signer}) {
+        cluster<> group{3};
+        auto request = group.request();
+        request.election = method;
+        std::set<slot> elected;
+        for (int i = 0; i < 60 && elected.size() < 3; ++i) {
+            auto const id = group.nodes[0].signer->propose(request).value();
+            group.wires.run();
+            elected.insert(group.nodes[0].signer->find(id)->order().front());
+        }
+        CHECK(elected.size() == 3);
     }
 }
 

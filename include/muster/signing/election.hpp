@@ -8,8 +8,8 @@
 /// failover walks down the list to its end. Lists are of *slots*, the only index space there is; slot 0 is a
 /// slot like any other. Two methods look at keys, and both are salted by the session id, so that keys cannot be ground
 /// in advance to win the seat of every session. The initiator, whose salt is in the id, can still try salts until it
-/// likes the winner: the seat is a duty, not a privilege to rely on. The other two methods are plain positions, for
-/// everyone to see.
+/// likes the winner: the seat is a duty, not a privilege to rely on. The other two methods are plain positions in an
+/// order that the initiator has chosen; where it chose none, and slots are sorted by key, it does not propose them.
 
 #include <algorithm>
 #include <cstdint>

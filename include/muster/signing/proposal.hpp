@@ -78,8 +78,8 @@ using payload = std::variant<digest32, tagged_payload>;
 enum class election_method : std::uint8_t {
     lexicographic = 1,  ///< By public key, beginning at a place that the session id chooses.
     hash_based,         ///< By the hash of session id and public key.
-    first_signer,       ///< Slot 0, then 1, ...
-    last_signer,        ///< The last slot, then the one before, ...
+    first_signer,       ///< Slot 0, then 1, ... of an order that the initiator chose.
+    last_signer,        ///< The last slot of such an order, then the one before, ...
 };
 
 /// How contributions travel. See topology.hpp.

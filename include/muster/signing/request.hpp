@@ -21,10 +21,21 @@ struct signing_request {
     std::vector<payload> messages;    ///< Signed in one session, each with a signature of its own.
     std::vector<musig2::tweak> tweaks = {};
     duration valid_for = std::chrono::minutes{10};  ///< How long others may take to approve.
+    /// Positions need an order that you chose: without `keep_order` they are the places of a list sorted by key, which
+    /// keys can be ground for, and `lexicographic` is proposed in their stead.
     election_method election = election_method::lexicographic;
     std::string purpose = {};  ///< Shown to those who approve.
     bool keep_order = false;   ///< Aggregate in the order given instead of BIP-327's KeySort.
 };
+
+namespace detail {
+
+[[nodiscard]] inline election_method salted_unless_ordered(signing_request const& r) noexcept {
+    bool const by_position = r.election == election_method::first_signer || r.election == election_method::last_signer;
+    return by_position && !r.keep_order ? election_method::lexicographic : r.election;
+}
+
+}  // namespace detail
 
 /// The proposal of @p request by @p self, at wall time @p now, with a fresh salt.
 /// @return it, or `unknown_signer`, `not_in_roster`, `invalid_proposal`, or what the source of randomness refuses.
@@ -57,7 +68,7 @@ template <signer_registry Registry, secret_source Entropy>
     plan.tweaks = std::move(request.tweaks);
     plan.expires_at = now + std::chrono::duration_cast<std::chrono::milliseconds>(
                                 std::min(request.valid_for, l.session_lifetime_max));
-    plan.election = request.election;
+    plan.election = detail::salted_unless_ordered(request);
     plan.topology = topology;
     plan.purpose = std::move(request.purpose);
     MUSTER_TRY(entropy.fill_secret(plan.salt));

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/signing/broadcast_walk.hpp>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace muster::signing;
+using std::chrono::seconds;
+
+namespace {
+
+/// One signer's walk, with what it wanted done.
+struct walker {
+    explicit walker(slot self, std::optional<duration> patience = seconds{30})
+        : bounds{.broadcast_timeout = patience, .failover_attempts_max = 3}, walk{{}, self, bounds, {0, 1, 2}} {}
+
+    void begin() {
+        walk.hold({signature{}}, now);
+        walk.begin(now, out);
+    }
+    void hears_vote(slot from, view_number in, view_number wants) {
+        walk.on_view_change(
+            from, {in, wants}, bytes{byte{1}, static_cast<byte>(from)}, now, [] { return true; }, out);
+    }
+    void hears_claim(slot from) { walk.on_broadcast_done(from, bytes{byte{2}, static_cast<byte>(from)}, out); }
+    void patience_ends() {
+        now = *walk.next_deadline();
+        walk.wake(now, out);
+    }
+    /// How many events of that kind there were since the last question.
+    template <class Event>
+    int told() {
+        int n = 0;
+        std::erase_if(effects, [&](session_effect const& e) {
+            auto const* const v = std::get_if<notify>(&e);
+            bool const is_it = v != nullptr && std::holds_alternative<Event>(v->what);
+            n += is_it ? 1 : 0;
+            return is_it;
+        });
+        return n;
+    }
+    template <class Body>
+    int said() {
+        int n = 0;
+        std::erase_if(effects, [&](session_effect const& e) {
+            auto const* const v = std::get_if<send_frame>(&e);
+            bool const is_it = v != nullptr && std::holds_alternative<Body>(v->what);
+            n += is_it ? 1 : 0;
+            return is_it;
+        });
+        return n;
+    }
+    int forwarded(slot to) {
+        int n = 0;
+        std::erase_if(effects, [&](session_effect const& e) {
+            auto const* const v = std::get_if<forward_frame>(&e);
+            bool const is_it = v != nullptr && v->to == to;
+            n += is_it ? 1 : 0;
+            return is_it;
+        });
+        return n;
+    }
+
+    struct sink {
+        std::vector<session_effect>* to;
+        void push(session_effect e) { to->push_back(std::move(e)); }
+    };
+
+    std::vector<session_effect> effects;
+    sink out{&effects};
+    limits bounds;
+    instant now{};
+    broadcast_walk walk;
+};
+
+}  // namespace
+
+TEST_CASE("nobody is asked before there is something to broadcast") {
+    walker w{0};
+    w.hears_claim(0);
+    w.hears_claim(1);
+    w.hears_vote(1, 0, 1);
+    CHECK(w.effects.empty());
+    CHECK_FALSE(w.walk.is_settled());
+    CHECK_FALSE(w.walk.next_deadline());
+}
+
+TEST_CASE("the elected one is asked, the others wait") {
+    walker elected{0}, other{1};
+    elected.begin();
+    other.begin();
+    CHECK(elected.told<should_broadcast>() == 1);
+    CHECK(other.told<should_broadcast>() == 0);
+    CHECK(other.walk.next_deadline() == other.now + seconds{30});
+    elected.walk.broadcast_here(elected.out);
+    CHECK(elected.said<broadcast_done_body>() == 1);
+    other.hears_claim(0);
+    for (auto* const w : {&elected, &other}) {
+        CHECK(w->told<broadcast_confirmed>() == 1);
+        CHECK(w->walk.is_settled());
+        CHECK_FALSE(w->walk.next_deadline());
+    }
+    elected.walk.broadcast_here(elected.out);
+    CHECK(elected.said<broadcast_done_body>() == 0);  // once is enough
+}
+
+TEST_CASE("votes and claims that were early count when the signatures come") {
+    walker w{2};
+    w.hears_vote(0, 0, 1);  // withdraws
+    w.hears_claim(1);
+    w.begin();
+    CHECK(w.told<coordinator_failed>() == 1);
+    CHECK(w.told<broadcast_confirmed>() == 1);
+    CHECK(w.walk.turns().confirmed_by() == 1);
+}
+
+TEST_CASE("who runs out of patience votes, again and again, and not for ever") {
+    walker w{2};
+    w.begin();
+    for (int i = 1; i <= 3; ++i) {
+        CHECK_FALSE(w.walk.is_settled());
+        w.walk.wake(w.now, w.out);  // early: nothing happens
+        CHECK(w.said<view_change_body>() == 0);
+        w.patience_ends();
+        CHECK(w.said<view_change_body>() == 1);
+        CHECK(w.walk.turns().view() == 0);  // alone it is no majority of the others
+    }
+    CHECK(w.told<failover_exhausted>() == 1);
+    CHECK(w.walk.is_settled());
+    CHECK_FALSE(w.walk.next_deadline());
+    w.hears_vote(1, 0, 1);  // somebody woke up after all
+    CHECK(w.walk.turns().view() == 1);
+    CHECK_FALSE(w.walk.is_settled());
+    CHECK(w.walk.next_deadline() == w.now + seconds{30});
+}
+
+TEST_CASE("without a timeout the application alone moves the turn on") {
+    walker w{0, std::nullopt};
+    w.begin();
+    CHECK_FALSE(w.walk.next_deadline());
+    w.walk.wake(w.now + std::chrono::hours{1000}, w.out);
+    CHECK(w.walk.turns().view() == 0);
+    CHECK(w.walk.vote_for_next(w.now, w.out));  // a withdrawal
+    CHECK(w.walk.turns().view() == 1);
+}
+
+TEST_CASE("who is behind is shown the signed votes, who is ahead is asked for them") {
+    walker w{2};
+    w.begin();
+    w.hears_vote(0, 0, 1);  // withdraws: view 1
+    w.effects.clear();
+    w.hears_vote(1, 0, 1);  // has not heard of it
+    CHECK(w.forwarded(1) == 1);
+    CHECK(w.said<request_body>() == 0);
+    walker late{2};
+    late.begin();
+    late.hears_vote(1, 2, 2);  // votes of others must have brought it there
+    CHECK(late.walk.turns().view() == 0);
+    CHECK(late.said<request_body>() == 1);
+}
+
+TEST_CASE("nobody is helped along more often than it may be answered") {
+    walker w{2};
+    w.begin();
+    w.hears_vote(0, 0, 1);
+    w.effects.clear();
+    w.walk.on_view_change(
+        1, {0, 1}, bytes{byte{1}}, w.now, [] { return false; }, w.out);
+    CHECK(w.effects.empty());
+}
+
+TEST_CASE("a disputed claim is believed no more, and the turn goes on") {
+    walker w{2};
+    w.begin();
+    w.hears_claim(0);
+    CHECK(w.walk.is_confirmed());
+    w.effects.clear();
+    w.walk.dispute(0, w.now, w.out);
+    CHECK_FALSE(w.walk.is_settled());
+    CHECK(w.walk.next_deadline());
+    w.hears_claim(0);
+    CHECK_FALSE(w.walk.is_confirmed());
+    w.hears_vote(0, 0, 1);
+    w.hears_claim(1);
+    CHECK(w.walk.turns().confirmed_by() == 1);
+}
+
+TEST_CASE("what was known before a restart is known after it") {
+    walker w{1};
+    w.walk.recall(std::nullopt, 2);
+    w.begin();
+    CHECK(w.walk.turns().vote_of(1) == 2);
+    walker done{1};
+    done.walk.recall(0, 0);
+    CHECK(done.walk.is_settled());
+}

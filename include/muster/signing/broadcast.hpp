@@ -72,6 +72,8 @@ public:
 
     /// Remembers that @p who claims to have broadcast, unless that was disputed.
     void claim(slot who) { claimed_[who] = !disputed_[who]; }
+    /// Whether @p who claims to have broadcast, and that is not disputed.
+    [[nodiscard]] bool has_claimed(slot who) const noexcept { return claimed_[who]; }
     /// @p who has not broadcast, whatever it claims.
     void dispute(slot who) {
         disputed_[who] = true;

@@ -63,6 +63,7 @@ public:
           limits_{&l},
           walk_{terms_.id, terms_.self, l, election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
           seats_{terms_.plan->roster.size()},
+          created_{now},
           last_progress_{now} {}
 
     /// The session that @p kept is of, after a restart: its shares are out, or may be. Of a signature that nobody is
@@ -114,7 +115,7 @@ public:
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
-        begin_round(now, round_end(now, terms_.expires));
+        begin_round(now, round_end(now, first_round_ends()));
         out.push(persist{});
         contribute(*seats_[terms_.self].nonces, out);
         for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
@@ -284,6 +285,8 @@ public:
     [[nodiscard]] slot coordinator() const noexcept { return walk_.turns().holder(); }
     /// Which turn it is.
     [[nodiscard]] view_number view() const noexcept { return walk_.turns().view(); }
+    /// Who has voted for what, and who has claimed to have broadcast.
+    [[nodiscard]] broadcast_turns const& turns() const noexcept { return walk_.turns(); }
     /// The signatures; empty unless finished.
     [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return walk_.signatures(); }
     /// Why there will be no signature, as others are told. Expects a session that is over.
@@ -332,6 +335,11 @@ private:
                      text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
+    // The initiator waits from its proposal on. A hub that waited longer could not tell it any more for whom.
+    [[nodiscard]] instant first_round_ends() const {
+        if (!is_aggregating()) return terms_.expires;
+        return std::min(terms_.expires, saturating_add(created_, limits_->round_timeout));
+    }
     // Who depends on a hub leaves it the time to say for whom it has waited.
     [[nodiscard]] instant round_end(instant now, instant latest = instant::max()) const {
         auto const end = std::min(latest, saturating_add(now, limits_->round_timeout));
@@ -713,6 +721,7 @@ private:
     std::variant<awaiting_approval, collecting_nonces, collecting_shares, finished, over> state_;
     deadline deadline_;  // of the round
     deadline retry_;
+    instant created_;
     instant last_progress_;
     std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
     bytes claimed_aggregate_frame_;

@@ -23,7 +23,7 @@
 #include <muster/sim/signing/identity.hpp>
 #include <muster/sim/signing/laws.hpp>
 #include <muster/sim/signing/liar.hpp>
-#include <muster/sim/signing/stranger.hpp>
+#include <muster/sim/signing/watch.hpp>
 #include <muster/sim/signing/witness.hpp>
 
 namespace muster::sim {
@@ -136,6 +136,7 @@ public:
         auto made = process_->signer.propose(std::move(r));
         all_.nonces.allow(on_, false);
         all_.where.say("host ", on_, made ? " proposes" : " cannot propose");
+        if (made) all_.laws.approves(on_, made.value(), process_->time.now());
         return made ? std::optional{made.value()} : std::nullopt;
     }
 
@@ -177,8 +178,8 @@ private:
                 tongue.emplace(self.all_.where, wire, keys.node, epoch, *self.lies_,
                                self.all_.where.stream("lie", mixed(self.on_, self.all_.where.incarnation(self.on_))),
                                self.all_.group);
-            } else if (self.all_.stranger) {
-                watch.emplace(wire, *self.all_.stranger, self.all_.laws, [this] { return fingerprint(signer); });
+            } else {
+                watch.emplace(wire, self.all_.laws, self.all_.stranger, [this] { return fingerprint(signer); });
             }
         }
         splitmix64 draw;  // what this life begins with
@@ -189,7 +190,7 @@ private:
         host_timers alarm;
         coordinator signer;
         std::optional<liar> tongue;
-        std::optional<stranger_watch> watch;
+        std::optional<signer_watch> watch;
     };
 
     // Once its shares are out, a signer must be able to give the same ones again, also after a crash.
@@ -275,7 +276,7 @@ private:
                 return;
             }
             all_.nonces.allow(on_, true);
-            (void)process_->signer.approve(id);
+            if (process_->signer.approve(id)) all_.laws.approves(on_, id, process_->time.now());
             all_.nonces.allow(on_, false);
         });
     }

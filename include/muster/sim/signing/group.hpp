@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <muster/sim/signing/options.hpp>
+#include <muster/sim/signing/stranger.hpp>
 
 namespace muster::sim {
 

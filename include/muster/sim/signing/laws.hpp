@@ -12,10 +12,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <muster/signing/coordinator.hpp>
+#include <muster/sim/signing/evidence.hpp>
 #include <muster/sim/signing/witness.hpp>
 
 namespace muster::sim {
@@ -39,6 +41,22 @@ public:
         if (!breach_) breach_ = text("at ", world_->now().time_since_epoch().count() / 1'000'000, " ms: ", what);
     }
 
+    /// What the signers' blames are held against. Whoever sees frames notes them here.
+    [[nodiscard]] evidence_book& evidence() noexcept { return evidence_; }
+    [[nodiscard]] evidence_book const& evidence() const noexcept { return evidence_; }
+
+    /// @p who, honest, has approved a session when its clock showed @p at.
+    void approves(host_id who, signing::session_id const& id, instant at) { approved_.insert_or_assign({who, id}, at); }
+    /// When @p who heard of session @p id for the first time, on its own clock; none when it did not.
+    [[nodiscard]] std::optional<instant> heard_at(host_id who, signing::session_id const& id) const {
+        auto const found = heard_.find({who, id});
+        return found == heard_.end() ? std::nullopt : std::optional{found->second};
+    }
+    /// When @p who approved session @p id, on its own clock; none when it did not.
+    [[nodiscard]] std::optional<instant> approved_at(host_id who, signing::session_id const& id) const {
+        auto const found = approved_.find({who, id});
+        return found == approved_.end() ? std::nullopt : std::optional{found->second};
+    }
     /// @p who, honest, says no to a session.
     void declines(host_id who, signing::session_id const& id) { declined_.insert({who, id}); }
     /// @p who has put a session's signatures where everyone can see them.
@@ -53,7 +71,10 @@ public:
     /// @p who, honest, was told @p e when its clock showed @p at.
     void told(host_id who, signing::event const& e, instant at) {
         std::visit(overloaded{
-                       [&](signing::session_created const& v) { plans_.emplace(v.session, v.what); },
+                       [&](signing::session_created const& v) {
+                           plans_.emplace(v.session, v.what);
+                           heard_.insert_or_assign({who, v.session}, at);
+                       },
                        [&](signing::completed const& v) { on_completed(who, v); },
                        [&](signing::aborted const& v) {
                            ends_.insert_or_assign({who, v.session}, end{v, at});
@@ -154,6 +175,10 @@ private:
                     report(
                         text("host ", who, " blames honest host ", culprit, ": ", to_string(v.reason), ", ", v.text));
                 }
+                if (!is_borne_out(who, v)) {
+                    report(text("host ", who, " blames host ", culprit, " for ", to_string(v.reason),
+                                ", which nothing shows that was signed: ", v.text));
+                }
                 return;
             case reason::declined:
                 if (is_honest(culprit) && declined_.count({culprit, v.session}) == 0 &&
@@ -168,6 +193,12 @@ private:
                 return;
             default: report(text("host ", who, " blames host ", culprit, " for ", to_string(v.reason))); return;
         }
+    }
+
+    [[nodiscard]] bool is_borne_out(host_id who, signing::aborted const& v) const {
+        if (v.reason == signing::abort_reason::equivocation) return proven_.count({who, v.session, *v.culprit}) != 0;
+        auto const plan = plans_.find(v.session);
+        return plan == plans_.end() || evidence_.bears_out({who, v.session, *v.culprit, v.reason}, *plan->second);
     }
 
     void on_should_broadcast(host_id who, signing::should_broadcast const& v) {
@@ -186,6 +217,11 @@ private:
         if (is_honest(host_of(v.session, v.by))) {
             report(text("host ", who, " has proof against honest host ", host_of(v.session, v.by)));
         }
+        auto const plan = plans_.find(v.session);
+        if (plan != plans_.end() && !evidence_book::bears_out(v, *plan->second)) {
+            report(text("host ", who, " has proof against host ", host_of(v.session, v.by), " that proves nothing"));
+        }
+        proven_.insert({who, v.session, v.by});
     }
     void on_misbehaved(host_id who, signing::peer_misbehaved const& v) {
         if (frames_get_damaged_ || v.why == signing::errc::rate_limited) return;
@@ -210,7 +246,11 @@ private:
     std::map<signing::session_id, std::shared_ptr<signing::proposal const>> plans_;
     std::map<signing::session_id, std::vector<signing::signature>> signatures_;
     std::map<std::pair<signing::session_id, signing::view_number>, host_id> elected_;
+    std::map<std::pair<host_id, signing::session_id>, instant> heard_;
+    std::map<std::pair<host_id, signing::session_id>, instant> approved_;
     std::set<std::pair<host_id, signing::session_id>> declined_;
+    std::set<std::tuple<host_id, signing::session_id, signing::slot>> proven_;
+    evidence_book evidence_;
     std::set<signing::session_id> broadcast_;
     std::map<std::pair<host_id, signing::session_id>, end> ends_;
     std::set<place_of_session> completed_;

@@ -13,6 +13,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -156,51 +158,68 @@ private:
             auto with = all;
             with.push_back(liar);
             auto const by = all[uniform(work_, all.size())];
-            auto const deadline = group_.signers[by].time().now() + options().bounds.round_timeout;
             auto const id = group_.signers[by].propose(with, some_method(), 1, std::chrono::minutes{10});
             if (!id) return report("host ", by, " could not propose to a liar");
             group_.pass(3 * options().bounds.round_timeout);
-            if (!group_.failure()) judge(liar, *id, by, deadline);
+            if (!group_.failure()) judge(liar, *id);
             if (!group_.failure()) sign(by, all);
         }
     }
 
-    void judge(host_id liar, signing::session_id const& id, host_id by, instant deadline) {
+    // What must have become of session @p id, in which @p liar was the only one to lie.
+    void judge(host_id liar, signing::session_id const& id) {
         auto const what = options().lies[liar];
         bool const must_be_named = Policies::topology::id == signing::topology_id::mesh &&
                                    (what == lie::false_shares || what == lie::false_nonces);
-        bool is_found_out = false;  // by somebody's own finding
+        bool is_found_out = false;   // by somebody's own finding
+        bool is_pointed_at = false;  // or as the one that was waited for, or that put an end to it
+        bool is_signed = false;
         for (host_id const h : core_) {
             auto const at = group_.at(h, id);
             if (at < signing::phase::finished) report("host ", h, " still waits for a liar, ", to_string(what));
+            is_signed |= at == signing::phase::finished;
             auto const* const end = group_.laws.end_of(h, id);
-            bool const is_named =
-                end != nullptr && end->what.culprit && group_.laws.host_of(id, *end->what.culprit) == liar;
-            is_found_out |= is_named && !end->what.reported_by;
+            if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
+            if (end == nullptr) continue;
+            auto const is_liar = [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; };
+            auto const& [reason, culprit, by, missing, words] = as_tuple(end->what);
+            bool const is_named = culprit && is_liar(*culprit);
+            is_found_out |= is_named && !by;
+            is_pointed_at |= is_named || (by && is_liar(*by)) || std::any_of(missing.begin(), missing.end(), is_liar);
             // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on.
-            bool const is_hearsay = end != nullptr && end->what.reported_by && !end->what.culprit;
+            bool const is_hearsay = by && !culprit;
             if (must_be_named && !is_named && !is_hearsay) {
                 report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));
             }
-            if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
+            if (what == lie::silence) judge_timeout(h, id, *end);
         }
         if (must_be_named && !is_found_out) report("nobody found out host ", liar, ", which lies: ", to_string(what));
-        if (what == lie::silence && !group_.failure()) judge_timeout(liar, id, by, deadline);
+        if (!is_signed && !is_pointed_at) report("nobody points at host ", liar, ", which lies: ", to_string(what));
     }
-    // The one who proposed waits to the end of the round and no longer, and says for whom.
-    void judge_timeout(host_id liar, signing::session_id const& id, host_id by, instant deadline) {
-        auto const& [what, at] = *group_.laws.end_of(by, id);
-        bool const is_named = std::any_of(what.missing.begin(), what.missing.end(),
-                                          [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; });
-        bool const under_hub = is_under_hub(by, id);
-        if (what.reason != signing::abort_reason::timeout || (!is_named && !under_hub)) {
-            report("host ", by, " gave up on silent host ", liar, " for another reason: ", what.text);
+    [[nodiscard]] static auto as_tuple(signing::aborted const& a) {
+        return std::tuple(a.reason, a.culprit, a.reported_by, a.missing, std::string_view{a.text});
+    }
+    // Everyone waits to the end of its round and no longer.
+    void judge_timeout(host_id h, signing::session_id const& id, signing_laws::end const& e) {
+        auto const& [what, at] = e;
+        if (what.reason != signing::abort_reason::timeout) {
+            report("host ", h, " gave up on a silent signer for another reason: ", what.text);
         }
+        auto const approved = group_.laws.approved_at(h, id);
+        if (!approved) return;  // others gave up before
         // Who depends on a hub waits a little longer, for the hub to say whom it waited for; that frame may be lost.
-        auto const patience = under_hub ? options().bounds.retry_interval : duration{0};
-        if ((at < deadline && !under_hub) || at > deadline + patience + std::chrono::microseconds{1}) {
-            report("host ", by, " gave up ", (at - deadline).count(), " ns after the deadline");
+        auto const patience = is_under_hub(h, id) ? options().bounds.retry_interval : duration{0};
+        auto const began = is_hub(h, id) ? *group_.laws.heard_at(h, id) : *approved;
+        auto const deadline = began + options().bounds.round_timeout;
+        if (at > deadline + patience + std::chrono::microseconds{1}) {
+            report("host ", h, " gave up ", (at - deadline).count(), " ns after the deadline");
         }
+        if (at < deadline && !what.reported_by) report("host ", h, " gave up before the deadline");
+    }
+    [[nodiscard]] bool is_hub(host_id h, signing::session_id const& id) {
+        auto const* const s = group_.signers[h].signer()->find(id);
+        return s != nullptr && Policies::topology::id == signing::topology_id::aggregator &&
+               s->self() == s->order().front();
     }
     [[nodiscard]] bool is_under_hub(host_id h, signing::session_id const& id) {
         auto const* const s = group_.signers[h].signer()->find(id);

@@ -529,6 +529,27 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     (void)shares1;
 }
 
+TEST_CASE("aggregator: a hub waits from the proposal on, and can say for whom while somebody still listens") {
+    using star = stage<aggregator>;
+    star s{3};  // slot 0 is the hub and the initiator of none: slots 1 and 2 approve at once, the hub takes its time
+    auto const began = s.now;
+    auto const nonces1 = star::sent<nonces_body>(s.approve(1));
+    s.now += s.bounds.retry_interval * 2;  // longer than those under it wait for it in the end
+    (void)s.approve(0);
+    s.tell(0, 1, nonces1);
+    s.now = began + s.bounds.round_timeout - duration{1};
+    CHECK(star::told<aborted>(s.wake(0)) == nullptr);
+    s.now += duration{1};
+    CHECK(star::told<aborted>(s.wake(1)) == nullptr);
+    auto const end = s.wake(0);
+    REQUIRE(star::told<aborted>(end) != nullptr);
+    CHECK(star::told<aborted>(end)->missing == std::vector<slot>{2});
+    auto const heard = s.tell(1, 0, star::sent<abort_body>(end));
+    REQUIRE(star::told<aborted>(heard) != nullptr);
+    CHECK(star::told<aborted>(heard)->reported_by == 0u);
+    CHECK(star::told<aborted>(heard)->missing == std::vector<slot>{2});
+}
+
 TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody", "[misuse-32]") {
     using star = stage<aggregator>;
     star s{3};

@@ -213,9 +213,18 @@ TEST_CASE("the laws see what they are for") {
                   g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 2, {}, {}, ""}, {});
               }),
               "blames honest host 2"));
-    CHECK(broken([](auto& g, auto const& id) {
-              g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
-          }).empty());
+    CHECK(has(broken([](auto& g, auto const& id) {  // a liar, which has not said anything yet
+                  g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
+              }),
+              "nothing shows"));
+    CHECK(has(broken([](auto& g, auto const& id) {
+                  g.laws.told(1, signing::aborted{id, abort_reason::equivocation, 0, {}, {}, ""}, {});
+              }),
+              "nothing shows"));
+    CHECK(has(broken([](auto& g, auto const& id) {
+                  g.laws.told(1, signing::equivocation_proven{id, 0, {}, {}}, {});
+              }),
+              "proves nothing"));
     CHECK(broken([](auto& g, auto const& id) {  // hearsay is no finding
               g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 2, 0, {}, ""}, {});
           })

@@ -305,6 +305,36 @@ TEST_CASE("cleanup from inside the handler, as soon as a session turns up") {
 
 // An interval of a minute to clean up, a timeout of five for failover: the turn comes to the third signer after ten,
 // when the session has made no progress for as long as a session may.
+// Identities that peers have shown are bounded, and who has left makes room: nothing piles up that an application would
+// have to clean up every hour.
+TEST_CASE("identities need no cleanup, by timer or by hand") {
+    limits bounds;
+    bounds.peers_max = 2;
+    test::cluster<mesh, no_timers> group{5, bounds, false};
+    auto& node = group.nodes[0];
+    auto const meet = [&](std::size_t i) {
+        REQUIRE(node.network->connect(group.members[i].peer, {}));
+        group.wires.run();
+        CHECK(node.signer->in_use().peers <= 2);
+    };
+    for (int round = 0; round < 3; ++round) {
+        for (std::size_t i = 1; i < 5; ++i) {
+            meet(i);
+            node.network->disconnect(group.members[i].peer);
+            group.wires.run();
+        }
+    }
+    for (std::size_t i = 1; i < 5; ++i) {
+        bool const is_told = std::any_of(node.events.begin(), node.events.end(), [&](event const& e) {
+            auto const* const v = std::get_if<peer_identified>(&e);
+            return v != nullptr && v->peer == group.members[i].peer && v->signer == group.members[i].signer;
+        });
+        CHECK(is_told);
+    }
+    CHECK(node.signer->cleanup_expired_sessions() == 0);
+    CHECK(node.signer->in_use().peers == 2);
+}
+
 TEST_CASE("all of it together: cleanup every minute, and a failover that takes its time") {
     for (bool const last_one_works : {true, false}) {
         limits l;

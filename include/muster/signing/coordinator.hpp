@@ -64,6 +64,7 @@ public:
     using entropy_policy = typename Options::entropy;
     using journal_policy = typename Options::journal;
     using session_type = session<Backend, topology_policy>;
+    using courier_type = courier<Transport, Registry>;
     /// Takes the events.
     using event_handler = std::function<void(event const&)>;
 
@@ -271,11 +272,19 @@ public:
         std::size_t tombstones = 0;       ///< At most `tombstones_max`.
         std::size_t peers = 0;            ///< At most `peers_max`.
         std::size_t early_octets = 0;     ///< At most `peers_max * early_octets_per_peer_max`.
+        std::size_t rosters = 0;          ///< At most `rosters_max`.
+        std::size_t refused = 0;  ///< Sessions to be repeated; at most 512 a connected signer that is congested.
     };
     /// @copydoc usage
     [[nodiscard]] usage in_use() const {
         auto const open = open_session_count();
-        return {open, sessions_.size() - open, sessions_.tombstone_count(), door_.peers(), door_.early_octets()};
+        return {open,
+                sessions_.size() - open,
+                sessions_.tombstone_count(),
+                door_.peers(),
+                door_.early_octets(),
+                rosters_.size(),
+                mail_.refused_count()};
     }
 
 private:
@@ -740,7 +749,7 @@ private:
     event_handler handler_;
     result<peer::binding> binding_;
     gatekeeper door_;
-    courier<Transport, Registry> mail_;
+    courier_type mail_;
     session_store<session_type> sessions_;
     roster_book rosters_;
     outbox<event> events_;

@@ -63,13 +63,19 @@ public:
         ids.insert(id);
         if (ids.size() > refused_max) ids.erase(ids.begin());
     }
+    /// Sessions that are remembered for peers who refused frames. O(such peers).
+    [[nodiscard]] std::size_t refused_count() const {
+        std::size_t sum = 0;
+        for (auto const& [who, ids] : refused_) sum += ids.size();
+        return sum;
+    }
     /// Whether @p who has refused a frame since @ref take_refused.
     [[nodiscard]] bool is_refusing(peer_id const& who) const { return refused_.count(who) != 0; }
 
-private:
     /// Sessions remembered per peer; one that is forgotten is repeated when its retry is due. Ours.
     static constexpr std::size_t refused_max = 512;
 
+private:
     Transport* network_;
     Registry const* registry_;
     peer::node_key const* key_;

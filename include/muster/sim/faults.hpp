@@ -145,13 +145,13 @@ public:
     }
 
     /// Ends all of it: everyone hears everyone, every host is up. What is left is a network as networks are: it is as
-    /// slow as before, and loses, repeats and reorders a frame now and then, if it did so before.
+    /// slow as before, and loses, repeats and reorders one frame of twenty at most, if it did so before.
     void heal() {
         running_ = false;
         guards_.clear();
         cut_ = {};
         is_cut_ = false;
-        auto const a_little = [](ratio r) { return ratio{std::min(r.of, 5u), r.in}; };
+        auto const a_little = [](ratio r) { return std::uint64_t{r.of} * 20 > r.in ? ratio{1, 20} : r; };
         auto& rules = network_->rules();
         guards_.push_back(rules.install(delays(*world_, options_.delay_least, options_.delay_most)));
         guards_.push_back(rules.install(losses(*world_, a_little(options_.loss))));

@@ -165,6 +165,7 @@ private:
             wire::writer w;
             body = to_bytes(w.sized(encoded.terms).sized(encoded.roster).view());
         }
+        if (h.what == kind::hello && body.empty()) body = hello(all().members[in.u8() % 4u], in.u8() % 4u);
         wire::writer w;
         w.u8(protocol_version).raw(h.session.view()).raw(h.epoch.view()).u32(h.sender).u64(h.sequence);
         w.u8(static_cast<std::uint8_t>(h.what)).raw(body);
@@ -172,6 +173,15 @@ private:
         auto& sender = *others_[from - 1];
         if (!sender.is_connected(all().members[0].peer)) (void)sender.connect(all().members[0].peer, {});
         (void)sender.send(all().members[0].peer, cosign_protocol, to_bytes(w.raw(signature.view()).view()));
+    }
+
+    // Of @p who, if its sender is honest, with the first so many sessions as resumed.
+    [[nodiscard]] bytes hello(member const& who, std::size_t resumed) const {
+        wire::writer w;
+        resumed = std::min(resumed, ids_.size());
+        w.raw(who.signer.view()).raw(who.binding.view()).size(resumed);
+        for (std::size_t i = 0; i < resumed; ++i) w.raw(ids_[i].view());
+        return to_bytes(w.view());
     }
 
     void check() {

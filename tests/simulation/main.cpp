@@ -2,9 +2,13 @@
 
 // Simulated groups of co-signers, one per seed: even seeds as a mesh, odd ones around an aggregator.
 
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -56,12 +60,33 @@ sim::outcome run(std::uint64_t seed, settings const& s) {
     return seed % 2 == 0 ? run<mesh>(seed, s) : run<star>(seed, s);
 }
 
-/// Runs are independent of each other, so threads take turns at the seeds.
+/// The seed that a thread is at, for the last words of a program that is killed by what it simulates.
+thread_local std::uint64_t seed_here = 0;
+
+void say_the_seed(int signal) {
+    char line[48] = "killed at seed ";
+    auto at = std::strlen(line);
+    char digits[20];
+    int n = 0;
+    for (auto rest = seed_here; n == 0 || rest != 0; rest /= 10) digits[n++] = static_cast<char>('0' + rest % 10);
+    while (n != 0) line[at++] = digits[--n];
+    line[at++] = '\n';
+    [[maybe_unused]] auto const written = write(STDERR_FILENO, line, at);
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+
+/// Runs are independent of each other, so threads take turns at the seeds. Of a failure the first word comes at once.
 std::vector<sim::outcome> run_all(settings const& s) {
     std::vector<sim::outcome> out(s.seeds);
     std::atomic<std::uint64_t> next{0};
+    for (int const signal : {SIGABRT, SIGSEGV, SIGTERM, SIGINT}) std::signal(signal, say_the_seed);
     auto const work = [&] {
-        for (auto i = next++; i < s.seeds; i = next++) out[i] = run(s.from + i, s);
+        for (auto i = next++; i < s.seeds; i = next++) {
+            seed_here = s.from + i;
+            out[i] = run(seed_here, s);
+            if (out[i].failure) std::fprintf(stderr, "seed %llu fails\n", static_cast<unsigned long long>(seed_here));
+        }
     };
     std::vector<std::thread> helpers;
     for (unsigned t = 1; t < s.threads && !s.trace; ++t) helpers.emplace_back(work);

@@ -85,7 +85,7 @@ std::vector<sim::outcome> run_all(settings const& s) {
         for (auto i = next++; i < s.seeds; i = next++) {
             seed_here = s.from + i;
             out[i] = run(seed_here, s);
-            if (out[i].failure) std::fprintf(stderr, "seed %llu fails\n", static_cast<unsigned long long>(seed_here));
+            if (out[i].failure) std::fputs(text("seed ", seed_here, " fails ", *out[i].failure, "\n").c_str(), stderr);
         }
     };
     std::vector<std::thread> helpers;

@@ -3,10 +3,12 @@
 /// @file
 /// The file of a cache: any octets are read or refused, and what was read is read again from what is written of it.
 
-#include <muster/cache/persistence/format.hpp>
+#include <muster/cache/persistence/reading.hpp>
 
 #include <string>
 #include <vector>
+
+#include <muster/sim/disk.hpp>
 
 #include "fuzz.hpp"
 
@@ -29,22 +31,28 @@ bytes with_checksums(byte_view changes, std::uint64_t count) {
     return w.take();
 }
 
-void read(byte_view file) {
-    if (!cache::detail::check_file_header(file, codec::id)) return;
+void read(byte_view octets) {
+    constexpr std::size_t change_size_max = 1000;
+    sim::disk disk;
+    disk.set("found", to_bytes(octets));
+    sim::disk_files files{disk};
+    cache::detail::file_bounds const bounds{octets.size(), change_size_max};
+    auto const found = cache::detail::check_file(codec{}, files, "found", bounds, timestamp{});
+    if (!found) return;
+    fuzz::require(found.value()->good + found.value()->torn == octets.size());
     cache::detail::batch<codec> again;
-    std::size_t count = 0;
-    auto const found = cache::detail::read_batches(codec{}, file, timestamp{}, [&](cache::change_of<codec> c) {
-        ++count;
+    auto const use = [&](cache::change_of<codec> c) {
         if (c.kind == cache::change_kind::put) {
             again.put({}, c.key, *c.value, c.deadline);
         } else {
             again.note({}, c.kind, c.key);
         }
-    });
-    if (!found) return;
-    fuzz::require(found.value().good + found.value().torn == file.size());
-    fuzz::require(again.count() == count);
-    fuzz::require(again.size() <= file.size());
+    };
+    // What was found whole is read again.
+    fuzz::require(cache::detail::use_file(codec{}, files, "found", *found.value(), change_size_max, timestamp{}, use)
+                      .has_value());
+    fuzz::require(again.largest() <= change_size_max);
+    fuzz::require(again.size() <= octets.size());
 }
 
 }  // namespace

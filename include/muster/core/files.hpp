@@ -9,6 +9,7 @@
 /// making the directory durable: the order that POSIX file systems ask for. What a rename alone does after a
 /// power failure is up to the file system.
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -94,6 +95,74 @@ template <file_system Files>
     octets.resize(at);
     return std::optional{std::move(octets)};
 }
+
+/// Reads a file from front to back, once. Holds a buffer of 16 KiB, or of as many octets as were asked for at once:
+/// whoever asks bounds that. The file system is borrowed. Move-only.
+template <file_system Files>
+class file_reader {
+public:
+    static constexpr std::size_t buffer_size = std::size_t{16} << 10;  // four pages; ours
+
+    /// Opens the file at @p path; nothing when there is none.
+    [[nodiscard]] static result<std::optional<file_reader>> open(Files& files, std::string const& path) {
+        MUSTER_TRY(auto file, files.open(path, open_mode::read));
+        if (!file) return std::optional<file_reader>{};
+        MUSTER_TRY(auto const size, files.size(*file));
+        return std::optional{file_reader{files, std::move(*file), size}};
+    }
+
+    /// Octets of the file when it was opened, or those that it was limited to.
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// Octets that were taken.
+    [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+    /// Octets that can be taken still.
+    [[nodiscard]] std::uint64_t left() const noexcept { return size_ - offset_; }
+    /// Leaves out what comes after the first @p size octets. Expects `offset() <= size <= size()`.
+    void limit(std::uint64_t size) noexcept { size_ = size; }
+
+    /// The next @p count octets, which the next call invalidates. Expects `count <= left()`.
+    /// @return `io_failed` also when somebody has cut the file meanwhile.
+    [[nodiscard]] result<byte_view> peek(std::size_t count) {
+        if (end_ - begin_ < count) {
+            MUSTER_TRY(fill(count));
+        }
+        return byte_view{buffer_}.subspan(begin_, count);
+    }
+    /// As @ref peek, and goes on behind them.
+    [[nodiscard]] result<byte_view> take(std::size_t count) {
+        MUSTER_TRY(auto const octets, peek(count));
+        begin_ += count;
+        offset_ += count;
+        return octets;
+    }
+
+private:
+    file_reader(Files& files, typename Files::file&& file, std::uint64_t size)
+        : files_{&files}, file_{std::move(file)}, size_{size}, buffer_(buffer_size) {}
+
+    [[nodiscard]] result<void> fill(std::size_t count) {
+        std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
+        end_ -= std::exchange(begin_, 0);
+        if (buffer_.size() < count) buffer_.resize(count);
+        while (end_ < count) {
+            MUSTER_TRY(auto const more, files_->read(file_, byte_span{buffer_}.subspan(end_)));
+            if (more == 0) {
+                return error{file_errc::io_failed, text("a file of ", size_, " octets was cut to ", offset_ + end_,
+                                                        " while it was read: does another process use it?")};
+            }
+            end_ += more;
+        }
+        return ok();
+    }
+
+    Files* files_;
+    typename Files::file file_;
+    std::uint64_t size_;
+    std::uint64_t offset_ = 0;
+    bytes buffer_;
+    std::size_t begin_ = 0;  // of what was read and not taken, in the buffer
+    std::size_t end_ = 0;
+};
 
 /// Makes @p octets the content of the file at @p path. When it fails, the old content is still there.
 template <file_system Files>

@@ -158,6 +158,76 @@ TEMPLATE_TEST_CASE("a file above its bound is not read", "", snapshot, change_lo
     CHECK(notes.value().aside == "found.aside.1");
 }
 
+TEMPLATE_TEST_CASE("an entry above its bound is not written, and is damage where it is read", "", snapshot,
+                   change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    auto const saved = fill(m);
+    typename TestType::options const narrow{
+        .path = "found", .change_size_max = 30, .files = sim::disk_files{m.storage}};
+    cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
+        {.entries_max = 100}, narrow, m.timers, m.clock};
+    CHECK(c.load().value().loaded == saved.back().size());
+    auto const before = m.storage.at("found");
+    std::string const long_key(30, 'k');
+    c.put(long_key, 1);
+    CHECK(c.flush().error() == file_errc::too_large);
+    CHECK(m.storage.at("found") == before);
+    c.erase(long_key);
+    CHECK(c.flush());
+
+    m.restart();
+    m.cache->put(long_key, 1);
+    REQUIRE(m.cache->flush());
+    TestType store{narrow};
+    std::size_t applied = 0;
+    auto const notes = store.load({}, [&](auto&&) { ++applied; });
+    CHECK(*notes.value().damage == cache::errc::damaged);
+    CHECK(applied == 0);
+}
+
+namespace {
+/// A disk on which somebody replaces the file between its first and its second reading.
+struct replaced_files : sim::disk_files {
+    replaced_files(sim::disk& d, bytes b) : sim::disk_files{d}, storage{&d}, other{std::move(b)} {}
+    result<std::optional<file>> open(std::string const& path, open_mode mode) {
+        if (mode == open_mode::read && ++readings == 2) storage->set(path, other);
+        return sim::disk_files::open(path, mode);
+    }
+    sim::disk* storage;
+    bytes other;
+    int readings = 0;
+};
+}  // namespace
+
+TEMPLATE_TEST_CASE("a file that is another one when it is read again is not trusted", "",
+                   (cache::snapshot_file<text_codec, replaced_files>),
+                   (cache::append_log<text_codec, replaced_files>)) {
+    using plain = std::conditional_t<TestType::keeps_changes, change_log, snapshot>;
+    machine<kept<plain>> m;
+    m.restart();
+    fill(m);
+    auto const first = m.storage.at("found");
+    m.cache->clear();
+    for (std::uint64_t i = 0; i < 4; ++i) m.cache->put("key " + std::to_string(i), 2000 + i);
+    m.storage.names.clear();  // so a log is written anew
+    (void)m.cache->flush();
+    REQUIRE(m.cache->flush());
+    auto const second = m.storage.at("found");
+    bytes const shorter{first.begin(), first.end() - 1};
+    for (auto const& other : {second, shorter, bytes{}, bytes(first.size(), byte{0})}) {
+        m.storage.set("found", first);
+        cache::persistent_cache<std::string, std::uint64_t, kept<TestType>> c{
+            {.entries_max = 3}, {.path = "found", .files = replaced_files{m.storage, other}}, m.timers, m.clock};
+        auto const report = c.load();
+        REQUIRE_FALSE(report.has_value());
+        CHECK(report.error() == file_errc::io_failed);
+        CHECK(c.occupied() == 0);
+        CHECK(c.flush().error() == cache::errc::not_loaded);
+        CHECK(m.storage.at("found") == other);
+    }
+}
+
 TEMPLATE_TEST_CASE("nothing is saved over a file that could not be put aside", "", snapshot, change_log) {
     machine<kept<TestType>> m;
     for (int i = 1; i <= 16; ++i) m.storage.set(text("found.aside.", i), {1});

@@ -15,7 +15,7 @@
 #include <utility>
 
 #include <muster/cache/persistence/format.hpp>
-#include <muster/cache/persistence/snapshot_file.hpp>
+#include <muster/cache/persistence/reading.hpp>
 #include <muster/cache/persistence/store.hpp>
 #include <muster/core/files.hpp>
 #include <muster/core/posix_files.hpp>
@@ -34,6 +34,7 @@ public:
     struct options {
         std::string path;
         std::uint64_t file_size_max = std::uint64_t{256} << 20;  ///< Octets; a larger file is not read. Ours.
+        std::size_t change_size_max = std::size_t{1} << 20;      ///< Octets of one entry; larger ones are damage. Ours.
         [[no_unique_address]] Codec codec = {};
         Files files = {};
     };
@@ -51,8 +52,10 @@ public:
             // The first batch was put in place whole, by a rename: no crash has torn it.
             return error{errc::damaged, text("the first ", f.torn, " octets after the header are not whole")};
         };
-        MUSTER_TRY(auto const notes, detail::load_file(options_.codec, options_.files, options_.path,
-                                                       options_.file_size_max, now, note, apply));
+        is_loading_ = true;
+        auto const notes = detail::load_file(options_.codec, options_.files, options_.path, bounds(), now, note, apply);
+        is_loading_ = false;
+        if (!notes) return notes.error();
         size_ = found.good;
         if (found.torn != 0 && !cut(found.good)) must_rewrite_ = true;
         return notes;
@@ -60,7 +63,7 @@ public:
 
     /// What is noted is saved with the next @ref save. @{
     void put(key_type const& key, value_type const& value, timestamp deadline) {
-        if (must_rewrite_) return;
+        if (!is_noting()) return;
         pending_.put(options_.codec, key, value, deadline);
         bound_pending();
     }
@@ -86,16 +89,24 @@ public:
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
 private:
+    [[nodiscard]] detail::file_bounds bounds() const noexcept {
+        return {options_.file_size_max, options_.change_size_max};
+    }
     static constexpr std::uint64_t slack = 4096;  // octets that are not worth a rewriting: a block of a disk
 
+    // What loading gives up is not worth memory: a log of some size is rewritten with the first save anyway.
+    [[nodiscard]] bool is_noting() noexcept {
+        must_rewrite_ = must_rewrite_ || is_loading_;
+        return !must_rewrite_;
+    }
     void note(change_kind kind, key_type const& key) {
-        if (must_rewrite_) return;
+        if (!is_noting()) return;
         pending_.note(options_.codec, kind, key);
         bound_pending();
     }
-    // More than a rewriting would take is not kept.
+    // More than a rewriting would take is not kept, and what could not be read again is for the rewriting to refuse.
     void bound_pending() {
-        if (pending_.size() <= 2 * size_rewritten_ + slack) return;
+        if (pending_.size() <= 2 * size_rewritten_ + slack && pending_.largest() <= options_.change_size_max) return;
         must_rewrite_ = true;
         pending_.clear();
     }
@@ -129,7 +140,7 @@ private:
     template <class Entries>
     [[nodiscard]] result<void> rewrite(Entries const& entries, timestamp now) {
         must_rewrite_ = true;
-        MUSTER_TRY(auto const octets, detail::whole_file(options_.codec, entries, now, options_.file_size_max));
+        MUSTER_TRY(auto const octets, detail::whole_file(options_.codec, entries, now, bounds()));
         MUSTER_TRY(replace_file(options_.files, options_.path, octets));
         size_ = size_rewritten_ = octets.size();
         pending_.clear();
@@ -142,6 +153,7 @@ private:
     std::uint64_t size_ = 0;            // of the log
     std::uint64_t size_rewritten_ = 0;  // when it was last rewritten, in this life
     bool must_rewrite_ = false;
+    bool is_loading_ = false;
 };
 
 }  // namespace muster::cache

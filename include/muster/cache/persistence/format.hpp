@@ -14,7 +14,10 @@
 /// of a batch has a checksum of its own, so that a changed length cannot make the rest of a log look like an unfinished
 /// batch. Integers are big-endian; times are Unix milliseconds. The checksum is CRC-32C (Castagnoli), which finds
 /// every error of one bit and every burst up to 32.
+///
+/// This file has the layout, and writes it; reading.hpp reads it.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -88,6 +91,8 @@ public:
     /// Octets of the changes.
     [[nodiscard]] std::size_t size() const noexcept { return changes_.view().size(); }
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+    /// Octets of the largest change.
+    [[nodiscard]] std::size_t largest() const noexcept { return largest_; }
     void clear() { *this = {}; }
 
     void write_to(wire::writer& w, timestamp now) const {
@@ -103,129 +108,40 @@ private:
     void add(wire::writer const& w) {
         changes_.sized(w.view());
         ++count_;
+        largest_ = std::max(largest_, w.view().size());
     }
 
     wire::writer changes_;
     std::uint64_t count_ = 0;
+    std::size_t largest_ = 0;
+};
+
+/// What is read of a file at most, and therefore written.
+struct file_bounds {
+    std::uint64_t file_size_max;
+    std::size_t change_size_max;
 };
 
 /// A file of all entries; `too_large` when it could not be read back.
 template <codec Codec, class Entries>
-[[nodiscard]] result<bytes> whole_file(Codec const& c, Entries const& entries, timestamp now, std::uint64_t size_max) {
+[[nodiscard]] result<bytes> whole_file(Codec const& c, Entries const& entries, timestamp now, file_bounds bounds) {
     batch<Codec> all;
     entries([&](auto const& key, auto const& value, timestamp deadline) { all.put(c, key, value, deadline); },
             [&](auto const& key) { all.note(c, change_kind::use, key); });
+    if (all.largest() > bounds.change_size_max) {
+        return error{file_errc::too_large,
+                     text("an entry takes ", all.largest(), " octets, and at most ", bounds.change_size_max,
+                          " would be read again: raise change_size_max, or hold smaller ones")};
+    }
     wire::writer w;
     write_file_header(w, c.id);
     all.write_to(w, now);
-    if (w.view().size() > size_max) {
-        return error{file_errc::too_large, text("the entries take ", w.view().size(), " octets, and a file of at most ",
-                                                size_max, " would be read again: raise file_size_max, or hold less")};
+    if (w.view().size() > bounds.file_size_max) {
+        return error{file_errc::too_large,
+                     text("the entries take ", w.view().size(), " octets, and a file of at most ", bounds.file_size_max,
+                          " would be read again: raise file_size_max, or hold less")};
     }
     return w.take();
-}
-
-/// What became of reading a file.
-struct read_outcome {
-    std::size_t good = 0;  ///< Octets that are whole.
-    std::size_t torn = 0;  ///< Octets after them, of a batch that was never finished.
-};
-
-/// The head of a batch.
-struct batch_head {
-    std::uint64_t length;
-    std::uint64_t count;
-    timestamp written_at;
-};
-
-[[nodiscard]] inline result<void> check_file_header(byte_view file, std::uint32_t codec_id) {
-    if (file.size() < file_header_size) {
-        return error{errc::damaged,
-                     text(file.size(), " octets are no file of a cache: it begins with ", file_header_size)};
-    }
-    wire::reader r{file.first(file_header_size)};
-    auto const magic = r.raw(file_magic.size());
-    auto const version = r.u16();
-    auto const written_codec = r.u32();
-    if (!equal(magic, file_magic)) return error{errc::damaged, "not a file of a cache: it begins otherwise"};
-    if (r.u32() != crc32c(file.first(file_header_size - checksum_size))) {
-        return error{errc::damaged, "the header does not fit its checksum"};
-    }
-    if (version != file_version) {
-        return error{errc::unsupported_version,
-                     text("version ", version, " of the format, and this is ", file_version)};
-    }
-    if (written_codec != codec_id) {
-        return error{errc::other_codec, text("written by codec ", written_codec, ", and this is codec ", codec_id)};
-    }
-    return ok();
-}
-
-/// Reads the changes of a batch whose checksum fits; @p apply is called with each.
-template <codec Codec, class Apply>
-[[nodiscard]] result<void> read_changes(Codec const& c, byte_view body, batch_head const& head, timestamp now,
-                                        Apply apply) {
-    wire::reader all{body};
-    for (std::uint64_t i = 0; i < head.count && all.ok(); ++i) {
-        wire::reader r{all.sized(all.remaining())};
-        auto const kind = r.enumerator(change_kind::put, change_kind::erase);
-        auto const deadline = kind == change_kind::put ? from_unix_millis(r.i64()) : no_deadline;
-        auto key = c.read_key(r);
-        std::optional<typename Codec::value_type> value;
-        if (kind == change_kind::put) value.emplace(c.read_value(r, now));
-        if (auto const read = r.finish(); !read) {
-            return error{errc::damaged, text("change ", i, " cannot be read: ", read.error().message())};
-        }
-        apply(change_of<Codec>{kind, std::move(key), std::move(value), deadline, head.written_at});
-    }
-    if (auto const read = all.finish(); !read) return error{errc::damaged, text("a batch: ", read.error().message())};
-    return ok();
-}
-
-/// Whether all octets are zero, as those are that a file system gave out and nobody wrote.
-[[nodiscard]] inline bool is_blank(byte_view octets) noexcept {
-    for (auto const b : octets) {
-        if (b != 0) return false;
-    }
-    return true;
-}
-
-/// The head of the batch at the start of @p rest; nothing when it was never finished.
-[[nodiscard]] inline result<std::optional<batch_head>> read_batch_head(byte_view rest) {
-    if (rest.size() < batch_head_size || is_blank(rest)) return std::optional<batch_head>{};
-    wire::reader r{rest.first(batch_head_size)};
-    batch_head const head{r.u64(), r.u64(), from_unix_millis(r.i64())};
-    if (r.u32() != crc32c(rest.first(batch_head_size - checksum_size))) {
-        if (is_blank(rest.subspan(batch_head_size))) return std::optional<batch_head>{};  // written in part
-        return error{errc::damaged, "the head of a batch does not fit its checksum"};
-    }
-    if (head.length > rest.size() - batch_head_size || rest.size() - batch_head_size - head.length < checksum_size) {
-        return std::optional<batch_head>{};
-    }
-    return std::optional{head};
-}
-
-/// Reads the batches of @p file after its header; @p apply is called with each change, in order. Allocates nothing
-/// that the file's own size does not pay for.
-/// @return `damaged`, possibly after some changes were applied: check first with an @p apply that does nothing.
-template <codec Codec, class Apply>
-[[nodiscard]] result<read_outcome> read_batches(Codec const& c, byte_view file, timestamp now, Apply apply) {
-    auto at = file_header_size;
-    while (at < file.size()) {
-        auto const rest = file.subspan(at);
-        MUSTER_TRY(auto const head, read_batch_head(rest));
-        if (!head) break;
-        auto const length = static_cast<std::size_t>(head->length);
-        auto const body = rest.subspan(batch_head_size, length);
-        wire::reader checksum{rest.subspan(batch_head_size + length, checksum_size)};
-        if (checksum.u32() != crc32c(body)) {
-            if (at + batch_head_size + length + checksum_size == file.size()) break;  // the last one, and unfinished
-            return error{errc::damaged, text("the batch at offset ", at, " does not fit its checksum")};
-        }
-        MUSTER_TRY(read_changes(c, body, *head, now, apply));
-        at += batch_head_size + length + checksum_size;
-    }
-    return read_outcome{at, file.size() - at};
 }
 
 }  // namespace detail

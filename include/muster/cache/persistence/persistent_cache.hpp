@@ -51,8 +51,8 @@ struct load_report {
 /// A @ref cache whose entries survive, by the policy `persistence` of @p Policies.
 ///
 /// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache` that are used
-/// most; those that may change something note it. Memory beyond the cache's: while saving, the octets of the file; with
-/// a store that keeps changes, about twice that at most.
+/// most; those that may change something note it. Memory beyond the cache's: while loading, a buffer and the largest
+/// single entry; while saving, the octets of the file; with a store that keeps changes, about twice that at most.
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;
@@ -133,11 +133,13 @@ public:
             return error{errc::already_loaded, "this cache was loaded before; loading again would undo changes"};
         load_report report;
         is_loading_ = true;
+        is_trimmed_ = false;
         entries_.clear();
         auto const wall = clock_.wall_now();
         auto const now = clock_.now();
         auto notes =
             store_.load(wall, [&](change_of<typename store::codec> c) { apply(std::move(c), wall, now, report); });
+        if (!notes) entries_.clear();  // part of what was applied before it failed may be wrong
         entries_.restored();
         report.loaded = entries_.occupied();
         is_loading_ = false;

@@ -35,11 +35,12 @@ struct no_entries {
 ///
 /// Semantics: `load(now, apply)` calls `apply(change)` in the order of saving; after it the entries put last are those
 /// used last. A file that cannot be trusted is put aside and reported in the notes; a failure means that nothing is
-/// known, and that saving could destroy what is there. `save(entries, now)` makes durable what has changed, and leaves
-/// either the old or the new state behind, whatever happens; `entries(put, use)` calls `put(key, value, deadline)`
-/// for every entry, the least recently used first, and after it `use(key)` for those that admission has promoted. A
-/// store that `keeps_changes` is told of each by `put`, `use` and `erase`, which keep a bounded amount of memory and
-/// report what went wrong with the next save; after `rewrite_next` that save trusts none of it.
+/// known, not even what was applied, and that saving could destroy what is there. `save(entries, now)` makes durable
+/// what has changed, and leaves either the old or the new state behind, whatever happens; `entries(put, use)` calls
+/// `put(key, value, deadline)` for every entry, the least recently used first, and after it `use(key)` for those that
+/// admission has promoted. A store that `keeps_changes` is told of each by `put`, `use` and `erase`, which keep a
+/// bounded amount of memory and report what went wrong with the next save; after `rewrite_next` that save trusts none
+/// of it.
 template <class S>
 concept persistent_store = codec<typename S::codec> && std::constructible_from<S, typename S::options> &&
     requires(S& s, timestamp now, void (*apply)(change_of<typename S::codec>), detail::no_entries entries) {

@@ -178,20 +178,48 @@ template <file_system Files>
     return files.sync_directory(path);
 }
 
-/// Renames the file at @p path to the first free name of `path.aside.1` to `.16`, and says which. So many, because a
-/// program that starts again and again must not fill the disk; the owner is asked to look instead.
+/// The first free name of `path.aside.1` to `.16`. So many, because a program that starts again and again must not fill
+/// the disk; the owner is asked to look instead.
 template <file_system Files>
-[[nodiscard]] result<std::string> keep_aside(Files& files, std::string const& path) {
+[[nodiscard]] result<std::string> name_aside(Files& files, std::string const& path) {
     for (int i = 1; i <= 16; ++i) {
         auto aside = text(path, ".aside.", i);
         MUSTER_TRY(auto const taken, files.exists(aside));
-        if (taken) continue;
-        MUSTER_TRY(files.rename(path, aside));
-        MUSTER_TRY(files.sync_directory(path));
-        return aside;
+        if (!taken) return aside;
     }
     return error{file_errc::cannot_keep_aside,
                  text(path, " cannot be read, and 16 files were put aside before: remove ", path, ".aside.*")};
+}
+
+/// Renames the file at @p path to the first free name of @ref name_aside, and says which.
+template <file_system Files>
+[[nodiscard]] result<std::string> keep_aside(Files& files, std::string const& path) {
+    MUSTER_TRY(auto aside, name_aside(files, path));
+    MUSTER_TRY(files.rename(path, aside));
+    MUSTER_TRY(files.sync_directory(path));
+    return aside;
+}
+
+/// As @ref keep_aside, but copies: the file stays where it is, and what is aside is durable and whole. Holds a buffer.
+template <file_system Files>
+[[nodiscard]] result<std::string> copy_aside(Files& files, std::string const& path) {
+    MUSTER_TRY(auto aside, name_aside(files, path));
+    MUSTER_TRY(auto from, file_reader<Files>::open(files, path));
+    if (!from) return error{file_errc::io_failed, text(path, " is gone")};
+    auto const draft = path + ".new";
+    {
+        MUSTER_TRY(auto to, files.open(draft, open_mode::create));
+        if (!to) return error{file_errc::io_failed, text("cannot create ", draft)};
+        while (from->left() != 0) {
+            auto const count = std::min<std::uint64_t>(from->left(), file_reader<Files>::buffer_size);
+            MUSTER_TRY(auto const octets, from->take(static_cast<std::size_t>(count)));
+            MUSTER_TRY(write_all(files, *to, octets));
+        }
+        MUSTER_TRY(files.sync(*to));
+    }
+    MUSTER_TRY(files.rename(draft, aside));
+    MUSTER_TRY(files.sync_directory(path));
+    return aside;
 }
 
 }  // namespace muster

@@ -335,6 +335,77 @@ TEST_CASE("in the middle of a log there is no unfinished save, and at its end a 
     CHECK(report.notes.torn == 4009);
 }
 
+TEST_CASE("the last batch of a log, when any bit of its changes was turned, is kept aside and the rest goes on") {
+    machine<kept<change_log>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto const whole = m.storage.at("found");
+    auto last = header_size;  // where the last batch begins
+    for (auto end = first_batch_end(whole); end != whole.size();) {
+        last = end;
+        wire::reader length{byte_view{whole}.subspan(last)};
+        end = last + cache::detail::batch_head_size + length.u64() + cache::detail::checksum_size;
+    }
+    for (auto bit = 8 * (last + cache::detail::batch_head_size); bit < 8 * whole.size(); ++bit) {
+        auto octets = whole;
+        octets[bit / 8] ^= static_cast<byte>(1u << bit % 8);
+        m.crash(sim::disk::luck::all);
+        m.storage.names.clear();
+        m.storage.set("found", octets);
+        auto const report = m.restart();
+        CHECK_FALSE(report.notes.damage.has_value());
+        REQUIRE(report.notes.damaged_end.has_value());
+        CHECK(*report.notes.damaged_end == cache::errc::damaged);
+        CHECK(report.notes.torn == whole.size() - last);
+        CHECK(report.notes.aside == "found.aside.1");
+        m.storage.crash(sim::disk::luck::none);
+        CHECK(m.storage.at("found.aside.1") == octets);
+        CHECK(m.storage.at("found") == bytes{whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(last)});
+        CHECK(m.look() == saved[saved.size() - 2]);
+    }
+    auto shorter = whole;
+    shorter.pop_back();
+    auto const report = load_or_keep_aside(m, shorter, saved);
+    CHECK(report.notes.torn == whole.size() - last - 1);
+    CHECK_FALSE(report.notes.damaged_end.has_value());
+    CHECK(report.notes.aside.empty());
+    CHECK(m.storage.names.count("found.aside.1") == 0);
+}
+
+TEST_CASE("the end of a log is not cut off before it is kept aside, whichever system call fails") {
+    machine<kept<change_log>> m;
+    m.restart();
+    auto const saved = fill(m);
+    auto changed = m.storage.at("found");
+    changed.back() ^= 1;
+    for (std::size_t n = 0;; ++n) {
+        m.crash(sim::disk::luck::all);
+        m.storage.names.clear();
+        m.storage.set("found", changed);
+        m.start();
+        auto const first_call = m.storage.calls;
+        m.storage.fails_at = first_call + n;
+        m.storage.for_good = false;
+        auto const report = m.cache->load();
+        if (m.storage.calls - first_call <= n) break;
+        if (!report) {
+            CHECK(report.error() == file_errc::io_failed);
+            CHECK(m.storage.at("found") == changed);
+        } else {
+            CHECK(m.storage.at(report.value().notes.aside) == changed);
+        }
+        m.crash(sim::disk::luck::none);
+        bool const is_kept = m.storage.names.count("found.aside.1") != 0 && m.storage.at("found.aside.1") == changed;
+        CHECK((is_kept || m.storage.at("found") == changed));
+    }
+    m.crash(sim::disk::luck::all);
+    for (int i = 1; i <= 16; ++i) m.storage.set(text("found.aside.", i), {1});
+    m.storage.set("found", changed);
+    m.start();
+    CHECK(m.cache->load().error() == file_errc::cannot_keep_aside);
+    CHECK(m.storage.at("found") == changed);
+}
+
 TEST_CASE("the first batch of a log is put aside when any bit of it was turned, or it was cut") {
     machine<kept<change_log>> m;
     m.restart();

@@ -7,7 +7,7 @@
 /// The log is rewritten before it grows beyond twice its size after the last rewriting, so a save costs about as much
 /// as what has changed, on average; also when a save failed half-way, and when more changes wait than a rewriting would
 /// take. What a power failure left unfinished at its end is cut off when it is loaded: those changes were never
-/// reported as saved.
+/// reported as saved. An end that has all its octets, but others than were written, is kept aside first.
 
 #include <cstddef>
 #include <cstdint>

@@ -24,9 +24,10 @@ namespace muster::cache::detail {
 
 /// What became of reading a file.
 struct read_outcome {
-    std::uint64_t good = 0;  ///< Octets that are whole.
-    std::uint64_t torn = 0;  ///< Octets after them, of a batch that was never finished.
-    std::uint32_t sum = 0;   ///< Of the batches' heads and checksums: another one, if the file is.
+    std::uint64_t good = 0;    ///< Octets that are whole.
+    std::uint64_t torn = 0;    ///< Octets after them, of a batch that was never finished.
+    std::uint32_t sum = 0;     ///< Of the batches' heads and checksums: another one, if the file is.
+    bool is_complete = false;  ///< Those that are torn are as many as the batch has, so they may have been changed.
 };
 
 /// The head of a batch.
@@ -184,7 +185,7 @@ template <codec Codec, file_system Files, class Apply>
         MUSTER_TRY(auto const body_sum, body.finish());
         MUSTER_TRY(auto const octets, file.take(checksum_size));
         if (wire::reader{octets}.u32() != body_sum) {
-            if (file.left() == 0) return ends_here;  // the last one, and unfinished
+            if (file.left() == 0) return read_outcome{ends_here.good, ends_here.torn, ends_here.sum, true};
             return error{errc::damaged, text("the batch at offset ", at, " does not fit its checksum")};
         }
         if (!read) return read.error();
@@ -250,6 +251,11 @@ template <codec Codec, file_system Files, class Accept, class Apply>
         return notes;
     }
     notes.torn = found.value()->torn;
+    if (found.value()->is_complete) {
+        // A power failure may leave this behind as well, but nobody can tell.
+        MUSTER_TRY(notes.aside, copy_aside(files, path));
+        notes.damaged_end = error{errc::damaged, text("the last ", notes.torn, " octets do not fit their checksum")};
+    }
     MUSTER_TRY(use_file(c, files, path, *found.value(), bounds.change_size_max, now, apply));
     return notes;
 }

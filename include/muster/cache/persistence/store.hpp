@@ -18,9 +18,10 @@ namespace muster::cache {
 
 /// What loading found besides entries.
 struct load_notes {
-    std::optional<error> damage;  ///< Why the file was not read. Nothing of it was used.
-    std::string aside;            ///< Where that file is now.
-    std::uint64_t torn = 0;       ///< Octets of a save that was never finished, cut off the end.
+    std::optional<error> damage;       ///< Why the file was not read. Nothing of it was used.
+    std::optional<error> damaged_end;  ///< Why the last save was not read; what was saved before it was used.
+    std::string aside;                 ///< Where the damaged file is now, or a copy when only its end was.
+    std::uint64_t torn = 0;            ///< Octets that were cut off the end: unfinished, or a @ref damaged_end.
 };
 
 namespace detail {

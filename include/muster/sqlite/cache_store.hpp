@@ -6,7 +6,8 @@
 ///
 /// For those who want to look into their cache with the tools they have, or have many entries and few changes. Changes
 /// are made in an open transaction as they are noted, and committed by a save; what fails is rolled back, and the next
-/// save writes all rows anew. The order of use is a number in each row.
+/// save writes all rows anew. The order of use is a number in each row; beside it is whether the entry was used at all,
+/// which is what an admission by demand asks for.
 ///
 /// Source: durability is SQLite's own, with its rollback journal and `synchronous = FULL`, its defaults.
 
@@ -38,6 +39,7 @@ public:
     struct options {
         std::string path;
         std::uint64_t file_size_max = std::uint64_t{1} << 30;  ///< Octets; a larger file is not read. Ours.
+        std::string vfs = {};  ///< Of a registered VFS of SQLite; empty for its default.
         [[no_unique_address]] Codec codec = {};
     };
 
@@ -47,12 +49,13 @@ public:
     template <class Apply>
     [[nodiscard]] result<cache::load_notes> load(timestamp now, Apply apply) {
         cache::load_notes notes;
-        MUSTER_TRY(auto const size, file_size());
-        auto opened = size > options_.file_size_max ? result<void>{too_large(size)} : open(now);
+        auto opened = open(now);
+        // SQLite's own check takes a read that failed for damage, so damage is looked at twice.
+        if (!opened && !(opened.error() == file_errc::io_failed)) opened = open(now);
         if (!opened) {
+            database_.reset();
             if (opened.error() == file_errc::io_failed) return opened.error();
             notes.damage = opened.error();
-            database_.reset();
             MUSTER_TRY(notes.aside, put_aside());
             MUSTER_TRY(open(now));
         }
@@ -65,10 +68,7 @@ public:
         note([&]() -> result<void> { return write_row(key, value, deadline); });
     }
     void use(key_type const& key) {
-        note([&]() -> result<void> {
-            auto const octets = encoded_key(key);
-            return database_->run("UPDATE entry SET used = ?2 WHERE key = ?1", octets.view(), ++last_used_);
-        });
+        note([&]() -> result<void> { return mark_used(key); });
     }
     void erase(key_type const& key) {
         note([&]() -> result<void> {
@@ -89,7 +89,8 @@ public:
             if (must_rewrite_) {
                 MUSTER_TRY(rewrite(entries));
             }
-            MUSTER_TRY(database_->run("UPDATE about SET written_at = ?1", to_unix_millis(now)));
+            auto const at = to_unix_millis(now);
+            MUSTER_TRY(database_->run("UPDATE about SET written_at = ?1, checksum = ?2", at, about_checksum(at)));
             return database_->run("COMMIT");
         }();
         if (!done) {
@@ -101,18 +102,28 @@ public:
     }
 
 private:
-    static constexpr std::int64_t format_version = 1;
+    static constexpr std::int64_t format_version = 2;
     static constexpr std::int64_t last_used_max = std::int64_t{1} << 62;  // so many uses do not happen
 
-    [[nodiscard]] result<std::uint64_t> file_size() {
+    [[nodiscard]] result<void> check_size() {
         posix_files files;
         MUSTER_TRY(auto file, files.open(options_.path, open_mode::read));
-        if (!file) return std::uint64_t{0};
-        return files.size(*file);
+        if (!file) return ok();
+        MUSTER_TRY(auto const size, files.size(*file));
+        if (size > options_.file_size_max) {
+            return error{file_errc::too_large, text(options_.path, " has ", size, " octets, and at most ",
+                                                    options_.file_size_max, " are read: raise file_size_max")};
+        }
+        // Source: unixFileSize of SQLite's os_unix.c, which has used such files itself.
+        if (size == 1) return error{cache::errc::damaged, "SQLite takes a file of one octet for an empty one"};
+        return ok();
     }
-    [[nodiscard]] error too_large(std::uint64_t size) const {
-        return {file_errc::too_large,
-                text(options_.path, " has ", size, " octets, and at most ", options_.file_size_max, " are read")};
+    // A changed header can say that only a later SQLite may write, https://www.sqlite.org/fileformat2.html 1.3.3: then
+    // no save would ever succeed. A file that may not be written is another matter, and read.
+    [[nodiscard]] result<void> check_writable() {
+        posix_files files;
+        if (!database_->is_read_only() || !files.open(options_.path, open_mode::append)) return ok();
+        return error{cache::errc::unsupported_version, text(options_.path, " can be written by a later SQLite only")};
     }
     [[nodiscard]] result<std::string> put_aside() {
         posix_files files;
@@ -128,10 +139,13 @@ private:
     // Opens the file, checks that it is one of ours and whole, and reads all rows once without using any.
     [[nodiscard]] result<void> open(timestamp now) {
         in_transaction_ = false;
-        MUSTER_TRY(auto opened, database::open(options_.path));
+        database_.reset();
+        MUSTER_TRY(check_size());
+        MUSTER_TRY(auto opened, database::open(options_.path, options_.vfs));
         database_.emplace(std::move(opened));
         MUSTER_TRY(auto const checked, database_->text_of("PRAGMA quick_check(1)"));
         if (checked != "ok") return error{cache::errc::damaged, text(options_.path, ": ", checked)};
+        MUSTER_TRY(check_writable());
         MUSTER_TRY(auto const version, database_->number("PRAGMA user_version"));
         if (version == 0) return create();
         if (version != format_version) {
@@ -143,6 +157,10 @@ private:
             return error{cache::errc::other_codec,
                          text("written by codec ", written_codec, ", and this is codec ", Codec::id)};
         }
+        MUSTER_TRY(auto const written_at, database_->number("SELECT written_at FROM about"));
+        MUSTER_TRY(auto const about, database_->number("SELECT checksum FROM about"));
+        if (about != about_checksum(written_at))
+            return error{cache::errc::damaged, "the time of the last save does not fit its checksum"};
         MUSTER_TRY(last_used_, database_->number("SELECT coalesce(max(used), 0) FROM entry"));
         if (last_used_ < 0 || last_used_ > last_used_max)
             return error{cache::errc::damaged, "an order of use that cannot be"};
@@ -152,39 +170,72 @@ private:
         MUSTER_TRY(auto const tables, database_->number("SELECT count(*) FROM sqlite_master"));
         if (tables != 0) return error{cache::errc::damaged, text(options_.path, " is another program's database")};
         MUSTER_TRY(database_->run("BEGIN IMMEDIATE"));
-        MUSTER_TRY(database_->run("CREATE TABLE about (codec INTEGER NOT NULL, written_at INTEGER NOT NULL)"));
+        MUSTER_TRY(
+            database_->run("CREATE TABLE about (codec INTEGER NOT NULL, written_at INTEGER NOT NULL, "
+                           "checksum INTEGER NOT NULL)"));
         MUSTER_TRY(
             database_->run("CREATE TABLE entry (key BLOB PRIMARY KEY, value BLOB NOT NULL, "
-                           "deadline INTEGER NOT NULL, checksum INTEGER NOT NULL, used INTEGER NOT NULL) "
+                           "deadline INTEGER NOT NULL, checksum INTEGER NOT NULL, used INTEGER NOT NULL, "
+                           "wanted INTEGER NOT NULL, order_checksum INTEGER NOT NULL) "
                            "WITHOUT ROWID"));
-        MUSTER_TRY(database_->run("INSERT INTO about VALUES (?1, 0)", std::int64_t{Codec::id}));
-        MUSTER_TRY(database_->run("PRAGMA user_version = 1"));
+        MUSTER_TRY(database_->run("INSERT INTO about VALUES (?1, 0, ?2)", std::int64_t{Codec::id}, about_checksum(0)));
+        MUSTER_TRY(database_->run("PRAGMA user_version = 2"));
         return database_->run("COMMIT");
     }
 
     template <class Apply>
     [[nodiscard]] result<void> read_rows(timestamp now, Apply apply) {
         MUSTER_TRY(auto const written, database_->number("SELECT written_at FROM about"));
-        MUSTER_TRY(auto rows, database_->prepare("SELECT key, value, deadline, checksum FROM entry ORDER BY used"));
+        MUSTER_TRY(auto rows, database_->prepare("SELECT key, value, deadline, checksum, used, wanted, order_checksum "
+                                                 "FROM entry ORDER BY used"));
         for (;;) {
             MUSTER_TRY(auto const more, rows.step());
             if (!more) return ok();
-            if (rows.number(3) != checksum(rows.octets(0), rows.octets(1), rows.number(2))) {
-                return error{cache::errc::damaged, "a row does not fit its checksum"};
+            auto const k = rows.octets(0), v = rows.octets(1);
+            if (rows.number(3) != checksum(k, v, rows.number(2)) ||
+                rows.number(6) != order_checksum(k, rows.number(4), rows.number(5))) {
+                return error{cache::errc::damaged, "a row does not fit its checksums"};
             }
-            wire::reader key_octets{rows.octets(0)}, value_octets{rows.octets(1)};
-            auto key = options_.codec.read_key(key_octets);
-            auto value = options_.codec.read_value(value_octets, now);
-            if (auto const read = key_octets.finish(); !read) return not_decoded(read.error());
-            if (auto const read = value_octets.finish(); !read) return not_decoded(read.error());
-            apply(cache::change_of<Codec>{cache::change_kind::put, std::move(key), std::move(value),
-                                          from_unix_millis(rows.number(2)), from_unix_millis(written)});
+            MUSTER_TRY(apply_row(k, v, rows.number(2), written, rows.number(5) != 0, now, apply));
         }
     }
-    // SQLite finds damage of its pages' structure, not of what is in them.
+    template <class Apply>
+    [[nodiscard]] result<void> apply_row(byte_view key, byte_view value, std::int64_t deadline, std::int64_t written,
+                                         bool is_wanted, timestamp now, Apply& apply) {
+        auto const decoded_key = [&]() -> result<key_type> {
+            wire::reader r{key};
+            auto k = options_.codec.read_key(r);
+            if (auto const read = r.finish(); !read) return not_decoded(read.error());
+            return k;
+        };
+        wire::reader r{value};
+        auto v = options_.codec.read_value(r, now);
+        if (auto const read = r.finish(); !read) return not_decoded(read.error());
+        MUSTER_TRY(auto k, decoded_key());
+        auto const at = from_unix_millis(written);
+        apply(cache::change_of<Codec>{cache::change_kind::put, std::move(k), std::move(v), from_unix_millis(deadline),
+                                      at});
+        if (!is_wanted) return ok();
+        MUSTER_TRY(auto again, decoded_key());
+        apply(cache::change_of<Codec>{cache::change_kind::use, std::move(again), {}, cache::no_deadline, at});
+        return ok();
+    }
+
+    // SQLite finds damage of its pages' structure, not of what is in them. A use changes the order and nothing else, so
+    // the order has a checksum of its own.
     [[nodiscard]] static std::int64_t checksum(byte_view key, byte_view value, std::int64_t deadline) {
         wire::writer w;
         w.sized(key).sized(value).i64(deadline);
+        return std::int64_t{cache::crc32c(w.view())};
+    }
+    [[nodiscard]] static std::int64_t order_checksum(byte_view key, std::int64_t used, std::int64_t wanted) {
+        wire::writer w;
+        w.sized(key).i64(used).i64(wanted);
+        return std::int64_t{cache::crc32c(w.view())};
+    }
+    [[nodiscard]] static std::int64_t about_checksum(std::int64_t written_at) {
+        wire::writer w;
+        w.u32(Codec::id).i64(written_at);
         return std::int64_t{cache::crc32c(w.view())};
     }
     [[nodiscard]] static error not_decoded(error const& why) {
@@ -219,12 +270,20 @@ private:
         auto const k = encoded_key(key);
         wire::writer v;
         options_.codec.write_value(v, value);
+        auto const at = to_unix_millis(deadline);
+        ++last_used_;
         // A new value does not make the entry a newer one.
         return database_->run(
-            "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key) "
+            "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (key) "
             "DO UPDATE SET value = ?2, deadline = ?3, checksum = ?4",
-            k.view(), v.view(), to_unix_millis(deadline), checksum(k.view(), v.view(), to_unix_millis(deadline)),
-            ++last_used_);
+            k.view(), v.view(), at, checksum(k.view(), v.view(), at), last_used_,
+            order_checksum(k.view(), last_used_, 0));
+    }
+    [[nodiscard]] result<void> mark_used(key_type const& key) {
+        auto const k = encoded_key(key);
+        ++last_used_;
+        return database_->run("UPDATE entry SET used = ?2, wanted = 1, order_checksum = ?3 WHERE key = ?1", k.view(),
+                              last_used_, order_checksum(k.view(), last_used_, 1));
     }
     template <class Entries>
     [[nodiscard]] result<void> rewrite(Entries const& entries) {
@@ -233,7 +292,10 @@ private:
         auto const put = [&](key_type const& key, value_type const& value, timestamp deadline) {
             if (all) all = write_row(key, value, deadline);
         };
-        entries(put, [](key_type const&) {});
+        auto const use = [&](key_type const& key) {
+            if (all) all = mark_used(key);
+        };
+        entries(put, use);
         return all;
     }
 

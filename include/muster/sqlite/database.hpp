@@ -59,7 +59,9 @@ private:
 
 namespace detail {
 [[nodiscard]] inline error failure(::sqlite3* db, int code) {
-    bool const is_damage = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+    // The statements are always the same, so SQLITE_ERROR, one that makes no sense, says that the tables are others.
+    auto const kind = code & 0xff;
+    bool const is_damage = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
     auto why = text("SQLite: ", std::string_view{db == nullptr ? ::sqlite3_errstr(code) : ::sqlite3_errmsg(db)});
     if (is_damage) return {cache::errc::damaged, std::move(why)};
     return {file_errc::io_failed, std::move(why)};
@@ -76,15 +78,17 @@ inline result<bool> statement::step() {
 /// A connection to one file. Move-only, not thread-safe.
 class database {
 public:
-    /// Opens the file at @p path, or creates it, for its owner alone.
-    [[nodiscard]] static result<database> open(std::string const& path) {
+    /// Opens the file at @p path, or creates it, for its owner alone. @p vfs is the name of a registered VFS, SQLite's
+    /// layer below files; empty for its default.
+    [[nodiscard]] static result<database> open(std::string const& path, std::string const& vfs = {}) {
         posix_files files;
         MUSTER_TRY(auto const exists, files.exists(path));
         if (!exists) {
             MUSTER_TRY(auto const created, files.open(path, open_mode::create));  // SQLite would let others read it
         }
         ::sqlite3* db = nullptr;
-        auto const code = ::sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr);
+        auto const code =
+            ::sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, vfs.empty() ? nullptr : vfs.c_str());
         database opened{db};
         if (code != SQLITE_OK) return detail::failure(db, code);
         ::sqlite3_extended_result_codes(db, 1);
@@ -128,6 +132,9 @@ public:
         return std::string{octets.begin(), octets.end()};
     }
     /// @}
+
+    /// Whether nothing can be written. Known once something was read.
+    [[nodiscard]] bool is_read_only() const { return ::sqlite3_db_readonly(db_.get(), "main") == 1; }
 
 private:
     struct closer {

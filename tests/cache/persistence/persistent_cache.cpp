@@ -2,6 +2,8 @@
 
 #include <muster/cache/persistence/persistent_cache.hpp>
 
+#include <memory>
+#include <span>
 #include <stdexcept>
 
 #include <muster/cache/admission/demand.hpp>
@@ -77,6 +79,103 @@ TEMPLATE_TEST_CASE("a new order alone is saved too", "", snapshot, change_log) {
     m.crash(sim::disk::luck::none);
     m.restart();
     CHECK(m.look() == contents{{"b", 2}, {"a", 1}});
+}
+
+TEMPLATE_TEST_CASE("uses by touch and by get_many are saved", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.restart();
+    for (auto const* key : {"a", "b", "c", "d"}) m.cache->put(key, 1);
+    REQUIRE(m.cache->flush());
+    CHECK_FALSE(m.cache->touch("z"));
+    CHECK_FALSE(m.cache->is_dirty());
+    CHECK(m.cache->touch("b"));
+    CHECK(m.cache->is_dirty());
+    REQUIRE(m.cache->flush());
+
+    std::vector<std::string_view> const none{"y", "z"};
+    m.cache->get_many(std::span{none}, [](std::size_t, std::uint64_t* value) { CHECK(value == nullptr); });
+    CHECK_FALSE(m.cache->is_dirty());
+    std::vector<std::string> const some{"c", "z", "a"};
+    std::vector<bool> found;
+    m.cache->get_many(std::span{some}, [&](std::size_t i, std::uint64_t* value) {
+        CHECK(i == found.size());
+        found.push_back(value != nullptr);
+    });
+    CHECK(found == std::vector{true, false, true});
+    CHECK(m.cache->is_dirty());
+    REQUIRE(m.cache->flush());
+    m.crash(sim::disk::luck::none);
+    m.restart();
+    CHECK(m.look() == contents{{"d", 1}, {"b", 1}, {"c", 1}, {"a", 1}});
+}
+
+namespace {
+template <class Store>
+struct not_touched : kept<Store> {
+    using touch = cache::touch_on_put;
+};
+}  // namespace
+
+TEMPLATE_TEST_CASE("look-ups that are no uses are not saved", "", snapshot, change_log) {
+    machine<not_touched<TestType>> m;
+    m.restart();
+    m.cache->put("a", 1);
+    REQUIRE(m.cache->flush());
+    std::vector<std::string> const keys{"a"};
+    m.cache->get_many(std::span{keys}, [](std::size_t, std::uint64_t* value) { CHECK(value != nullptr); });
+    CHECK_FALSE(m.cache->is_dirty());
+    CHECK(m.cache->touch("a"));
+    CHECK(m.cache->is_dirty());
+}
+
+namespace {
+/// A key that cannot be copied.
+struct ticket {
+    explicit ticket(std::uint64_t n) : number{std::make_unique<std::uint64_t>(n)} {}
+    bool operator==(ticket const& other) const { return *number == *other.number; }
+    std::unique_ptr<std::uint64_t> number;
+};
+struct ticket_codec {
+    using key_type = ticket;
+    using value_type = std::uint64_t;
+    static constexpr std::uint32_t id = 3;
+    void write_key(wire::writer& w, ticket const& k) const { w.u64(*k.number); }
+    void write_value(wire::writer& w, std::uint64_t v) const { w.u64(v); }
+    [[nodiscard]] ticket read_key(wire::reader& r) const { return ticket{r.u64()}; }
+    [[nodiscard]] std::uint64_t read_value(wire::reader& r, timestamp) const { return r.u64(); }
+};
+struct tickets : cache::defaults {
+    struct hash {
+        std::uint64_t operator()(ticket const& k) const { return *k.number * 0x9e37'79b9'7f4a'7c15u; }
+    };
+    using expiry = cache::uniform_expiry<timestamp>;
+    using persistence = cache::debounced<cache::snapshot_file<ticket_codec, sim::disk_files>, no_timers, manual_clock>;
+};
+}  // namespace
+
+TEST_CASE("keys that cannot be copied are saved and loaded") {
+    sim::disk d;
+    no_timers timers;
+    manual_clock clock;
+    std::optional<cache::persistent_cache<ticket, std::uint64_t, tickets>> c;
+    auto const restart = [&] {
+        c.emplace(
+            decltype(c)::value_type::options{.entries_max = 3, .expiry_settings = {10s}},
+            cache::snapshot_file<ticket_codec, sim::disk_files>::options{.path = "t", .files = sim::disk_files{d}},
+            timers, clock);
+        return c->load().value();
+    };
+    restart();
+    c->put(ticket{1}, 10, clock.wall_now());
+    clock.advance(6s);
+    c->put(ticket{2}, 20, clock.wall_now());
+    REQUIRE(c->flush());
+    clock.advance(5s);
+    auto const report = restart();
+    CHECK(report.loaded == 1);
+    CHECK(report.expired == 1);
+    CHECK(*c->peek(ticket{2}, clock.wall_now()) == 20);
+    CHECK(c->is_dirty());  // what expired is still in the file
 }
 
 TEMPLATE_TEST_CASE("what could not be saved is said and tried again", "", snapshot, change_log) {

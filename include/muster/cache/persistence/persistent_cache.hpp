@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -61,8 +62,13 @@ class persistent_cache {
     using clock_type = typename saving::clock_type;
     static constexpr bool keeps_changes = store::keeps_changes;
 
+    static_assert(
+        std::same_as<typename Policies::threading, one_thread>,
+        "a persistent_cache is used by one thread at a time: let threading be one_thread, and lock around it");
+    // What is asserted here the cache would assert in other words.
     struct transient : Policies {
         using persistence = no_persistence;
+        using threading = one_thread;
     };
     // Stands before the user's listener.
     struct relay {
@@ -83,6 +89,8 @@ class persistent_cache {
     static constexpr bool is_told_time = std::same_as<typename Policies::time_source, caller_time> &&
                                          !std::same_as<typename Policies::expiry, no_expiry>;
 
+    static_assert(!keeps_changes || std::copy_constructible<Key>,
+                  "this store is told the keys of changes, which takes copies of them: use snapshot_file");
     static_assert(!keeps_changes || !renewed_by_use<typename Policies::expiry>,
                   "this store does not keep deadlines that uses renew: use snapshot_file");
     static_assert(std::same_as<typename store::codec::key_type, Key> &&
@@ -188,6 +196,20 @@ public:
         if (value != nullptr && Policies::touch::get) note_use(key);
         return value;
     }
+    template <class K, class F, class... Now>
+    void get_many(std::span<K const> keys, F f, Now... now) {
+        auto const note_and_tell = [&](std::size_t i, Value* value) {
+            if (value != nullptr && Policies::touch::get) note_use(keys[i]);
+            f(i, value);
+        };
+        entries_.get_many(keys, note_and_tell, now...);
+    }
+    template <class K, class... Now>
+    bool touch(K const& key, Now... now) {
+        bool const is_there = entries_.touch(key, now...);
+        if (is_there) note_use(key);
+        return is_there;
+    }
     template <class K, class... Now>
     [[nodiscard]] Value const* peek(K const& key, Now... now) const {
         return entries_.peek(key, now...);
@@ -263,8 +285,9 @@ private:
         arm();
     }
     void note_removal(removal why, Key const& key) {
-        if (why == removal::rejected || why == removal::replaced) return;
-        // It was the store that said so, or made way for what the store has.
+        if (why == removal::replaced || (why == removal::rejected && !is_loading_)) return;
+        // It was the store that said so, or made way for what the store has. What is rejected while loading is expired
+        // or too heavy now, and the store still has it.
         if (is_loading_ && (why == removal::erased || why == removal::cleared)) return;
         if constexpr (keeps_changes) store_.erase(key);
         if (is_loading_) {
@@ -400,11 +423,8 @@ private:
             switch (c.kind) {
                 case change_kind::put: {
                     auto const at = from_wall(c.deadline, c.written_at, wall, now);
-                    auto const key = c.key;
-                    if (entries_.restore(std::move(c.key), std::move(*c.value), at, t...) != put_outcome::rejected)
-                        break;
-                    ++report.expired;
-                    note_removal(removal::expired, key);
+                    auto const outcome = entries_.restore(std::move(c.key), std::move(*c.value), at, t...);
+                    if (outcome == put_outcome::rejected) ++report.expired;
                     break;
                 }
                 case change_kind::use: (void)entries_.touch(c.key, t...); break;

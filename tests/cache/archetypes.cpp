@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <muster/cache/eviction/clock.hpp>
+#include <muster/cache/persistence/append_log.hpp>
 #include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/cache/seen_cache.hpp>
 #include <muster/cache/storage/set_associative.hpp>
@@ -231,6 +232,53 @@ struct seen_by_hand : cache::seen_defaults<long> {
     using window = ever_seen;
 };
 
+/// Files of nothing, on which everything succeeds.
+struct no_files {
+    struct file {};
+    result<std::optional<file>> open(std::string const&, open_mode) { return std::optional<file>{}; }
+    result<std::size_t> read(file&, byte_span) { return std::size_t{0}; }
+    result<std::size_t> write(file&, byte_view octets) { return octets.size(); }
+    result<std::uint64_t> size(file&) { return std::uint64_t{0}; }
+    result<void> truncate(file&, std::uint64_t) { return ok(); }
+    result<void> sync(file&) { return ok(); }
+    result<void> rename(std::string const&, std::string const&) { return ok(); }
+    result<bool> exists(std::string const&) { return false; }
+    result<void> sync_directory(std::string const&) { return ok(); }
+};
+struct opens_always : no_files {
+    result<file> open(std::string const&, open_mode) { return file{}; }  // as if every file were there
+};
+struct reads_silently : no_files {
+    std::size_t read(file&, byte_span) { return 0; }  // and cannot fail
+};
+struct writes_all_or_nothing : no_files {
+    result<void> write(file&, byte_view) { return ok(); }  // does not say how much
+};
+struct writes_into_what_it_is_given : no_files {
+    result<std::size_t> write(file&, byte_span octets) { return octets.size(); }
+};
+struct syncs_untold : no_files {
+    void sync(file&) {}  // nobody learns that it failed
+};
+struct guesses_existence : no_files {
+    bool exists(std::string const&) { return false; }
+};
+struct forgets_names : no_files {
+    void sync_directory(std::string const&) = delete;
+};
+struct names_no_file {
+    result<std::optional<int>> open(std::string const&, open_mode) { return std::optional<int>{}; }
+};
+static_assert(file_system<no_files>);
+static_assert(!file_system<opens_always>);
+static_assert(!file_system<reads_silently>);
+static_assert(!file_system<writes_all_or_nothing>);
+static_assert(!file_system<writes_into_what_it_is_given>);
+static_assert(!file_system<syncs_untold>);
+static_assert(!file_system<guesses_existence>);
+static_assert(!file_system<forgets_names>);
+static_assert(!file_system<names_no_file>);
+
 static_assert(cache::persistent_store<forgetful_store>);
 static_assert(!cache::persistent_store<eager_store>);
 static_assert(!cache::codec<int>);
@@ -286,6 +334,20 @@ TEST_CASE("an id store and a window of the user's own") {
     CHECK(s.record(std::uint64_t{3}, 0));
     CHECK_FALSE(s.contains(std::uint64_t{1}, 0));
     CHECK(s.contains(std::uint64_t{3}, 1'000));  // this window knows no time
+}
+
+TEST_CASE("a file system of the user's own") {
+    using codec = cache::plain_codec<std::string, std::uint64_t>;
+    struct mine : cache::defaults {
+        using persistence = cache::debounced<cache::append_log<codec, no_files>, no_timers, manual_clock>;
+    };
+    no_timers timers;
+    manual_clock clock;
+    cache::persistent_cache<std::string, std::uint64_t, mine> c{
+        {.entries_max = 10}, {.path = "nowhere"}, timers, clock};
+    CHECK(c.load().value().loaded == 0);
+    c.put("a", 1);
+    CHECK(c.flush().error() == file_errc::io_failed);  // it was asked to create a file, and did not
 }
 
 TEST_CASE("a store of the user's own") {

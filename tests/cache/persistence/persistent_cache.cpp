@@ -81,6 +81,22 @@ TEMPLATE_TEST_CASE("a new order alone is saved too", "", snapshot, change_log) {
     CHECK(m.look() == contents{{"b", 2}, {"a", 1}});
 }
 
+TEMPLATE_TEST_CASE("entries longer than the buffer that they are read through", "", snapshot, change_log) {
+    machine<kept<TestType>> m;
+    m.storage.write_max = 5000;
+    m.restart();
+    for (std::size_t const size : {1u, 16'300u, 16'384u, 40'000u, 7u, 100'000u})
+        m.cache->put(std::string(size, 'x'), size);
+    auto const before = m.look();
+    REQUIRE(m.cache->flush());
+    m.cache->put("more", 1);
+    REQUIRE(m.cache->flush());
+    m.crash(sim::disk::luck::none);
+    CHECK(m.restart().loaded == 7);
+    m.cache->erase("more");
+    CHECK(m.look() == before);
+}
+
 TEMPLATE_TEST_CASE("uses by touch and by get_many are saved", "", snapshot, change_log) {
     machine<kept<TestType>> m;
     m.restart();

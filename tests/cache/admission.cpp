@@ -115,6 +115,50 @@ TEST_CASE("an entry is charged to who sent it last") {
     CHECK(held_by(c, 1) == 3);
 }
 
+TEST_CASE("an entry that was not replaced after all is charged to who sent it") {
+    struct refusing : from_many {
+        struct weight {
+            std::uint64_t operator()(int, advert const&) const { return 1; }
+        };
+        struct listener {
+            bool const* armed = nullptr;
+            void operator()(cache::removal, int, advert const&) const {
+                if (*armed) throw std::runtime_error{"no"};
+            }
+        };
+    };
+    bool armed = false;
+    cache::cache<int, advert, refusing> c{{.entries_max = 10, .admit = {{}, 2}, .on_removal = {&armed}}};
+    for (int i = 0; i < 4; ++i) c.put(i, {1 + i / 2});
+    armed = true;
+    CHECK_THROWS_AS(c.put(0, {2}), std::runtime_error);  // 2 holds two, and giving up one of them fails
+    armed = false;
+    CHECK(c.peek(0)->from == 1);
+    c.put(4, {1});
+    c.put(5, {1});
+    std::vector<int> sources;
+    c.for_each([&](int, advert const& a) { sources.push_back(a.from); });
+    CHECK(sources == std::vector{2, 1, 1});
+}
+
+TEST_CASE("what was asked for stays in the main part when it becomes heavier than there was room for") {
+    struct weighed : cache::defaults {
+        using admission = cache::demand;
+        struct weight {
+            std::uint64_t operator()(int, int v) const { return static_cast<std::uint64_t>(v); }
+        };
+    };
+    cache::cache<int, int, weighed> c{{.entries_max = 100, .weight_max = 100}};
+    for (int i = 0; i < 10; ++i) {
+        (void)c.get(i);
+        c.put(i, 10);
+    }
+    CHECK(c.put(9, 20) == outcome::replaced);
+    CHECK(c.is_promoted(9));
+    CHECK(*c.peek(9) == 20);
+    CHECK(c.weight() == 100);
+}
+
 TEST_CASE("a source that cannot be told changes nothing") {
     rationed_cache c{{.entries_max = 2}};
     c.put(1, {1});

@@ -25,6 +25,7 @@
 #include <utility>
 
 #include <muster/cache/concepts.hpp>
+#include <muster/cache/detail/unless_done.hpp>
 #include <muster/cache/eviction/lru.hpp>
 #include <muster/cache/expiry.hpp>
 #include <muster/cache/hasher.hpp>
@@ -66,9 +67,9 @@ enum class put_outcome : std::uint8_t {
 ///
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
 /// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still, but
-/// for wall time, which is taken as it is: entries with one time to live are cut to what a new one would get. What the
-/// hash, comparison or weight of a given key throws leaves the cache as it was; the hash of a key that is kept has
-/// returned before and must do so again.
+/// for wall time, which is taken as it is: entries with one time to live are cut to what a new one would get. Whatever
+/// a hash, comparison, weight or listener throws, the cache has lost no entry but those that its listener was told of;
+/// an entry that was about to be replaced may count as inserted just now.
 template <class Key, class Value, class Policies = defaults>
 class cache {
     using storage = typename Policies::storage;
@@ -418,8 +419,18 @@ private:
         }
         if (there != no_slot) {
             if (may_stay(there) && replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
-            remove(there, hash, removal::replaced);  // heavier than there is room for, say: it is put like a new one
+            if constexpr (storage::global && (weighs || judges)) {
+                replace_elsewhere(there, hash, weight, key, value, t, deadline);
+                return put_outcome::replaced;
+            }
         }
+        (void)insert(hash, weight, key, value, t, deadline);
+        stats_.insertion();
+        return put_outcome::inserted;
+    }
+
+    [[gnu::always_inline]] slot_number insert(std::uint64_t hash, std::uint64_t weight, Key& key, Value& value, time t,
+                                              time deadline) {
         slot_number s = 0;
         if constexpr (storage::global) {
             s = claim_place(weight, t);
@@ -430,11 +441,64 @@ private:
             store_.insert_at(s, hash, std::move(key), std::move(value));
             order_.on_insert_among(s);
         }
+        account(s, weight, deadline);
+        return s;
+    }
+
+    // What is heavier than there is room for, or charged to somebody else, is put like a new one. The old one is out
+    // meanwhile, and told of when the new one is in; if it does not get in, the old one comes back: nobody took its
+    // place, so that cannot fail. Kept out of the way of other puts.
+    [[gnu::noinline]] void replace_elsewhere(slot_number there, std::uint64_t hash, std::uint64_t weight, Key& key,
+                                             Value& value, time t, time deadline) {
+        busy_guard const guard{busy_};
+        auto const standing = standing_of(there);
+        auto const old_weight = weighs ? weights_[there] : 1;
+        auto const old_deadline = deadline_at(there);
+        [[maybe_unused]] bool const was_promoted = is_promoted_at(there);
+        take_off(there, hash, removal::replaced);
+        --size_;
+        Key old_key(std::move(const_cast<Key&>(store_.key(there))));
+        Value old_value(std::move(store_.value(there)));
+        empty(there, hash);
+        detail::unless_done undo{[&]() noexcept {
+            ++size_;
+            auto const s = store_.take();
+            store_.insert_at(s, hash, std::move(old_key), std::move(old_value));
+            if constexpr (requires { order_.on_return(s, hash, standing); }) {
+                order_.on_return(s, hash, standing);
+            } else {
+                order_.on_insert(s, hash);
+            }
+            account(s, old_weight, old_deadline);
+        }};
+        [[maybe_unused]] auto const s = insert(hash, weight, key, value, t, deadline);
+        undo.is_done();
+        if constexpr (requires { order_.is_promoted(s); }) {
+            if (was_promoted) use(s, hash, t);  // somebody here has asked for it, whatever it weighs now
+        }
+        report(removal::replaced, old_key, old_value);
+    }
+    // What the admission has to know of an entry to take it back as it was.
+    [[nodiscard]] std::uint64_t standing_of([[maybe_unused]] slot_number s) const noexcept {
+        if constexpr (requires { order_.standing(s); }) return order_.standing(s);
+        return 0;
+    }
+    [[nodiscard]] bool is_promoted_at([[maybe_unused]] slot_number s) const noexcept {
+        if constexpr (requires { order_.is_promoted(s); }) return order_.is_promoted(s);
+        return false;
+    }
+    [[nodiscard]] time deadline_at([[maybe_unused]] slot_number s) const noexcept {
+        if constexpr (expires) {
+            return expiry_.deadline(s);
+        } else {
+            return {};
+        }
+    }
+    // Of an entry that has got its place.
+    void account([[maybe_unused]] slot_number s, [[maybe_unused]] std::uint64_t weight,
+                 [[maybe_unused]] time deadline) noexcept {
         if constexpr (weighs) weight_ += weights_[s] = weight;
         if constexpr (expires) expiry_.schedule(s, deadline);
-        if (there != no_slot) return put_outcome::replaced;
-        stats_.insertion();
-        return put_outcome::inserted;
     }
 
     // A cache that does not fit into the processor's first spends its time waiting for lines. What a put will evict a

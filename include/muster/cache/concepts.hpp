@@ -52,7 +52,9 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 /// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
 /// `may_replace(slot)` forbid that the new value takes the place of an old one. Where it has `is_wanted(slot, hash)`,
 /// entries for which that is false may weigh a tenth of all at most. `is_promoted(slot)` says which entries a
-/// persistent cache has to bring back by a use. Only `on_arrival` may throw.
+/// persistent cache has to bring back by a use. Where it has `standing(slot)`, a number, an entry that was taken out
+/// for another one that did not get in comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only
+/// `on_arrival` may throw.
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 

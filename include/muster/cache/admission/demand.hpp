@@ -42,17 +42,17 @@ struct demand {
         }
         /// Whether the entry at @p s is in the main part.
         [[nodiscard]] bool is_promoted(slot_number s) const noexcept { return on_probation_[s] == 0; }
+        /// What @ref on_return needs to know of the entry at @p s.
+        [[nodiscard]] std::uint64_t standing(slot_number s) const noexcept { return is_promoted(s) ? 1 : 0; }
+        /// An entry is back that had that @p standing.
+        void on_return(slot_number s, std::uint64_t hash, std::uint64_t standing) noexcept {
+            standing == 1 ? enter_main(s, hash) : enter_probation(s);
+        }
         /// Somebody here asked for a key that is not there.
         void on_miss(std::uint64_t hash) noexcept { wanted_.add(hash); }
 
         void on_insert(slot_number s, std::uint64_t hash) noexcept {
-            if (wanted_.take(hash)) {
-                enter_main(s, hash);
-            } else {
-                on_probation_[s] = 1;
-                probation_.push(0, s);
-                ++probation_size_;
-            }
+            wanted_.take(hash) ? enter_main(s, hash) : enter_probation(s);
         }
         void on_hit(slot_number s, std::uint64_t hash) noexcept {
             if (leave_probation(s)) {
@@ -94,6 +94,11 @@ struct demand {
         void enter_main(slot_number s, std::uint64_t hash) noexcept {
             ++main_size_;
             main_.on_insert(s, hash);
+        }
+        void enter_probation(slot_number s) noexcept {
+            on_probation_[s] = 1;
+            probation_.push(0, s);
+            ++probation_size_;
         }
         bool leave_probation(slot_number s) noexcept {
             if (on_probation_[s] == 0) return false;

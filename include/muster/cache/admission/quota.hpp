@@ -59,18 +59,22 @@ struct quota {
             return sources_[source_of_slot_[s]].name == arriving_;
         }
 
-        void on_insert(slot_number s, std::uint64_t hash) noexcept {
-            auto source = find(arriving_);
+        /// What @ref on_return needs to know of the entry at @p s: its source.
+        [[nodiscard]] std::uint64_t standing(slot_number s) const noexcept { return sources_[source_of_slot_[s]].name; }
+        /// An entry of the source @p name.
+        void on_return(slot_number s, std::uint64_t hash, std::uint64_t name) noexcept {
+            auto source = find(name);
             if (source == no_slot) {
                 source = holders_.back(0);
-                sources_[source].name = arriving_;
-                index_.insert(arriving_, source);
+                sources_[source].name = name;
+                index_.insert(name, source);
             }
             source_of_slot_[s] = source;
             entries_.push(source, s);
             charge(source, sources_[source].held + 1);
             policy_.on_insert(s, hash);
         }
+        void on_insert(slot_number s, std::uint64_t hash) noexcept { on_return(s, hash, arriving_); }
         void on_hit(slot_number s) noexcept {
             entries_.move(source_of_slot_[s], s);
             policy_.on_hit(s);

@@ -187,6 +187,7 @@ struct plain_numbers {
     std::uint64_t hash(key_type key) const { return key * 0x9e37'79b9'7f4a'7c15u; }
     std::uint64_t hash_at(slot_number s) const { return hash(kept[s]); }
     void keep(slot_number s, key_type key) { kept[s] = key; }
+    void copy(slot_number from, slot_number to) { kept[to] = kept[from]; }
     bool holds(slot_number s, key_type key) const { return kept[s] == key; }
     std::vector<key_type> kept;
 };
@@ -199,11 +200,12 @@ struct ever_seen {
     template <class Time>
     struct order {
         using span = Time;
+        static std::size_t places(std::size_t ids_max) { return ids_max; }
         order(std::size_t slots, span, std::uint64_t) : taken(slots) {}
         template <class F>
         void expire(Time, F) {}
-        template <class F>
-        slot_number append(Time, F drop) {
+        template <class F, class Move>
+        slot_number append(Time, F drop, Move) {
             auto const s = next;
             next = (next + 1) % static_cast<slot_number>(taken.size());
             if (taken[s]) drop(s);

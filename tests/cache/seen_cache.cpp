@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
+#include <list>
 #include <map>
 #include <string>
 #include <vector>
@@ -38,22 +38,56 @@ struct with : cache::seen_defaults<tick> {
 };
 template <class Policies>
 using seen = cache::seen_cache<Policies>;
-using all = std::tuple<with<cache::hash64>, with<cache::hash128>, with<cache::exact32>,
-                       with<cache::hash64, cache::last_seen>, with<cache::exact32, cache::last_seen>>;
+using all =
+    std::tuple<with<cache::hash64>, with<cache::hash128>, with<cache::exact32>, with<cache::hash64, cache::last_seen>,
+               with<cache::hash128, cache::last_seen>, with<cache::exact32, cache::last_seen>>;
 
-/// What must be known, and what may be.
-struct record_book {
+/// What must be known: the last so many that were not taken back, as long as their time is not over.
+class record_book {
+public:
+    record_book(std::size_t ids_max, tick time_to_live, bool renews)
+        : ids_max_{ids_max}, time_to_live_{time_to_live}, renews_{renews} {}
+
+    [[nodiscard]] bool knows(std::uint64_t id, tick now) {
+        expire(now);
+        return places_.count(id) != 0;
+    }
+    void record(std::uint64_t id, tick now) {
+        if (knows(id, now) && !renews_) return;
+        forget(id);
+        if (entries_.size() == ids_max_) forget(entries_.front().id);
+        places_[id] = entries_.insert(entries_.end(), {id, now});
+    }
+    void forget(std::uint64_t id) {
+        auto const there = places_.find(id);
+        if (there == places_.end()) return;
+        entries_.erase(there->second);
+        places_.erase(there);
+    }
+    [[nodiscard]] std::size_t size(tick now) {
+        expire(now);
+        return entries_.size();
+    }
+    /// Any of those that are known; expects one.
+    [[nodiscard]] std::uint64_t some(splitmix64& random) const {
+        auto at = places_.lower_bound(uniform(random, places_.rbegin()->first + 1));
+        return at == places_.end() ? places_.begin()->first : at->first;
+    }
+
+private:
     struct entry {
         std::uint64_t id;
         tick at;
-        std::uint64_t number;
     };
-    std::deque<entry> entries;  // the oldest first
-    std::uint64_t count = 0;
-
-    [[nodiscard]] auto find(std::uint64_t id) {
-        return std::find_if(entries.begin(), entries.end(), [&](entry const& e) { return e.id == id; });
+    void expire(tick now) {
+        while (!entries_.empty() && now - entries_.front().at >= time_to_live_) forget(entries_.front().id);
     }
+
+    std::size_t ids_max_;
+    tick time_to_live_;
+    bool renews_;
+    std::list<entry> entries_;  // the oldest first
+    std::map<std::uint64_t, std::list<entry>::iterator> places_;
 };
 
 }  // namespace
@@ -105,52 +139,82 @@ TEMPLATE_LIST_TEST_CASE("the last so many are known, and no more", "", all) {
     CHECK_FALSE(none.contains(id_of(1), 0));
 }
 
-TEMPLATE_LIST_TEST_CASE("random calls beside a record book", "", all) {
-    constexpr bool renews = std::is_same_v<typename TestType::window, cache::last_seen>;
-    constexpr std::size_t n = 200;
-    constexpr tick time_to_live = 1000;
-    static_assert(n <= cache::first_seen::exact_ids_max);  // so they leave in time
-    seen<TestType> s{{.ids_max = n, .time_to_live = time_to_live, .already_recorded = (std::uint64_t{1} << 32) - 1000}};
-    record_book book;
-    splitmix64 random{8};
+TEMPLATE_LIST_TEST_CASE("what is taken back in between costs no other id its place", "", all) {
+    for (std::uint64_t const n : {3u, 100u, 5000u}) {
+        for (std::uint64_t const taken_back : {std::uint64_t{1}, n / 3, n - 2}) {
+            seen<TestType> s{{.ids_max = n, .time_to_live = 1'000'000}};
+            for (std::uint64_t i = 0; i < n; ++i) s.record(id_of(i), 1);
+            for (std::uint64_t i = 1; i <= taken_back; ++i) REQUIRE(s.forget(id_of(i), 1));  // 0 and n - 1 stay
+            for (std::uint64_t i = 0; i < taken_back; ++i) REQUIRE(s.record(id_of(n + i), 1));
+            REQUIRE(s.size(1) == n);
+            for (std::uint64_t i = 0; i < n + taken_back; ++i)
+                REQUIRE(s.contains(id_of(i), 1) == (i == 0 || i > taken_back));
+            REQUIRE(s.record(id_of(1'000'000), 1));  // and now the oldest goes
+            REQUIRE_FALSE(s.contains(id_of(0), 1));
+            REQUIRE(s.contains(id_of(n - 1), 1));
+        }
+    }
+}
+
+namespace {
+
+/// Random calls beside a record book, across 2^32 recordings. Up to `exact_ids_max` ids both must say the same; above,
+/// an id may be known for a grain longer.
+template <class Policies>
+void compare_with_book(std::size_t n, tick time_to_live, int steps) {
+    constexpr bool renews = std::is_same_v<typename Policies::window, cache::last_seen>;
+    bool const exact = renews || n <= cache::first_seen::exact_ids_max;
+    auto const grain = exact ? 0 : time_to_live / static_cast<tick>(cache::first_seen::resolution(n)) + 1;
+    auto const already = (std::uint64_t{1} << 32) - static_cast<std::uint64_t>(steps) / 4;
+    seen<Policies> s{{.ids_max = n, .time_to_live = time_to_live, .already_recorded = already}};
+    record_book book{n, time_to_live, renews};
+    record_book late{2 * n + 1000, time_to_live + grain, renews};
+    splitmix64 random{n};
     tick now = 0;
-    for (int i = 0; i < 20'000; ++i) {
-        now += static_cast<tick>(uniform(random, i % 2000 < 1000 ? 3 : 40));
-        auto const n_id = uniform(random, 600);
-        auto const id = id_of(n_id);
-        auto known = book.find(n_id);
-        // Must be known: within the last n recordings and the time. Must not: older than the time, or displaced.
-        bool const must = known != book.entries.end() && now - known->at < time_to_live &&
-                          (renews || book.count - known->number <= n);
-        bool const may = known != book.entries.end() && now - known->at < time_to_live;
-        switch (uniform(random, 8)) {
-            case 0: {
-                auto const was = s.forget(id, now);
-                if (must) REQUIRE(was);
-                if (!may) REQUIRE_FALSE(was);
-                if (known != book.entries.end()) book.entries.erase(known);
-                break;
-            }
-            case 1:
-            case 2: {
-                auto const was = s.contains(id, now);
-                if (must) REQUIRE(was);
-                if (!may) REQUIRE_FALSE(was);
-                break;
-            }
-            default: {
-                auto const fresh = s.record(id, now);
-                if (must) REQUIRE_FALSE(fresh);
-                if (!may) REQUIRE(fresh);
-                if (fresh || renews) {
-                    if (known != book.entries.end()) book.entries.erase(known);
-                    book.entries.push_back({n_id, now, book.count++});
-                    if (book.entries.size() > n) book.entries.pop_front();
-                }
-            }
+    std::uint64_t next = 0;
+    for (int i = 0; i < steps; ++i) {
+        now += i % 2000 < 1500 ? (uniform(random, 4) == 0 ? 1 : 0) : static_cast<tick>(uniform(random, 7));
+        auto const what = uniform(random, 8);
+        // New ones, known ones, and those of some time ago.
+        bool const is_new = what >= 3 && uniform(random, 4) != 0;
+        auto const number = is_new                                           ? next++
+                            : uniform(random, 2) == 0 && book.size(now) != 0 ? book.some(random)
+                                                                             : uniform(random, next + 1);
+        bool const must = book.knows(number, now), may = late.knows(number, now);
+        bool known = false;
+        switch (what) {
+            case 0:
+            case 1: known = s.forget(id_of(number), now); break;
+            case 2: known = s.contains(id_of(number), now); break;
+            default: known = !s.record(id_of(number), now);
+        }
+        if (must) REQUIRE(known);
+        if (!may) REQUIRE_FALSE(known);
+        if (exact) REQUIRE(known == must);
+        if (what < 2) {
+            book.forget(number);
+            late.forget(number);
+        } else if (what > 2 && (!known || must)) {
+            if (!known) late.forget(number);
+            book.record(number, now);
+            late.record(number, now);
         }
         REQUIRE(s.size(now) <= n);
+        if (exact) REQUIRE(s.size(now) == book.size(now));
     }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("random calls beside a record book", "", all) {
+    for (std::size_t const n : {1u, 2u, 3u, 7u, 64u, 211u}) {
+        for (tick const time_to_live : {1, 40, 1'000'000}) compare_with_book<TestType>(n, time_to_live, 4000);
+    }
+    compare_with_book<TestType>(1024, 2000, 15'000);
+    compare_with_book<TestType>(1025, 2000, 15'000);
+    compare_with_book<TestType>(1025, 1'000'000, 15'000);
+    compare_with_book<TestType>(5000, 1'000'000, 30'000);
+    compare_with_book<TestType>(5000, 10'000, 30'000);
 }
 
 TEMPLATE_LIST_TEST_CASE("an id under one topic says nothing about another", "", all) {
@@ -235,8 +299,8 @@ TEST_CASE("taking back again and again keeps no id longer than a grain") {
     }
 }
 
-TEST_CASE("many are asked for at once, the answers are the same") {
-    seen<with<cache::hash128>> s{{.ids_max = 1000, .time_to_live = 50}};
+TEMPLATE_LIST_TEST_CASE("many are asked for at once, the answers are the same", "", all) {
+    seen<TestType> s{{.ids_max = 1000, .time_to_live = 50}};
     std::vector<id32> ids;
     for (std::uint64_t i = 0; i < 500; ++i) {
         ids.push_back(id_of(i));
@@ -261,6 +325,14 @@ TEST_CASE("many are asked for at once, the answers are the same") {
         },
         tick{1});
     CHECK(known_there == 167);
+    // It renews nothing, and what is as old as its time to live is not known.
+    std::size_t known_late = 0;
+    s.contains_many(
+        "topic", std::span<id32 const>{ids}, [&](std::size_t, bool known) { known_late += known ? 1u : 0u; }, tick{51});
+    CHECK(known_late == 0);
+    s.contains_many(
+        std::span<id32 const>{}, [&](std::size_t, bool) { ++known_late; }, tick{51});
+    CHECK(known_late == 0);
 }
 
 TEST_CASE("text and numbers are ids too, and time may be an instant") {

@@ -9,8 +9,8 @@
 /// age are bounded, or a flood would fill the memory.
 ///
 /// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp). Within the last `ids_max`
-/// recordings and the time to live nothing is forgotten, whatever the keys; a recording that is taken back counts,
-/// unless it is the last one. With `hash64` an id takes 16 octets.
+/// recordings and the time to live nothing is forgotten, whatever the keys; a recording that was taken back does not
+/// count. With `hash64` an id takes 16 octets.
 ///
 /// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
 /// timecache and the sequenced multi-index of cpp-libp2p.
@@ -50,14 +50,14 @@ public:
         std::size_t ids_max = 0;                 ///< Recordings remembered; at most 2^32 - 16.
         typename order::span time_to_live = {};  ///< An id is not known any more when it is as old as this.
         hash_key secret = hash_key::random();    ///< Of this node alone.
-        std::uint64_t already_recorded = 0;      ///< Where the count of recordings begins.
+        std::uint64_t already_recorded = 0;      ///< Where the count of recordings begins, if the window has one.
     };
 
     explicit seen_cache(options const& o)
         : scope_hash_{hash_key{{o.secret.words[1], o.secret.words[0], o.secret.words[3], ~o.secret.words[2]}}},
           capacity_{o.ids_max < slots_max ? o.ids_max : slots_max},
-          ids_{capacity_, o.secret},
-          index_{capacity_, load_percent},
+          ids_{order::places(capacity_), o.secret},
+          index_{capacity_, load_percent, order::places(capacity_)},
           order_{capacity_, o.time_to_live, o.already_recorded} {}
 
     /// Records @p id; false when it was known already. Own publications are recorded by the same call, so that their
@@ -98,7 +98,7 @@ public:
     }
 
     /// Takes a recording back, when the message turned out not to be valid: another one of that id may be. False when
-    /// it was not known.
+    /// it was not known. O(1), and up to 128 moves of ids that a later recording makes for it.
     template <class Id>
     bool forget(Id const& id, time now) {
         return forget_key(ids_.key(id, 0), now);
@@ -132,6 +132,12 @@ private:
         return latest_;
     }
     void drop(slot_number s) noexcept { index_.erase(ids_.hash_at(s), s); }
+    void move(slot_number from, slot_number to) noexcept {
+        auto const hash = ids_.hash_at(from);
+        index_.erase(hash, from);
+        ids_.copy(from, to);
+        index_.insert(hash, to);
+    }
 
     [[nodiscard]] slot_number find(key_type const& key) const {
         return index_.find(ids_.hash(key), [&](slot_number s) { return ids_.holds(s, key); });
@@ -157,7 +163,9 @@ private:
             return false;
         }
         if (capacity_ == 0) return true;
-        auto const s = order_.append(t, [this](slot_number oldest) { drop(oldest); });
+        auto const s = order_.append(
+            t, [this](slot_number oldest) { drop(oldest); },
+            [this](slot_number from, slot_number to) { move(from, to); });
         ids_.keep(s, key);
         index_.insert(ids_.hash(key), s);
         return true;

@@ -21,9 +21,11 @@
 
 namespace {
 std::size_t allocations = 0;
+std::size_t octets_allocated = 0;
 
 void* allocate(std::size_t octets, std::size_t alignment) {
     ++allocations;
+    octets_allocated += octets;
     auto const size = octets == 0 ? 1 : octets;
     auto* const block = alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__
                             ? std::malloc(size)
@@ -120,6 +122,17 @@ std::size_t allocations_of_seen_cache() {
     return allocations - before;
 }
 
+/// What an id costs, as the header says: 16 octets with `hash64`, where there are more than a few.
+bool ids_are_small() {
+    bool small = true;
+    for (std::size_t const n : {10'000u, 100'000u, 1'000'000u}) {
+        auto const before = octets_allocated;
+        seen_cache<seen_defaults<long>> const seen{{.ids_max = n, .time_to_live = 50}};
+        small = small && octets_allocated - before <= 16 * n;
+    }
+    return small;
+}
+
 }  // namespace
 
 int main() {
@@ -128,5 +141,8 @@ int main() {
         cache<int, int> const c{{.entries_max = 10}};
         return allocations > before;
     }();
-    return counts && allocations_of_policies() + allocations_of_text() + allocations_of_seen_cache() == 0 ? 0 : 1;
+    return counts && allocations_of_policies() + allocations_of_text() + allocations_of_seen_cache() == 0 &&
+                   ids_are_small()
+               ? 0
+               : 1;
 }

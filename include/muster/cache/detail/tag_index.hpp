@@ -67,8 +67,11 @@ public:
 
     /// A table for @p entries_max entries: about 5.3 octets each, divided by the load.
     explicit tag_index(std::size_t entries_max, std::size_t load_percent = default_load)
+        : tag_index{entries_max, load_percent, entries_max} {}
+    /// The same, where slots are numbered below @p slots.
+    tag_index(std::size_t entries_max, std::size_t load_percent, std::size_t slots)
         : groups_{prime_from((entries_max * 100 / load_percent + group_size - 1) / group_size)},
-          slot_bits_{static_cast<std::uint32_t>((std::uint64_t{1} << std::bit_width(entries_max)) - 1)},
+          slot_bits_{static_cast<std::uint32_t>((std::uint64_t{1} << std::bit_width(slots)) - 1)},
           far_{groups_ * sizeof(slot_group) > far_size},
           tags_{groups_},
           slots_{groups_} {}

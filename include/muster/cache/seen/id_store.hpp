@@ -24,8 +24,8 @@ namespace muster::cache {
 /// What an id store remembers about an id that is looked for.
 ///
 /// Semantics: `key(id, scope)` is what is compared; `hash(key)` 64 uniform bits of it, and `hash_at(slot)` those of
-/// what is kept there; `keep(slot, key)` and `holds(slot, key)` write and
-/// compare. The scope is the keyed hash of a topic, or 0. O(size of the id).
+/// what is kept there; `keep(slot, key)` and `holds(slot, key)` write and compare, `copy(from, to)` keeps at one slot
+/// what another one keeps. The scope is the keyed hash of a topic, or 0. O(size of the id).
 template <class S, class Id>
 concept id_store = std::constructible_from<S, std::size_t, hash_key const&> &&
     requires(S& s, S const& c, Id const& id, typename S::key_type const& key, slot_number n) {
@@ -33,6 +33,7 @@ concept id_store = std::constructible_from<S, std::size_t, hash_key const&> &&
     { c.hash(key) } -> std::same_as<std::uint64_t>;
     { c.hash_at(n) } -> std::same_as<std::uint64_t>;
     s.keep(n, key);
+    s.copy(n, n);
     { c.holds(n, key) } -> std::same_as<bool>;
 };
 
@@ -49,6 +50,7 @@ public:
     [[nodiscard]] static std::uint64_t hash(key_type key) noexcept { return key; }
     [[nodiscard]] std::uint64_t hash_at(slot_number s) const noexcept { return kept_[s]; }
     void keep(slot_number s, key_type key) noexcept { kept_[s] = key; }
+    void copy(slot_number from, slot_number to) noexcept { kept_[to] = kept_[from]; }
     [[nodiscard]] bool holds(slot_number s, key_type key) const noexcept { return kept_[s] == key; }
 
 private:
@@ -74,6 +76,7 @@ public:
     [[nodiscard]] static std::uint64_t hash(key_type const& key) noexcept { return key.first; }
     [[nodiscard]] std::uint64_t hash_at(slot_number s) const noexcept { return kept_[s].first; }
     void keep(slot_number s, key_type const& key) noexcept { kept_[s] = key; }
+    void copy(slot_number from, slot_number to) noexcept { kept_[to] = kept_[from]; }
     [[nodiscard]] bool holds(slot_number s, key_type const& key) const noexcept { return kept_[s] == key; }
 
 private:
@@ -103,6 +106,7 @@ public:
     [[nodiscard]] std::uint64_t hash(key_type const& key) const noexcept { return hash_(key); }
     [[nodiscard]] std::uint64_t hash_at(slot_number s) const noexcept { return hash_(kept_[s]); }
     void keep(slot_number s, key_type const& key) noexcept { kept_[s] = key; }
+    void copy(slot_number from, slot_number to) noexcept { kept_[to] = kept_[from]; }
     [[nodiscard]] bool holds(slot_number s, key_type const& key) const noexcept { return kept_[s] == key; }
 
 private:

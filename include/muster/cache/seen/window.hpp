@@ -10,6 +10,9 @@
 /// there is room for such; when many times are remembered, runs are of a grain of time, and an id leaves up to a grain
 /// late, never early. Up to `exact_ids_max` ids it always leaves in time. Last seen renews an id each time it turns up,
 /// which keeps a message out for as long as somebody repeats it; there every id needs a stamp and links.
+///
+/// An id that is taken back leaves a hole in the ring. So that holes cost no other id its place, the ring has one place
+/// in 128 more than there may be ids, and when all are taken by ids and holes, the ids move together.
 
 #include <concepts>
 #include <cstddef>
@@ -24,21 +27,23 @@ namespace muster::cache {
 
 /// The order of a seen-cache's ids, a template over the type of time.
 ///
-/// Semantics: `append` gives a place to a new id, and may drop the oldest for it; `expire` drops those whose time is
-/// over, `renew` is told that an id came again, `remove` takes one out. `drop` is called with places before they are
-/// given away. Nothing throws. O(1) amortised.
+/// Semantics: `append` gives a place below `places(ids_max)` to a new id, and may drop the oldest for it; `expire`
+/// drops those whose time is over, `renew` is told that an id came again, `remove` takes one out. `drop` is called with
+/// places before they are given away, `move(from, to)` when what is at one place must be at another, free one from now
+/// on. Nothing throws. O(1) amortised.
 template <class W, class Time>
 concept seen_window = requires(typename W::template order<Time>& o, typename W::template order<Time> const& c, Time t,
-                               slot_number s, void (*drop)(slot_number)) {
+                               slot_number s, void (*drop)(slot_number), void (*move)(slot_number, slot_number)) {
     (typename W::template order<Time>{std::size_t{}, typename W::template order<Time>::span{}, std::uint64_t{}});
+    { W::template order<Time>::places(std::size_t{}) } -> std::same_as<std::size_t>;
     o.expire(t, drop);
-    { o.append(t, drop) } -> std::same_as<slot_number>;
+    { o.append(t, drop, move) } -> std::same_as<slot_number>;
     o.renew(s, t);
     o.remove(s);
     { c.size() } -> std::same_as<std::size_t>;
 };
 
-/// An id counts from its first recording. A third of an octet an id.
+/// An id counts from its first recording. A third of an octet an id, and one place in 128 more.
 struct first_seen {
     /// Caches of at most so many ids have a run for each.
     static constexpr std::size_t exact_ids_max = 1024;
@@ -54,14 +59,22 @@ struct first_seen {
             return std::is_integral_v<span>;
         }();
 
+        /// Places of a ring for @p ids_max ids: some more, so that ids seldom have to move together. Each id that is
+        /// taken back pays for about 128 moves, of few ids for fewer.
+        [[nodiscard]] static constexpr std::size_t places(std::size_t ids_max) noexcept {
+            auto const wanted = ids_max + ids_max / 128 + 4;
+            return wanted < slots_max ? wanted : slots_max;
+        }
+
         /// @param already  how many ids count as recorded before, for tests of what happens after very many.
-        order(std::size_t slots, span time_to_live, std::uint64_t already)
-            : capacity_{static_cast<slot_number>(slots)},
+        order(std::size_t ids_max, span time_to_live, std::uint64_t already)
+            : ids_max_{ids_max},
+              places_{static_cast<slot_number>(places(ids_max))},
               time_to_live_{time_to_live},
-              grain_{part_of(time_to_live, static_cast<int>(resolution(slots)))},
-              used_{slots / 64 + 1},
-              coarse_max_{slots <= exact_ids_max ? 0 : resolution(slots) + 2},
-              runs_{slots <= exact_ids_max ? slots : 2 * coarse_max_},
+              grain_{part_of(time_to_live, static_cast<int>(resolution(ids_max)))},
+              used_{places_ / 64 + 1},
+              coarse_max_{ids_max <= exact_ids_max ? 0 : resolution(ids_max) + 2},
+              runs_{ids_max <= exact_ids_max ? places_ : 2 * coarse_max_},
               head_{already},
               tail_{already} {}
 
@@ -71,20 +84,24 @@ struct first_seen {
             if (now >= first_expiry_) [[unlikely]]
                 expire_runs(now, drop);
         }
-        /// The place for a new id; when all are taken, @p drop is called with the oldest one.
-        template <class F>
-        [[nodiscard]] slot_number append(Time now, F drop) {
-            while (head_ - tail_ == capacity_) pop(drop);
+        /// The place for a new id; when there are as many as may be, @p drop is called with the oldest one. When only
+        /// holes are in the way, @p move is called for each id that has to go from a place to another.
+        template <class F, class Move>
+        [[nodiscard]] slot_number append(Time now, F drop, Move move) {
+            while (size_ == ids_max_) pop(drop);
+            if (head_ - tail_ == places_) [[unlikely]]
+                move_together(move);
             begin_run(now);
             auto const s = head_slot_;
-            head_slot_ = s + 1 < capacity_ ? s + 1 : 0;
+            head_slot_ = after(s);
             ++head_;
             mark(s, true);
             ++size_;
             return s;
         }
         void renew(slot_number, Time) noexcept {}
-        /// Leaves a hole, which goes the way of its neighbours; at the end of the ring it is filled up again.
+        /// Leaves a hole, which goes the way of its neighbours or is filled when they move together; at the end of the
+        /// ring it is filled up again.
         void remove(slot_number s) noexcept {
             mark(s, false);
             --size_;
@@ -144,7 +161,8 @@ struct first_seen {
             last_is_closed_ = false;
             if (run_count_ == 1) look_at_first();
         }
-        [[nodiscard]] slot_number before(slot_number s) const noexcept { return s == 0 ? capacity_ - 1 : s - 1; }
+        [[nodiscard]] slot_number after(slot_number s) const noexcept { return s + 1 < places_ ? s + 1 : 0; }
+        [[nodiscard]] slot_number before(slot_number s) const noexcept { return s == 0 ? places_ - 1 : s - 1; }
         [[nodiscard]] bool is_used(slot_number s) const noexcept { return (used_[s / 64] >> (s % 64) & 1) != 0; }
         // The last place of the ring, which is a hole.
         void take_back() noexcept {
@@ -158,7 +176,7 @@ struct first_seen {
         template <class F>
         void pop(F& drop) {
             auto const s = tail_slot_;
-            tail_slot_ = s + 1 < capacity_ ? s + 1 : 0;
+            tail_slot_ = after(s);
             ++tail_;
             // A run that has lost all its ids would only be in the way.
             while (run_count_ > 1 && runs_[run_place(1)].first <= tail_) {
@@ -171,12 +189,40 @@ struct first_seen {
             mark(s, false);
             --size_;
         }
+        // Fills the holes, oldest first: each id goes towards the tail, and runs of holes only are no more. The last
+        // run ends with an id, so it stays the last one.
+        template <class Move>
+        [[gnu::noinline]] void move_together(Move& move) {
+            auto from = tail_, to = tail_;
+            auto from_slot = tail_slot_, to_slot = tail_slot_;
+            std::size_t kept = 0;
+            for (std::size_t i = 0; i < run_count_; ++i) {
+                auto const end = i + 1 < run_count_ ? runs_[run_place(i + 1)].first : head_;
+                run const r{to, runs_[run_place(i)].latest};
+                for (; from != end; ++from, from_slot = after(from_slot)) {
+                    if (!is_used(from_slot)) continue;
+                    if (from_slot != to_slot) {
+                        move(from_slot, to_slot);
+                        mark(from_slot, false);
+                        mark(to_slot, true);
+                    }
+                    ++to;
+                    to_slot = after(to_slot);
+                }
+                if (to != r.first) runs_[run_place(kept++)] = r;
+            }
+            run_count_ = kept;
+            head_ = to;
+            head_slot_ = to_slot;
+            look_at_first();
+        }
         void mark(slot_number s, bool used) noexcept {
             auto const bit = std::uint64_t{1} << (s % 64);
             used_[s / 64] = used ? used_[s / 64] | bit : used_[s / 64] & ~bit;
         }
 
-        slot_number capacity_;
+        std::size_t ids_max_;
+        slot_number places_;
         span time_to_live_;
         span grain_;
         detail::array<std::uint64_t> used_;  // a bit per slot
@@ -202,6 +248,10 @@ struct last_seen {
     public:
         using span = decltype(std::declval<Time>() - std::declval<Time>());
 
+        /// Every place can be taken by any id.
+        [[nodiscard]] static constexpr std::size_t places(std::size_t ids_max) noexcept { return ids_max; }
+
+        /// Nothing here counts recordings, so how many there were before makes no difference.
         order(std::size_t slots, span time_to_live, std::uint64_t)
             : time_to_live_{time_to_live}, lists_{slots, 2}, stamps_{slots} {
             for (slot_number s = 0; s < slots; ++s) lists_.push(unused, s);
@@ -215,8 +265,8 @@ struct last_seen {
                 remove(s);
             }
         }
-        template <class F>
-        [[nodiscard]] slot_number append(Time now, F drop) {
+        template <class F, class Move>
+        [[nodiscard]] slot_number append(Time now, F drop, Move) {
             if (lists_.empty(unused)) {
                 auto const oldest = lists_.back(used);
                 drop(oldest);

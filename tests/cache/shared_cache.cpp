@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,58 @@ TEMPLATE_TEST_CASE("a shared cache does what a cache does", "", one_lock, in_sha
     CHECK(c.stats().misses == 1);
     c.clear();
     CHECK(c.size() == 0);
+}
+
+TEMPLATE_TEST_CASE("many are got from a shared cache, and what is touched counts as used", "", one_lock, in_shards) {
+    shared_cache<int, int, TestType> c{{.entries_max = 1000}};
+    std::vector<int> keys;
+    for (int i = 0; i < 500; ++i) {
+        c.put(2 * i, i);
+        keys.push_back(3 * i);
+    }
+    std::size_t calls = 0;
+    c.get_many(std::span<int const>{keys}, [&](std::size_t i, int* value) {
+        CHECK(i == calls++);
+        REQUIRE((value != nullptr) == (keys[i] < 1000 && keys[i] % 2 == 0));
+        if (value == nullptr) return;
+        CHECK(2 * *value == keys[i]);
+        *value = -1;
+        CHECK_FALSE(c.contains(keys[i]));  // refused: its shard is locked
+        CHECK(c.put(keys[i], 7) == outcome::refused);
+    });
+    CHECK(calls == 500);
+    CHECK(c.peek(6) == -1);
+    CHECK(c.peek(8) == 4);
+    CHECK(c.stats().hits == 167);
+    CHECK(c.stats().misses == 333);
+
+    CHECK(c.touch(0));
+    CHECK_FALSE(c.touch(1));
+    CHECK(c.stats().hits == 167);
+    shared_cache<int, int, TestType> small{{.entries_max = 2}};
+    small.put(1, 1);
+    small.put(2, 2);
+    CHECK(small.touch(1));
+    small.put(3, 3);
+    CHECK(small.contains(1));
+    CHECK_FALSE(small.contains(2));
+}
+
+TEST_CASE("many that are got, and what is touched, live as long as the time that is told says") {
+    struct brief : in_shards {
+        using expiry = uniform_expiry<std::int64_t, since::use>;
+    };
+    shared_cache<int, int, brief> c{{.entries_max = 100, .expiry_settings = {10}}};
+    c.put(1, 1, std::int64_t{0});
+    c.put(2, 2, std::int64_t{0});
+    c.put(3, 3, std::int64_t{0});
+    CHECK(c.touch(1, std::int64_t{9}));
+    std::vector<int> const keys{2};
+    c.get_many(
+        std::span<int const>{keys}, [](std::size_t, int* value) { CHECK(value != nullptr); }, std::int64_t{9});
+    CHECK(c.contains(1, std::int64_t{18}));
+    CHECK(c.contains(2, std::int64_t{18}));
+    CHECK_FALSE(c.touch(3, std::int64_t{10}));
 }
 
 TEST_CASE("shards divide the bounds exactly, also when there are fewer entries than shards") {
@@ -97,6 +150,13 @@ struct inquisitive : defaults {
             for (int i = 0; i < 20; ++i) {  // any shard, its own among them
                 CHECK((*home)->put(i, i) == outcome::refused);
                 CHECK_FALSE((*home)->get(i).has_value());
+                CHECK_FALSE((*home)->touch(i));
+                std::size_t asked = 0;
+                (*home)->get_many(std::span<int const>{&i, 1}, [&](std::size_t, int* value) {
+                    ++asked;
+                    CHECK(value == nullptr);
+                });
+                CHECK(asked == 1);
                 CHECK((*home)->size() == 0);
             }
             if (*other != nullptr) CHECK((*other)->put(1, 1) != outcome::refused);

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <muster/cache/cache.hpp>
@@ -67,6 +68,24 @@ public:
             if (value != nullptr) f(*value);
             return value != nullptr;
         });
+    }
+    /// Gets many, one after another: @p f(i, value or nullptr) for each of @p keys, in order, each while the shard of
+    /// its key is locked. The pointer is valid inside @p f only. It is no snapshot: others may change the cache between
+    /// two keys. From inside a listener nothing is found.
+    template <class K, class F, class... Now>
+    void get_many(std::span<K const> keys, F f, Now... now) {
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            bool const asked = in_shard_of(keys[i], false, [&](part& p) {
+                f(i, p.get(keys[i], now...));
+                return true;
+            });
+            if (!asked) f(i, static_cast<Value*>(nullptr));
+        }
+    }
+    /// @see cache::touch
+    template <class K, class... Now>
+    bool touch(K const& key, Now... now) {
+        return in_shard_of(key, false, [&](part& p) { return p.touch(key, now...); });
     }
     /// A copy of the value under @p key, without counting as anything.
     template <class K, class... Now>

@@ -226,6 +226,81 @@ TEST_CASE("a flood of heavy entries does not push out what is asked for either")
     CHECK(c.put(3000, 200) == outcome::inserted);  // asked for
 }
 
+namespace {
+struct demanded : cache::defaults {
+    using admission = cache::demand;
+    using expiry = cache::per_entry_expiry<tick>;
+    struct weight {
+        std::uint64_t operator()(int, int v) const { return static_cast<std::uint64_t>(v); }
+    };
+};
+}  // namespace
+
+TEST_CASE("what nobody asked for takes no place of what was asked for in a cache of a few entries") {
+    for (std::size_t n = 1; n < 10; ++n) {
+        cache::cache<int, int, demanded> c{{.entries_max = n}};
+        auto const count = static_cast<int>(n);
+        for (int i = 0; i < count; ++i) {
+            (void)c.get(i, tick{0});
+            c.put(i, 1, 100 + i, tick{0});
+        }
+        for (int i = 1000; i < 1050; ++i) CHECK(c.put(i, 1, 100, tick{0}) == outcome::rejected);
+        for (int i = 0; i < count; ++i) CHECK(c.contains(i, tick{0}));
+        CHECK(c.put(0, 7, 100, tick{0}) == outcome::replaced);
+        // Where there is room they come in, and push out one another.
+        c.erase(0, tick{0});
+        for (int i = 1000; i < 1050; ++i) CHECK(c.put(i, 1, 1000, tick{0}) == outcome::inserted);
+        CHECK(c.contains(1049, tick{0}));
+        for (int i = 1; i < count; ++i) CHECK(c.contains(i, tick{0}));
+        // What is asked for comes in, and pushes out those that were asked for longest ago.
+        CHECK(c.get(1049, tick{0}) != nullptr);
+        (void)c.get(500, tick{0});
+        CHECK(c.put(500, 1, 1000, tick{0}) == outcome::inserted);
+        CHECK(c.is_promoted(500));
+        CHECK(c.contains(1049, tick{0}) == (n > 1));
+        CHECK_FALSE(c.contains(1, tick{0}));
+        // What has expired makes room for anybody.
+        CHECK(c.put(2000, 1, 9999, tick{1000}) == outcome::inserted);
+        CHECK(c.size(tick{1000}) == 1);
+    }
+}
+
+TEST_CASE("nor in a cache of a few entries or of little weight, where it is the weight that would have to go") {
+    cache::cache<int, int, demanded> few{{.entries_max = 5, .weight_max = 100}};
+    (void)few.get(1, tick{0});
+    few.put(1, 95, 100, tick{0});
+    CHECK(few.put(2, 5, 100, tick{0}) == outcome::inserted);
+    CHECK(few.put(3, 5, 100, tick{0}) == outcome::inserted);
+    CHECK(few.put(4, 6, 100, tick{0}) == outcome::rejected);
+    CHECK(few.put(3, 6, 100, tick{0}) == outcome::rejected);
+    CHECK(*few.peek(3, tick{0}) == 5);
+    CHECK(few.contains(1, tick{0}));
+    CHECK(few.put(1, 100, 100, tick{0}) == outcome::replaced);
+
+    for (int weight_max = 1; weight_max < 10; ++weight_max) {
+        cache::cache<int, int, demanded> light{
+            {.entries_max = 100, .weight_max = static_cast<std::uint64_t>(weight_max)}};
+        (void)light.get(1, tick{0});
+        light.put(1, weight_max, 100, tick{0});
+        for (int i = 10; i < 20; ++i) CHECK(light.put(i, 1, 100, tick{0}) == outcome::rejected);
+        CHECK(light.contains(1, tick{0}));
+        light.put(1, weight_max - 1, 100, tick{0});
+        for (int i = 10; i < 20; ++i) CHECK(light.put(i, 1, 100, tick{0}) == outcome::inserted);
+        CHECK(light.contains(1, tick{0}));
+        CHECK(light.contains(19, tick{0}));
+    }
+}
+
+TEST_CASE("what is restored to a small cache was admitted once") {
+    cache::cache<int, int, demanded> c{{.entries_max = 2}};
+    for (int i = 0; i < 5; ++i) {
+        CHECK(c.restore(i, 1, tick{100}, tick{0}) == outcome::inserted);
+        CHECK(c.touch(i, tick{0}));  // as persistent_cache does for what was in the main part
+    }
+    CHECK(c.contains(4, tick{0}));
+    CHECK(c.contains(3, tick{0}));
+}
+
 TEST_CASE("replacing is no way out of probation, even where it counts as a use") {
     struct both : cache::defaults {
         using admission = cache::demand;

@@ -240,7 +240,7 @@ public:
             auto const latest = expiry_.deadline_after(t);
             if (latest < deadline) deadline = latest;
         }
-        auto const outcome = put_at(std::move(key), std::move(value), t, deadline);
+        auto const outcome = put_at<true>(std::move(key), std::move(value), t, deadline);
         if (outcome == put_outcome::rejected) (void)erase(key, now...);  // which did not take the key
         return outcome;
     }
@@ -396,6 +396,8 @@ private:
         return put_at(std::move(key), std::move(value), tell_time(now...), deadline);
     }
 
+    // What is restored was admitted once, so it is not asked whether there is room that it has no claim to.
+    template <bool Restored = false>
     put_outcome put_at(Key&& key, Value&& value, time t, time deadline) {
         if (is_busy()) return put_outcome::refused;
         std::uint64_t weight = 1;
@@ -410,9 +412,10 @@ private:
         auto const hash = options_.hash(std::as_const(key));
         if constexpr (judges) order_.on_arrival(std::as_const(key), std::as_const(value));
         auto const there = find_alive(hash, key, t);
-        if constexpr (weighs && requires { order_.is_wanted(there, hash); }) {
-            auto const tenth = options_.weight_max < 10 ? 1 : options_.weight_max / 10;
-            if (weight > tenth && !order_.is_wanted(there, hash)) {
+        if constexpr (requires { order_.is_wanted(there, hash); }) {
+            bool const needs_claim =
+                is_more_than_a_tenth(weight) || (!Restored && needs_room_of_wanted(there, weight, t));
+            if (needs_claim && !order_.is_wanted(there, hash)) {
                 report(removal::rejected, key, value);
                 return put_outcome::rejected;
             }
@@ -427,6 +430,31 @@ private:
         (void)insert(hash, weight, key, value, t, deadline);
         stats_.insertion();
         return put_outcome::inserted;
+    }
+
+    [[nodiscard]] bool is_more_than_a_tenth([[maybe_unused]] std::uint64_t weight) const noexcept {
+        if constexpr (weighs) return weight > (options_.weight_max < 10 ? 1 : options_.weight_max / 10);
+        return false;
+    }
+    // Where a tenth of the cache is no entry, none is set aside for what has no claim to the main part: that takes what
+    // is free or what others like it give up. O(1), and O(n) in caches of little weight.
+    [[nodiscard]] bool needs_room_of_wanted(slot_number there, [[maybe_unused]] std::uint64_t weight, time t) {
+        if (store_.capacity() >= 10 && (!weighs || options_.weight_max >= 10)) [[likely]]
+            return false;
+        std::size_t others = there != no_slot ? 1 : 0;  // what may go
+        std::uint64_t weight_of_others = weighs && there != no_slot ? weights_[there] : 0;
+        auto const fits = [&] {
+            return size_ - others < store_.capacity() &&
+                   (!weighs || weight_ - weight_of_others <= options_.weight_max - weight);
+        };
+        if (fits()) return false;
+        purge_at(t);
+        order_.for_each([&](slot_number s) {
+            if (s == there || order_.is_promoted(s)) return;
+            ++others;
+            if constexpr (weighs) weight_of_others += weights_[s];
+        });
+        return !fits();
     }
 
     [[gnu::always_inline]] slot_number insert(std::uint64_t hash, std::uint64_t weight, Key& key, Value& value, time t,

@@ -50,10 +50,11 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 /// `on_hit(slot, hash)`. Where it has them, it is told `on_miss(hash)` of every get that finds nothing and
 /// `on_replace(slot)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is called
 /// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
-/// `may_replace(slot)` forbid that the new value takes the place of an old one. Where it has `is_wanted(slot, hash)`,
-/// entries for which that is false may weigh a tenth of all at most. `is_promoted(slot)` says which entries a
-/// persistent cache has to bring back by a use. Where it has `standing(slot)`, a number, an entry that was taken out
-/// for another one that did not get in comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only
+/// `may_replace(slot)` forbid that the new value takes the place of an old one. `is_promoted(slot)` says which entries
+/// a persistent cache has to bring back by a use. Where it also has `is_wanted(slot, hash)`, entries for which that is
+/// false may weigh a tenth of all at most, and in a cache of which a tenth is no entry they make no room among the
+/// promoted. Where it has `standing(slot)`, a number, an entry that was taken out for another one that did not get in
+/// comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only
 /// `on_arrival` may throw.
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;

@@ -10,7 +10,9 @@
 /// tenth of the cache and push out one another.
 ///
 /// The main part is ordered by the eviction policy. Room is made in probation while it holds at least its share, which
-/// may grow into whatever the main part does not use.
+/// may grow into whatever the main part does not use. So the main part has nine tenths for certain; what it has beyond
+/// is lent by probation. A cache of less than ten entries, or of less than ten in weight, belongs to the main part
+/// alone: what nobody asked for is rejected where there is no room without evicting what somebody did.
 
 #include <cstddef>
 #include <cstdint>
@@ -29,11 +31,7 @@ struct demand {
     class order {
     public:
         order(std::size_t slots, demand const&)
-            : main_{slots},
-              probation_{slots, 1},
-              on_probation_{slots},
-              wanted_{slots},
-              share_{slots / 10 == 0 ? 1 : slots / 10} {}
+            : main_{slots}, probation_{slots, 1}, on_probation_{slots}, wanted_{slots}, share_{slots / 10} {}
 
         /// Whether the entry at @p there, or the key of that hash if there is none, has a claim to the main part. What
         /// has not and weighs more than a tenth of all is not admitted.

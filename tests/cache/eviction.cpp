@@ -99,6 +99,33 @@ TEST_CASE("lazy lru promotes what has become old, and leaves alone what is still
     CHECK(left(c) == std::set<std::uint64_t>{1, 5, 6, 7});
 }
 
+TEST_CASE("lazy lru goes on as before when its count has wrapped") {
+    constexpr std::size_t slots = 40;
+    cache::lazy_lru<25> young{slots};
+    cache::lazy_lru<25> old{slots, 0xffff'ffff - 500};
+    splitmix64 random{4};
+    auto const both = [&](auto f) {
+        f(young);
+        f(old);
+    };
+    for (cache::slot_number s = 0; s < slots; ++s) both([&](auto& o) { o.on_insert(s, 0); });
+    for (int i = 0; i < 3000; ++i) {
+        REQUIRE(young.victim() == old.victim());
+        auto const s = static_cast<cache::slot_number>(uniform(random, slots));
+        if (uniform(random, 4) != 0) {
+            both([&](auto& o) { o.on_hit(s); });
+        } else {
+            auto const victim = young.victim();
+            both([&](auto& o) { o.on_evict(victim, 0); });
+            both([&](auto& o) { o.on_insert(victim, 0); });
+        }
+    }
+    std::vector<cache::slot_number> order_of_young, order_of_old;
+    young.for_each([&](cache::slot_number s) { order_of_young.push_back(s); });
+    old.for_each([&](cache::slot_number s) { order_of_old.push_back(s); });
+    CHECK(order_of_young == order_of_old);
+}
+
 TEST_CASE("s3-fifo: one scan of strangers does not wash out what was asked for twice") {
     cache_by<cache::s3_fifo> c{{.entries_max = 100}};
     for (std::uint64_t k = 0; k < 50; ++k) c.put(k, 0);

@@ -5,8 +5,8 @@
 /// Sixteen tags that are compared at once.
 ///
 /// SSE2 belongs to every x86-64, so the same code is made whatever `-march` a translation unit is compiled for;
-/// elsewhere two 64-bit words do. The two are in namespaces of their own, so that they could not be confused even by
-/// a linker that sees both.
+/// elsewhere a plain loop does. The two are in namespaces of their own, so that they could not be confused even by
+/// a linker that sees both; the loop is there everywhere, so that tests can hold one beside the other.
 
 #include <bit>
 #include <cstdint>
@@ -62,9 +62,15 @@ inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
 }
 
 }  // namespace sse2
-#else
-inline namespace words {
+#endif
 
+#if defined(__SSE2__)
+namespace plain {
+#else
+inline namespace plain {
+#endif
+
+/// As those above, wherever there is no SSE2. @{
 template <class Tag>
 [[nodiscard, gnu::always_inline]] inline std::uint32_t match16(Tag const* tags, std::uint32_t wanted) noexcept {
     std::uint32_t mask = 0;
@@ -79,8 +85,8 @@ template <class Tag>
 inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
     for (unsigned i = 0; i < 16; ++i) octets[i] = static_cast<std::uint8_t>(octets[i] - amount);
 }
+/// @}
 
-}  // namespace words
-#endif
+}  // namespace plain
 
 }  // namespace muster::cache::detail

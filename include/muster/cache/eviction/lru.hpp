@@ -62,8 +62,12 @@ class lazy_lru : public detail::list_order {
 public:
     static_assert(Percent < 100, "at 100 percent nothing would ever be promoted");
 
-    explicit lazy_lru(std::size_t slots)
-        : list_order{slots}, promoted_{slots}, patience_{static_cast<std::uint32_t>(slots * Percent / 100)} {}
+    /// @param already  where the count of insertions and promotions begins, for tests of what happens when it wraps.
+    explicit lazy_lru(std::size_t slots, std::uint32_t already = 0)
+        : list_order{slots},
+          promoted_{slots},
+          patience_{static_cast<std::uint32_t>(slots * Percent / 100)},
+          count_{already} {}
 
     void on_insert(slot_number s, std::uint64_t hash) noexcept {
         promoted_[s] = ++count_;
@@ -78,7 +82,7 @@ public:
 private:
     detail::array<std::uint32_t> promoted_;  // the count when the slot was last made the newest
     std::uint32_t patience_;
-    std::uint32_t count_ = 0;
+    std::uint32_t count_;
 };
 
 }  // namespace muster::cache

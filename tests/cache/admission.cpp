@@ -23,8 +23,8 @@ using some_evictions = types<cache::lru, cache::sieve, cache::adaptive_s3_fifo>;
 TEST_CASE("admissions, with an eviction of each kind and every expiry") {
     duel_combinations<cache::slab, cache::demand>(some_evictions{}, types<cache::touch_on_both>{},
                                                   types<number_weight>{});
-    duel_combinations<cache::slab, cache::quota<fifth>>(some_evictions{}, types<cache::touch_on_both>{},
-                                                        types<number_weight>{});
+    duel_combinations<cache::slab, cache::quota<some_source>>(some_evictions{}, types<cache::touch_on_both>{},
+                                                              types<number_weight>{});
 }
 
 TEST_CASE("a flood does not push out what is asked for here") {

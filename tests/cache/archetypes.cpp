@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include <muster/cache/persistence/append_log.hpp>
 #include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/cache/seen_cache.hpp>
+#include <muster/cache/shared_cache.hpp>
 #include <muster/cache/storage/set_associative.hpp>
 
 #include <cache/combinations.hpp>
@@ -27,13 +30,13 @@ using cache::slot_number;
 
 namespace {
 
-/// Entries in a row, found by looking at all of them.
+/// Entries in a row, found by looking at all of them, so at most 500.
 struct row_of_entries {
     static constexpr bool global = true;
     template <class Key, class Value>
     class store {
     public:
-        explicit store(std::size_t capacity) : entries_(capacity) {}
+        explicit store(std::size_t capacity) : entries_(std::min<std::size_t>(capacity, 500)) {}
         std::size_t capacity() const { return entries_.size(); }
         std::size_t slots() const { return entries_.size(); }
         template <class K, class Equal>
@@ -72,6 +75,26 @@ struct no_row {
 };
 static_assert(cache::storage_policy<row_of_entries, std::string, std::unique_ptr<int>>);
 static_assert(!cache::storage_policy<no_row, int, int>);
+
+/// Evicts what came last.
+class last_in {
+public:
+    explicit last_in(std::size_t) {}
+    void on_insert(slot_number s, std::uint64_t) { slots_.push_back(s); }
+    void on_hit(slot_number) {}
+    void on_erase(slot_number s) { slots_.erase(std::find(slots_.begin(), slots_.end(), s)); }
+    void on_evict(slot_number s, std::uint64_t) { on_erase(s); }
+    slot_number victim() const { return slots_.back(); }
+    template <class F>
+    void for_each(F f) const {
+        std::for_each(slots_.rbegin(), slots_.rend(), f);
+    }
+
+private:
+    std::vector<slot_number> slots_;
+};
+static_assert(cache::eviction_policy<last_in>);
+static_assert(!cache::set_eviction_policy<last_in>);
 
 /// All entries expire at the same time.
 template <class Time>
@@ -147,6 +170,37 @@ struct same_length {
 };
 static_assert(cache::key_equality<same_length, std::string>);
 static_assert(!cache::key_equality<same_length, int>);
+
+/// Counts how often it was held.
+struct counting_lock {
+    void lock() { held.lock(); }
+    void unlock() {
+        ++*times;
+        held.unlock();
+    }
+    std::mutex held;
+    static inline int counted = 0;
+    int* times = &counted;
+};
+struct no_unlock {
+    void lock();
+};
+struct no_lock {
+    void unlock();
+};
+struct named_lock : counting_lock {
+    explicit named_lock(char const*);
+};
+template <class Lock>
+concept goes_with_threads = requires {
+    typename cache::locked<Lock>;
+    typename cache::sharded<Lock, 4>;
+};
+static_assert(cache::lockable<counting_lock> && goes_with_threads<counting_lock>);
+static_assert(cache::lockable<std::mutex> && cache::lockable<std::shared_mutex>);
+static_assert(!goes_with_threads<no_unlock> && !goes_with_threads<no_lock>);
+static_assert(!goes_with_threads<named_lock>);  // a shard could not make one
+static_assert(!goes_with_threads<std::lock_guard<std::mutex>> && !goes_with_threads<int>);
 
 struct hears_nothing {};
 static_assert(!cache::removal_listener<hears_nothing, int, int>);
@@ -281,7 +335,65 @@ static_assert(!file_system<guesses_existence>);
 static_assert(!file_system<forgets_names>);
 static_assert(!file_system<names_no_file>);
 
+/// Numbers in decimal, after the length of the key.
+struct decimal_codec {
+    using key_type = std::string;
+    using value_type = std::uint64_t;
+    static constexpr std::uint32_t id = 77;
+    void write_key(wire::writer& w, std::string const& key) const { w.sized(std::string_view{key}); }
+    void write_value(wire::writer& w, std::uint64_t value) const { w.sized(std::string_view{std::to_string(value)}); }
+    std::string read_key(wire::reader& r) const { return r.sized_text(r.remaining()); }
+    std::uint64_t read_value(wire::reader& r, timestamp) const {
+        std::uint64_t value = 0;
+        for (char const c : r.sized_text(r.remaining())) value = 10 * value + static_cast<std::uint64_t>(c - '0');
+        return value;
+    }
+};
+struct writes_only {
+    using key_type = std::string;
+    using value_type = std::uint64_t;
+    static constexpr std::uint32_t id = 78;
+    void write_key(wire::writer&, std::string const&) const {}
+    void write_value(wire::writer&, std::uint64_t) const {}
+};
+static_assert(cache::codec<decimal_codec>);
+static_assert(!cache::codec<writes_only>);
+
+/// Keeps all entries in a sheet of memory, as @p Codec writes them.
+template <class Codec>
+struct sheet {
+    using codec = Codec;
+    static constexpr bool keeps_changes = false;
+    struct options {
+        bytes* written = nullptr;
+    };
+    explicit sheet(options o) : written{o.written} {}
+    template <class Apply>
+    result<cache::load_notes> load(timestamp now, Apply apply) {
+        for (wire::reader r{*written}; r.remaining() != 0;) {
+            auto key = Codec{}.read_key(r);
+            auto value = Codec{}.read_value(r, now);
+            apply(cache::change_of<Codec>{cache::change_kind::put, std::move(key), value, cache::no_deadline, now});
+        }
+        return cache::load_notes{};
+    }
+    template <class Entries>
+    result<void> save(Entries const& entries, timestamp) {
+        wire::writer w;
+        entries(
+            [&](auto const& key, auto const& value, timestamp) {
+                Codec{}.write_key(w, key);
+                Codec{}.write_value(w, value);
+            },
+            [](auto const&) {});
+        *written = w.take();
+        return ok();
+    }
+    bytes* written;
+};
+
 static_assert(cache::persistent_store<forgetful_store>);
+static_assert(cache::persistent_store<sheet<decimal_codec>>);
 static_assert(!cache::persistent_store<eager_store>);
 static_assert(!cache::codec<int>);
 
@@ -290,6 +402,53 @@ static_assert(!cache::codec<int>);
 TEST_CASE("storage of the user's own, beside the oracle") {
     duel_combinations<row_of_entries, cache::always>(types<cache::lru, cache::sieve>{}, types<cache::touch_on_get>{},
                                                      types<number_weight>{});
+}
+
+TEST_CASE("eviction of the user's own, beside the oracle") {
+    duel_combinations<cache::slab, cache::always>(types<last_in>{}, types<cache::touch_on_both>{},
+                                                  types<number_weight>{});
+    duel_combinations<cache::slab, cache::demand>(types<last_in>{}, types<cache::touch_on_get>{},
+                                                  types<cache::unit_weight>{});
+    struct mine : cache::defaults {
+        using eviction = last_in;
+    };
+    cache::cache<int, int, mine> c{{.entries_max = 3}};
+    for (int i = 0; i < 10; ++i) c.put(i, i);
+    CHECK(c.contains(0));
+    CHECK(c.contains(1));
+    CHECK(c.contains(9));
+}
+
+TEST_CASE("a lock of the user's own is held for each call") {
+    struct mine : cache::defaults {
+        using threading = cache::sharded<counting_lock, 4>;
+    };
+    cache::shared_cache<int, int, mine> c{{.entries_max = 100}};
+    auto const before = counting_lock::counted;
+    for (int i = 0; i < 50; ++i) c.put(i, i);
+    CHECK(c.get(7) == 7);
+    CHECK(counting_lock::counted == before + 51);
+}
+
+TEST_CASE("a codec of the user's own, in a store of the user's own") {
+    struct mine : cache::defaults {
+        using persistence = cache::debounced<sheet<decimal_codec>, no_timers, manual_clock>;
+    };
+    using subject = cache::persistent_cache<std::string, std::uint64_t, mine>;
+    bytes written;
+    no_timers timers;
+    manual_clock clock;
+    {
+        subject c{{.entries_max = 10}, {&written}, timers, clock};
+        CHECK(c.load().value().loaded == 0);
+        c.put("one", 1);
+        c.put("many", 12'345'678'901);
+        CHECK(c.flush());
+    }
+    subject c{{.entries_max = 10}, {&written}, timers, clock};
+    CHECK(c.load().value().loaded == 2);
+    CHECK(*c.get("one") == 1);
+    CHECK(*c.get("many") == 12'345'678'901);
 }
 
 TEST_CASE("expiry, weight and hash of the user's own") {

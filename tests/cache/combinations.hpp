@@ -18,9 +18,10 @@ namespace muster::test {
 template <class... T>
 struct types {};
 
-/// A source for @ref cache::quota.
-struct fifth {
-    std::uint64_t operator()(std::uint64_t key, expiring_value const&) const { return key % 5; }
+/// One of so many sources for @ref cache::quota.
+struct some_source {
+    std::uint64_t count = 5;
+    std::uint64_t operator()(std::uint64_t key, expiring_value const&) const { return key % count; }
 };
 
 using evictions = types<cache::lru, cache::lazy_lru<25>, cache::fifo, cache::clock<1>, cache::clock<2>, cache::sieve,
@@ -55,13 +56,14 @@ struct watched : cache::defaults {
         t.expires = !std::is_same_v<Expiry, cache::no_expiry>;
         t.slides = std::is_same_v<Expiry, cache::uniform_expiry<tick, cache::since::use>>;
         t.is_uniform = t.slides || std::is_same_v<Expiry, cache::uniform_expiry<tick>>;
+        t.value_tells = std::is_same_v<Expiry, cache::value_expiry<tick, value_expires_at>>;
         t.weighs = !std::is_same_v<Weight, cache::unit_weight>;
         t.touched_by_get = Touch::get;
         t.touched_by_put = Touch::put;
         t.uses_reorder = lru;
         t.in_order = plain && (lru || std::is_same_v<Eviction, cache::fifo>);
-        t.may_reject = t.weighs && std::is_same_v<Admission, cache::demand>;
-        t.any_may_go = !Storage::global || std::is_same_v<Admission, cache::quota<fifth>>;
+        t.may_reject = std::is_same_v<Admission, cache::demand>;
+        t.any_may_go = !Storage::global || std::is_same_v<Admission, cache::quota<some_source>>;
         return t;
     }
 };
@@ -88,6 +90,32 @@ public:
             return timed(now, [&](auto... t) { return cache_.put(key, value, t...); });
         }
     }
+    void get_many(std::span<std::uint64_t const> keys, std::function<void(std::size_t, expiring_value*)> const& f,
+                  tick now) override {
+        timed(now, [&](auto... t) { cache_.get_many(keys, f, t...); });
+    }
+    bool touch(std::uint64_t key, tick now) override {
+        return timed(now, [&](auto... t) { return cache_.touch(key, t...); });
+    }
+    cache::put_outcome restore(std::uint64_t key, expiring_value const& value, tick deadline, tick now) override {
+        if constexpr (facts.expires) {
+            auto const outcome = cache_.restore(key, value, deadline, now);
+            cache_.restored();
+            return outcome;
+        } else {
+            return cache_.restore(key, value, {});
+        }
+    }
+    std::size_t purge(tick now) override {
+        return timed(now, [&](auto... t) { return cache_.purge(t...); });
+    }
+    std::optional<tick> deadline_of(std::uint64_t key) const override {
+        if constexpr (facts.expires) {
+            return cache_.deadline_of(key);
+        } else {
+            return std::nullopt;
+        }
+    }
     bool erase(std::uint64_t key, tick now) override {
         return timed(now, [&](auto... t) { return cache_.erase(key, t...); });
     }
@@ -110,6 +138,9 @@ private:
         out.entries_max = entries_max;
         if constexpr (facts.weighs) out.weight_max = 2 * entries_max;
         if constexpr (facts.is_uniform) out.expiry_settings = {time_to_live};
+        if constexpr (std::is_same_v<typename Policies::admission, cache::quota<some_source>>) {
+            if (entries_max > 1000) out.admit.source_of.count = entries_max / 10;  // enough to fill it
+        }
         out.hash = cache::multiply_hash{{{1, 2, 3, 4}}};
         out.on_removal.o = &o;
         return out;

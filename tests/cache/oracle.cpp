@@ -8,34 +8,66 @@
 
 namespace muster::test {
 
-std::list<oracle::entry>::iterator oracle::find(std::uint64_t key) {
-    return std::find_if(order.begin(), order.end(), [&](entry const& e) { return e.key == key; });
+namespace {
+// Much cheaper than a check of the framework, which counts: there are very many.
+void expect(bool holds, char const* otherwise) {
+    if (!holds) FAIL(otherwise);
 }
-std::uint64_t oracle::weight() const {
-    std::uint64_t sum = 0;
-    for (auto const& e : order) sum += e.weight;
-    return sum;
+}  // namespace
+
+oracle::entry* oracle::find(std::uint64_t key) {
+    auto const there = places_.find(key);
+    return there == places_.end() ? nullptr : &*there->second;
 }
-std::size_t oracle::alive() const {
-    return static_cast<std::size_t>(
-        std::count_if(order.begin(), order.end(), [&](entry const& e) { return e.deadline > now; }));
+void oracle::insert(entry const& e) {
+    places_[e.key] = order_.insert(order_.end(), e);
+    note_deadline(e.deadline);
+    weight_ += e.weight;
 }
+// Where entries never expire, there is nothing to keep in order.
+void oracle::note_deadline(tick deadline) {
+    if (deadline != cache::end_of_time<tick>()) deadlines_.insert(deadline);
+}
+void oracle::forget_deadline(tick deadline) {
+    if (deadline != cache::end_of_time<tick>()) deadlines_.erase(deadlines_.find(deadline));
+}
+void oracle::remove(std::uint64_t key) {
+    auto const there = places_.find(key);
+    if (there == places_.end()) return;
+    forget_deadline(there->second->deadline);
+    weight_ -= there->second->weight;
+    order_.erase(there->second);
+    places_.erase(there);
+}
+void oracle::replace(entry const& e) {
+    auto& there = *places_.at(e.key);
+    renew(e.key, e.deadline);
+    weight_ += e.weight - there.weight;
+    there = e;
+}
+void oracle::renew(std::uint64_t key, tick deadline) {
+    auto& there = *places_.at(key);
+    forget_deadline(there.deadline);
+    note_deadline(there.deadline = deadline);
+}
+void oracle::make_newest(std::uint64_t key) { order_.splice(order_.end(), order_, places_.at(key)); }
+
 void oracle::on_removal(cache::removal why, std::uint64_t key, expiring_value const& value) {
-    told.emplace_back(why, key);
+    if (why == cache::removal::rejected && moved) insert(*std::exchange(moved, std::nullopt));  // it is still there
     if (why == cache::removal::rejected || why == cache::removal::replaced) return;
-    auto const found = find(key);
-    REQUIRE(found != order.end());
-    CHECK(found->value == value);
-    if (why == cache::removal::expired) CHECK(found->deadline <= now);
+    auto const* const found = find(key);
+    expect(found != nullptr, "gone, and was not there");
+    expect(found->value == value, "gone with another value");
+    if (why == cache::removal::expired) expect(found->deadline <= now, "expired too early");
     if (why == cache::removal::evicted) {
-        CHECK(found->deadline > now);
+        expect(found->deadline > now, "evicted, and had expired");
         if (!any_may_go) {
-            CHECK((order.size() >= entries_max || weight() + arriving_weight > weight_max));
-            CHECK(alive() == order.size());
+            expect(order_.size() >= entries_max || weight_ + arriving_weight > weight_max, "evicted, and had room");
+            expect(!has_expired(), "evicted before what has expired");
         }
-        if (in_order) CHECK(found == order.begin());
+        if (in_order) expect(found == &order_.front(), "evicted before its turn");
     }
-    order.erase(found);
+    remove(key);
 }
 
 namespace {
@@ -55,19 +87,22 @@ public:
     void run(std::size_t steps) {
         for (std::size_t i = 0; i < steps; ++i) {
             step();
-            REQUIRE(cache_->occupied() == oracle_.order.size());
-            REQUIRE(cache_->occupied() <= oracle_.entries_max);
-            REQUIRE(cache_->weight() == oracle_.weight());
-            REQUIRE(cache_->weight() <= oracle_.weight_max);
+            check_bounds();
         }
         check_contents();
+    }
+    void clear() {
         cache_->clear();
-        CHECK(oracle_.order.empty());
+        CHECK(oracle_.order().empty());
+    }
+    [[nodiscard]] bool is_large() const { return oracle_.entries_max > 1000; }
+    /// Puts new keys until it is full: random ones would need many more steps.
+    void fill() {
+        for (std::uint64_t i = 0; i < oracle_.entries_max * 17 / 16; ++i) put(i);
+        check_bounds();
     }
 
 private:
-    using item = std::list<oracle::entry>::iterator;
-
     [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return uniform(random_, bound); }
 
     // The cache hears what time it is with every call that is not const; going back counts as standing still.
@@ -76,119 +111,191 @@ private:
     void step() {
         if (traits_.expires) move_time();
         auto const key = draw(keys_);
-        switch (draw(16)) {
+        switch (draw(20)) {
             case 0: return erase(key);
-            case 1: return check_size();
+            case 1: return draw(2) == 0 ? check_size() : purge();
             case 2: return check_peek(key);
-            case 3:
-                if (draw(64) == 0) check_contents();
-                if (draw(512) == 0) cache_->clear();
-                return;
-            case 4:
-            case 5:
-            case 6:
+            case 3: return rarely();
+            case 4: return touch(key);
+            case 5: return draw(4) == 0 ? get_many(key) : get(key);
+            case 6: return check_deadline(key);
             case 7:
-            case 8: return get(key);
+            case 8:
+            case 9:
+            case 10: return get(key);
             default: return put(key);
         }
     }
-
+    // What is dear: O(n), or leaves an empty cache.
+    void rarely() {
+        if (draw(64 + oracle_.entries_max / 16) == 0) check_contents();
+        if (draw(512) == 0 && oracle_.entries_max < 1000) cache_->clear();
+        if (draw(4 + oracle_.entries_max / 64) == 0) restore(draw(keys_));
+    }
     void move_time() {
-        now_ += static_cast<tick>(draw(4));
-        if (draw(32) == 0) now_ += static_cast<tick>(draw(200));
+        // Slower for many entries, or more would expire than are put, and none be evicted.
+        if (draw(1 + oracle_.entries_max * oracle_.entries_max / 50'000) == 0) now_ += static_cast<tick>(draw(4));
+        if (draw(32 + oracle_.entries_max) == 0) now_ += static_cast<tick>(draw(200));
         if (draw(32) == 0) now_ -= static_cast<tick>(draw(30));
+    }
+    void check_bounds() {
+        expect(cache_->occupied() == oracle_.order().size(), "another number of entries");
+        expect(cache_->occupied() <= oracle_.entries_max, "too many entries");
+        expect(cache_->weight() == oracle_.weight(), "another weight");
+        expect(cache_->weight() <= oracle_.weight_max, "too heavy");
     }
 
     void get(std::uint64_t key) {
         tell_time();
-        auto const* const got = cache_->get(key, now_);
-        auto const expected = oracle_.find(key);  // an expired one is gone by now
-        REQUIRE((got != nullptr) == (expected != oracle_.order.end()));
+        check_got(key, cache_->get(key, now_));
+    }
+    void get_many(std::uint64_t first) {
+        tell_time();
+        std::vector<std::uint64_t> keys;
+        for (auto n = draw(40); keys.size() < n;) keys.push_back((first + 7 * keys.size()) % keys_);
+        std::size_t calls = 0;
+        cache_->get_many(
+            keys,
+            [&](std::size_t i, expiring_value* got) {
+                expect(i == calls++, "out of turn");
+                check_got(keys[i], got);
+            },
+            now_);
+        expect(calls == keys.size(), "not all answered");
+    }
+    // An expired one is gone by now.
+    void check_got(std::uint64_t key, expiring_value const* got) {
+        auto const* const expected = oracle_.find(key);
+        expect((got != nullptr) == (expected != nullptr), "found or not");
         if (got == nullptr) return;
-        CHECK(*got == expected->value);
-        CHECK(expected->deadline > oracle_.now);
-        if (!traits_.touched_by_get) return;
-        if (traits_.slides) expected->deadline = oracle_.now + time_to_live;
-        use(expected);
+        expect(*got == expected->value, "another value");
+        expect(expected->deadline > oracle_.now, "found, and has expired");
+        if (traits_.touched_by_get) use(key);
+    }
+    void touch(std::uint64_t key) {
+        tell_time();
+        bool const was = cache_->touch(key, now_);
+        expect(was == (oracle_.find(key) != nullptr), "touched or not");
+        if (was) use(key);
+    }
+    void use(std::uint64_t key) {
+        if (traits_.slides) oracle_.renew(key, oracle_.now + time_to_live);
+        if (traits_.uses_reorder) oracle_.make_newest(key);
     }
 
     void put(std::uint64_t key) {
         tell_time();
-        expiring_value const value{draw(1000), oracle_.now + static_cast<tick>(draw(120)) - 5};
-        std::uint64_t const weight = traits_.weighs ? number_weight{}(key, value) : 1;
+        auto const value = draw_value();
         tick const until = !traits_.expires     ? cache::end_of_time<tick>()
                            : traits_.is_uniform ? oracle_.now + time_to_live
                                                 : value.expires_at;
-        auto const before = oracle_.find(key);
-        bool const there = before != oracle_.order.end() && before->deadline > oracle_.now;
+        check_put(key, value, until, [&] { return cache_->put(key, value, now_); });
+    }
+    // As an entry of an earlier life: at most as long as a new one would be kept.
+    void restore(std::uint64_t key) {
+        tell_time();
+        auto const value = draw_value();
+        auto const deadline = oracle_.now + static_cast<tick>(draw(2 * time_to_live)) - 5;
+        tick const until = !traits_.expires      ? cache::end_of_time<tick>()
+                           : traits_.is_uniform  ? std::min(deadline, oracle_.now + time_to_live)
+                           : traits_.value_tells ? value.expires_at
+                                                 : deadline;
+        auto const outcome = check_put(key, value, until, [&] { return cache_->restore(key, value, deadline, now_); });
+        if (outcome == cache::put_outcome::rejected)
+            expect(oracle_.find(key) == nullptr, "rejected, and an old one left");
+    }
+    [[nodiscard]] expiring_value draw_value() { return {draw(1000), oracle_.now + static_cast<tick>(draw(120)) - 5}; }
+
+    template <class Put>
+    cache::put_outcome check_put(std::uint64_t key, expiring_value const& value, tick until, Put put) {
+        std::uint64_t const weight = traits_.weighs ? number_weight{}(key, value) : 1;
+        auto const* const before = oracle_.find(key);
+        bool const there = before != nullptr && before->deadline > oracle_.now;
         bool const possible = oracle_.entries_max != 0 && weight <= oracle_.weight_max && until > oracle_.now;
         oracle_.arriving_weight = weight;
         // A heavier value than there is room for is put like a new one.
         bool const in_place = there && oracle_.weight() - before->weight + weight <= oracle_.weight_max;
-        auto const old = there ? std::optional{*before} : std::nullopt;
-        if (possible && there && !in_place) oracle_.order.erase(before);
-        auto const outcome = cache_->put(key, value, now_);
-        if (possible && traits_.may_reject && outcome == cache::put_outcome::rejected) {
-            CHECK((weight > oracle_.weight_max / 10 || oracle_.entries_max < 10 || oracle_.weight_max < 10));
-            CHECK(oracle_.told.back() == std::pair{cache::removal::rejected, key});
-            if (there && !in_place) oracle_.order.push_back(*old);  // it is still there
-            return;
+        oracle_.moved = possible && there && !in_place ? std::optional{*before} : std::nullopt;
+        if (oracle_.moved) oracle_.remove(key);
+        auto const outcome = put();
+        if (outcome == cache::put_outcome::rejected) {
+            if (possible) expect(may_reject(weight), "rejected");
+            return outcome;
         }
-        if (!possible) {
-            CHECK(outcome == cache::put_outcome::rejected);
-            CHECK(oracle_.told.back() == std::pair{cache::removal::rejected, key});
-            return;
-        }
-        CHECK(outcome == (there ? cache::put_outcome::replaced : cache::put_outcome::inserted));
+        expect(possible, "not rejected");
+        expect(outcome == (there ? cache::put_outcome::replaced : cache::put_outcome::inserted), "replaced or not");
         if (in_place) {
-            auto const at = oracle_.find(key);
-            *at = {key, value, until, weight};
-            if (traits_.touched_by_put) use(at);
+            oracle_.replace({key, value, until, weight});
+            if (traits_.touched_by_put) use_by_put(key);
         } else {
-            oracle_.order.push_back({key, value, until, weight});
+            oracle_.insert({key, value, until, weight});
         }
+        return outcome;
     }
-
-    void use(item e) {
-        if (traits_.uses_reorder) oracle_.order.splice(oracle_.order.end(), oracle_.order, e);
+    void use_by_put(std::uint64_t key) {
+        if (traits_.uses_reorder) oracle_.make_newest(key);
+    }
+    // What nobody has asked for may weigh a tenth, and makes no room where that is nothing.
+    [[nodiscard]] bool may_reject(std::uint64_t weight) const {
+        return traits_.may_reject &&
+               (weight > oracle_.weight_max / 10 || oracle_.entries_max < 10 || oracle_.weight_max < 10);
     }
 
     void erase(std::uint64_t key) {
         tell_time();
-        auto const before = oracle_.find(key);
-        bool const there = before != oracle_.order.end() && before->deadline > oracle_.now;
-        CHECK(cache_->erase(key, now_) == there);
-        CHECK(oracle_.find(key) == oracle_.order.end());
+        auto const* const before = oracle_.find(key);
+        bool const there = before != nullptr && before->deadline > oracle_.now;
+        expect(cache_->erase(key, now_) == there, "erased or not");
+        expect(oracle_.find(key) == nullptr, "erased, and still there");
     }
-
+    void purge() {
+        tell_time();
+        auto const before = oracle_.order().size();
+        auto const purged = cache_->purge(now_);
+        expect(purged == before - oracle_.order().size(), "purged another number");
+        expect(!oracle_.has_expired(), "purged, and something expired is left");
+    }
     void check_size() {
         tell_time();
-        auto const alive = oracle_.alive();
-        CHECK(cache_->size(now_) == alive);
-        CHECK(oracle_.order.size() == alive);
+        auto const size = cache_->size(now_);
+        expect(size == oracle_.order().size(), "another size");
+        expect(!oracle_.has_expired(), "counted, and has expired");
     }
-
+    void check_deadline(std::uint64_t key) {
+        if (!traits_.expires) return;
+        auto const* const there = oracle_.find(key);
+        expect(cache_->deadline_of(key) == (there == nullptr ? std::nullopt : std::optional{there->deadline}),
+               "another deadline");
+    }
     void check_peek(std::uint64_t key) {
-        auto const expected = oracle_.find(key);
-        bool const there = expected != oracle_.order.end() && expected->deadline > std::max(oracle_.now, now_);
+        auto const* const expected = oracle_.find(key);
+        bool const there = expected != nullptr && expected->deadline > std::max(oracle_.now, now_);
         auto const* const got = std::as_const(*cache_).peek(key, now_);
-        REQUIRE((got != nullptr) == there);
-        if (there) CHECK(*got == expected->value);
+        expect((got != nullptr) == there, "there or not");
+        if (there) expect(*got == expected->value, "another value");
     }
 
     // for_each shows every live entry once, for exact orders from the oldest on.
     void check_contents() {
-        std::vector<std::uint64_t> shown;
-        cache_->for_each([&](std::uint64_t key) { shown.push_back(key); }, now_);
-        std::vector<std::uint64_t> expected;
-        for (auto const& e : oracle_.order) {
-            if (e.deadline > std::max(oracle_.now, now_)) expected.push_back(e.key);
-        }
-        if (!oracle_.in_order) {
-            std::sort(shown.begin(), shown.end());
-            std::sort(expected.begin(), expected.end());
-        }
-        CHECK(shown == expected);
+        auto const now = std::max(oracle_.now, now_);
+        auto expected = oracle_.order().begin();
+        auto const skip_expired = [&] {
+            while (expected != oracle_.order().end() && expected->deadline <= now) ++expected;
+        };
+        skip_expired();
+        std::vector<bool> shown(keys_);
+        cache_->for_each(
+            [&](std::uint64_t key) {
+                auto const* const there = oracle_.find(key);
+                expect(there != nullptr && there->deadline > now, "shown, and not alive");
+                expect(!shown[key], "shown twice");
+                shown[key] = true;
+                expect(!oracle_.in_order || expected->key == key, "shown out of turn");
+                ++expected;
+                skip_expired();
+            },
+            now_);
+        expect(expected == oracle_.order().end(), "not all shown");
     }
 
     traits traits_;
@@ -201,12 +308,22 @@ private:
 
 }  // namespace
 
+namespace {
+constexpr std::size_t large_steps = 4000;  // half of them puts, so that each way of evicting is taken many times
+}
+
 void duel(traits const& t, make_subject const& make, std::size_t entries_max, std::size_t steps) {
-    pair{t, make, entries_max}.run(steps);
+    pair p{t, make, entries_max};
+    p.run(steps);
+    p.clear();
 }
 void duel_all(traits const& t, make_subject const& make) {
     for (std::size_t const entries_max : {0u, 1u, 2u, 3u, 7u, 13u, 31u}) duel(t, make, entries_max, 500);
     duel(t, make, 211, 1500);
+    pair large{t, make, 10'000};
+    if (!large.is_large()) return;  // a storage of a few entries
+    large.fill();
+    large.run(large_steps);
 }
 
 }  // namespace muster::test

@@ -13,7 +13,10 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -44,19 +47,38 @@ struct oracle {
         tick deadline;
         std::uint64_t weight;
     };
-    std::list<entry> order;  // the oldest first
+    using item = std::list<entry>::iterator;
+
     tick now = 0;
     std::size_t entries_max = 0;
     std::uint64_t weight_max = 0;
     std::uint64_t arriving_weight = 0;  // of the entry that room is made for
     bool any_may_go = false;            // room is made within sets or sources, so bounds say nothing about who goes
     bool in_order = false;              // only the oldest may be evicted
-    std::vector<std::pair<cache::removal, std::uint64_t>> told;
+    std::optional<entry> moved;         // out until its heavier successor is in, or rejected
 
-    [[nodiscard]] std::list<entry>::iterator find(std::uint64_t key);
-    [[nodiscard]] std::uint64_t weight() const;
-    [[nodiscard]] std::size_t alive() const;
+    [[nodiscard]] std::list<entry> const& order() const { return order_; }  // the oldest first
+    /// What is under @p key, or nothing: then the pointer is null.
+    [[nodiscard]] entry* find(std::uint64_t key);
+    [[nodiscard]] std::uint64_t weight() const { return weight_; }
+    /// Whether something has expired and is still there.
+    [[nodiscard]] bool has_expired() const { return !deadlines_.empty() && *deadlines_.begin() <= now; }
+    void insert(entry const& e);
+    void remove(std::uint64_t key);
+    /// The new value in the place of the old one.
+    void replace(entry const& e);
+    void renew(std::uint64_t key, tick deadline);
+    void make_newest(std::uint64_t key);
     void on_removal(cache::removal why, std::uint64_t key, expiring_value const& value);
+
+private:
+    void note_deadline(tick deadline);
+    void forget_deadline(tick deadline);
+
+    std::list<entry> order_;
+    std::unordered_map<std::uint64_t, item> places_;
+    std::multiset<tick> deadlines_;
+    std::uint64_t weight_ = 0;
 };
 
 /// A cache under test, whatever its policies. Calls take the time, also where the cache does not.
@@ -65,6 +87,13 @@ struct subject {
     virtual expiring_value* get(std::uint64_t key, tick now) = 0;
     virtual expiring_value const* peek(std::uint64_t key, tick now) const = 0;
     virtual cache::put_outcome put(std::uint64_t key, expiring_value const& value, tick now) = 0;
+    virtual void get_many(std::span<std::uint64_t const> keys,
+                          std::function<void(std::size_t, expiring_value*)> const& f, tick now) = 0;
+    virtual bool touch(std::uint64_t key, tick now) = 0;
+    virtual cache::put_outcome restore(std::uint64_t key, expiring_value const& value, tick deadline, tick now) = 0;
+    virtual std::size_t purge(tick now) = 0;
+    /// None also where entries have no deadline.
+    virtual std::optional<tick> deadline_of(std::uint64_t key) const = 0;
     virtual bool erase(std::uint64_t key, tick now) = 0;
     virtual std::size_t size(tick now) = 0;
     virtual void for_each(std::function<void(std::uint64_t)> const& f, tick now) const = 0;
@@ -79,7 +108,8 @@ struct subject {
 struct traits {
     bool expires = false;
     bool is_uniform = false;
-    bool slides = false;  // a use renews the deadline
+    bool value_tells = false;  // the deadline
+    bool slides = false;       // a use renews the deadline
     bool weighs = false;
     bool touched_by_get = false;
     bool touched_by_put = false;
@@ -92,8 +122,8 @@ struct traits {
 inline constexpr tick time_to_live = 50;
 using make_subject = std::function<std::unique_ptr<subject>(std::size_t entries_max, oracle&)>;
 
-/// Random calls, the cache beside the oracle, at the capacities that are special, some primes, and one that fills many
-/// groups.
+/// Random calls, the cache beside the oracle, at the capacities that are special, some primes, one that fills many
+/// groups, and one of ten thousand.
 void duel_all(traits const& t, make_subject const& make);
 /// At one capacity.
 void duel(traits const& t, make_subject const& make, std::size_t entries_max, std::size_t steps);

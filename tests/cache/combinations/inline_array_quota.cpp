@@ -8,5 +8,5 @@ using namespace muster;
 using namespace muster::test;
 
 TEST_CASE("inline array, quota, with every eviction, expiry, touch and weight") {
-    duel_combinations<cache::inline_array<32>, cache::quota<fifth>>(evictions{}, touches{}, weights{});
+    duel_combinations<cache::inline_array<32>, cache::quota<some_source>>(evictions{}, touches{}, weights{});
 }

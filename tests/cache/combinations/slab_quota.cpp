@@ -8,5 +8,5 @@ using namespace muster;
 using namespace muster::test;
 
 TEST_CASE("slab, quota, with every eviction, expiry, touch and weight") {
-    duel_combinations<cache::slab, cache::quota<fifth>>(evictions{}, touches{}, weights{});
+    duel_combinations<cache::slab, cache::quota<some_source>>(evictions{}, touches{}, weights{});
 }

@@ -23,9 +23,8 @@
 namespace muster::cache {
 
 /// Only what is asked for enters the main part. 11 octets an entry beside the eviction's. Needs `get` to be used by
-/// local code alone, and a storage that can evict any entry. Files keep what is in the main
-/// part, databases do not. Who only enumerates gives no sign of demand; use
-/// @ref quota there.
+/// local code alone, and a storage that can evict any entry. Stores keep what is in the main part. Who only enumerates
+/// gives no sign of demand; use @ref quota there.
 struct demand {
     template <class Eviction>
     class order {

@@ -2,30 +2,17 @@
 
 #include <muster/cache/admission/demand.hpp>
 #include <muster/cache/admission/quota.hpp>
+#include <muster/cache/cache.hpp>
 
+#include <cstdint>
 #include <stdexcept>
 #include <vector>
-
-#include <cache/combinations.hpp>
 
 #include <support/catch.hpp>
 
 using namespace muster;
-using namespace muster::test;
 using outcome = cache::put_outcome;
-
-namespace {
-
-using some_evictions = types<cache::lru, cache::sieve, cache::adaptive_s3_fifo>;
-
-}  // namespace
-
-TEST_CASE("admissions, with an eviction of each kind and every expiry") {
-    duel_combinations<cache::slab, cache::demand>(some_evictions{}, types<cache::touch_on_both>{},
-                                                  types<number_weight>{});
-    duel_combinations<cache::slab, cache::quota<some_source>>(some_evictions{}, types<cache::touch_on_both>{},
-                                                              types<number_weight>{});
-}
+using tick = std::int64_t;
 
 TEST_CASE("a flood does not push out what is asked for here") {
     struct wanted_only : cache::defaults {

@@ -423,8 +423,8 @@ private:
             switch (c.kind) {
                 case change_kind::put: {
                     auto const at = from_wall(c.deadline, c.written_at, wall, now);
-                    auto const outcome = entries_.restore(std::move(c.key), std::move(*c.value), at, t...);
-                    if (outcome == put_outcome::rejected) ++report.expired;
+                    auto const became = entries_.restore(std::move(c.key), std::move(*c.value), at, t...);
+                    if (became == put_outcome::rejected) ++report.expired;
                     break;
                 }
                 case change_kind::use: (void)entries_.touch(c.key, t...); break;

@@ -28,38 +28,30 @@ struct walker {
         now = *walk.next_deadline();
         walk.wake(now, out);
     }
-    /// How many events of that kind there were since the last question.
+    // How many effects of a kind there are; they are gone then.
+    template <class Is>
+    std::size_t take(Is is) {
+        return std::erase_if(effects, is);
+    }
     template <class Event>
-    int told() {
-        int n = 0;
-        std::erase_if(effects, [&](session_effect const& e) {
+    std::size_t told() {
+        return take([](session_effect const& e) {
             auto const* const v = std::get_if<notify>(&e);
-            bool const is_it = v != nullptr && std::holds_alternative<Event>(v->what);
-            n += is_it ? 1 : 0;
-            return is_it;
+            return v != nullptr && std::holds_alternative<Event>(v->what);
         });
-        return n;
     }
     template <class Body>
-    int said() {
-        int n = 0;
-        std::erase_if(effects, [&](session_effect const& e) {
+    std::size_t said() {
+        return take([](session_effect const& e) {
             auto const* const v = std::get_if<send_frame>(&e);
-            bool const is_it = v != nullptr && std::holds_alternative<Body>(v->what);
-            n += is_it ? 1 : 0;
-            return is_it;
+            return v != nullptr && std::holds_alternative<Body>(v->what);
         });
-        return n;
     }
-    int forwarded(slot to) {
-        int n = 0;
-        std::erase_if(effects, [&](session_effect const& e) {
+    std::size_t forwarded(slot to) {
+        return take([to](session_effect const& e) {
             auto const* const v = std::get_if<forward_frame>(&e);
-            bool const is_it = v != nullptr && v->to == to;
-            n += is_it ? 1 : 0;
-            return is_it;
+            return v != nullptr && v->to == to;
         });
-        return n;
     }
 
     struct sink {

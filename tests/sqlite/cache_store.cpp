@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -58,15 +57,6 @@ struct machine {
     manual_clock clock;
     std::optional<subject> cache;
 };
-
-[[nodiscard]] bytes read_all(std::string const& path) {
-    std::ifstream in{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{in}, {}};
-}
-void write_all(std::string const& path, bytes const& octets) {
-    std::ofstream{path, std::ios::binary}.write(reinterpret_cast<char const*>(octets.data()),
-                                                static_cast<std::streamsize>(octets.size()));
-}
 
 }  // namespace
 
@@ -123,7 +113,7 @@ TEST_CASE("nothing of a damaged database is used, and it is put aside") {
     REQUIRE(m.cache->flush());
     auto const saved = m.look();
     m.cache.reset();
-    auto const whole = read_all(m.path());
+    auto const whole = test::read_all(m.path());
     splitmix64 random{1};
     std::size_t damaged = 0;
     for (int round = 0; round < 300; ++round) {
@@ -134,12 +124,12 @@ TEST_CASE("nothing of a damaged database is used, and it is put aside") {
             auto const bit = uniform(random, 8 * whole.size());
             changed[bit / 8] = static_cast<byte>(changed[bit / 8] ^ 1u << bit % 8);
         }
-        write_all(m.path(), changed);
+        test::write_all(m.path(), changed);
         auto const report = m.restart();
         if (report.notes.damage) {
             ++damaged;
             CHECK(m.look().empty());
-            CHECK(read_all(report.notes.aside) == changed);
+            CHECK(test::read_all(report.notes.aside) == changed);
             std::filesystem::remove(report.notes.aside);
         } else {
             CHECK(m.look() == saved);  // a bit that nobody needs
@@ -249,7 +239,7 @@ TEST_CASE("other programs' databases, other codecs and later versions are put as
     }
     CHECK(*m.restart().notes.damage == cache::errc::damaged);
     m.cache.reset();
-    write_all(m.path(), to_bytes(as_bytes("no database at all, but text of some length, which is not empty")));
+    test::write_all(m.path(), to_bytes(as_bytes("no database at all, but text of some length, which is not empty")));
     CHECK(*m.restart().notes.damage == cache::errc::damaged);
     m.cache.reset();
     machine<2> other;

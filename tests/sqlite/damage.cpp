@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <utility>
@@ -71,25 +70,16 @@ struct machine {
     std::optional<subject> cache;
 };
 
-[[nodiscard]] bytes read_all(std::string const& path) {
-    std::ifstream in{path, std::ios::binary};
-    return {std::istreambuf_iterator<char>{in}, {}};
-}
-void write_all(std::string const& path, bytes const& octets) {
-    std::ofstream{path, std::ios::binary}.write(reinterpret_cast<char const*>(octets.data()),
-                                                static_cast<std::streamsize>(octets.size()));
-}
-
 /// Loads the database in @p octets: it is damaged, kept aside, and nothing of it is used, or it is what was saved.
 /// Whatever it was, the cache works and is saved. Says whether it was damaged.
 bool load_or_keep_aside(machine& m, bytes const& octets, contents const& saved) {
     m.cache.reset();
-    write_all(m.path(), octets);
+    test::write_all(m.path(), octets);
     auto const report = m.restart();
     if (report.notes.damage) {
         CHECK_FALSE(*report.notes.damage == file_errc::io_failed);
         CHECK(m.look().empty());
-        CHECK(read_all(report.notes.aside) == octets);
+        CHECK(test::read_all(report.notes.aside) == octets);
         std::filesystem::remove(report.notes.aside);
     } else {
         CHECK(m.look() == saved);
@@ -106,7 +96,7 @@ TEST_CASE("a database that was cut anywhere is damaged") {
     m.fill();
     auto const saved = m.look();
     m.cache.reset();
-    auto const whole = read_all(m.path());
+    auto const whole = test::read_all(m.path());
     CHECK_FALSE(load_or_keep_aside(m, whole, saved));
     // An empty file is one that was never written to: that is how a database begins. Of what follows the header, some
     // octets around the ends of pages and a sample, since each takes some milliseconds.
@@ -122,7 +112,7 @@ TEST_CASE("a database of which any bit was turned is damaged, or that bit is nob
     m.fill();
     auto const saved = m.look();
     m.cache.reset();
-    auto const whole = read_all(m.path());
+    auto const whole = test::read_all(m.path());
     std::size_t damaged = 0;
     for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
         // All of the header, a sample of the rest, and a smaller one of zeros, which are mostly room that is not used.

@@ -6,7 +6,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
+
+#include <muster/core/bytes.hpp>
 
 #include <support/catch.hpp>
 
@@ -26,5 +30,16 @@ struct scratch {
 
     std::filesystem::path path;
 };
+
+/// The octets of a file.
+[[nodiscard]] inline bytes read_all(std::string const& path) {
+    std::ifstream in{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+/// Makes @p octets the content of a file.
+inline void write_all(std::string const& path, bytes const& octets) {
+    std::ofstream{path, std::ios::binary}.write(reinterpret_cast<char const*>(octets.data()),
+                                                static_cast<std::streamsize>(octets.size()));
+}
 
 }  // namespace muster::test

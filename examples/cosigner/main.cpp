@@ -38,7 +38,7 @@ struct arguments {
     // propose, verify
     std::string file, digest, purpose, election = "lexicographic", path, taproot, key, signature;
     std::vector<std::string> with;
-    bool key_path = false;
+    bool key_path = false, keep_order = false;
     std::int64_t valid_seconds = 600;
     // about a session
     std::string session, why;
@@ -115,6 +115,7 @@ int propose(arguments const& a) {
                   {"with", a.with},
                   {"purpose", a.purpose.empty() ? std::filesystem::path{a.file}.filename().string() : a.purpose},
                   {"election", a.election},
+                  {"keep_order", a.keep_order},
                   {"valid_seconds", a.valid_seconds}};
     if (!a.path.empty()) {
         request["path"] = value::array();
@@ -205,8 +206,12 @@ int main(int argc, char** argv) {
     sub_propose->add_option("--digest", a.digest, "32 octets in hexadecimal, instead of a file");
     sub_propose->add_option("--with", a.with, "Co-signers, by name or signer key")->required()->delimiter(',');
     sub_propose->add_option("--purpose", a.purpose, "What it is for, shown to those who approve");
-    sub_propose->add_option("--election", a.election, "lexicographic, hash-based, first-signer, last-signer")
+    sub_propose
+        ->add_option("--election", a.election,
+                     "lexicographic, hash-based; with --keep-order also first-signer, last-signer")
         ->capture_default_str();
+    sub_propose->add_flag("--keep-order", a.keep_order,
+                          "Signers as in --with, you first, instead of sorted: the group's key is another one then");
     sub_propose->add_option("--valid", a.valid_seconds, "Seconds until the proposal expires")
         ->capture_default_str()
         ->check(CLI::Range(1, 86'400));

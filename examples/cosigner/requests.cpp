@@ -110,6 +110,7 @@ result<signing::signing_request> node::parse_request(value const& request) const
     if (auto const name = word(request, "election"); !name.empty()) {
         MUSTER_TRY(out.election, parse_election(name));
     }
+    out.keep_order = request.value("keep_order", false);
     out.purpose = word(request, "purpose");
     out.valid_for = std::chrono::seconds{request.value("valid_seconds", std::int64_t{600})};
     return out;

@@ -262,6 +262,22 @@ TEMPLATE_LIST_TEST_CASE("messages that turn out invalid at once cost no other id
     }
 }
 
+// The oldest is dropped from the middle of a run of one time, and the rest of that run is taken back.
+TEST_CASE("ids that were taken back leave no time behind") {
+    seen<with<cache::hash64>> s{{.ids_max = 5, .time_to_live = 1000}};
+    for (std::uint64_t i = 100; i <= 105; ++i) CHECK(s.record(id_of(i), 0));
+    for (std::uint64_t i = 101; i <= 105; ++i) CHECK(s.forget(id_of(i), 0));
+    for (std::uint64_t i = 1; i <= 5; ++i) CHECK(s.record(id_of(i), static_cast<tick>(10 * i)));
+    for (std::uint64_t i = 2; i <= 5; ++i) {
+        CHECK(s.forget(id_of(i), 50));
+        CHECK(s.record(id_of(4 + i), i == 5 ? 999 : static_cast<tick>(40 + 10 * i)));
+    }
+    CHECK(s.contains(id_of(8), 1079));
+    CHECK_FALSE(s.contains(id_of(8), 1080));
+    CHECK(s.contains(id_of(9), 1998));
+    CHECK_FALSE(s.contains(id_of(9), 1999));
+}
+
 TEST_CASE("a few ids of a large cache leave in time, those in between taken back or not") {
     seen<with<cache::hash64>> s{{.ids_max = 1'000'000, .time_to_live = 1'000'000}};
     for (std::uint64_t i = 0; i < 500; ++i) {

@@ -83,6 +83,7 @@ expect 1 '^NOT VALID' "$cosigner" verify "$dir/other" --key "$key" --signature "
 expect 2 'hexadecimal' "$cosigner" verify "$dir/file" --key 12 --signature "$sig"
 expect 4 'cannot open' "$cosigner" verify "$dir/none" --key "$key" --signature "$sig"
 expect 0 'signed' "$cosigner" propose "$dir/alice" --digest "$(printf '%064d' 7)" --with bob --key-path --path 0/3 --election last-signer
+expect 0 'signed' "$cosigner" propose "$dir/alice" --digest "$(printf '%064d' 8)" --with bob --keep-order --election first-signer
 expect 0 'finished' "$cosigner" sessions "$dir/alice"
 
 # What cannot be proposed says why.

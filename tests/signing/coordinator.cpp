@@ -276,6 +276,7 @@ TEST_CASE("failover walks the list to its end, slot 0 included, and says so") {
         cluster<> group{3};
         auto request = group.request();
         request.election = method;
+        request.keep_order = true;
         auto const id = group.nodes[0].signer->propose(request).value();
         group.wires.run();
         auto const order = group.nodes[0].signer->find(id)->order();

@@ -293,18 +293,6 @@ TEST_CASE("shutdown: intervals are cleared, the coordinator is closed, and nothi
     CHECK(h.group.nodes[0].events.size() == events);
 }
 
-TEST_CASE("cleanup from inside the handler, as soon as a session turns up") {
-    house h;
-    h.group.approves = [&h](std::size_t i) {
-        (void)h.group.nodes[i].signer->cleanup_expired_sessions();
-        return true;
-    };
-    auto const id = h.sign();
-    for (auto& n : h.group.nodes) CHECK(n.signer->find(id)->at() == phase::finished);
-}
-
-// An interval of a minute to clean up, a timeout of five for failover: the turn comes to the third signer after ten,
-// when the session has made no progress for as long as a session may.
 // Identities that peers have shown are bounded, and who has left makes room: nothing piles up that an application would
 // have to clean up every hour.
 TEST_CASE("identities need no cleanup, by timer or by hand") {
@@ -335,6 +323,18 @@ TEST_CASE("identities need no cleanup, by timer or by hand") {
     CHECK(node.signer->in_use().peers == 2);
 }
 
+TEST_CASE("cleanup from inside the handler, as soon as a session turns up") {
+    house h;
+    h.group.approves = [&h](std::size_t i) {
+        (void)h.group.nodes[i].signer->cleanup_expired_sessions();
+        return true;
+    };
+    auto const id = h.sign();
+    for (auto& n : h.group.nodes) CHECK(n.signer->find(id)->at() == phase::finished);
+}
+
+// An interval of a minute to clean up, a timeout of five for failover: the turn comes to the third signer after ten,
+// when the session has made no progress for as long as a session may.
 TEST_CASE("all of it together: cleanup every minute, and a failover that takes its time") {
     for (bool const last_one_works : {true, false}) {
         limits l;

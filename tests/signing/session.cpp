@@ -550,6 +550,16 @@ TEST_CASE("aggregator: a hub waits from the proposal on, and can say for whom wh
     CHECK(star::told<aborted>(heard)->missing == std::vector<slot>{2});
 }
 
+TEST_CASE("aggregator: a hub that approves when others would have given up still waits for them") {
+    using star = stage<aggregator>;
+    star s{3};
+    s.now += s.bounds.round_timeout;  // and nobody has
+    (void)s.approve(0);
+    CHECK(star::told<aborted>(s.wake(0)) == nullptr);
+    s.now += s.bounds.round_timeout;
+    CHECK(star::told<aborted>(s.wake(0)) != nullptr);
+}
+
 TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody", "[misuse-32]") {
     using star = stage<aggregator>;
     star s{3};

@@ -157,4 +157,7 @@ TEST_CASE("two frames prove an equivocation when one author has signed both, and
     CHECK_FALSE(proves(one, other, 2));
     CHECK_FALSE(proves(one, c.signed_frame(1, signing::shares_body{{}, {musig2::psig{}}})));
     CHECK_FALSE(proves({}, other));
+    // Votes are no contributions: they rise.
+    CHECK_FALSE(
+        proves(c.signed_frame(1, signing::view_change_body{0, 1}), c.signed_frame(1, signing::view_change_body{1, 2})));
 }

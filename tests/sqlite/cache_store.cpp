@@ -163,6 +163,28 @@ TEST_CASE("an order, a claim or a time that somebody changed is damage") {
     }
 }
 
+TEST_CASE("what was put aside for an order that cannot be leaves nothing of it behind") {
+    for (auto const* change : {"UPDATE entry SET used = 4611686018427387905",
+                               "UPDATE entry SET used = 9223372036854775807", "UPDATE entry SET used = -1"}) {
+        machine<> m;
+        m.restart();
+        m.put("a", 1);
+        REQUIRE(m.cache->flush());
+        m.cache.reset();
+        {
+            auto other = sqlite::database::open(m.path());
+            REQUIRE(other);
+            REQUIRE(other.value().run(change));
+        }
+        CHECK(*m.restart().notes.damage == cache::errc::damaged);
+        m.put("b", 2);
+        m.put("c", 3);
+        REQUIRE(m.cache->flush());
+        CHECK_FALSE(m.restart().notes.damage.has_value());
+        CHECK(m.look() == contents{{"b", 2}, {"c", 3}});
+    }
+}
+
 TEST_CASE("a use that is saved alone changes the order, and the row stays whole") {
     machine<> m;
     m.restart();

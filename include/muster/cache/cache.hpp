@@ -55,7 +55,7 @@ struct defaults {
 enum class put_outcome : std::uint8_t {
     inserted,
     replaced,  ///< There was an entry under that key; it has the new value now.
-    rejected,  ///< Too heavy, expired already, or no room at all. What was there before still is.
+    rejected,  ///< Too heavy, expired already, not admitted, or no room at all. What was there before still is.
     refused,   ///< Called from inside a listener.
 };
 
@@ -68,8 +68,8 @@ enum class put_outcome : std::uint8_t {
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
 /// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still, but
 /// for wall time, which is taken as it is: entries with one time to live are cut to what a new one would get. Whatever
-/// a hash, comparison, weight or listener throws, the cache has lost no entry but those that its listener was told of;
-/// an entry that was about to be replaced may count as inserted just now.
+/// a hash, comparison, weight or listener throws, the cache has lost no entry but those that it evicted before to make
+/// room; an entry that was about to be replaced may count as inserted just now.
 template <class Key, class Value, class Policies = defaults>
 class cache {
     using storage = typename Policies::storage;
@@ -286,6 +286,7 @@ public:
     }
     /// The most entries it can hold: what was asked for, or a little less where the storage has sets.
     [[nodiscard]] std::size_t capacity() const noexcept { return store_.capacity(); }
+    /// The most that they may weigh together.
     [[nodiscard]] std::uint64_t weight_max() const noexcept { return options_.weight_max; }
 
     /// Calls @p f(key, value) for every live entry, roughly from the next victim to the last; exactly so with `lru` and

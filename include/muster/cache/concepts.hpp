@@ -54,8 +54,7 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 /// a persistent cache has to bring back by a use. Where it also has `is_wanted(slot, hash)`, entries for which that is
 /// false may weigh a tenth of all at most, and in a cache of which a tenth is no entry they make no room among the
 /// promoted. Where it has `standing(slot)`, a number, an entry that was taken out for another one that did not get in
-/// comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only
-/// `on_arrival` may throw.
+/// comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only `on_arrival` may throw.
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 

@@ -61,7 +61,8 @@ public:
           order_{capacity_, o.time_to_live, o.already_recorded} {}
 
     /// Records @p id; false when it was known already. Own publications are recorded by the same call, so that their
-    /// echoes are known. O(1) amortised.
+    /// echoes are known. O(1) amortised; O(ids_max) in a call before which as many ids were taken back as the ring has
+    /// places to spare, one in 128.
     template <class Id>
     bool record(Id const& id, time now) {
         static_assert(id_store<store, Id>);

@@ -30,6 +30,7 @@ public:
 
     // ---- what can be asked ------------------------------------------------------------------------------
 
+    /// Whose turn it is, what was voted for and claimed.
     [[nodiscard]] broadcast_turns const& turns() const noexcept { return turns_; }
     /// What is to be broadcast; empty until there is something.
     [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return signatures_; }

@@ -273,7 +273,7 @@ public:
         std::size_t peers = 0;            ///< At most `peers_max`.
         std::size_t early_octets = 0;     ///< At most `peers_max * early_octets_per_peer_max`.
         std::size_t rosters = 0;          ///< At most `rosters_max`.
-        std::size_t refused = 0;  ///< Sessions to be repeated; at most 512 a connected signer that is congested.
+        std::size_t refused = 0;  ///< Sessions to be repeated; at most `courier::refused_max` a congested signer.
     };
     /// @copydoc usage
     [[nodiscard]] usage in_use() const {

@@ -33,11 +33,11 @@ struct limits {
     std::size_t strikes_max = 16;                       ///< Violations before a peer is disconnected.
     std::size_t frames_burst_max = 1024;                ///< Frames a peer may send at once ...
     std::size_t frames_per_second = 256;                ///< ... and then at this rate, 1 to 10^9; more are dropped.
-    duration session_lifetime_max = std::chrono::hours{24};     ///< A later expiry is clamped to this.
-    duration round_timeout = std::chrono::seconds{60};          ///< From the own contribution to the last, for a hub
-                                                                ///< from the proposal on. Since a nonce is an
-                                                                ///< approval, leave people time.
-    duration retry_interval = std::chrono::seconds{10};         ///< Between requests for what is missing.
+    duration session_lifetime_max = std::chrono::hours{24};  ///< A later expiry is clamped to this.
+    duration round_timeout = std::chrono::seconds{60};       ///< From the own contribution to the last; a hub waits no
+                                                             ///< longer than from when it heard of the proposal. Since
+                                                             ///< a nonce is an approval, leave people time.
+    duration retry_interval = std::chrono::seconds{10};      ///< Between requests for what is missing.
     duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up.
     std::optional<duration> broadcast_timeout = {};             ///< Until failover; none: the application decides.
     std::size_t failover_attempts_max = 8;  ///< Broadcast timeouts in one view until it counts as stuck there.

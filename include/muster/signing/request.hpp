@@ -30,6 +30,7 @@ struct signing_request {
 
 namespace detail {
 
+/// The method that is proposed for @p r.
 [[nodiscard]] inline election_method salted_unless_ordered(signing_request const& r) noexcept {
     bool const by_position = r.election == election_method::first_signer || r.election == election_method::last_signer;
     return by_position && !r.keep_order ? election_method::lexicographic : r.election;

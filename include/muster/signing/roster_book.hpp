@@ -44,6 +44,7 @@ public:
         return found == pages_.end() ? nullptr : &found->roster;
     }
 
+    /// Rosters that are remembered.
     [[nodiscard]] std::size_t size() const noexcept { return pages_.size(); }
     /// The signer at @p who completed a session of that roster in @p epoch.
     void completed_by(roster_id const& id, slot who, std::optional<boot_epoch> const& epoch) {

@@ -115,7 +115,7 @@ public:
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
-        begin_round(now, round_end(now, first_round_ends()));
+        begin_round(now, round_end(now, first_round_ends(now)));
         out.push(persist{});
         contribute(*seats_[terms_.self].nonces, out);
         for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
@@ -335,10 +335,12 @@ private:
                      text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
-    // The initiator waits from its proposal on. A hub that waited longer could not tell it any more for whom.
-    [[nodiscard]] instant first_round_ends() const {
-        if (!is_aggregating()) return terms_.expires;
-        return std::min(terms_.expires, saturating_add(created_, limits_->round_timeout));
+    // The initiator waits from its proposal on. A hub that waited longer could not tell the initiator any more for
+    // whom; but where that time is over and nobody has given up, others are as patient as the hub.
+    [[nodiscard]] instant first_round_ends(instant now) const {
+        auto const initiator_waits_until = saturating_add(created_, limits_->round_timeout);
+        if (!is_aggregating() || now >= initiator_waits_until) return terms_.expires;
+        return std::min(terms_.expires, initiator_waits_until);
     }
     // Who depends on a hub leaves it the time to say for whom it has waited.
     [[nodiscard]] instant round_end(instant now, instant latest = instant::max()) const {

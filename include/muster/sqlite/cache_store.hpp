@@ -139,6 +139,7 @@ private:
     // Opens the file, checks that it is one of ours and whole, and reads all rows once without using any.
     [[nodiscard]] result<void> open(timestamp now) {
         in_transaction_ = false;
+        last_used_ = 0;
         database_.reset();
         MUSTER_TRY(check_size());
         MUSTER_TRY(auto opened, database::open(options_.path, options_.vfs));
@@ -161,9 +162,10 @@ private:
         MUSTER_TRY(auto const about, database_->number("SELECT checksum FROM about"));
         if (about != about_checksum(written_at))
             return error{cache::errc::damaged, "the time of the last save does not fit its checksum"};
-        MUSTER_TRY(last_used_, database_->number("SELECT coalesce(max(used), 0) FROM entry"));
-        if (last_used_ < 0 || last_used_ > last_used_max)
+        MUSTER_TRY(auto const last_used, database_->number("SELECT coalesce(max(used), 0) FROM entry"));
+        if (last_used < 0 || last_used > last_used_max)
             return error{cache::errc::damaged, "an order of use that cannot be"};
+        last_used_ = last_used;
         return read_rows(now, [](auto&&) {});
     }
     [[nodiscard]] result<void> create() {

@@ -3,6 +3,7 @@
 #include <muster/cache/persistence/persistent_cache.hpp>
 
 #include <memory>
+#include <new>
 #include <span>
 #include <stdexcept>
 
@@ -628,4 +629,38 @@ TEMPLATE_TEST_CASE("what was asked for withstands a flood after a restart as bef
     flood("second ");
     for (std::uint64_t i = 0; i < 90; ++i) CHECK(m.cache->contains(std::to_string(i)));
     CHECK(m.cache->occupied() == 100);
+}
+
+namespace {
+/// Cannot write keys while there is no memory for them.
+struct moody_codec : text_codec {
+    static inline bool is_out_of_memory = false;
+    void write_key(wire::writer& w, std::string const& key) const {
+        if (is_out_of_memory) throw std::bad_alloc{};
+        text_codec::write_key(w, key);
+    }
+};
+using moody_log = cache::append_log<moody_codec, sim::disk_files>;
+}  // namespace
+
+TEST_CASE("what could not be noted is saved all the same") {
+    machine<kept<moody_log>> m{{.entries_max = 3}};
+    m.restart();
+    for (auto const* key : {"a", "b", "c"}) m.cache->put(key, 1);
+    auto const fails = [&](auto change) {
+        REQUIRE(m.cache->flush());
+        moody_codec::is_out_of_memory = true;
+        CHECK_THROWS_AS(change(), std::bad_alloc);
+        moody_codec::is_out_of_memory = false;
+        CHECK(m.cache->is_dirty());
+        auto const before = m.look();
+        REQUIRE(m.cache->flush());
+        m.crash(sim::disk::luck::none);
+        m.restart();
+        CHECK(m.look() == before);
+    };
+    fails([&] { (void)m.cache->get("a"); });
+    fails([&] { m.cache->erase("a"); });
+    fails([&] { m.cache->put("b", 2); });
+    fails([&] { m.cache->clear(); });
 }

@@ -12,7 +12,8 @@
 /// The main part is ordered by the eviction policy. Room is made in probation while it holds at least its share, which
 /// may grow into whatever the main part does not use. So the main part has nine tenths for certain; what it has beyond
 /// is lent by probation. A cache of less than ten entries, or of less than ten in weight, belongs to the main part
-/// alone: what nobody asked for is rejected where there is no room without evicting what somebody did.
+/// alone: what nobody asked for is rejected where there is no room without evicting what somebody did. Who was asked
+/// for is remembered by short hashes: one key in some two thousand passes for one that was (see ghosts.hpp).
 
 #include <cstddef>
 #include <cstdint>

@@ -48,14 +48,15 @@ public:
         detail::read_outcome found;
         auto const note = [&](detail::read_outcome const& f) -> result<void> {
             found = f;
-            if (f.torn == 0 || f.good != detail::file_header_size) return ok();
-            // The first batch was put in place whole, by a rename: no crash has torn it.
-            return error{errc::damaged, text("the first ", f.torn, " octets after the header are not whole")};
+            if (f.good != detail::file_header_size) return ok();
+            // The first batch was put in place whole, by a rename: no crash has torn it, or kept it out.
+            return error{errc::damaged, text("nothing of the ", f.torn, " octets after the header is whole")};
         };
         is_loading_ = true;
         auto const notes = detail::load_file(options_.codec, options_.files, options_.path, bounds(), now, note, apply);
         is_loading_ = false;
         if (!notes) return notes.error();
+        if (notes.value().damage) return notes;  // there is no file now
         size_ = found.good;
         if (found.torn != 0 && !cut(found.good)) must_rewrite_ = true;
         return notes;

@@ -289,21 +289,26 @@ private:
         // It was the store that said so, or made way for what the store has. What is rejected while loading is expired
         // or too heavy now, and the store still has it.
         if (is_loading_ && (why == removal::erased || why == removal::cleared)) return;
-        if constexpr (keeps_changes) store_.erase(key);
         if (is_loading_) {
+            if constexpr (keeps_changes) store_.erase(key);
             is_trimmed_ = true;
-        } else {
-            changed();
+            return;
         }
+        doubt noted{*this};
+        if constexpr (keeps_changes) store_.erase(key);
+        noted.is_over = true;
+        changed();
     }
     template <class K>
     void note_use([[maybe_unused]] K const& key) {
         if constexpr (keeps_changes) {
+            doubt noted{*this};
             if constexpr (std::same_as<K, Key>) {
                 store_.use(key);
             } else {
                 store_.use(Key(key));
             }
+            noted.is_over = true;
         }
         if (schedule_.is_dirty()) return;
         schedule_.reordered(clock_.now());

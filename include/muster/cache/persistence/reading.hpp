@@ -27,7 +27,7 @@ struct read_outcome {
     std::uint64_t good = 0;    ///< Octets that are whole.
     std::uint64_t torn = 0;    ///< Octets after them, of a batch that was never finished.
     std::uint32_t sum = 0;     ///< Of the batches' heads and checksums: another one, if the file is.
-    bool is_complete = false;  ///< Those that are torn are as many as the batch has, so they may have been changed.
+    bool is_complete = false;  ///< The torn batch has its full length: it was changed, or never got to the disk.
 };
 
 /// The head of a batch.

@@ -168,8 +168,13 @@ struct first_seen {
         void take_back() noexcept {
             head_slot_ = before(head_slot_);
             --head_;
-            if (run_count_ == 0 || runs_[run_place(run_count_ - 1)].first < head_) return;
-            --run_count_;
+            if (head_ == tail_) {
+                run_count_ = 0;  // also a run of which the tail has taken a part
+            } else if (runs_[run_place(run_count_ - 1)].first < head_) {
+                return;
+            } else {
+                --run_count_;
+            }
             last_is_closed_ = true;  // nobody knows any more when the one before began
             look_at_first();
         }

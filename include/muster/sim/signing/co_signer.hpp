@@ -120,9 +120,10 @@ public:
         if (process_) process_->time.step_wall(by);
     }
 
-    /// Proposes to sign with @p signers; the id, or nothing when the proposal was refused here.
+    /// Proposes to sign with @p signers, in that order or sorted; the id, or nothing when the proposal was refused
+    /// here.
     std::optional<signing::session_id> propose(std::vector<host_id> const& signers, signing::election_method method,
-                                               std::size_t messages, duration valid_for) {
+                                               std::size_t messages, duration valid_for, bool keep_order = false) {
         if (!process_) return std::nullopt;
         signing::signing_request r;
         for (host_id const h : signers) r.signers.push_back(all_.group[h].signer);
@@ -131,6 +132,7 @@ public:
             r.messages.push_back(crypto::sha256(as_bytes(text("message ", number))));
         }
         r.election = method;
+        r.keep_order = keep_order;
         r.valid_for = valid_for;
         all_.nonces.allow(on_, true);
         auto made = process_->signer.propose(std::move(r));

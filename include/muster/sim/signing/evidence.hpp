@@ -36,10 +36,10 @@ public:
     void note(host_id at, byte_view frame) {
         auto const parsed = signing::parse_frame(frame, limits_);
         if (!parsed) return;
-        auto const& [header, body, raw, signed_by] = parsed.value();
-        using signing::kind;
-        if (header.what != kind::nonces && header.what != kind::aggregate_nonces && header.what != kind::shares) return;
-        latest_.push_back(to_bytes(raw));
+        auto const& header = parsed.value().header;
+        auto const body = parsed.value().body;
+        if (!is_contribution(header.what)) return;
+        latest_.push_back(to_bytes(frame));
         if (latest_.size() > latest_max) latest_.pop_front();
         auto& items = items_[{at, header.session}];
         auto const known = std::find_if(items.begin(), items.end(), [&](item const& i) {
@@ -47,7 +47,7 @@ public:
         });
         auto& kept =
             known == items.end() ? items.emplace_back(item{header.sender, header.what, to_bytes(body), {}}) : *known;
-        kept.frames.insert(to_bytes(raw));
+        kept.frames.insert(to_bytes(frame));
     }
     /// The last contributions anywhere, as signed.
     [[nodiscard]] std::deque<bytes> const& latest() const noexcept { return latest_; }
@@ -71,7 +71,7 @@ public:
             default: return false;
         }
     }
-    /// Whether the two frames of @p proof, and nothing else, show that its author has told two stories.
+    /// Whether the two frames of @p proof, and nothing else, show that its author has contributed two stories.
     [[nodiscard]] static bool bears_out(signing::equivocation_proven const& proof, signing::proposal const& plan) {
         signing::limits const bounds;
         auto const first = signing::parse_frame(proof.first, bounds);
@@ -79,12 +79,18 @@ public:
         if (!first || !second || proof.by >= plan.roster.size()) return false;
         auto const& author = plan.roster[proof.by].peer;
         auto const& [a, b] = std::pair{first.value(), second.value()};
-        return a.header.session == proof.session && b.header.session == proof.session && a.header.sender == proof.by &&
-               b.header.sender == proof.by && a.header.what == b.header.what && !equal(a.body, b.body) &&
-               signing::is_authentic(a, author) && signing::is_authentic(b, author);
+        return is_contribution(a.header.what) && a.header.session == proof.session &&
+               b.header.session == proof.session && a.header.sender == proof.by && b.header.sender == proof.by &&
+               a.header.what == b.header.what && !equal(a.body, b.body) && signing::is_authentic(a, author) &&
+               signing::is_authentic(b, author);
     }
 
 private:
+    [[nodiscard]] static bool is_contribution(signing::kind k) noexcept {
+        using signing::kind;
+        return k == kind::nonces || k == kind::aggregate_nonces || k == kind::shares;
+    }
+
     struct item {
         signing::slot from;
         signing::kind what;

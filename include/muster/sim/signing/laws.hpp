@@ -37,6 +37,7 @@ public:
 
     /// The first breach, if there was one.
     [[nodiscard]] std::optional<std::string> const& breach() const noexcept { return breach_; }
+    /// Keeps @p what as the breach, unless there was one before.
     void report(std::string what) {
         if (!breach_) breach_ = text("at ", world_->now().time_since_epoch().count() / 1'000'000, " ms: ", what);
     }
@@ -73,7 +74,7 @@ public:
         std::visit(overloaded{
                        [&](signing::session_created const& v) {
                            plans_.emplace(v.session, v.what);
-                           heard_.insert_or_assign({who, v.session}, at);
+                           heard_.emplace(std::pair{who, v.session}, at);
                        },
                        [&](signing::completed const& v) { on_completed(who, v); },
                        [&](signing::aborted const& v) {

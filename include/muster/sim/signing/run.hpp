@@ -13,7 +13,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -82,8 +81,9 @@ private:
             if (with.size() < 2) with = {by, (by + 1) % options().hosts};
             auto const method = some_method();
             auto const messages = static_cast<std::size_t>(between(work_, 1, 2));
-            group_.where.after(when, [this, by, with, method, messages] {
-                (void)group_.signers[by].propose(with, method, messages, std::chrono::minutes{1});
+            bool const keep_order = chance(work_, {1, 2});
+            group_.where.after(when, [this, by, with, method, messages, keep_order] {
+                (void)group_.signers[by].propose(with, method, messages, std::chrono::minutes{1}, keep_order);
             });
         }
         group_.pass(options().chaos);
@@ -136,9 +136,14 @@ private:
         }
     }
 
+    [[nodiscard]] std::optional<signing::session_id> propose(host_id by, std::vector<host_id> const& with) {
+        auto const method = some_method();
+        bool const keep_order = chance(work_, {1, 2});
+        return group_.signers[by].propose(with, method, 1, std::chrono::minutes{10}, keep_order);
+    }
     // Proposes, and waits until everyone has the signature.
     void sign(host_id by, std::vector<host_id> const& with) {
-        auto const id = group_.signers[by].propose(with, some_method(), 1, std::chrono::minutes{10});
+        auto const id = propose(by, with);
         if (!id) return report("host ", by, " could not propose in a healed world");
         auto const has_signed = [&](host_id h) { return group_.has_signed(h, *id); };
         auto const all_have = [&] { return std::all_of(with.begin(), with.end(), has_signed); };
@@ -158,7 +163,7 @@ private:
             auto with = all;
             with.push_back(liar);
             auto const by = all[uniform(work_, all.size())];
-            auto const id = group_.signers[by].propose(with, some_method(), 1, std::chrono::minutes{10});
+            auto const id = propose(by, with);
             if (!id) return report("host ", by, " could not propose to a liar");
             group_.pass(3 * options().bounds.round_timeout);
             if (!group_.failure()) judge(liar, *id);
@@ -182,7 +187,7 @@ private:
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
             if (end == nullptr) continue;
             auto const is_liar = [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; };
-            auto const& [reason, culprit, by, missing, words] = as_tuple(end->what);
+            auto const& [culprit, by, missing] = std::tie(end->what.culprit, end->what.reported_by, end->what.missing);
             bool const is_named = culprit && is_liar(*culprit);
             is_found_out |= is_named && !by;
             is_pointed_at |= is_named || (by && is_liar(*by)) || std::any_of(missing.begin(), missing.end(), is_liar);
@@ -195,9 +200,6 @@ private:
         }
         if (must_be_named && !is_found_out) report("nobody found out host ", liar, ", which lies: ", to_string(what));
         if (!is_signed && !is_pointed_at) report("nobody points at host ", liar, ", which lies: ", to_string(what));
-    }
-    [[nodiscard]] static auto as_tuple(signing::aborted const& a) {
-        return std::tuple(a.reason, a.culprit, a.reported_by, a.missing, std::string_view{a.text});
     }
     // Everyone waits to the end of its round and no longer.
     void judge_timeout(host_id h, signing::session_id const& id, signing_laws::end const& e) {

@@ -62,7 +62,7 @@ private:
         return of_a_session(which);
     }
     [[nodiscard]] bytes of_a_session(std::uint64_t which) {
-        std::array<signing::body, 9> const bodies{signing::decline_body{"no"},
+        std::array<signing::body, 9> const bodies{signing::decline_body{std::string{signing_laws::a_forged_no}},
                                                   signing::nonces_body{{musig2::pubnonce{}}},
                                                   signing::aggregate_nonces_body{{}, {musig2::aggnonce{}}},
                                                   signing::shares_body{{}, {musig2::psig{}}},

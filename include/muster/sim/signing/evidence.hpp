@@ -16,7 +16,6 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -47,7 +46,10 @@ public:
         });
         auto& kept =
             known == items.end() ? items.emplace_back(item{header.sender, header.what, to_bytes(body), {}}) : *known;
-        kept.frames.insert(to_bytes(frame));
+        auto octets = to_bytes(frame);
+        if (std::find(kept.frames.begin(), kept.frames.end(), octets) == kept.frames.end()) {
+            kept.frames.push_back(std::move(octets));
+        }
     }
     /// The last contributions anywhere, as signed.
     [[nodiscard]] std::deque<bytes> const& latest() const noexcept { return latest_; }
@@ -95,7 +97,7 @@ private:
         signing::slot from;
         signing::kind what;
         bytes body;
-        std::set<bytes> frames;  // that it came in: some may be damaged, or signed by somebody else
+        std::vector<bytes> frames;  // that it came in: some may be damaged, or signed by somebody else
     };
 
     /// One charge, tried.

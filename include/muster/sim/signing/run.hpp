@@ -190,10 +190,12 @@ private:
             auto const& [culprit, by, missing] = std::tie(end->what.culprit, end->what.reported_by, end->what.missing);
             bool const is_named = culprit && is_liar(*culprit);
             is_found_out |= is_named && !by;
-            is_pointed_at |= is_named || (by && is_liar(*by)) || std::any_of(missing.begin(), missing.end(), is_liar);
-            // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on.
+            bool const is_waited_for = std::any_of(missing.begin(), missing.end(), is_liar);
+            is_pointed_at |= is_named || (by && is_liar(*by)) || is_waited_for;
+            // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on. And
+            // what was lost on its way names nobody: its author is waited for.
             bool const is_hearsay = by && !culprit;
-            if (must_be_named && !is_named && !is_hearsay) {
+            if (must_be_named && !is_named && !is_hearsay && !is_waited_for) {
                 report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));
             }
             if (what == lie::silence) judge_timeout(h, id, *end);

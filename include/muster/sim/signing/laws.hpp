@@ -48,8 +48,13 @@ public:
 
     /// @p who, honest, has approved a session when its clock showed @p at.
     void approves(host_id who, signing::session_id const& id, instant at) { approved_.insert_or_assign({who, id}, at); }
-    /// When @p who heard of session @p id for the first time, on its own clock; none when it did not.
-    [[nodiscard]] std::optional<instant> heard_at(host_id who, signing::session_id const& id) const {
+    /// A time, on a host's clock and on the world's.
+    struct moment {
+        instant own;
+        instant world;
+    };
+    /// When @p who heard of session @p id for the first time; none when it did not.
+    [[nodiscard]] std::optional<moment> heard_at(host_id who, signing::session_id const& id) const {
         auto const found = heard_.find({who, id});
         return found == heard_.end() ? std::nullopt : std::optional{found->second};
     }
@@ -74,7 +79,7 @@ public:
         std::visit(overloaded{
                        [&](signing::session_created const& v) {
                            plans_.emplace(v.session, v.what);
-                           heard_.emplace(std::pair{who, v.session}, at);
+                           heard_.emplace(std::pair{who, v.session}, moment{at, world_->now()});
                        },
                        [&](signing::completed const& v) { on_completed(who, v); },
                        [&](signing::aborted const& v) {
@@ -247,7 +252,7 @@ private:
     std::map<signing::session_id, std::shared_ptr<signing::proposal const>> plans_;
     std::map<signing::session_id, std::vector<signing::signature>> signatures_;
     std::map<std::pair<signing::session_id, signing::view_number>, host_id> elected_;
-    std::map<std::pair<host_id, signing::session_id>, instant> heard_;
+    std::map<std::pair<host_id, signing::session_id>, moment> heard_;
     std::map<std::pair<host_id, signing::session_id>, instant> approved_;
     std::set<std::pair<host_id, signing::session_id>> declined_;
     std::set<std::tuple<host_id, signing::session_id, signing::slot>> proven_;

@@ -196,8 +196,8 @@ concept goes_with_threads = requires {
     typename cache::locked<Lock>;
     typename cache::sharded<Lock, 4>;
 };
-static_assert(cache::lockable<counting_lock> && goes_with_threads<counting_lock>);
-static_assert(cache::lockable<std::mutex> && cache::lockable<std::shared_mutex>);
+static_assert(cache::basic_lockable<counting_lock> && goes_with_threads<counting_lock>);
+static_assert(cache::basic_lockable<std::mutex> && cache::basic_lockable<std::shared_mutex>);
 static_assert(!goes_with_threads<no_unlock> && !goes_with_threads<no_lock>);
 static_assert(!goes_with_threads<named_lock>);  // a shard could not make one
 static_assert(!goes_with_threads<std::lock_guard<std::mutex>> && !goes_with_threads<int>);

@@ -179,18 +179,18 @@ struct no_persistence {};
 /// A cache belongs to one thread at a time.
 struct one_thread {};
 
-/// Keeps threads apart, as `std::mutex` does.
+/// Keeps threads apart, as `std::mutex` does: the BasicLockable of the standard library.
 ///
 /// Semantics: `lock()` waits until no other thread has it, `unlock()` gives it back and lets the next one see all that
 /// was written meanwhile. It is made without arguments, one for each shard. Nobody locks one twice.
 template <class L>
-concept lockable = std::default_initializable<L> && requires(L& l) {
+concept basic_lockable = std::default_initializable<L> && requires(L& l) {
     l.lock();
     l.unlock();
 };
 
 /// One lock for all of a `shared_cache`.
-template <lockable Lock>
+template <basic_lockable Lock>
 struct locked {
     using lock = Lock;
     static constexpr std::size_t shards = 1;
@@ -198,7 +198,7 @@ struct locked {
 
 /// Shards of a `shared_cache`, each with a lock and a part of the entries: two threads wait for one another when they
 /// come to the same shard at once.
-template <lockable Lock, std::size_t Shards = 16>
+template <basic_lockable Lock, std::size_t Shards = 16>
 struct sharded {
     static_assert(Shards >= 1);
     using lock = Lock;

@@ -204,13 +204,19 @@ private:
         if (!is_signed && !is_pointed_at && hub_could_say(id))
             report("nobody points at host ", liar, ", which lies: ", to_string(what));
     }
-    // A hub that heard of the proposal when that was repeated waits longer than others wait for its word.
-    [[nodiscard]] bool hub_could_say(signing::session_id const& id) {
-        if (Policies::topology::id == signing::topology_id::mesh) return true;
+    // Who sums up in session @p id; nobody does in a mesh.
+    [[nodiscard]] std::optional<host_id> hub_of(signing::session_id const& id) const {
+        if (Policies::topology::id == signing::topology_id::mesh) return std::nullopt;
         auto const& plan = *group_.laws.plans().at(id);
-        auto const order = signing::election_order(plan.election, id, plan.roster);
-        auto const proposed = group_.laws.heard_at(group_.laws.host_of(id, plan.initiator), id);
-        auto const heard = group_.laws.heard_at(group_.laws.host_of(id, order.front()), id);
+        return group_.laws.host_of(id, signing::election_order(plan.election, id, plan.roster).front());
+    }
+    // A hub that heard of the proposal when that was repeated waits longer than others wait for its word.
+    [[nodiscard]] bool hub_could_say(signing::session_id const& id) const {
+        auto const hub = hub_of(id);
+        if (!hub) return true;
+        auto const initiator = group_.laws.host_of(id, group_.laws.plans().at(id)->initiator);
+        auto const proposed = group_.laws.heard_at(initiator, id);
+        auto const heard = group_.laws.heard_at(*hub, id);
         return proposed && heard && heard->world < proposed->world + options().bounds.retry_interval;
     }
     // Everyone waits to the end of its round and no longer.
@@ -222,22 +228,14 @@ private:
         auto const approved = group_.laws.approved_at(h, id);
         if (!approved) return;  // others gave up before
         // Who depends on a hub waits a little longer, for the hub to say whom it waited for; that frame may be lost.
-        auto const patience = is_under_hub(h, id) ? options().bounds.retry_interval : duration{0};
-        auto const began = is_hub(h, id) ? group_.laws.heard_at(h, id)->own : *approved;
+        auto const hub = hub_of(id);
+        auto const patience = hub && *hub != h ? options().bounds.retry_interval : duration{0};
+        auto const began = hub == h ? group_.laws.heard_at(h, id)->own : *approved;
         auto const deadline = began + options().bounds.round_timeout;
         if (at > deadline + patience + std::chrono::microseconds{1}) {
             report("host ", h, " gave up ", (at - deadline).count(), " ns after the deadline");
         }
         if (at < deadline && !what.reported_by) report("host ", h, " gave up before the deadline");
-    }
-    [[nodiscard]] bool is_hub(host_id h, signing::session_id const& id) {
-        auto const* const s = group_.signers[h].signer()->find(id);
-        return s != nullptr && Policies::topology::id == signing::topology_id::aggregator &&
-               s->self() == s->order().front();
-    }
-    [[nodiscard]] bool is_under_hub(host_id h, signing::session_id const& id) {
-        auto const* const s = group_.signers[h].signer()->find(id);
-        return s != nullptr && Policies::topology::signs_under_hub(s->self(), s->order().front());
     }
 
     signing_group<Policies> group_;

@@ -8,9 +8,9 @@
 /// thousand, so octets per id count; it asks for each arrival, so time counts; and both the number of ids and their
 /// age are bounded, or a flood would fill the memory.
 ///
-/// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp). Within the last `ids_max`
-/// recordings and the time to live nothing is forgotten, whatever the keys; a recording that was taken back does not
-/// count. With `hash64` an id takes 16 octets.
+/// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp), and before it a small table of
+/// what was recorded last (see newest.hpp). Within the last `ids_max` recordings and the time to live nothing is
+/// forgotten, whatever the keys; a recording that was taken back does not count. With `hash64` an id takes 16 octets.
 ///
 /// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
 /// timecache and the sequenced multi-index of cpp-libp2p.
@@ -21,6 +21,7 @@
 
 #include <muster/cache/detail/tag_index.hpp>
 #include <muster/cache/seen/id_store.hpp>
+#include <muster/cache/seen/newest.hpp>
 #include <muster/cache/seen/window.hpp>
 
 namespace muster::cache {
@@ -132,9 +133,14 @@ private:
         order_.expire(latest_, [this](slot_number s) { drop(s); });
         return latest_;
     }
-    void drop(slot_number s) noexcept { index_.erase(ids_.hash_at(s), s); }
+    void drop(slot_number s) noexcept {
+        auto const hash = ids_.hash_at(s);
+        newest_.move(hash, s, no_slot);
+        index_.erase(hash, s);
+    }
     void move(slot_number from, slot_number to) noexcept {
         auto const hash = ids_.hash_at(from);
+        newest_.move(hash, from, to);
         index_.erase(hash, from);
         ids_.copy(from, to);
         index_.insert(hash, to);
@@ -159,8 +165,11 @@ private:
     }
     bool record_key(key_type const& key, time now) {
         auto const t = tell_time(now);
-        if (auto const s = find(key); s != no_slot) {
-            order_.renew(s, t);
+        auto const hash = ids_.hash(key);
+        auto known = newest_.like(hash);
+        if (known == no_slot || !ids_.holds(known, key)) known = find(key);
+        if (known != no_slot) {
+            order_.renew(known, t);
             return false;
         }
         if (capacity_ == 0) return true;
@@ -168,7 +177,8 @@ private:
             t, [this](slot_number oldest) { drop(oldest); },
             [this](slot_number from, slot_number to) { move(from, to); });
         ids_.keep(s, key);
-        index_.insert(ids_.hash(key), s);
+        index_.insert(hash, s);
+        newest_.put(hash, s);
         return true;
     }
     bool forget_key(key_type const& key, time now) {
@@ -184,6 +194,7 @@ private:
     std::size_t capacity_;
     store ids_;
     detail::tag_index index_;
+    detail::newest_slots newest_;
     order order_;
     time latest_ = beginning_of_time<time>();
 };

@@ -154,7 +154,7 @@ private:
     };
 
     template <class Equal>
-    [[nodiscard, gnu::always_inline]] slot_number find_in(std::size_t group, std::uint64_t hash, Equal& is_it) const {
+    [[nodiscard, gnu::always_inline]] slot_number find_in(std::size_t group, std::uint64_t hash, Equal is_it) const {
         for (auto matches = match16(tags_[group].octets, tag_of<8>(hash)) & places; matches != 0;
              matches &= matches - 1) {
             auto const filed = slots_[group].numbers[std::countr_zero(matches)];
@@ -186,9 +186,11 @@ private:
         return static_cast<unsigned>(hash >> 8) % 8 * 4;
     }
 
-    // The ways beyond the home group are rare, and kept out of the callers' code.
+    // The ways beyond the home group are rare, and kept out of the callers' code. What compares is handed on by value:
+    // were its address taken here, each call would write it to memory first.
     template <class Equal>
-    [[nodiscard, gnu::noinline]] slot_number find_further(std::size_t group, std::uint64_t hash, Equal& is_it) const {
+    [[nodiscard, gnu::noinline, gnu::cold]] slot_number find_further(std::size_t group, std::uint64_t hash,
+                                                                     Equal is_it) const {
         for (std::size_t seen = 1; seen < groups_; ++seen) {
             group = next(group, hash);
             auto const found = find_in(group, hash, is_it);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Where the ids are that were recorded last, for the duplicates that arrive soon after the first.
+///
+/// Idea: nearly all copies of a message arrive within the next few dozen messages. A small table, one place per value
+/// of eight bits of the hash, says where such an id was put, so most copies are known after one look and never come to
+/// the index. What is saved is less the look than the guess: the index is left with the new ids, so the processor
+/// foresees what each of the two will say. At 10 000 ids and six arrivals of each that is 13.3 against 10.9 ns a call.
+/// The table must hold most of the ids that are under way: with 16 places its answers are hard to foresee in turn, and
+/// a call takes 16 ns.
+///
+/// Source: a direct-mapped cache, as processors have for memory.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <muster/cache/detail/tag_index.hpp>
+
+namespace muster::cache::detail {
+
+/// Slots of ids by their hashes. A kilooctet. Holds no slot that was dropped, but not every slot that was not: whoever
+/// finds one compares the id. Not thread-safe. Every operation is O(1), and the constructor O(places).
+class newest_slots {
+public:
+    newest_slots() noexcept { slots_.fill(no_slot); }
+
+    /// Where an id like @p hash was put lately, or @ref no_slot.
+    [[nodiscard]] slot_number like(std::uint64_t hash) const noexcept { return slots_[place(hash)]; }
+    void put(std::uint64_t hash, slot_number s) noexcept { slots_[place(hash)] = s; }
+    /// The id of @p hash is not at @p from any more, but at @p to; with @ref no_slot nowhere.
+    void move(std::uint64_t hash, slot_number from, slot_number to) noexcept {
+        auto& slot = slots_[place(hash)];
+        if (slot == from) slot = to;
+    }
+
+private:
+    static constexpr std::size_t places = 256;
+    [[nodiscard]] static std::size_t place(std::uint64_t hash) noexcept { return hash % places; }
+
+    std::array<slot_number, places> slots_;
+};
+
+}  // namespace muster::cache::detail

@@ -120,7 +120,7 @@ public:
 
 private:
     using key_type = typename store::key_type;
-    static constexpr std::size_t load_percent = 72;  // 7.4 octets an id
+    static constexpr std::size_t load_percent = 73;  // 7.3 octets an id
 
     template <class Topic>
     [[nodiscard]] std::uint64_t scope(Topic const& topic) const noexcept {

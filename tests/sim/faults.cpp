@@ -3,8 +3,11 @@
 #include <muster/sim/faults.hpp>
 
 #include <set>
+#include <utility>
+#include <vector>
 
-#include <muster/sim/signing/run.hpp>
+#include <muster/sim/network.hpp>
+#include <muster/sim/world.hpp>
 
 #include <support/catch.hpp>
 
@@ -172,32 +175,4 @@ TEST_CASE("what happens to hosts does not depend on which other faults there are
         (less.*off).of = 0;
         CHECK(crashes(less) == with_all);
     }
-}
-
-// A group that loses no frames any more does other things, and has other sessions; the world does the same to it.
-TEST_CASE("in a run, a fault that is switched off moves nothing that the world does") {
-    auto const deeds = [](signing_options const& o, std::uint64_t seed) {
-        std::vector<std::string> out;
-        signing_run<> run{seed, o};
-        bool is_healed = false;
-        run.listen([&](std::string_view line) {
-            is_healed |= line.find("healed") != line.npos;
-            bool const is_a_deed = line.find("crashes") != line.npos || line.find("boots") != line.npos ||
-                                   line.find("partition") != line.npos;
-            if (is_a_deed && !is_healed) out.emplace_back(line);
-        });
-        CHECK(run.run().failure == std::nullopt);
-        return out;
-    };
-    std::size_t compared = 0;
-    for (std::uint64_t seed = 2; seed < 40; seed += 2) {
-        auto o = signing_options::from_seed(seed);
-        o.faults.disk_error = {};  // how many calls a disk gets depends on what is written
-        auto const all = deeds(o, seed);
-        compared += all.size();
-        auto less = o;
-        less.faults.loss = less.faults.reorder = less.faults.corrupt = {};
-        CHECK(deeds(less, seed) == all);
-    }
-    CHECK(compared > 50);
 }

@@ -7,7 +7,7 @@
 /// Idea: nearly all copies of a message arrive within the next few dozen messages. A small table, one place per value
 /// of eight bits of the hash, says where such an id was put, so most copies are known after one look and never come to
 /// the index. What is saved is less the look than the guess: the index is left with the new ids, so the processor
-/// foresees what each of the two will say. At 10 000 ids and six arrivals of each that is 13.3 against 10.9 ns a call.
+/// foresees what each of the two will say. At 10 000 ids and six arrivals of each that is 10.9 ns a call against 13.8.
 /// The table must hold most of the ids that are under way: with 16 places its answers are hard to foresee in turn, and
 /// a call takes 16 ns.
 ///

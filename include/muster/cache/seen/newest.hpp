@@ -29,6 +29,7 @@ public:
 
     /// Where an id like @p hash was put lately, or @ref no_slot.
     [[nodiscard]] slot_number like(std::uint64_t hash) const noexcept { return slots_[place(hash)]; }
+    /// An id of @p hash is at @p s now. Whatever was known of its kind is not any more.
     void put(std::uint64_t hash, slot_number s) noexcept { slots_[place(hash)] = s; }
     /// The id of @p hash is not at @p from any more, but at @p to; with @ref no_slot nowhere.
     void move(std::uint64_t hash, slot_number from, slot_number to) noexcept {

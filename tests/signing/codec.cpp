@@ -160,12 +160,12 @@ TEST_CASE("limits of a proposal are checked, each with its name") {
         change(p);
         return check(p, l).error();
     };
-    CHECK(refused([](proposal& p) { p.roster.resize(1); }) == errc::invalid_roster);
+    CHECK(refused([](proposal& p) { p.roster.resize(1); }) == errc::too_few_signers);
     CHECK(refused([](proposal& p) { p.roster[1].peer = p.roster[0].peer; }) == errc::invalid_roster);
-    CHECK(refused([](proposal& p) { p.roster.resize(129); }) == errc::invalid_roster);
+    CHECK(refused([](proposal& p) { p.roster.resize(129); }) == errc::too_many_signers);
     CHECK(refused([](proposal& p) { p.initiator = 3; }) == errc::invalid_proposal);
     CHECK(refused([](proposal& p) { p.messages.clear(); }) == errc::invalid_proposal);
-    CHECK(refused([](proposal& p) { p.messages.resize(65); }) == errc::invalid_proposal);
+    CHECK(refused([](proposal& p) { p.messages.resize(65); }) == errc::too_many_messages);
     CHECK(refused([](proposal& p) { p.tweaks.resize(17); }) == errc::invalid_proposal);
     CHECK(refused([](proposal& p) { p.purpose.resize(257); }) == errc::invalid_proposal);
     CHECK(refused([](proposal& p) { p.messages[0] = tagged_payload{"", {}}; }) == errc::invalid_proposal);

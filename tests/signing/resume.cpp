@@ -147,7 +147,7 @@ TEST_CASE("evidence of a signer that has resumed names the liar, not that signer
     REQUIRE(group.all[*liar].network->send(group.members[hub].peer, cosign_protocol, lie));
     group.wires.run();
     for (auto const i : {hub, *resumed, *bystander}) {
-        auto const& end = group.all[i].last<aborted>();
+        auto const& end = group.all[i].last<stalled>();
         INFO((i == hub ? "hub" : i == *resumed ? "resumed" : "bystander") << ": " << end.text);
         CHECK(end.reason == abort_reason::invalid_share);
         CHECK(end.culprit == group.slot_of(*liar, id));

@@ -20,6 +20,7 @@ template <class Topology>
 struct stage {
     limits bounds;
     instant now{std::chrono::hours{1}};
+    instant const ends = now + std::chrono::hours{24};
     std::vector<peer::key_set> keys;
     std::shared_ptr<proposal const> plan;
     session_id id;
@@ -44,8 +45,8 @@ struct stage {
         for (auto const& m : p.roster) signers.push_back(m.signer);
         auto const group = musig2::portable{}.key_agg(signers).value();
         for (slot s = 0; s < n; ++s) {
-            sessions.push_back(
-                session_of<Topology>{{id, {}, plan, group, s, epoch(s), now + std::chrono::minutes{10}}, bounds, now});
+            sessions.push_back(session_of<Topology>{
+                {id, {}, plan, group, s, epoch(s), now + std::chrono::minutes{10}, ends}, bounds, now});
         }
     }
 
@@ -114,6 +115,12 @@ struct stage {
             }
         }
         if (target == phase::collecting_shares) return;
+        if (target == phase::stalled || target == phase::unresolved) {
+            outbox<session_effect> out;
+            REQUIRE(sessions[0].cancel("enough", out));
+            if (target == phase::unresolved) now = ends, wake(0);
+            return;
+        }
         for (slot from = 1; from < sessions.size(); ++from) tell(0, from, shares[from]);
     }
 };
@@ -220,8 +227,8 @@ TEST_CASE("no order of arrival loses anything", "[misuse-30]") {
 }
 
 TEST_CASE("every state takes every frame from anyone without harm, also from slots that do not exist") {
-    for (auto const target :
-         {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares, phase::finished, phase::over}) {
+    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares,
+                              phase::stalled, phase::unresolved, phase::finished, phase::over}) {
         for (auto const& what : every_body()) {
             mesh_stage s{3};
             s.bring_to(target);
@@ -239,11 +246,16 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
             auto const effects = s.tell(0, 1, what);
             auto const at = s.sessions[0].at();
             switch (kind_of(what)) {
-                case kind::decline: CHECK(at == (target < phase::finished ? phase::over : target)); break;
-                case kind::abort: CHECK(at == (target < phase::finished ? phase::over : target)); break;
+                case kind::decline:
+                case kind::abort:
+                    // A share that was given is not taken back by anyone's word.
+                    CHECK(at == (target < phase::collecting_shares    ? phase::over
+                                 : target == phase::collecting_shares ? phase::stalled
+                                                                      : target));
+                    break;
                 case kind::nonces:
                     // Before all nonces are in it is a contribution; afterwards it contradicts the first.
-                    CHECK(at == (target == phase::collecting_shares ? phase::over : target));
+                    CHECK(at == (target == phase::collecting_shares ? phase::stalled : target));
                     break;
                 case kind::shares:
                 case kind::signatures:
@@ -268,8 +280,8 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
 }
 
 TEST_CASE("commands that do not fit the state are refused and change nothing") {
-    for (auto const target :
-         {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares, phase::finished, phase::over}) {
+    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares,
+                              phase::stalled, phase::unresolved, phase::finished, phase::over}) {
         mesh_stage s{3};
         s.bring_to(target);
         auto& me = s.sessions[0];
@@ -283,15 +295,14 @@ TEST_CASE("commands that do not fit the state are refused and change nothing") {
             CHECK(me.trigger_coordinator_failover(s.now, out).error() == errc::wrong_state);
             CHECK(me.notify_broadcast_complete(out).error() == errc::wrong_state);
         }
-        if (target == phase::finished || target == phase::over)
-            CHECK(me.cancel("no", out).error() == errc::wrong_state);
+        if (target > phase::collecting_shares) CHECK(me.cancel("no", out).error() == errc::wrong_state);
         CHECK(out.empty());
         CHECK(me.at() == target);
     }
 }
 
 TEST_CASE("wake-ups: early ones do nothing, late and repeated ones do the same once") {
-    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares}) {
+    for (auto const target : {phase::awaiting_approval, phase::collecting_nonces}) {
         for (auto const late : {duration{0}, duration{std::chrono::hours{5}}}) {
             mesh_stage s{3};
             s.bring_to(target);
@@ -394,8 +405,8 @@ TEST_CASE("a signer that tells different nonces to different peers is found out 
     REQUIRE(forwarded);
     s.sessions[1].handle(honest, s.now, out);
     auto const verdict = out.take();
-    CHECK(mesh_stage::told<aborted>(verdict)->reason == abort_reason::equivocation);
-    CHECK(mesh_stage::told<aborted>(verdict)->culprit == 2u);
+    CHECK(mesh_stage::told<stalled>(verdict)->reason == abort_reason::equivocation);
+    CHECK(mesh_stage::told<stalled>(verdict)->culprit == 2u);
 }
 
 TEST_CASE("a false share is pinned on its author, by everyone alike") {
@@ -411,8 +422,8 @@ TEST_CASE("a false share is pinned on its author, by everyone alike") {
     auto const verdict2 = s.tell(2, 0, mine);
     for (auto const* v : {&verdict0, &verdict2}) {
         CHECK(mesh_stage::told<completed>(*v) == nullptr);
-        CHECK(mesh_stage::told<aborted>(*v)->reason == abort_reason::invalid_share);
-        CHECK(mesh_stage::told<aborted>(*v)->culprit == 1u);
+        CHECK(mesh_stage::told<stalled>(*v)->reason == abort_reason::invalid_share);
+        CHECK(mesh_stage::told<stalled>(*v)->culprit == 1u);
     }
 }
 
@@ -429,7 +440,7 @@ TEST_CASE("an abort from a signer whose share we hold does not stop us, one whos
     mesh_stage t{3};
     t.bring_to(phase::collecting_shares);
     auto const gone = t.tell(0, 1, abort_body{abort_reason::timeout, 2, "tired"});
-    auto const* const end = mesh_stage::told<aborted>(gone);
+    auto const* const end = mesh_stage::told<stalled>(gone);
     REQUIRE(end != nullptr);
     CHECK(end->reported_by == 1u);  // its word, not our finding
     CHECK(end->culprit == 2u);
@@ -452,7 +463,7 @@ TEST_CASE("a new boot epoch kills the session in round one, and in round two onl
         CHECK(s.tell(0, 1, request_body{}, 2).empty());
         CHECK(s.sessions[0].at() == phase::collecting_shares);
         auto const end = s.tell(0, 2, request_body{}, 2);
-        CHECK(mesh_stage::told<aborted>(end)->culprit == 2u);
+        CHECK(mesh_stage::told<stalled>(end)->culprit == 2u);
     }
 }
 
@@ -523,9 +534,9 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     s.tell(1, 2, shares2);
     auto const verdict =
         s.tell(1, 0, shares_body{ledger::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
-    REQUIRE(star::told<aborted>(verdict) != nullptr);
-    CHECK(star::told<aborted>(verdict)->reason == abort_reason::invalid_aggregate);
-    CHECK(star::told<aborted>(verdict)->culprit == 0u);
+    REQUIRE(star::told<stalled>(verdict) != nullptr);
+    CHECK(star::told<stalled>(verdict)->reason == abort_reason::invalid_aggregate);
+    CHECK(star::told<stalled>(verdict)->culprit == 0u);
     (void)shares1;
 }
 
@@ -583,18 +594,18 @@ TEST_CASE("aggregator: a hub that tells different sums to different signers fram
     s.tell(1, 0, nonces0);
     s.tell(1, 2, nonces2);
     auto const effects = s.tell(1, 2, honest2);
-    CHECK(star::told<aborted>(effects) == nullptr);
+    CHECK(star::told<stalled>(effects) == nullptr);
     auto const shown = std::count_if(effects.begin(), effects.end(),
                                      [](auto const& e) { return std::holds_alternative<forward_frame>(e); });
     CHECK(shown >= 1);
     auto const verdict = s.tell(2, 0, truth);  // as forwarded: two sums under the hub's signature
-    CHECK(star::told<aborted>(verdict)->reason == abort_reason::equivocation);
-    CHECK(star::told<aborted>(verdict)->culprit == 0u);
+    CHECK(star::told<stalled>(verdict)->reason == abort_reason::equivocation);
+    CHECK(star::told<stalled>(verdict)->culprit == 0u);
     CHECK(s.tell(1, 0, shares_body{ledger::bind_sums(transcript, truth.nonces), {musig2::psig{{1}}}}).size() == 1);
     s.now += std::chrono::minutes{2};
     auto const end = s.wake(1);
-    CHECK(star::told<aborted>(end)->reason == abort_reason::timeout);
-    CHECK_FALSE(star::told<aborted>(end)->culprit);
+    CHECK(star::told<stalled>(end)->reason == abort_reason::timeout);
+    CHECK_FALSE(star::told<stalled>(end)->culprit);
 }
 
 TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody, the signed frames are shown") {
@@ -618,13 +629,13 @@ TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody
     s.tell(2, 1, nonces_body{{other1.second}});  // slot 1 told the hub another nonce
     s.tell(2, 0, shares_body{bound, {musig2::psig{{1}}}});
     auto const effects = s.tell(2, 1, shares_body{bound, {musig2::psig{{2}}}});
-    CHECK(star::told<aborted>(effects) == nullptr);
+    CHECK(star::told<stalled>(effects) == nullptr);
     bool const shown = std::any_of(effects.begin(), effects.end(), [](auto const& e) {
         auto const* const f = std::get_if<forward_frame>(&e);
         return f != nullptr && f->to == 0;
     });
     CHECK(shown);  // the hub will see two nonces that slot 1 signed
-    CHECK(star::told<aborted>(s.tell(2, 1, nonces1))->culprit == 1u);
+    CHECK(star::told<stalled>(s.tell(2, 1, nonces1))->culprit == 1u);
 }
 
 TEST_CASE("a share under nonces that nobody has is missing, and its author is named by that at the deadline") {
@@ -641,7 +652,7 @@ TEST_CASE("a share under nonces that nobody has is missing, and its author is na
                       [](auto const& e) { return std::holds_alternative<forward_frame>(e); }));
     s.now += std::chrono::minutes{2};
     auto const end = s.wake(0);
-    CHECK(mesh_stage::told<aborted>(end)->missing == std::vector<slot>{1});
+    CHECK(mesh_stage::told<stalled>(end)->missing == std::vector<slot>{1});
 }
 
 TEST_CASE("hearsay is not passed on as a finding, and names only signers that exist", "[misuse-32]") {

@@ -15,9 +15,11 @@ struct fake {
     phase where = phase::collecting_nonces;
     bool confirmed = false;
     instant progress = {};
+    bool everyone_has_it = false;
 
     [[nodiscard]] deadline next_deadline() const { return until; }
-    [[nodiscard]] bool is_open() const { return where < phase::finished; }
+    [[nodiscard]] bool is_open() const { return where <= phase::collecting_shares; }
+    [[nodiscard]] bool everyone_has_result() const { return everyone_has_it; }
     [[nodiscard]] phase at() const { return where; }
     [[nodiscard]] bool is_confirmed() const { return confirmed; }
     [[nodiscard]] instant last_progress() const { return progress; }
@@ -55,12 +57,15 @@ TEST_CASE("the next deadline follows what becomes of the sessions") {
 
 TEST_CASE("of the closed sessions the least useful are forgotten, open ones never") {
     session_store<fake> store{2, 8};
+    std::vector<session_id> told;
+    auto const trim = [&] { return store.trim([&](session_id const& which, fake const&) { told.push_back(which); }); };
     store.add(id(1), {{}, phase::finished, false, at(1)});  // nobody has broadcast it yet
     store.add(id(2), {{}, phase::finished, true, at(9)});
     store.add(id(3), {{}, phase::over, false, at(8)});
     store.add(id(4), {{}, phase::finished, true, at(7)});
     store.add(id(5), {at(1), phase::collecting_shares, false, at(0)});
-    store.trim();
+    CHECK(trim() == std::vector{id(3), id(4)});
+    CHECK(told == std::vector{id(3), id(4)});
     CHECK(store.all() == std::vector{id(1), id(2), id(5)});
     CHECK(store.is_entombed(id(3)));
     CHECK(store.is_entombed(id(4)));
@@ -69,8 +74,16 @@ TEST_CASE("of the closed sessions the least useful are forgotten, open ones neve
     store.find(id(1))->confirmed = true;
     store.touched(id(1));
     store.add(id(6), {{}, phase::finished, false, at(2)});
-    store.trim();
+    CHECK(trim() == std::vector{id(1)});
     CHECK(store.all() == std::vector{id(2), id(5), id(6)});
+
+    // What may be signed goes after what everyone knows to be, and that first which nobody can ask for any more.
+    store.add(id(7), {{}, phase::stalled, false, at(1)});
+    CHECK(trim() == std::vector{id(2)});
+    store.add(id(8), {{}, phase::finished, true, at(3)});
+    store.add(id(9), {{}, phase::finished, true, at(4), true});
+    CHECK(trim() == std::vector{id(9), id(8)});
+    CHECK(store.all() == std::vector{id(5), id(6), id(7)});
 }
 
 TEST_CASE("ids of forgotten sessions are kept to a bound, the oldest goes first") {

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <muster/signing/coordinator.hpp>
@@ -75,7 +76,8 @@ public:
     }
 
     /// (Re)starts node @p i with a boot epoch and randomness of @p seed.
-    void start(std::size_t i, std::uint64_t seed, bool auto_approve = true) {
+    void start(std::size_t i, std::uint64_t seed, bool auto_approve = true,
+               std::optional<signing::limits> bounds = {}) {
         auto& n = nodes[i];
         n.signer.reset();
         n.network.reset();
@@ -85,7 +87,7 @@ public:
         (void)source.fill_secret(epoch.octets);
         n.signer = std::make_unique<coordinator>(
             typename coordinator::parts{
-                *n.network, registry, n.timers, clock, node_keys(i), epoch, bounds_, {}, source},
+                *n.network, registry, n.timers, clock, node_keys(i), epoch, bounds.value_or(bounds_), {}, source},
             [this, i, auto_approve](signing::event const& e) {
                 nodes[i].events.push_back(e);
                 auto const* const asked = std::get_if<signing::approval_requested>(&e);

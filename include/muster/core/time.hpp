@@ -55,6 +55,19 @@ using deadline = std::optional<instant>;
     return by > instant::max() - at ? instant::max() : at + by;
 }
 
+/// `later - earlier`, or the longest or shortest span where that would overflow: either may have come from outside.
+[[nodiscard]] constexpr std::chrono::milliseconds saturating_difference(timestamp later, timestamp earlier) noexcept {
+    using span = std::chrono::milliseconds;
+    auto const a = to_unix_millis(later), b = to_unix_millis(earlier);
+    if (b < 0 && a > span::max().count() + b) return span::max();
+    if (b > 0 && a < span::min().count() + b) return span::min();
+    return span{a - b};
+}
+/// `at + by`, or the end of time when that would overflow. Expects `by >= 0`.
+[[nodiscard]] constexpr timestamp saturating_add(timestamp at, std::chrono::milliseconds by) noexcept {
+    return at > timestamp::max() - by ? timestamp::max() : at + by;
+}
+
 /// The earlier of two deadlines, where no deadline means never.
 [[nodiscard]] constexpr deadline earlier(deadline a, deadline b) noexcept {
     if (!a) return b;

@@ -113,6 +113,7 @@ class key_pair {
 public:
     /// The pair of @p scalar, or `invalid_secret` when it is zero or not below the group order.
     [[nodiscard]] static result<key_pair> from_secret(secret<32> const& scalar) {
+        wipe_stack_on_exit const wipe_frames;
         MUSTER_TRY(scalar.require());
         MUSTER_TRY(auto memory, secret<memory_size>::make());
         key_pair pair{std::move(memory)};
@@ -159,6 +160,7 @@ public:
     /// BIP-340's deterministic nonce. About 25 us.
     /// @return `secret_gone` when the pair is not usable.
     [[nodiscard]] result<signature> sign_bip340(byte_view message, std::optional<std::array<byte, 32>> aux = {}) const {
+        wipe_stack_on_exit const wipe_frames;
         MUSTER_TRY(memory_.require());
         secp256k1_schnorrsig_extraparams params = SECP256K1_SCHNORRSIG_EXTRAPARAMS_INIT;
         params.ndata = aux ? aux->data() : nullptr;
@@ -172,6 +174,7 @@ public:
 
     /// The ECDSA signature, DER encoded, of SHA-256 of @p message: libp2p's scheme for secp256k1 host keys.
     [[nodiscard]] result<bytes> sign_ecdsa_der(byte_view message) const {
+        wipe_stack_on_exit const wipe_frames;
         MUSTER_TRY(memory_.require());
         auto const digest = sha256(message);
         secp256k1_ecdsa_signature raw;

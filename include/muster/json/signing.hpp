@@ -121,8 +121,9 @@ template <class List>
     out["coordinator"] = e.coordinator;
     return out;
 }
-[[nodiscard]] inline value of(signing::aborted const& e) {
-    auto out = named("aborted", e.session);
+template <class End>
+[[nodiscard]] value without_signature(char const* name, End const& e) {
+    auto out = named(name, e.session);
     out["reason"] = std::string{signing::to_string(e.reason)};
     out["culprit"] = e.culprit ? value(*e.culprit) : value();
     out["reported_by"] = e.reported_by ? value(*e.reported_by) : value();
@@ -130,6 +131,9 @@ template <class List>
     out["text"] = e.text;
     return out;
 }
+[[nodiscard]] inline value of(signing::aborted const& e) { return without_signature("aborted", e); }
+[[nodiscard]] inline value of(signing::stalled const& e) { return without_signature("stalled", e); }
+[[nodiscard]] inline value of(signing::unresolved const& e) { return named("unresolved", e.session); }
 [[nodiscard]] inline value of(signing::should_broadcast const& e) {
     auto out = named("should_broadcast", e.session);
     out["view"] = e.view;
@@ -165,6 +169,9 @@ template <class List>
 }
 [[nodiscard]] inline value of(signing::peer_misbehaved const& e) {
     return value{{"event", "peer_misbehaved"}, {"peer", e.peer.to_text()}, {"why", e.why.to_text()}};
+}
+[[nodiscard]] inline value of(signing::frames_dropped const& e) {
+    return value{{"event", "frames_dropped"}, {"peer", e.peer.to_text()}, {"why", e.why.to_text()}};
 }
 [[nodiscard]] inline value of(signing::journal_failed const& e) {
     auto out = named("journal_failed", e.session);

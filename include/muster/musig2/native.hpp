@@ -221,6 +221,7 @@ public:
             MUSTER_TRY(auto made, portable{}.nonce_gen(source, {in.key, in.secret, group, in.message, in.extra}));
             return std::pair{secnonce{std::move(made.first)}, made.second};
         }
+        crypto::wipe_stack_on_exit const wipe_frames;
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));
@@ -275,10 +276,13 @@ public:
         return out;
     }
 
-    /// Sign, with the check of the own result as @ref portable::sign makes it. About 110 us, nearly all of it the check.
-    /// @return what @ref portable::sign returns, or `unsupported_message` for a nonce that was drawn for a message of 32
+    /// Sign, with the check of the own result as @ref portable::sign makes it. About 110 us, nearly all of it the
+    /// check.
+    /// @return what @ref portable::sign returns, or `unsupported_message` for a nonce that was drawn for a message of
+    /// 32
     ///         octets where another is signed.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
+        crypto::wipe_stack_on_exit const wipe_frames;
         auto taken = std::move(nonce);  // whatever happens below, it is gone
         if (auto* const other = std::get_if<portable::secnonce>(&taken.nonce_)) {
             return portable{}.sign(std::move(*other), key, values.as_portable());

@@ -194,6 +194,7 @@ public:
     /// computed once more, so that no error of computation since then leaves this function. About 200 us, nearly all
     /// of it the check.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
+        crypto::wipe_stack_on_exit const wipe_frames;
         auto const own = std::move(nonce);  // whatever happens below, it is gone
         if (!own.usable()) return detail::refuse::used_nonce();
         MUSTER_TRY(key.require());
@@ -266,6 +267,7 @@ public:
     [[nodiscard]] result<std::pair<pubnonce, psig>> deterministic_sign(keyagg_context const& context,
                                                                        key_pair const& key,
                                                                        deterministic_sign_input const& in) const {
+        crypto::wipe_stack_on_exit const wipe_frames;
         MUSTER_TRY(key.require());
         MUSTER_TRY(detail::refuse::position_of(context.keys(), key.public_key()));
         auto k_and_nonce = deterministic_nonce(context, key, in);
@@ -330,6 +332,7 @@ private:
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_for(Source& source,
                                                                          nonce_gen_input<keyagg_context> const& in,
                                                                          std::optional<xonly_key> const& aggregate) {
+        crypto::wipe_stack_on_exit const wipe_frames;
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));

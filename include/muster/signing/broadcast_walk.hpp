@@ -118,14 +118,19 @@ public:
         if (!signatures_.empty()) believe_broadcast(out);
     }
 
+    /// Says that we have the signatures, and shows what @ref show_views shows.
+    template <effect_sink<session_effect> Sink>
+    void acknowledge(slot to, Sink& out) const {
+        show_views(to, out);
+        if (votes_shown() == 0) out.push(send_frame{to, view_change_body{turns_.view(), 0}});
+    }
     /// All that another signer needs to come to our view, and to know who has broadcast.
     template <effect_sink<session_effect> Sink>
     void show_views(slot to, Sink& out) const {
         for (slot s = 0; s < said_.size(); ++s) {
             if (s != to && !said_[s].vote.empty()) out.push(forward_frame{to, said_[s].vote});
         }
-        auto const own = std::min(turns_.vote_of(self_), turns_.view());
-        if (own != 0) out.push(send_frame{to, view_change_body{turns_.view(), own}});
+        if (auto const own = votes_shown(); own != 0) out.push(send_frame{to, view_change_body{turns_.view(), own}});
         auto const done = turns_.confirmed_by();
         if (done == self_) out.push(send_frame{to, broadcast_done_body{}});
         if (done && *done != self_ && *done != to && !said_[*done].claim.empty()) {
@@ -153,6 +158,9 @@ public:
     }
 
 private:
+    // Our vote, as far as it has had its effect: showing it moves nobody further than we are.
+    [[nodiscard]] view_number votes_shown() const noexcept { return std::min(turns_.vote_of(self_), turns_.view()); }
+
     /// What a signer has said about broadcasting, as signed; empty at our own place.
     struct said {
         bytes vote;   // its highest

@@ -25,10 +25,11 @@
 #include <vector>
 
 #include <muster/core/timers.hpp>
+#include <muster/crypto/hedged_random.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/signing/gatekeeper.hpp>
-#include <muster/signing/journal.hpp>
+#include <muster/signing/nonce_counter.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
 #include <muster/signing/session.hpp>
@@ -38,9 +39,9 @@ namespace muster::signing {
 
 /// The coordinator's rarer policies; derive and override what you need.
 struct default_options {
-    using topology = mesh;                  ///< Or `aggregator`; all signers must agree.
-    using entropy = crypto::system_random;  ///< Where nonces and salts come from.
-    using journal = no_journal;             ///< What survives a restart; see @ref signing::journal.
+    using topology = mesh;                    ///< Or `aggregator`; all signers must agree.
+    using entropy = crypto::hedged_random<>;  ///< Where nonces and salts come from.
+    using journal = no_journal;               ///< What survives a restart; see @ref signing::journal.
 };
 
 /// Proposes, approves and completes signing sessions with other coordinators.
@@ -115,21 +116,27 @@ public:
 
     /// What @ref restore found.
     struct restored {
-        std::size_t resumed = 0;     ///< Sessions that can go on: our shares are made.
+        std::size_t resumed = 0;     ///< Sessions that can go on: our shares are given, or there is a signature.
         std::size_t restarted = 0;   ///< Sessions that are over, since their secret nonces are gone.
         std::size_t unreadable = 0;  ///< What is not ours, or not of this version.
     };
     /// Takes up what the journal has kept. To be called once, before anything else and before anyone connects; without
     /// it a coordinator with a journal refuses to sign. Sessions in round one end with `restarted`, and everyone is
     /// told; the others go on.
-    /// @return what the journal's `load` refuses.
+    /// @return `wrong_state` when this was closed, or restored before; what the journal's `load` refuses.
     [[nodiscard]] result<restored> restore() {
+        if (closed_) return error{errc::wrong_state, "this coordinator was closed"};
+        if (has_restored_) return error{errc::wrong_state, "this coordinator was restored before"};
         restored found;
         std::vector<std::pair<session_id, bytes>> kept;
         MUSTER_TRY(
             journal_.load([&](session_id const& id, byte_view octets) { kept.emplace_back(id, to_bytes(octets)); }));
-        is_restored_ = true;
+        is_restored_ = has_restored_ = true;
         for (auto const& [id, octets] : kept) {
+            if (id == nonce_counter::entry()) {
+                found.unreadable += nonces_drawn_.restore(octets) ? 0u : 1u;
+                continue;
+            }
             auto const resumed = resume(id, octets);
             found.resumed += resumed && resumed.value() ? 1u : 0u;
             found.restarted += resumed && !resumed.value() ? 1u : 0u;
@@ -163,7 +170,7 @@ public:
         auto const self = plan.initiator;
         MUSTER_TRY(auto made, make_session(id, named_roster(encoded), std::move(plan), self));
         effects out;
-        MUSTER_TRY(made.approve(entropy_, keys_.signer, time_.now(), out));
+        MUSTER_TRY(draw_nonces(made, out));
         auto& s = sessions_.add(id, std::move(made));
         if (auto const recorded = record(id, s); !recorded) {
             sessions_.discard(id);
@@ -182,14 +189,18 @@ public:
     /// `expired`, or what NonceGen refuses; or what the journal refuses, and then the session is given up.
     [[nodiscard]] result<void> approve(session_id const& id) {
         MUSTER_TRY(require_journal());
-        return command(id,
-                       [&](session_type& s, auto& out) { return s.approve(entropy_, keys_.signer, time_.now(), out); });
+        return command(id, [&](session_type& s, auto& out) -> result<void> {
+            MUSTER_TRY(draw_nonces(s, out));
+            rosters_.remember(s.roster(), s.plan().roster);
+            return ok();
+        });
     }
     /// Refuses another signer's proposal and tells everyone why. Errors: `unknown_session`, `wrong_state`.
     [[nodiscard]] result<void> decline(session_id const& id, std::string reason) {
         return command(id, [&](session_type& s, auto& out) { return s.decline(std::move(reason), out); });
     }
-    /// Gives a session up and tells everyone why. Errors: `unknown_session`, `wrong_state`.
+    /// Gives a session up and tells everyone why. A share that was given cannot be taken back: the session stalls then,
+    /// and may still be signed. Errors: `unknown_session`, `wrong_state`.
     [[nodiscard]] result<void> abort(session_id const& id, std::string why) {
         return command(id, [&](session_type& s, auto& out) { return s.cancel(std::move(why), out); });
     }
@@ -210,17 +221,18 @@ public:
 
     /// Ends sessions whose deadline has passed, aborts those without progress for `stuck_session_timeout`, and
     /// forgets closed ones that are as old; but not a signature that nobody has broadcast while there is somebody left
-    /// to ask, for which only `closed_sessions_max` is a bound. @return how many sessions ended or were forgotten.
+    /// to ask, nor in its lifetime one that a signer may still lack, nor a session that may be signed: for these only
+    /// `closed_sessions_max` is a bound. @return how many sessions ended or were forgotten.
     std::size_t cleanup_expired_sessions() {
         auto const now = time_.now();
         std::size_t count = 0;
         std::vector<session_id> stale;
         for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
             bool const was_open = s.is_open();
-            if (was_open) s.wake(now, out);
+            if (s.may_complete()) s.wake(now, out);
             bool const stuck = now - s.last_progress() >= limits_.stuck_session_timeout;
             if (s.is_open() && stuck) (void)s.cancel("no progress; cleaned up", out, abort_reason::stuck);
-            if (!was_open && stuck && s.is_settled()) stale.push_back(id);
+            if (!was_open && stuck && s.may_be_forgotten(now)) stale.push_back(id);
             if (was_open && !s.is_open()) ++count;
         });
         for (auto const& id : stale) forget(id);
@@ -260,7 +272,7 @@ public:
     [[nodiscard]] session_type const* find(session_id const& id) const { return sessions_.find(id); }
     /// Ids of all sessions that @ref find knows, in no useful order.
     [[nodiscard]] std::vector<session_id> sessions() const { return sessions_.all(); }
-    /// Sessions of which a signature may still come.
+    /// Sessions that are being worked on; those that have stalled are not counted.
     [[nodiscard]] std::size_t open_session_count() const noexcept { return sessions_.open().size(); }
     /// When the coordinator next wants to be woken. O(1).
     [[nodiscard]] deadline next_deadline() const { return sessions_.next_deadline(); }
@@ -270,8 +282,8 @@ public:
         std::size_t open_sessions = 0;    ///< At most `open_sessions_max`.
         std::size_t closed_sessions = 0;  ///< At most `closed_sessions_max`.
         std::size_t tombstones = 0;       ///< At most `tombstones_max`.
-        std::size_t peers = 0;            ///< At most `peers_max`.
-        std::size_t early_octets = 0;     ///< At most `peers_max * early_octets_per_peer_max`.
+        std::size_t peers = 0;            ///< At most `peers_max + strangers_max`.
+        std::size_t early_octets = 0;     ///< At most `early_octets_per_peer_max` for each of them.
         std::size_t rosters = 0;          ///< At most `rosters_max`.
         std::size_t refused = 0;  ///< Sessions to be repeated; at most `courier::refused_max` a congested signer.
     };
@@ -309,17 +321,18 @@ private:
     }
     // True when the session goes on, false when it is over.
     [[nodiscard]] result<bool> resume(session_id const& id, byte_view octets) {
-        MUSTER_TRY(auto kept, decode_snapshot(octets, limits_));
-        MUSTER_TRY(auto plan, decode_proposal(kept.what, limits_));
-        MUSTER_TRY(check(plan, limits_));
+        // Our limits may be narrower than when it was written down; what was promised then stands.
+        MUSTER_TRY(auto kept, decode_snapshot(octets, protocol_limits(), time_.wall_now()));
+        MUSTER_TRY(auto plan, decode_proposal(kept.what, protocol_limits()));
+        MUSTER_TRY(check_form(plan));
         bool const is_ours = id_of(kept.what) == id && kept.self < plan.roster.size() &&
                              plan.roster[kept.self].signer == signer_key() &&
                              plan.roster[kept.self].peer == local_peer() && plan.topology == topology_policy::id;
         if (!is_ours) return error{errc::invalid_proposal, text("session ", to_hex(id), " was kept for somebody else")};
-        MUSTER_TRY(auto terms, make_terms(id, named_roster(kept.what), std::move(plan), kept.self));
+        MUSTER_TRY(auto terms, make_terms(id, named_roster(kept.what), std::move(plan), kept.self, kept.created));
         auto const roster = terms.plan->roster;
         effects out;
-        if (!kept.given) {
+        if (!kept.given && kept.signatures.empty()) {
             session_type gone{std::move(terms), limits_, time_.now()};
             gone.restarted_here(out);
             (void)perform(id, sessions_.add(id, std::move(gone)), out);
@@ -333,28 +346,28 @@ private:
         (void)perform(id, s, out, true);
         return true;
     }
-    // Of @p ids, those of sessions that @p who takes part in.
-    [[nodiscard]] std::vector<session_id> shared_with(peer_id const& who, std::set<session_id> const& ids) const {
-        std::vector<session_id> out;
-        for (auto const& id : ids) {
-            auto const* const s = sessions_.find(id);
-            if (s != nullptr && slot_of(s->plan(), who)) out.push_back(id);
-        }
-        return out;
-    }
-    // What a peer must know of the life before this one: what can go on, and what is over.
+    // What a peer must know: of the life before this one what can go on and what is over, and of which sessions it may
+    // lack the signature that we have. Those first that others may still need our shares for.
     void introduce(peer_id const& who) {
         if (!binding_) return;
-        auto resumed = shared_with(who, resumed_);
-        // Those first that others may still need our shares for.
-        auto const is_open = [this](session_id const& id) { return sessions_.find(id)->is_open(); };
-        std::stable_partition(resumed.begin(), resumed.end(), is_open);
-        resumed.resize(std::min(resumed.size(), resumed_max));
-        mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(resumed)});
-        for (auto const& id : shared_with(who, lost_)) {
+        std::vector<session_id> served, offered;
+        std::vector<std::pair<session_id, session_type const*>> lost;
+        for (auto const& id : sessions_.all()) {
             auto const& s = *sessions_.find(id);
-            mail_.post(who, id, s.self(), s.why_over());
+            auto const at = slot_of(s.plan(), who);
+            if (!at) continue;
+            bool const is_owed = s.at() == phase::finished && !s.has_result(*at);
+            if (resumed_.count(id) != 0 && s.may_complete()) {
+                served.push_back(id);
+            } else if (resumed_.count(id) != 0 || is_owed) {
+                offered.push_back(id);
+            }
+            if (lost_.count(id) != 0 && s.at() == phase::over) lost.emplace_back(id, &s);
         }
+        served.insert(served.end(), offered.begin(), offered.end());
+        served.resize(std::min(served.size(), resumed_max));
+        mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(served)});
+        for (auto const& [id, s] : lost) mail_.post(who, id, s->self(), s->why_over());
     }
 
     // ---- making sessions --------------------------------------------------------------------------------
@@ -364,15 +377,23 @@ private:
         return error{errc::too_many_sessions, text("all ", open_max, " sessions are open; finish or abort one first")};
     }
 
+    // The number is on disk before a nonce exists.
+    [[nodiscard]] result<void> draw_nonces(session_type& s, effects& out) {
+        MUSTER_TRY(auto const number, nonces_drawn_.advance(journal_));
+        return s.approve(entropy_, keys_.signer, time_.now(), out, {time_.wall_now(), number});
+    }
+
     [[nodiscard]] result<session_terms<Backend>> make_terms(session_id const& id, roster_id const& roster,
-                                                            proposal plan, slot self) {
+                                                            proposal plan, slot self, timestamp created) {
         std::vector<public_key> keys;
         for (auto const& m : plan.roster) keys.push_back(m.signer);
         MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
         // Clamped before it becomes nanoseconds: a hostile expiry would overflow.
         using std::chrono::milliseconds;
-        duration const left = std::clamp(plan.expires_at - time_.wall_now(), milliseconds{0},
-                                         std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max));
+        auto const lifetime = std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max);
+        auto const wall = time_.wall_now();
+        auto const left = std::clamp(saturating_difference(plan.expires_at, wall), milliseconds{0}, lifetime);
+        auto const spent = std::clamp(saturating_difference(wall, created), milliseconds{0}, lifetime);
         return session_terms<Backend>{id,
                                       roster,
                                       std::make_shared<proposal const>(std::move(plan)),
@@ -380,11 +401,13 @@ private:
                                       self,
                                       epoch_,
                                       saturating_add(time_.now(), left),
+                                      saturating_add(time_.now(), lifetime - spent),
+                                      created,
                                       backend_};
     }
     [[nodiscard]] result<session_type> make_session(session_id const& id, roster_id const& roster, proposal plan,
                                                     slot self) {
-        MUSTER_TRY(auto terms, make_terms(id, roster, std::move(plan), self));
+        MUSTER_TRY(auto terms, make_terms(id, roster, std::move(plan), self, time_.wall_now()));
         return session_type{std::move(terms), limits_, time_.now()};
     }
 
@@ -420,7 +443,8 @@ private:
     void on_connected(peer_id const& who) {
         door_.arrived(who);
         introduce(who);
-        for_each_open([&](session_id const&, session_type& s, auto& out) {
+        for_each(sessions_.all(), [&](session_id const&, session_type& s, auto& out) {
+            if (!s.may_complete()) return;
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
     }
@@ -441,17 +465,10 @@ private:
     }
 
     void on_frame(peer_id const& from, byte_view raw) {
-        auto const frame = parse_frame(raw, limits_);
+        auto const frame = parse_frame(raw, protocol_limits());
         if (!frame) return penalise(from, frame.error());
         auto const& f = frame.value();
-        using admission = gatekeeper::admission;
-        if (auto const verdict = door_.admit(from, time_.now()); verdict != admission::granted) {
-            if (verdict == admission::newly_refused) {
-                events_.push(
-                    peer_misbehaved{from, error{errc::rate_limited, "more frames than a peer may send; dropped"}});
-            }
-            return;
-        }
+        if (!is_admitted(from, f)) return;
         if (f.header.what == kind::hello) return on_hello(from, f);
         if (auto* const known = sessions_.find(f.header.session)) return on_session_frame(*known, from, f);
         if (sessions_.is_entombed(f.header.session)) return;
@@ -459,14 +476,54 @@ private:
         if (f.header.what != kind::request) door_.keep_early(from, f.header.session, raw, time_.now());
     }
 
+    // Who sends too much is not heard. A hello says whose machine the sender is, and the connection has shown who the
+    // sender is: together that is enough to know a registered signer's machine before it costs anything.
+    [[nodiscard]] bool is_admitted(peer_id const& from, parsed_frame const& f) {
+        auto const now = time_.now();
+        if (f.header.what == kind::hello && !door_.is_recognised(from) && is_registered(claimed_signer(f), from)) {
+            door_.recognise(from, now);
+        }
+        auto const verdict = door_.admit(from, now);
+        if (auto warning = door_.take_warning()) events_.push(frames_dropped{from, *std::move(warning)});
+        if (verdict == gatekeeper::admission::newly_refused) {
+            events_.push(frames_dropped{from, error{errc::rate_limited, "more frames than a peer may send"}});
+        }
+        if (verdict != gatekeeper::admission::granted) return false;
+        if (f.raw.size() <= limits_.frame_size_max) return true;
+        // Its sender's limits are wider than ours. What it costs us is on its account.
+        door_.charge(from, f.raw.size() / std::max<std::size_t>(limits_.frame_size_max, 1));
+        if (f.header.what == kind::propose) return true;  // to be declined
+        events_.push(frames_dropped{
+            from, error{errc::frame_too_large,
+                        text("a frame of ", f.raw.size(), " bytes; at most ", limits_.frame_size_max, " here")}});
+        return false;
+    }
+    [[nodiscard]] bool is_registered(public_key const& signer, peer_id const& machine) const {
+        auto const known = registry_.find(signer);
+        return known && known->who.peer == machine;
+    }
+
     void on_hello(peer_id const& from, parsed_frame const& f) {
         auto const decoded = decode_body(f, limits_);
         if (!decoded) return penalise(from, decoded.error());
-        if (door_.epoch_of(from) == f.header.epoch) return;
         auto const& hello = std::get<hello_body>(decoded.value());
+        bool const is_news = door_.epoch_of(from) != f.header.epoch;
+        if (!is_news && hello.resumed.empty()) return;
         if (!is_authentic(f, from) || !peer::verify_binding(hello.signer, from, hello.binding)) {
             return penalise(from, error{errc::not_authentic, "a hello whose signature or binding is not its sender's"});
         }
+        if (is_news) on_new_epoch(from, f, hello);
+        std::size_t answers = 0;
+        for_each(hello.resumed, [&](session_id const&, session_type& s, auto& out) {
+            auto const at = slot_of(s.plan(), from);
+            if (!at) return;
+            ++answers;
+            s.offered(*at, out);
+        });
+        door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
+    }
+
+    void on_new_epoch(peer_id const& from, parsed_frame const& f, hello_body const& hello) {
         bool const is_another = door_.epoch_of(from).has_value();
         door_.set_epoch(from, f.header.epoch, time_.now());
         events_.push(peer_identified{from, hello.signer, hello.binding});
@@ -486,8 +543,11 @@ private:
         if (is_another) door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
     }
 
-    void on_session_frame(session_type& s, peer_id const& from, parsed_frame const& f) {
+    void on_session_frame(session_type& s, peer_id const& from, parsed_frame f) {
         auto const& roster = s.plan().roster;
+        if (f.header.what == kind::request && f.header.sender == unknown_slot) {
+            f.header.sender = slot_of(s.plan(), from).value_or(unknown_slot);
+        }
         bool const from_itself = f.header.sender < roster.size() && roster[f.header.sender].peer == from;
         if (f.header.sender >= roster.size() || !(from_itself || slot_of(s.plan(), from))) {
             return penalise(from, error{errc::not_in_roster, text("slot ", f.header.sender,
@@ -512,15 +572,18 @@ private:
     }
 
     void on_proposal(peer_id const& from, parsed_frame const& f) {
-        auto decoded = decode_body(f, limits_);
+        // What is well-formed and beyond our limits is declined below, not punished.
+        auto decoded = decode_body(f, protocol_limits());
         if (!decoded) return penalise(from, decoded.error());
         auto const& encoded = std::get<propose_body>(decoded.value()).encoded;
-        auto plan = decode_proposal(encoded, limits_, rosters_);
-        if (!plan && plan.error() == errc::unknown_roster) return;  // forgotten here; it will be spelled out soon
+        auto plan = decode_proposal(encoded, protocol_limits(), rosters_);
+        if (!plan && plan.error() == errc::unknown_roster) {  // forgotten here; it is to be spelled out
+            return mail_.post(from, f.header.session, unknown_slot, request_body{});
+        }
         if (!plan) return penalise(from, plan.error());
         auto const self = slot_of(plan.value(), local_peer());
         auto const initiator = plan.value().initiator;
-        if (auto const valid = check(plan.value(), limits_); !valid) return penalise(from, valid.error());
+        if (auto const valid = check_form(plan.value()); !valid) return penalise(from, valid.error());
         bool const consistent = id_of(encoded) == f.header.session && f.header.sender == initiator && self &&
                                 *self != initiator && plan.value().roster[*self].signer == signer_key() &&
                                 plan.value().roster[initiator].peer == from;
@@ -532,7 +595,7 @@ private:
             return penalise(from, error{errc::not_authentic, "a proposal that its initiator did not sign"});
         }
         auto const roster = named_roster(encoded);
-        if (auto const refused = consider(plan.value(), roster, from); !refused) {
+        if (auto const refused = consider(plan.value(), roster, from, f.raw.size()); !refused) {
             if (refused.error() == errc::invalid_binding) penalise(from, refused.error());
             return refuse(plan.value(), f.header.session, *self, refused.error());
         }
@@ -558,15 +621,23 @@ private:
     }
 
     // Whether we would take part at all, before anybody is asked. Cheap first.
-    [[nodiscard]] result<void> consider(proposal const& plan, roster_id const& roster, peer_id const& from) {
+    [[nodiscard]] result<void> consider(proposal const& plan, roster_id const& roster, peer_id const& from,
+                                        std::size_t frame_size) {
         if (plan.topology != topology_policy::id) {
             return error{errc::topology_mismatch, "this signer uses another topology"};
         }
         if (plan.expires_at <= time_.wall_now()) return error{errc::expired, "the proposal has expired"};
         auto const& initiator = plan.roster[plan.initiator];
-        auto const registered = registry_.find(initiator.signer);
-        if (limits_.known_initiators_only && !(registered && registered->who.peer == initiator.peer)) {
+        if (is_registered(initiator.signer, initiator.peer)) {
+            door_.recognise(from, time_.now());
+        } else if (limits_.known_initiators_only) {
             return error{errc::unknown_signer, text("signer ", to_hex(initiator.signer), " is not known here")};
+        }
+        MUSTER_TRY(check_limits(plan, limits_));
+        if (auto const size = std::max(frame_size, largest_frame(plan.messages.size()));
+            size > limits_.frame_size_max) {
+            return error{errc::frame_too_large,
+                         text("it takes frames of ", size, " bytes; at most ", limits_.frame_size_max, " here")};
         }
         MUSTER_TRY(require_free_slot(limits_.open_sessions_max -
                                      std::min(limits_.open_sessions_reserved, limits_.open_sessions_max)));
@@ -594,7 +665,6 @@ private:
     void open(parsed_frame const& f, session_type made) {
         auto const id = f.header.session;
         auto& s = sessions_.add(id, std::move(made));
-        rosters_.remember(s.roster(), s.plan().roster);
         events_.push(session_created{id, s.shared_plan(), s.self()});
         events_.push(approval_requested{id, s.shared_plan()});
         effects out;
@@ -621,7 +691,7 @@ private:
                 events_.push(journal_failed{id, recorded.error()});
                 if (!s.is_open()) continue;
                 effects last;
-                (void)s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded);
+                s.not_recorded(recorded.error().to_text(), last);
                 (void)perform(id, s, last, true);
                 (void)journal_.erase(id);  // some of it may be there
                 return recorded;
@@ -693,16 +763,14 @@ private:
             (void)perform(id, *s, out);
         }
     }
-    template <class F>
-    void for_each_open(F f) {
-        for_each(std::set<session_id>{sessions_.open()}, f);
-    }
-
     // After every entry: closed sessions make room, the timer is set, events are delivered. A handler may come
     // back in; the outermost call delivers what that adds.
     void settle() {
         if (closed_) return;
-        for (auto const& id : sessions_.trim()) (void)journal_.erase(id);
+        auto const tell = [this](session_id const& id, session_type const& s) {
+            if (s.may_complete() && s.at() != phase::unresolved) events_.push(unresolved{id});
+        };
+        for (auto const& id : sessions_.trim(tell)) (void)journal_.erase(id);
         if (auto const next = next_deadline(); next != armed_) {
             armed_ = next;
             if (next) {
@@ -753,10 +821,12 @@ private:
     session_store<session_type> sessions_;
     roster_book rosters_;
     outbox<event> events_;
+    nonce_counter nonces_drawn_;
     deadline armed_;
     std::set<session_id> resumed_;  // went on after a restart
     std::set<session_id> lost_;     // ended with it
     bool is_restored_ = !has_journal;
+    bool has_restored_ = false;
     bool delivering_ = false;
     bool closed_ = false;
 };

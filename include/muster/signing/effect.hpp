@@ -44,13 +44,23 @@ struct persist {
 using session_effect = std::variant<send_frame, forward_frame, notify, persist>;
 
 /// Where a session stands.
-enum class phase : std::uint8_t { awaiting_approval, collecting_nonces, collecting_shares, finished, over };
+enum class phase : std::uint8_t {
+    awaiting_approval,
+    collecting_nonces,
+    collecting_shares,  ///< Our share is given.
+    stalled,            ///< The same, and the others' shares did not come: there may be a signature.
+    unresolved,         ///< The same, and the session's lifetime is over.
+    finished,           ///< There is a signature.
+    over,               ///< There is none, and our share was not given.
+};
 /// The phase's name.
 [[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
     switch (p) {
         case phase::awaiting_approval: return "awaiting_approval";
         case phase::collecting_nonces: return "collecting_nonces";
         case phase::collecting_shares: return "collecting_shares";
+        case phase::stalled: return "stalled";
+        case phase::unresolved: return "unresolved";
         case phase::finished: return "finished";
         case phase::over: return "over";
     }

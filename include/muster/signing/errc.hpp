@@ -13,8 +13,8 @@ namespace muster::signing {
 
 /// What was wrong.
 enum class errc : std::uint8_t {
-    invalid_roster = 1,    ///< Too few or too many signers, or one peer twice.
-    invalid_proposal,      ///< A proposal that breaks a limit or contradicts itself.
+    invalid_roster = 1,    ///< One peer twice, or one that cannot sign frames.
+    invalid_proposal,      ///< A proposal that contradicts itself.
     unknown_roster,        ///< A proposal that leaves out a roster which is not known here.
     unknown_signer,        ///< The registry does not know that public key.
     invalid_binding,       ///< A roster entry whose signer never named that peer.
@@ -31,6 +31,11 @@ enum class errc : std::uint8_t {
     rate_limited,          ///< More frames than a peer may send.
     failover_exhausted,    ///< Every elected signer has had its turn.
     invalid_contribution,  ///< A contribution that breaks the protocol.
+    too_few_signers,       ///< Fewer signers than our limit.
+    too_many_signers,      ///< More signers than our limit.
+    too_many_messages,     ///< More messages than our limit.
+    message_too_large,     ///< A message of more octets than our limit.
+    too_many_peers,        ///< No place is left to remember a peer in.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "signing"; }
 [[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
@@ -53,6 +58,11 @@ enum class errc : std::uint8_t {
         case errc::rate_limited: return "rate_limited";
         case errc::failover_exhausted: return "failover_exhausted";
         case errc::invalid_contribution: return "invalid_contribution";
+        case errc::too_few_signers: return "too_few_signers";
+        case errc::too_many_signers: return "too_many_signers";
+        case errc::too_many_messages: return "too_many_messages";
+        case errc::message_too_large: return "message_too_large";
+        case errc::too_many_peers: return "too_many_peers";
     }
     return "unknown";
 }

@@ -46,7 +46,8 @@ struct completed {
     std::vector<signature> signatures;
     slot coordinator = 0;  ///< Who is elected to broadcast.
 };
-/// The session is over without a signature.
+/// The session is over, and we gave no share: no signature can come of it. One exception: a signer that restarted with
+/// an older copy of its journal may not know that it gave its share, and is told `completed` when a signature turns up.
 struct aborted {
     session_id session;
     abort_reason reason = abort_reason::cancelled;
@@ -54,6 +55,23 @@ struct aborted {
     std::optional<slot> reported_by;  ///< Set when another signer says so and we did not see it ourselves.
     std::vector<slot> missing;        ///< On a timeout: whose contributions `reported_by`, or we, still waited for.
     std::string text;                 ///< For people.
+};
+/// No signature came in time, or somebody is at fault, after our share had been given. A share cannot be taken back:
+/// the group may have its signature, or still make it. Do not sign anything that conflicts with this session.
+/// `completed` follows when a signature turns up, `unresolved` when none did in `limits::session_lifetime_max`. The
+/// fields are those of @ref aborted.
+struct stalled {
+    session_id session;
+    abort_reason reason = abort_reason::cancelled;
+    std::optional<slot> culprit;
+    std::optional<slot> reported_by;
+    std::vector<slot> missing;
+    std::string text;
+};
+/// The session's lifetime is over and nobody that we reached has a signature, though our share was given: the message
+/// may be signed. Somebody must look. A signature that turns up later is still told as `completed`.
+struct unresolved {
+    session_id session;
 };
 /// It is our turn: broadcast, then call `notify_broadcast_complete`; or withdraw by `trigger_coordinator_failover`.
 struct should_broadcast {
@@ -96,6 +114,13 @@ struct peer_misbehaved {
     peer_id peer;
     error why;
 };
+/// Frames of a peer are dropped, and nothing is counted against it: it sends faster than `limits::frames_per_second`,
+/// or a frame is larger than `limits::frame_size_max`, or the places for peers are taken. Told once until the peer is
+/// heard again, and of full places once a minute at most.
+struct frames_dropped {
+    peer_id peer;
+    error why;
+};
 
 /// The journal could not be written. A session that depended on it was given up; a finished one is only forgotten by
 /// the next restart.
@@ -107,6 +132,7 @@ struct journal_failed {
 /// What the application is told.
 using event = std::variant<session_created, approval_requested, nonces_received, nonces_complete, shares_received,
                            completed, aborted, should_broadcast, broadcast_confirmed, coordinator_failed,
-                           failover_exhausted, equivocation_proven, peer_identified, peer_misbehaved, journal_failed>;
+                           failover_exhausted, equivocation_proven, peer_identified, peer_misbehaved, journal_failed,
+                           stalled, unresolved, frames_dropped>;
 
 }  // namespace muster::signing

@@ -134,6 +134,9 @@ using body = std::variant<hello_body, propose_body, decline_body, nonces_body, a
 /// The kind of @p b: alternatives stand in the order of the enumerators.
 [[nodiscard]] inline kind kind_of(body const& b) noexcept { return static_cast<kind>(b.index() + 1); }
 
+/// Stands for a slot in a request of one that was sent a proposal whose roster it does not know.
+inline constexpr slot unknown_slot = ~slot{0};
+
 /// What every frame begins with.
 struct frame_header {
     session_id session;          ///< Zero for a hello.
@@ -156,6 +159,11 @@ struct parsed_frame {
 inline constexpr std::size_t frame_header_size = 1 + 32 + 16 + 4 + 8 + 1;
 /// @copydoc frame_header_size
 inline constexpr std::size_t frame_overhead = frame_header_size + 64;
+
+/// Octets of the largest frame that signing @p messages takes, besides the proposal: that with sums of nonces.
+[[nodiscard]] constexpr std::size_t largest_frame(std::size_t messages) noexcept {
+    return frame_overhead + digest32::size() + wire::varint_size_max + messages * musig2::aggnonce::size();
+}
 
 namespace detail {
 
@@ -253,6 +261,11 @@ inline void encode_body(wire::writer& out, body const& b) {
 /// Whether @p who signed @p f. About 45 us.
 [[nodiscard]] inline bool is_authentic(parsed_frame const& f, peer_id const& who) {
     return peer::verify(who, detail::frame_digest(f.raw.first(f.raw.size() - 64)), f.signed_by);
+}
+
+/// The signer whose machine the sender of the hello @p f claims to be; zero when it is too short to claim one.
+[[nodiscard]] inline public_key claimed_signer(parsed_frame const& f) {
+    return wire::reader{f.body}.fixed<public_key>();
 }
 
 /// The body of @p f.

@@ -9,6 +9,10 @@
 /// is bounded per peer, so that a flood costs the flooder and nobody else. The rate limit is a token bucket in
 /// integers: one token a frame, refilled by elapsed time. What exceeds it, or has no room here, is dropped without a
 /// strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest peer sends.
+///
+/// There are two tables. The machines of registered signers have places that nobody else can take. All other peers
+/// share a few places, in which the oldest makes room, and one bucket on top of their own: a peer that is forgotten and
+/// comes back, or a crowd of new identities, gets no more than a single stranger may send.
 
 #include <algorithm>
 #include <cstdint>
@@ -27,7 +31,7 @@ namespace muster::signing {
 class gatekeeper {
 public:
     /// @p l must outlive it.
-    explicit gatekeeper(limits const& l) : limits_{&l}, peers_{l.peers_max} {}
+    explicit gatekeeper(limits const& l) : limits_{&l}, registered_{l.peers_max}, strangers_{l.strangers_max} {}
 
     /// What @ref admit says of a frame.
     enum class admission : std::uint8_t {
@@ -36,26 +40,36 @@ public:
         newly_refused,  ///< Drop it, and tell: the first one since a frame was granted.
     };
 
-    /// Takes one token of @p who; refuses when it sends too fast, or when too many peers are remembered.
+    /// From now on @p who has a place of its own: it is the machine of a registered signer. O(log n); O(peers) when a
+    /// place must be found.
+    void recognise(peer_id const& who, instant now) {
+        if (registered_.find(who) != nullptr) return;
+        auto const* const known = strangers_.find(who);
+        auto p = known != nullptr ? *known : newcomer(now);
+        strangers_.erase(who);
+        if (!make_room(registered_, now, warn_of_registered_at_)) return;
+        if (auto* const added = registered_.try_emplace(who)) *added = std::move(p);
+    }
+    /// Whether @p who has a place of its own.
+    [[nodiscard]] bool is_recognised(peer_id const& who) const { return registered_.find(who) != nullptr; }
+
+    /// Takes one token of @p who; refuses when it sends too fast, or when no place is left for it.
     [[nodiscard]] admission admit(peer_id const& who, instant now) {
         auto* const p = find_or_add(who, now);
         if (p == nullptr) return admission::refused;
-        auto const rate = std::clamp<std::size_t>(limits_->frames_per_second, 1, 1'000'000'000);
-        auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
-        auto const gained = (now - p->refilled_at) / per_token;
-        if (gained > 0) {
-            p->tokens = std::min(limits_->frames_burst_max, p->tokens + static_cast<std::size_t>(gained));
-            p->refilled_at = p->tokens == limits_->frames_burst_max ? now : p->refilled_at + gained * per_token;
+        p->allowance.refill(*limits_, now);
+        if (p->allowance.tokens == 0) {
+            return std::exchange(p->held_back, true) ? admission::refused : admission::newly_refused;
         }
-        if (p->tokens == 0) return std::exchange(p->held_back, true) ? admission::refused : admission::newly_refused;
-        --p->tokens;
+        if (!is_recognised(who) && !take_from_crowd(now)) return admission::refused;
+        --p->allowance.tokens;
         p->held_back = false;
         return admission::granted;
     }
 
     /// Takes @p cost more tokens of @p who, or as many as it has: what it asked for costs us more than one frame does.
     void charge(peer_id const& who, std::size_t cost) noexcept {
-        if (auto* const p = peers_.find(who)) p->tokens -= std::min(p->tokens, cost);
+        if (auto* const p = find(who)) p->allowance.tokens -= std::min(p->allowance.tokens, cost);
     }
 
     /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
@@ -77,12 +91,12 @@ public:
     }
     /// Whether @p who has told another epoch since it told @p epoch. The last few are remembered.
     [[nodiscard]] bool is_past(peer_id const& who, boot_epoch const& epoch) const {
-        auto const* const p = peers_.find(who);
+        auto const* const p = find(who);
         return p != nullptr && p->epoch != epoch && std::find(p->past.begin(), p->past.end(), epoch) != p->past.end();
     }
     /// The epoch @p who told last, if it did.
     [[nodiscard]] std::optional<boot_epoch> epoch_of(peer_id const& who) const {
-        auto const* const p = peers_.find(who);
+        auto const* const p = find(who);
         return p == nullptr ? std::nullopt : p->epoch;
     }
 
@@ -102,42 +116,65 @@ public:
     /// The frames kept for @p session, with the peers they came from, in order of arrival per peer.
     [[nodiscard]] std::vector<std::pair<peer_id, bytes>> take_early(session_id const& session) {
         std::vector<std::pair<peer_id, bytes>> out;
-        for (auto& [who, p] : peers_) {
-            for (auto const& [id, raw] : p.early) {
-                if (id != session) continue;
-                p.early_octets -= raw.size();
-                out.emplace_back(who, raw);
+        for (auto* const places : {&registered_, &strangers_}) {
+            for (auto& [who, p] : *places) {
+                for (auto const& [id, raw] : p.early) {
+                    if (id != session) continue;
+                    p.early_octets -= raw.size();
+                    out.emplace_back(who, raw);
+                }
+                std::erase_if(p.early, [&](auto const& kept) { return kept.first == session; });
             }
-            std::erase_if(p.early, [&](auto const& kept) { return kept.first == session; });
         }
         return out;
     }
 
     /// The connection to @p who ended: what it had sent early is dropped with it.
     void left(peer_id const& who) {
-        if (auto* const p = peers_.find(who)) {
+        if (auto* const p = find(who)) {
             p->early.clear();
             p->early_octets = 0;
             p->connected = false;
         }
     }
+    /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
+    void arrived(peer_id const& who) {
+        if (auto* const p = find(who)) p->connected = true;
+    }
+
+    /// Says, once a minute at most for each, that a table is full or that strangers send too much. None when there is
+    /// no news.
+    [[nodiscard]] std::optional<error> take_warning() noexcept { return std::exchange(warning_, std::nullopt); }
+
     /// Peers that are remembered.
-    [[nodiscard]] std::size_t peers() const noexcept { return peers_.size(); }
+    [[nodiscard]] std::size_t peers() const noexcept { return registered_.size() + strangers_.size(); }
     /// Octets of early frames that are kept. O(peers).
     [[nodiscard]] std::size_t early_octets() const {
         std::size_t sum = 0;
-        for (auto const& [who, p] : peers_) sum += p.early_octets;
+        for (auto const* const places : {&registered_, &strangers_}) {
+            for (auto const& [who, p] : *places) sum += p.early_octets;
+        }
         return sum;
-    }
-    /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
-    void arrived(peer_id const& who) {
-        if (auto* const p = peers_.find(who)) p->connected = true;
     }
 
 private:
-    struct peer_state {
+    /// A token bucket.
+    struct bucket {
         std::size_t tokens = 0;
         instant refilled_at;
+
+        void refill(limits const& l, instant now) {
+            auto const rate = std::clamp<std::size_t>(l.frames_per_second, 1, 1'000'000'000);
+            auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
+            auto const gained = (now - refilled_at) / per_token;
+            if (gained <= 0) return;
+            tokens = std::min(l.frames_burst_max, tokens + static_cast<std::size_t>(gained));
+            refilled_at = tokens == l.frames_burst_max ? now : refilled_at + gained * per_token;
+        }
+    };
+    struct peer_state {
+        bucket allowance;
+        instant since;  // it is remembered
         std::size_t strikes = 0;
         bool held_back = false;
         bool connected = true;
@@ -146,28 +183,73 @@ private:
         std::deque<std::pair<session_id, bytes>> early;
         std::size_t early_octets = 0;
     };
-    static constexpr std::size_t past_epochs_max = 8;  // ours
+    using table = bounded_map<peer_id, peer_state>;
+    static constexpr std::size_t past_epochs_max = 8;                      // ours
+    static constexpr duration warning_interval = std::chrono::minutes{1};  // ours
 
-    // When full, a peer that has left makes room.
+    [[nodiscard]] peer_state newcomer(instant now) const {
+        peer_state p;
+        p.allowance = {limits_->frames_burst_max, now};
+        p.since = now;
+        return p;
+    }
+    [[nodiscard]] peer_state* find(peer_id const& who) {
+        auto* const known = registered_.find(who);
+        return known != nullptr ? known : strangers_.find(who);
+    }
+    [[nodiscard]] peer_state const* find(peer_id const& who) const {
+        auto const* const known = registered_.find(who);
+        return known != nullptr ? known : strangers_.find(who);
+    }
     [[nodiscard]] peer_state* find_or_add(peer_id const& who, instant now) {
-        if (auto* const known = peers_.find(who)) return known;
-        if (peers_.size() == peers_.size_max()) {
-            for (auto const& [other, p] : peers_) {
-                if (p.connected) continue;
-                peers_.erase(peer_id{other});
-                break;
-            }
-        }
-        auto* const added = peers_.try_emplace(who);
-        if (added != nullptr) {
-            added->tokens = limits_->frames_burst_max;
-            added->refilled_at = now;
-        }
+        if (auto* const known = find(who)) return known;
+        if (!make_room(strangers_, now, warn_of_strangers_at_)) return nullptr;
+        auto* const added = strangers_.try_emplace(who);
+        if (added != nullptr) *added = newcomer(now);
         return added;
     }
 
+    // One that has left makes room, or else the oldest; false when the table has no places at all.
+    [[nodiscard]] bool make_room(table& t, instant now, deadline& warn_again) {
+        if (t.size() < t.size_max()) return true;
+        auto const worth = [](auto const& entry) { return std::pair{entry.second.connected, entry.second.since}; };
+        auto const least =
+            std::min_element(t.begin(), t.end(), [&](auto const& a, auto const& b) { return worth(a) < worth(b); });
+        bool const are_strangers = &t == &strangers_;
+        warn(warn_again, now, errc::too_many_peers,
+             text("all ", t.size_max(), " places for ", are_strangers ? "unregistered peers" : "registered signers",
+                  " are taken and the oldest was forgotten; see limits::",
+                  are_strangers ? "strangers_max" : "peers_max"));
+        if (least == t.end()) return false;
+        t.erase(peer_id{least->first});
+        return true;
+    }
+
+    // All strangers together may send what one peer may.
+    [[nodiscard]] bool take_from_crowd(instant now) {
+        if (!crowd_) crowd_ = bucket{limits_->frames_burst_max, now};
+        crowd_->refill(*limits_, now);
+        if (crowd_->tokens == 0) {
+            warn(warn_of_crowd_at_, now, errc::rate_limited,
+                 "unregistered peers together send more frames than one peer may; the rest is dropped");
+            return false;
+        }
+        --crowd_->tokens;
+        return true;
+    }
+
+    void warn(deadline& again, instant now, errc code, std::string what) {
+        if (again && now < *again) return;
+        again = saturating_add(now, warning_interval);
+        warning_ = error{code, std::move(what)};
+    }
+
     limits const* limits_;
-    bounded_map<peer_id, peer_state> peers_;
+    table registered_;
+    table strangers_;
+    std::optional<bucket> crowd_;
+    std::optional<error> warning_;
+    deadline warn_of_registered_at_, warn_of_strangers_at_, warn_of_crowd_at_;  // not before
 };
 
 }  // namespace muster::signing

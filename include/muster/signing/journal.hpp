@@ -8,6 +8,9 @@
 /// coordinator puts a session in before its nonces are sent, again before its shares are, and takes it out when it is
 /// over. What comes back after a restart may be an old copy: since no secret is in it, nothing that is signed again is
 /// signed with an old nonce.
+///
+/// One more entry, under the id of zeros, which no session has, counts the sessions that nonces were drawn for: see
+/// nonce_counter.hpp.
 
 #include <concepts>
 #include <cstdint>

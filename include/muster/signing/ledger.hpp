@@ -31,6 +31,8 @@ public:
         bytes shares_frame;                  ///< As signed; empty at our own seat.
         bool has_resumed = false;            ///< It restarted, and kept what this session needs of it.
         bool was_sent_evidence = false;      ///< The signed nonces were passed on to it.
+        bool is_convicted = false;           ///< It signed two different contributions, and everyone was shown them.
+        bool has_result = false;             ///< It has the group's signature: it said what only such a signer says.
         std::uint64_t last_request = 0;      ///< Highest sequence of a request that was answered.
         std::optional<instant> last_answer;  ///< When it was last answered or helped along.
     };

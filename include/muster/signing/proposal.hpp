@@ -276,12 +276,10 @@ template <class Rosters = no_rosters>
     return session_id{crypto::tagged_hash(tag, encoded.terms).octets};
 }
 
-/// Whether @p p keeps to the limits and makes sense on its own. Bindings and time are not looked at.
-[[nodiscard]] inline result<void> check(proposal const& p, limits const& l) {
+/// Whether @p p makes sense on its own, whatever our limits are: no honest machine proposes what this refuses. Bindings
+/// and time are not looked at.
+[[nodiscard]] inline result<void> check_form(proposal const& p) {
     auto const n = p.roster.size();
-    if (n < l.signers_min || n > l.signers_max) {
-        return error{errc::invalid_roster, text(n, " signers; allowed are ", l.signers_min, " to ", l.signers_max)};
-    }
     std::vector<peer_id> peers;
     peers.reserve(n);
     for (auto const& m : p.roster) {
@@ -298,17 +296,13 @@ template <class Rosters = no_rosters>
     if (p.initiator >= n) {
         return error{errc::invalid_proposal, text("initiator ", p.initiator, " is not one of the ", n, " signers")};
     }
-    if (p.messages.empty() || p.messages.size() > l.messages_max) {
-        return error{errc::invalid_proposal, text(p.messages.size(), " messages; allowed are 1 to ", l.messages_max)};
-    }
+    if (p.messages.empty()) return error{errc::invalid_proposal, "there is no message to sign"};
     for (auto const& m : p.messages) {
         auto const* const tagged = std::get_if<tagged_payload>(&m);
         if (tagged == nullptr) continue;
-        if (tagged->content.size() > l.message_size_max || tagged->tag.size() > purpose_size_max ||
-            tagged->tag.empty()) {
-            return error{errc::invalid_proposal,
-                         text("a message of ", tagged->content.size(), " octets under a tag of ", tagged->tag.size(),
-                              "; at most ", l.message_size_max, " and 1 to ", purpose_size_max)};
+        if (tagged->tag.size() > purpose_size_max || tagged->tag.empty()) {
+            return error{errc::invalid_proposal, text("a message under a tag of ", tagged->tag.size(),
+                                                      " bytes; allowed are 1 to ", purpose_size_max)};
         }
     }
     if (p.tweaks.size() > tweaks_max || p.purpose.size() > purpose_size_max) {
@@ -326,6 +320,30 @@ template <class Rosters = no_rosters>
         }
     }
     return ok();
+}
+
+/// Whether @p p is within @p l, our limits: another machine's may be wider, so what is beyond them is declined and told
+/// its sender, and is no misbehaviour. Each limit has an error of its own name.
+[[nodiscard]] inline result<void> check_limits(proposal const& p, limits const& l) {
+    auto const n = p.roster.size();
+    if (n < l.signers_min) return error{errc::too_few_signers, text(n, " signers; at least ", l.signers_min, " here")};
+    if (n > l.signers_max) return error{errc::too_many_signers, text(n, " signers; at most ", l.signers_max, " here")};
+    if (p.messages.size() > l.messages_max) {
+        return error{errc::too_many_messages, text(p.messages.size(), " messages; at most ", l.messages_max, " here")};
+    }
+    for (auto const& m : p.messages) {
+        auto const* const tagged = std::get_if<tagged_payload>(&m);
+        if (tagged == nullptr || tagged->content.size() <= l.message_size_max) continue;
+        return error{errc::message_too_large,
+                     text("a message of ", tagged->content.size(), " bytes; at most ", l.message_size_max, " here")};
+    }
+    return ok();
+}
+
+/// @ref check_limits and @ref check_form.
+[[nodiscard]] inline result<void> check(proposal const& p, limits const& l) {
+    MUSTER_TRY(check_limits(p, l));
+    return check_form(p);
 }
 
 }  // namespace muster::signing

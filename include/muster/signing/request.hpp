@@ -67,8 +67,8 @@ template <signer_registry Registry, secret_source Entropy>
     if (!found_self) return error{errc::not_in_roster, text("our key ", to_hex(self.signer), " is not a signer")};
     plan.messages = std::move(request.messages);
     plan.tweaks = std::move(request.tweaks);
-    plan.expires_at = now + std::chrono::duration_cast<std::chrono::milliseconds>(
-                                std::min(request.valid_for, l.session_lifetime_max));
+    plan.expires_at = saturating_add(now, std::chrono::duration_cast<std::chrono::milliseconds>(
+                                              std::min(request.valid_for, l.session_lifetime_max)));
     plan.election = detail::salted_unless_ordered(request);
     plan.topology = topology;
     plan.purpose = std::move(request.purpose);

@@ -5,10 +5,20 @@
 /// One signing session as a machine: proposal, approval, two rounds, signature, broadcast.
 ///
 ///     awaiting_approval --approve--> collecting_nonces --all nonces--> collecting_shares --valid--> finished
-///            |                              |                                |                        |
-///            +------ decline, expiry -------+---- timeout, blame, abort -----+                     failover
-///                                           v
-///                                         over
+///            |                              |                                |                     ^      |
+///            |                              |                    timeout, blame, abort             |   failover
+///         decline, expiry        timeout, blame, abort                       v                     |
+///            |                              |                             stalled ---- valid ------+
+///            +-------------> over <---------+                                |                     |
+///                                                              end of its lifetime                 |
+///                                                                            v                     |
+///                                                                        unresolved -- valid ------+
+///
+/// A share that was given cannot be taken back: from then on no timeout, no abort and no blame ends the session, since
+/// others may have, or get, what makes the signature. It stalls instead, asks everyone at growing intervals, and is
+/// `unresolved` when its lifetime is over; a signature that verifies finishes it at any time. Whoever has the signature
+/// answers with it whatever it is told about the session. (Of two-phase commit this is the participant that is *in
+/// doubt*: Gray, Notes on Data Base Operating Systems, 1978.)
 ///
 /// Pure: it is handed authenticated frames and the time, and returns effects. An event that does not fit the
 /// state is late news and is ignored; a contribution that comes early is kept at its sender's seat until the
@@ -50,7 +60,16 @@ struct session_terms {
     slot self = 0;                               ///< Our index in the roster.
     boot_epoch epoch;                            ///< Ours.
     instant expires;                             ///< The plan's expiry, on our clock, clamped.
+    instant ends = instant::max();               ///< When its lifetime is over: `limits::session_lifetime_max`.
+    timestamp created{};                         ///< When it was made, for the journal.
     [[no_unique_address]] Backend backend = {};  ///< Computes.
+};
+
+/// What makes each nonce of a signer another one even where its source of randomness repeats itself: see @ref
+/// session::approve.
+struct nonce_freshness {
+    timestamp wall{};          ///< The time of day.
+    std::uint64_t number = 0;  ///< Of nonces before it; with a journal never the same twice.
 };
 
 /// One session. Move-only; one thread at a time. Memory: a few hundred octets per signer and message.
@@ -68,11 +87,22 @@ public:
 
     /// The session that @p kept is of, after a restart: its shares are out, or may be. Of a signature that nobody is
     /// known to have broadcast the application is told again.
-    /// @return it, or what @ref musig2::round2::resume refuses. Expects a snapshot with shares.
+    /// @return it, or what @ref musig2::round2::resume refuses, or `invalid_contribution` for signatures that do not
+    ///         verify. Expects a snapshot with shares or signatures.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] static result<session> resume(session_terms<Backend> terms, limits const& l, session_snapshot kept,
                                                 instant now, Sink& out) {
         session s{std::move(terms), l, now};
+        if (!kept.signatures.empty() && !s.verifies(kept.signatures)) {
+            return error{errc::invalid_contribution, text("session ", to_hex(s.terms_.id),
+                                                          " was written down with "
+                                                          "signatures that do not verify")};
+        }
+        s.walk_.recall(kept.broadcast_by, kept.voted_for);
+        if (!kept.given) {
+            s.finish(std::move(kept.signatures), now, out);
+            return s;
+        }
         std::vector<musig2::message> messages;
         for (auto const& m : s.plan().messages) messages.push_back(to_message(m));
         auto const& [nonces, part] = *kept.given;
@@ -85,33 +115,44 @@ public:
         s.state_ = collecting_shares{std::move(round), nonces, bound};
         s.begin_round(now, s.round_end(now));
         s.given_ = *std::move(kept.given);
-        s.walk_.recall(kept.broadcast_by, kept.voted_for);
-        if (!kept.signatures.empty()) s.finish(std::move(kept.signatures), now, out);
+        if (!kept.signatures.empty()) {
+            s.finish(std::move(kept.signatures), now, out);
+        } else if (kept.stalled) {
+            s.end({*kept.stalled, std::nullopt, "still without a signature after a restart"}, std::nullopt, out);
+            if (kept.is_unresolved) s.end_lifetime(out);
+        }
         return s;
     }
 
-    /// A session of which a restart has left nothing but the memory that our nonces were shown. Expects that nothing
-    /// was done to it yet.
+    /// A session of which a restart has left nothing but the memory that our nonces were shown. With an older copy of
+    /// the journal that may be less than there was; so a signature is still taken. Expects that nothing was done to it
+    /// yet.
     template <effect_sink<session_effect> Sink>
     void restarted_here(Sink& out) {
+        is_lost_ = true;
         end({abort_reason::restarted, terms_.self, "restarted before signing"}, std::nullopt, out);
     }
 
     // ---- what the application asks ----------------------------------------------------------------------
 
-    /// Draws nonces and begins round one.
+    /// Draws nonces and begins round one. NonceGen's extra input is the session, our epoch, both times and the number
+    /// in
+    /// @p fresh: a source that repeats itself (a virtual machine that is resumed twice from one image) does not by
+    /// itself make two nonces equal, which would give the key away.
     /// @return `wrong_state` unless awaiting approval, `expired`, or what NonceGen refuses.
     template <secret_source Source, effect_sink<session_effect> Sink>
-    [[nodiscard]] result<void> approve(Source& source, musig2::key_pair const& key, instant now, Sink& out) {
+    [[nodiscard]] result<void> approve(Source& source, musig2::key_pair const& key, instant now, Sink& out,
+                                       nonce_freshness const& fresh = {}) {
         if (at() != phase::awaiting_approval) return wrong_state("approve");
         if (now >= terms_.expires) return error{errc::expired, "the proposal has expired; propose again"};
-        auto extra = to_bytes(terms_.id.view());
-        append(extra, terms_.epoch.view());
+        wire::writer extra;
+        extra.raw(terms_.id.view()).raw(terms_.epoch.view());
+        extra.i64(now.time_since_epoch().count()).i64(to_unix_millis(fresh.wall)).u64(fresh.number);
         std::vector<musig2::message> messages;
         for (auto const& m : terms_.plan->messages) messages.push_back(to_message(m));
-        MUSTER_TRY(auto round, musig2::round1<Backend>::open_many(
-                                   source, key, {terms_.group, std::move(messages), terms_.self, std::move(extra)},
-                                   terms_.backend));
+        MUSTER_TRY(auto round,
+                   musig2::round1<Backend>::open_many(
+                       source, key, {terms_.group, std::move(messages), terms_.self, extra.take()}, terms_.backend));
         auto const own = round.nonces();
         seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
@@ -133,12 +174,21 @@ public:
         return ok();
     }
 
-    /// Gives up, and tells everyone. @return `wrong_state` when the session has already ended.
+    /// Gives up, and tells everyone. Once our share is given that ends our efforts and not the session: it stalls.
+    /// @return `wrong_state` unless @ref is_open.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> cancel(std::string why, Sink& out, abort_reason reason = abort_reason::cancelled) {
         if (!is_open()) return wrong_state("cancel");
         give_up(reason, std::nullopt, std::move(why), out);
         return ok();
+    }
+    /// What the session last asked to be written down could not be, so nothing of it was sent: a share that was just
+    /// made is dropped. Tells everyone. Expects @ref is_open.
+    template <effect_sink<session_effect> Sink>
+    void not_recorded(std::string why, Sink& out) {
+        given_.reset();
+        if (at() == phase::collecting_shares) state_ = awaiting_approval{};
+        give_up(abort_reason::not_recorded, std::nullopt, std::move(why), out);
     }
 
     /// Votes for the next signer of the list, and tells everyone, again when it was said before. The turn moves when
@@ -147,7 +197,9 @@ public:
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
         if (at() != phase::finished || is_confirmed()) return wrong_state("fail over");
-        return walk_.vote_for_next(now, out);
+        MUSTER_TRY(walk_.vote_for_next(now, out));
+        keep_asking(now);
+        return ok();
     }
 
     /// Records that we broadcast, and tells everyone. Idempotent. @return `wrong_state` unless finished.
@@ -177,6 +229,9 @@ public:
         auto const from = frame.header.sender;
         if (from >= seats_.size() || from == terms_.self) return;
         auto& seat = seats_[from];
+        // A group signature that verifies is a fact, whoever tells it, in whichever life.
+        if (auto const* const made = std::get_if<signatures_body>(&frame.what))
+            return on_signatures(from, *made, now, out);
         // Of a signer that has resumed, frames of the life before may be seen here for the first time.
         if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
         bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
@@ -187,17 +242,19 @@ public:
                        [&](propose_body const&) { answer(frame.header, now, out); },
                        [&](request_body const&) { answer(frame.header, now, out); },
                        [&](decline_body const& v) { on_decline(from, v, out); },
-                       [&](abort_body const& v) { on_abort(from, v, out); },
+                       [&](abort_body const& v) { on_abort(from, v, now, out); },
                        [&](nonces_body const& v) { on_nonces(from, v, frame.raw, now, out); },
                        [&](aggregate_nonces_body const& v) { on_aggregate(from, v, frame.raw, now, out); },
                        [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
-                       [&](signatures_body const& v) { on_signatures(v, now, out); },
+                       [](signatures_body const&) {},
                        [&](broadcast_done_body const&) {
+                           seats_[from].has_result = true;
                            if (at() != phase::over) walk_.on_broadcast_done(from, frame.raw, out);
                        },
                        [&](view_change_body const& v) { on_view_change(from, v, frame.raw, now, out); },
                    },
                    frame.what);
+        keep_asking(now);
     }
 
     /// @p who runs in boot epoch @p epoch now. If it was another before, its secret nonces are lost, and with them
@@ -209,16 +266,26 @@ public:
         restarted(who, out);
     }
 
-    /// A connection to @p who came up: what either side may have missed is sent again and asked for while the session
-    /// is open. Later it is sent when @p who asks.
+    /// A connection to @p who came up: what either side may have missed is sent again and asked for while there is no
+    /// signature. Later it is offered, and sent when @p who asks.
     template <effect_sink<session_effect> Sink>
     void peer_connected(slot who, instant, Sink& out) {
-        if (who == terms_.self || !is_open()) return;
+        if (who == terms_.self || !may_complete()) return;
         resend(who, out);
         if (at() == phase::awaiting_approval) return;
         auto const missing = missing_contributions();
         bool const needed = std::find(missing.begin(), missing.end(), who) != missing.end();
-        if (needed) out.push(send_frame{who, request_body{}});
+        if (needed || !is_open()) out.push(send_frame{who, request_body{}});
+    }
+
+    /// @p who says that it can serve this session. Where we lack the signature, or who has broadcast it, we ask; what
+    /// we have we acknowledge, so that it need not be offered again.
+    template <effect_sink<session_effect> Sink>
+    void offered(slot who, Sink& out) {
+        bool const is_finished = at() == phase::finished;
+        if (is_finished) walk_.acknowledge(who, out);
+        bool const lacks_something = is_finished ? !is_confirmed() : given_.has_value() || is_lost_;
+        if (lacks_something) out.push(send_frame{who, request_body{}});
     }
 
     /// @p who runs in boot epoch @p epoch now, and has kept what this session needs of it.
@@ -246,26 +313,37 @@ public:
         if (at() == phase::awaiting_approval && now >= terms_.expires) {
             return give_up(abort_reason::expired, std::nullopt, "the proposal expired before approval", out);
         }
-        if (at() == phase::finished) return walk_.wake(now, out);
+        if (at() == phase::finished) return wake_finished(now, out);
+        if (at() == phase::stalled) return wake_stalled(now, out);
         if (deadline_ && now >= *deadline_) return time_out(out);
         if (retry_ && now >= *retry_) {
-            retry_ = saturating_add(now, limits_->retry_interval);
             request_missing(out);
+            retry_ = saturating_add(now, limits_->retry_interval);
         }
     }
 
     /// When @ref wake next has something to do; none when only events matter.
     [[nodiscard]] deadline next_deadline() const noexcept {
         if (at() == phase::awaiting_approval) return terms_.expires;
-        if (at() == phase::finished) return walk_.next_deadline();
+        if (at() == phase::finished) return earlier(walk_.next_deadline(), retry_);
+        if (at() == phase::stalled) return earlier(terms_.ends, retry_);
         return earlier(deadline_, retry_);
     }
 
     // ---- what can be asked ------------------------------------------------------------------------------
 
-    [[nodiscard]] phase at() const noexcept { return static_cast<phase>(state_.index()); }
-    /// Whether a signature may still come of it.
-    [[nodiscard]] bool is_open() const noexcept { return at() < phase::finished; }
+    [[nodiscard]] phase at() const noexcept {
+        if (auto const* const two = std::get_if<collecting_shares>(&state_); two != nullptr && two->stalled) {
+            return two->is_unresolved ? phase::unresolved : phase::stalled;
+        }
+        constexpr phase by_state[] = {phase::awaiting_approval, phase::collecting_nonces, phase::collecting_shares,
+                                      phase::finished, phase::over};
+        return by_state[state_.index()];
+    }
+    /// Whether it is being worked on: it waits for an approval or for contributions, and counts as an open session.
+    [[nodiscard]] bool is_open() const noexcept { return at() <= phase::collecting_shares; }
+    /// Whether a signature may still come of it: it is open, or our share was given.
+    [[nodiscard]] bool may_complete() const noexcept { return at() < phase::finished; }
     [[nodiscard]] proposal const& plan() const noexcept { return *terms_.plan; }
     [[nodiscard]] std::shared_ptr<proposal const> const& shared_plan() const noexcept { return terms_.plan; }
     [[nodiscard]] roster_id const& roster() const noexcept { return terms_.roster; }
@@ -279,6 +357,17 @@ public:
     [[nodiscard]] std::optional<boot_epoch> const& epoch_of(slot s) const noexcept { return seats_[s].epoch; }
     [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
     [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
+    /// Whether @p s is known to have the group's signature.
+    [[nodiscard]] bool has_result(slot s) const noexcept {
+        return s == terms_.self ? at() == phase::finished : seats_[s].has_result;
+    }
+    /// Whether every signer is known to have the group's signature. O(signers).
+    [[nodiscard]] bool everyone_has_result() const noexcept {
+        for (slot s = 0; s < seats_.size(); ++s) {
+            if (!has_result(s)) return false;
+        }
+        return true;
+    }
     /// Slots in the order in which they are asked to broadcast.
     [[nodiscard]] std::vector<slot> const& order() const noexcept { return walk_.turns().order(); }
     /// Whose turn it is to broadcast.
@@ -293,14 +382,30 @@ public:
     [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
     /// Whether nothing more is to come of it: it is over, or its signatures were broadcast, or nobody is left to ask.
     [[nodiscard]] bool is_settled() const noexcept { return at() == phase::over || walk_.is_settled(); }
+    /// Whether nobody needs it any more: it is settled, and every signer has the signature if there is one, or its
+    /// lifetime is over.
+    [[nodiscard]] bool may_be_forgotten(instant now) const noexcept {
+        if (!is_settled()) return false;
+        bool const nobody_asks = at() == phase::over ? !is_lost_ : everyone_has_result();
+        return nobody_asks || now >= terms_.ends;
+    }
     /// Whether somebody is believed to have broadcast.
     [[nodiscard]] bool is_confirmed() const noexcept { return walk_.is_confirmed(); }
     /// What is worth writing down; nothing while that is nothing, and when the session is over.
     [[nodiscard]] std::optional<session_snapshot> snapshot() const {
         if (at() == phase::awaiting_approval || at() == phase::over) return std::nullopt;
         auto const& turns = walk_.turns();
-        return session_snapshot{terms_.self,  encode(plan()),       given_,
-                                signatures(), turns.confirmed_by(), turns.vote_of(terms_.self)};
+        auto const* const two = std::get_if<collecting_shares>(&state_);
+        bool const is_stalled = two != nullptr && two->stalled;
+        return session_snapshot{terms_.self,
+                                encode(plan()),
+                                given_,
+                                signatures(),
+                                turns.confirmed_by(),
+                                turns.vote_of(terms_.self),
+                                terms_.created,
+                                is_stalled ? std::optional{two->stalled->reason} : std::nullopt,
+                                is_stalled && two->is_unresolved};
     }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
@@ -312,8 +417,10 @@ private:
     };
     struct collecting_shares {
         musig2::round2<Backend> round;
-        digest32 nonces;      // the transcript, ours or the hub's claim
-        digest32 transcript;  // with the sums: what shares must name
+        digest32 nonces;                         // the transcript, ours or the hub's claim
+        digest32 transcript;                     // with the sums: what shares must name
+        std::optional<abort_body> stalled = {};  // why, as we would say it
+        bool is_unresolved = false;              // stalled, and the lifetime is over
     };
     struct finished {};
     struct over {
@@ -373,7 +480,7 @@ private:
     template <class Body, class Sink>
     [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now,
                                Sink& out) {
-        if (!is_open()) return false;
+        if (!may_complete()) return false;
         auto const filed = seats_.file(from, what, raw);
         if (filed == ledger::outcome::conflict) convict(from, held, raw, out);
         if (filed != ledger::outcome::fresh) return false;
@@ -399,7 +506,7 @@ private:
 
     template <class Sink>
     void on_aggregate(slot from, aggregate_nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (from != hub() || !under_hub() || !is_open()) return;
+        if (from != hub() || !under_hub() || !may_complete()) return;
         if (claimed_aggregate_) {
             if (*claimed_aggregate_ != what) convict(from, claimed_aggregate_frame_, raw, out);
             return;
@@ -410,15 +517,26 @@ private:
         advance(now, out);
     }
 
-    // A group signature that verifies is a fact, whoever tells it.
+    // Taken whenever our share was given, or may have been in a life whose journal is gone.
     template <class Sink>
-    void on_signatures(signatures_body const& what, instant now, Sink& out) {
-        auto* const s = std::get_if<collecting_shares>(&state_);
-        if (s == nullptr || what.signatures.size() != s->round.message_count()) return;
-        for (std::size_t k = 0; k < what.signatures.size(); ++k) {
-            if (!s->round.verifies(k, what.signatures[k])) return;
+    void on_signatures(slot from, signatures_body const& what, instant now, Sink& out) {
+        if (at() == phase::finished) {
+            seats_[from].has_result = seats_[from].has_result || what.signatures == signatures();
+            return;
         }
+        if ((!given_ && !is_lost_) || !verifies(what.signatures)) return;
+        seats_[from].has_result = true;
         finish(what.signatures, now, out);
+    }
+
+    // Whether these are the group's signatures, one per message.
+    [[nodiscard]] bool verifies(std::vector<signature> const& made) const {
+        if (made.size() != plan().messages.size()) return false;
+        auto const key = crypto::to_xonly(aggregate_key());
+        for (std::size_t k = 0; k < made.size(); ++k) {
+            if (!crypto::verify_bip340(key, to_message(plan().messages[k]).view(), made[k])) return false;
+        }
+        return true;
     }
 
     // Hands a seat's nonces to the round that wants them.
@@ -450,7 +568,7 @@ private:
     template <class Sink>
     void advance(instant now, Sink& out) {
         if (at() == phase::collecting_nonces) sign_when_complete(now, out);
-        if (at() == phase::collecting_shares) aggregate_when_complete(now, out);
+        if (std::holds_alternative<collecting_shares>(state_)) aggregate_when_complete(now, out);
     }
 
     template <class Sink>
@@ -487,7 +605,7 @@ private:
         out.push(notify{nonces_complete{terms_.id}});
         if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
         contribute(*seats_[terms_.self].shares, out);
-        for (slot s = 0; s < seats_.size() && at() == phase::collecting_shares; ++s) {
+        for (slot s = 0; s < seats_.size(); ++s) {
             use_nonces(s, out);
             use_shares(s, out);
         }
@@ -516,7 +634,7 @@ private:
             return give_up(abort_reason::restarted, std::nullopt,
                            "a signer drew its nonces anew after ours were signed; propose again", out);
         }
-        if (is_aggregating()) show_evidence_to_all(out);
+        if (is_aggregating() && !std::exchange(showed_everyone_, true)) show_evidence_to_all(out);
         blame(made.error(), out);
     }
 
@@ -525,7 +643,7 @@ private:
     // Two frames that contradict each other: everyone gets both, and can see for themselves.
     template <class Sink>
     void convict(slot who, bytes const& first, bytes const& second, Sink& out) {
-        if (!is_open()) return;
+        if (!may_complete() || std::exchange(seats_[who].is_convicted, true)) return;
         out.push(notify{equivocation_proven{terms_.id, who, first, second}});
         for (slot s = 0; s < seats_.size(); ++s) {
             if (s == terms_.self || s == who) continue;
@@ -595,14 +713,21 @@ private:
             two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
             show_evidence(to, out);
         }
-        if (at() == phase::finished) {
-            out.push(send_frame{to, signatures_body{signatures()}});  // all that one needs who missed a share
-            walk_.show_views(to, out);
-        }
+        if (at() == phase::finished) show_result(to, out);
+    }
+    // All that one needs who missed a share.
+    template <class Sink>
+    void show_result(slot to, Sink& out) {
+        out.push(send_frame{to, signatures_body{signatures()}});
+        walk_.show_views(to, out);
     }
 
+    // At first those whose part is missing; whoever was asked in vain may be gone, and others may have the signature.
     template <class Sink>
     void request_missing(Sink& out) {
+        if (at() == phase::collecting_shares && !under_hub() && std::exchange(has_asked_, true)) {
+            return out.push(send_frame{std::nullopt, request_body{}});
+        }
         auto const missing = missing_contributions();
         if (is_initiator() && at() == phase::collecting_nonces) {
             for (slot const s : seats_.missing_nonces()) out.push(send_frame{s, propose_body{encode(plan())}});
@@ -616,6 +741,7 @@ private:
     void finish(std::vector<signature> made, instant now, Sink& out) {
         state_ = finished{};
         walk_.hold(std::move(made), now);
+        deadline_.reset();
         retry_.reset();
         out.push(persist{});
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{signatures()}});
@@ -627,6 +753,7 @@ private:
     // A vote may come before our own signature does.
     template <class Sink>
     void on_view_change(slot from, view_change_body const& v, bytes const& raw, instant now, Sink& out) {
+        seats_[from].has_result = true;  // before it there is nothing to vote about
         if (at() == phase::over) return;
         walk_.on_view_change(
             from, v, raw, now, [&] { return may_answer(from, now); }, out);
@@ -643,9 +770,11 @@ private:
         end(what, std::nullopt, out);
     }
 
-    // A signer that gave its share has nothing left to abort with; others are needed.
+    // Who aborts lacks the signature that we may have. A signer that gave its share has nothing left to abort with;
+    // others are needed.
     template <class Sink>
-    void on_abort(slot from, abort_body const& v, Sink& out) {
+    void on_abort(slot from, abort_body const& v, instant now, Sink& out) {
+        if (at() == phase::finished && may_answer(from, now)) return show_result(from, out);
         if (!is_open() || seats_[from].shares) return;
         auto what = v;
         auto const is_nobody = [this](slot s) { return s >= seats_.size(); };
@@ -692,28 +821,77 @@ private:
         give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
     }
 
-    // Ends the session for a reason found here, and tells everyone.
+    // Ends the session for a reason found here, and tells everyone. One that has stalled has told; but who is to blame
+    // may be found out later.
     template <class Sink>
     void give_up(abort_reason reason, std::optional<slot> culprit, std::string why, Sink& out) {
+        if (auto const* const two = std::get_if<collecting_shares>(&state_); two != nullptr && two->stalled) {
+            if (!culprit || two->stalled->culprit || two->is_unresolved) return;
+        }
         why.resize(std::min(why.size(), purpose_size_max));
         abort_body const what{reason, culprit, std::move(why)};
         out.push(send_frame{std::nullopt, what});
         end(what, std::nullopt, out);
     }
 
-    // Ends the session. Secret nonces are wiped with the state that held them.
+    // Ends the session, and the secret nonces with the state that held them; once our share is given it only stalls.
     template <class Sink>
     void end(abort_body const& what, std::optional<slot> reported_by, Sink& out) {
-        state_ = over{what};
+        auto said = what;  // hearsay is not passed on as a finding
         if (reported_by) {
-            auto& hearsay = std::get<over>(state_).why;
-            hearsay.culprit.reset();
-            hearsay.missing.clear();
+            said.culprit.reset();
+            said.missing.clear();
         }
         deadline_.reset();
-        retry_.reset();
-        out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, what.missing, what.text}});
+        if (auto* const two = std::get_if<collecting_shares>(&state_)) {
+            two->stalled = std::move(said);
+            out.push(notify{stalled{terms_.id, what.reason, what.culprit, reported_by, what.missing, what.text}});
+        } else {
+            state_ = over{std::move(said)};
+            retry_.reset();
+            out.push(notify{aborted{terms_.id, what.reason, what.culprit, reported_by, what.missing, what.text}});
+        }
         out.push(persist{});
+    }
+
+    // Anyone may have the signature, or be able to make it with what we have. Less and less often, and at last no more:
+    // then it is for people to look, and for whoever comes back to offer it.
+    template <class Sink>
+    void wake_stalled(instant now, Sink& out) {
+        if (now >= terms_.ends) return end_lifetime(out);
+        if (retry_ && now >= *retry_) ask_everyone(now, out);
+    }
+    template <class Sink>
+    void ask_everyone(instant now, Sink& out) {
+        out.push(send_frame{std::nullopt, request_body{}});
+        patience_ = std::min(std::max(2 * patience_, limits_->retry_interval), limits_->stuck_session_timeout);
+        retry_ = saturating_add(now, patience_);
+    }
+    // Nobody is known to have broadcast, and nobody is left to ask to: others may know of one that has.
+    void keep_asking(instant now) {
+        bool const is_in_vain = at() == phase::finished && walk_.is_settled() && !is_confirmed();
+        if (!is_in_vain) {
+            if (at() == phase::finished) retry_.reset();
+        } else if (!retry_ && now < terms_.ends) {
+            patience_ = limits_->retry_interval;
+            retry_ = saturating_add(now, patience_);
+        }
+    }
+    template <class Sink>
+    void wake_finished(instant now, Sink& out) {
+        walk_.wake(now, out);
+        if (retry_ && now >= *retry_) {
+            retry_.reset();
+            if (now < terms_.ends) ask_everyone(now, out);
+        }
+        keep_asking(now);
+    }
+    template <class Sink>
+    void end_lifetime(Sink& out) {
+        std::get<collecting_shares>(state_).is_unresolved = true;
+        retry_.reset();
+        out.push(persist{});
+        out.push(notify{unresolved{terms_.id}});
     }
 
     session_terms<Backend> terms_;
@@ -729,6 +907,9 @@ private:
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
     bool showed_everyone_ = false;                        // the evidence, once
+    bool has_asked_ = false;                              // for shares, those that are missing
+    bool is_lost_ = false;                                // a restart has forgotten what we gave, if we did
+    duration patience_{0};                                // between two questions to everyone
     std::optional<given_shares> given_;                   // what must survive a restart
 };
 

@@ -11,7 +11,6 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -65,7 +64,7 @@ public:
         for (auto a = alarms_.begin(); a != alarms_.end() && a->first <= now; ++a) out.push_back(a->second);
         return out;
     }
-    /// Sessions of which a signature may still come.
+    /// Sessions that are being worked on: see @ref session::is_open.
     [[nodiscard]] std::set<session_id> const& open() const noexcept { return open_; }
     /// How many sessions are kept, open and closed. O(1).
     [[nodiscard]] std::size_t size() const noexcept { return sessions_.size(); }
@@ -77,11 +76,14 @@ public:
         return out;
     }
 
-    /// Forgets closed sessions until no more than allowed are left, and says which. O(log n) each.
-    std::vector<session_id> trim() {
+    /// Forgets closed sessions until no more than allowed are left, and says which. @p f(id, session) is called before
+    /// each is forgotten. O(log n) each.
+    template <class F>
+    std::vector<session_id> trim(F f) {
         std::vector<session_id> out;
         while (closed_.size() > closed_max_) {
             out.push_back(closed_.begin()->second);
+            f(out.back(), std::as_const(*find(out.back())));
             forget(out.back());
         }
         return out;
@@ -119,9 +121,16 @@ public:
     }
 
 private:
-    /// The least is forgotten first: aborted ones, then confirmed ones, then signatures that nobody has broadcast
-    /// yet; the oldest of each.
-    using worth = std::tuple<bool, bool, instant>;
+    /// The least is forgotten first: aborted ones, then signatures that were broadcast and that every signer has, then
+    /// those that were broadcast, then sessions that may be signed, then signatures that nobody has broadcast yet; the
+    /// oldest of each.
+    using worth = std::pair<int, instant>;
+    [[nodiscard]] static worth worth_of(Session const& s) {
+        if (s.at() == phase::over) return {0, s.last_progress()};
+        if (s.at() != phase::finished) return {3, s.last_progress()};
+        if (!s.is_confirmed()) return {4, s.last_progress()};
+        return {s.everyone_has_result() ? 1 : 2, s.last_progress()};
+    }
 
     struct entry {
         Session what;
@@ -135,7 +144,7 @@ private:
         if (e.what.is_open()) {
             open_.insert(id);
         } else {
-            e.rank = {e.what.at() == phase::finished, !e.what.is_confirmed(), e.what.last_progress()};
+            e.rank = worth_of(e.what);
             closed_.insert({e.rank, id});
         }
     }

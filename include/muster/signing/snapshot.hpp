@@ -26,17 +26,20 @@ struct given_shares {
 
 /// A session as it is written down. Each one takes the place of the one before.
 struct session_snapshot {
-    slot self = 0;                      ///< Ours.
-    encoded_proposal what;              ///< All of it, with its roster.
-    std::optional<given_shares> given;  ///< None before our shares are made.
-    std::vector<signature> signatures;  ///< The group's, when the session has finished.
-    std::optional<slot> broadcast_by;   ///< Who is believed to have broadcast them.
-    view_number voted_for = 0;          ///< Our vote on whose turn it is to; 0 when we have not.
+    slot self = 0;                             ///< Ours.
+    encoded_proposal what;                     ///< All of it, with its roster.
+    std::optional<given_shares> given;         ///< None before our shares are made.
+    std::vector<signature> signatures;         ///< The group's, when the session has finished.
+    std::optional<slot> broadcast_by;          ///< Who is believed to have broadcast them.
+    view_number voted_for = 0;                 ///< Our vote on whose turn it is to; 0 when we have not.
+    timestamp created{};                       ///< When we heard of it: its lifetime counts from then on.
+    std::optional<abort_reason> stalled = {};  ///< Why no signature came though our share was given.
+    bool is_unresolved = false;                ///< Its lifetime was over without one.
     bool operator==(session_snapshot const&) const = default;
 };
 
-/// Of what @ref encode writes. 1 knew no votes.
-inline constexpr std::uint8_t snapshot_version = 2;
+/// Of what @ref encode writes. 1 knew no votes; 2 did not say when a session was created, nor that it stalled.
+inline constexpr std::uint8_t snapshot_version = 3;
 
 /// The octets of @p s.
 [[nodiscard]] inline bytes encode(session_snapshot const& s) {
@@ -52,13 +55,17 @@ inline constexpr std::uint8_t snapshot_version = 2;
     out.u8(s.broadcast_by ? 1 : 0);
     if (s.broadcast_by) out.u32(*s.broadcast_by);
     out.u32(s.voted_for);
+    out.i64(to_unix_millis(s.created));
+    out.u8(s.stalled ? static_cast<std::uint8_t>(*s.stalled) : 0).u8(s.is_unresolved ? 1 : 0);
     return out.take();
 }
 
-/// The snapshot that @p octets are. @return it, or what does not fit.
-[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l) {
+/// The snapshot that @p octets are, written by this version or an older one. @p now stands in for a time of creation
+/// that was not written down. @return it, or what does not fit.
+[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l, timestamp now = {}) {
     wire::reader in{octets};
-    if (auto const version = in.u8(); version != snapshot_version) {
+    auto const version = in.u8();
+    if (version == 0 || version > snapshot_version) {
         return error{errc::unsupported_version,
                      text("a session written by version ", version, "; this is version ", snapshot_version)};
     }
@@ -75,7 +82,16 @@ inline constexpr std::uint8_t snapshot_version = 2;
     }
     s.signatures = detail::decode_list<signature>(in, l);
     if (detail::decode_flag(in)) s.broadcast_by = in.u32();
-    s.voted_for = in.u32();
+    if (version >= 2) s.voted_for = in.u32();
+    s.created = version >= 3 ? from_unix_millis(in.i64()) : now;
+    if (version >= 3) {
+        auto const why = in.u8();
+        if (why > static_cast<std::uint8_t>(abort_reason::not_recorded)) {
+            in.fail(wire::errc::bad_value, text("no reason has the number ", why));
+        }
+        if (why != 0) s.stalled = static_cast<abort_reason>(why);
+        s.is_unresolved = detail::decode_flag(in);
+    }
     MUSTER_TRY(in.finish());
     return s;
 }

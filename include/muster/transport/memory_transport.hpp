@@ -65,10 +65,11 @@ private:
     struct notice {
         peer_id to;
         event what;
+        std::uint64_t attachments;  // so many had been made when it happened
     };
 
     [[nodiscard]] static link between(peer_id const& a, peer_id const& b) { return a < b ? link{a, b} : link{b, a}; }
-    void tell(peer_id const& to, event what) { queue_.emplace_back(notice{to, std::move(what)}); }
+    void tell(peer_id const& to, event what) { queue_.emplace_back(notice{to, std::move(what), attachments_}); }
     inline void disconnect(peer_id const& a, peer_id const& b, error const& why);
 
     memory_limits limits_;
@@ -80,6 +81,7 @@ private:
     std::deque<std::variant<notice, packet>> queue_;
     std::uint64_t frames_delivered_ = 0;
     std::uint64_t octets_delivered_ = 0;
+    std::uint64_t attachments_ = 0;
 };
 
 /// One peer on a @ref memory_network. Addresses are not needed: every peer on the network is reachable.
@@ -98,7 +100,7 @@ public:
     }
 
     void attach(std::string_view protocol, event_handler handler) {
-        handlers_[std::string{protocol}] = std::move(handler);
+        handlers_[std::string{protocol}] = {std::move(handler), ++network_.attachments_};
     }
     void detach(std::string_view protocol) { handlers_.erase(std::string{protocol}); }
 
@@ -156,19 +158,26 @@ private:
     void deliver(std::string_view protocol, event const& what) {
         auto const found = handlers_.find(std::string{protocol});
         if (found == handlers_.end()) return;
-        auto const handler = found->second;  // it may detach itself
+        auto const handler = found->second.handler;  // it may detach itself
         handler(what);
     }
-    void deliver_to_all(event const& what) {
+    // Whoever was attached later did not live to see it.
+    void deliver_to_all(event const& what, std::uint64_t attachments) {
         std::vector<std::string> protocols;
-        for (auto const& [protocol, handler] : handlers_) protocols.push_back(protocol);
+        for (auto const& [protocol, a] : handlers_) {
+            if (a.number <= attachments) protocols.push_back(protocol);
+        }
         for (auto const& protocol : protocols) deliver(protocol, what);  // one handler may detach another
     }
+    struct attachment {
+        event_handler handler;
+        std::uint64_t number;
+    };
 
     memory_network& network_;
     peer_id self_;
     bool closed_ = false;
-    std::map<std::string, event_handler> handlers_;
+    std::map<std::string, attachment> handlers_;
 };
 
 inline bool memory_network::step() {
@@ -176,7 +185,9 @@ inline bool memory_network::step() {
     auto item = std::move(queue_.front());
     queue_.pop_front();
     if (auto* const told = std::get_if<notice>(&item)) {
-        if (auto const node = nodes_.find(told->to); node != nodes_.end()) node->second->deliver_to_all(told->what);
+        if (auto const node = nodes_.find(told->to); node != nodes_.end()) {
+            node->second->deliver_to_all(told->what, told->attachments);
+        }
         return true;
     }
     auto& p = std::get<packet>(item);

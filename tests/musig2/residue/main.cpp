@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// [misuse-44] Looks for secrets in all of the process's writable memory once it has signed: no copy of k1, k2 or the
-// secret key may be left, neither as octets nor as libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing
-// is wiped, and copies must be found: the control.
+// [misuse-44] Looks for secrets in all of the process's writable memory once it has signed, once it has given up before
+// it signed, and once signing was refused: no copy of k1, k2 or the secret key may be left, neither as octets nor as
+// libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing is wiped, and copies must be found on each of
+// these ways: the control.
 
 #include <cstdint>
 #include <cstdio>
@@ -56,13 +57,37 @@ struct spied : test::backend {
     }
 };
 
-[[gnu::noinline]] bool sign() {
+/// Two signers of one message.
+struct pair_of_signers {
     crypto::system_random source;
-    auto const key = key_pair::generate(source).value();
-    auto const other = key_pair::generate(source).value();
-    want("the secret key", key.secret_scalar());
-    auto const context = spied{}.key_agg(std::vector{key.public_key(), other.public_key()}).value();
-    auto const text = message::tagged("muster/test", {});
+    key_pair key = key_pair::generate(source).value();
+    key_pair other = key_pair::generate(source).value();
+    spied::keyagg_context context = spied{}.key_agg(std::vector{key.public_key(), other.public_key()}).value();
+    message text = message::tagged("muster/test", {});
+
+    pair_of_signers() { want("the secret key", key.secret_scalar()); }
+};
+
+[[gnu::noinline]] bool open_and_give_up() {
+    pair_of_signers s;
+    return round1<spied>::open(s.source, s.key, s.context, s.text, 0).has_value();
+}
+
+[[gnu::noinline]] bool be_refused() {
+    pair_of_signers s;
+    auto made = spied{}.nonce_gen(s.source, {.key = s.key.public_key(), .secret = &s.key}).value();
+    auto const values = spied{}.session_values(s.context, aggnonce{}, s.text.view()).value();
+    return !spied{}.sign(std::move(made.first), s.other, values);  // a nonce of another key
+}
+
+[[gnu::noinline]] bool sign_as_a_node() {
+    pair_of_signers s;
+    return s.key.sign_bip340(s.text.view()) && s.key.sign_ecdsa_der(s.text.view());
+}
+
+[[gnu::noinline]] bool sign() {
+    pair_of_signers s;
+    auto& [source, key, other, context, text] = s;
     auto mine = round1<spied>::open(source, key, context, text, 0).value();
     auto theirs = round1<spied>::open(source, other, context, text, 1).value();
     if (!mine.receive(1, theirs.nonces()) || !theirs.receive(0, mine.nonces())) return false;
@@ -104,8 +129,20 @@ std::size_t copies() {
 
 int main() {
     secrets.reserve(64);
-    if (!sign()) return 1;
-    auto const found = copies();
-    std::printf("%zu copies\n", found);
-    return found == 0 ? 0 : 99;
+    struct {
+        char const* name;
+        bool (*go)();
+    } const ways[] = {{"signed", sign},
+                      {"given up before signing", open_and_give_up},
+                      {"refused", be_refused},
+                      {"signed as a node", sign_as_a_node}};
+    std::size_t clean = 0;
+    for (auto const& way : ways) {
+        secrets.clear();
+        if (!way.go()) return 1;
+        auto const found = copies();
+        std::printf("%s: %zu copies\n", way.name, found);
+        clean += found == 0 ? 1u : 0u;
+    }
+    return clean == std::size(ways) ? 0 : clean == 0 ? 99 : 98;
 }

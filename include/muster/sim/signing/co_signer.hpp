@@ -108,6 +108,7 @@ public:
     void crash() {
         all_.where.say("host ", on_, " crashes");
         note_promises();
+        if (disk_.fails_at) all_.laws.forgets(on_);
         bool const loses_power = chance(crashes_, {1, 2});
         constexpr std::array<disk::luck, 3> lucks{disk::luck::none, disk::luck::half, disk::luck::all};
         auto const luck = lucks[uniform(crashes_, lucks.size())];
@@ -149,9 +150,9 @@ public:
         auto const& l = bounds_;
         bool const is_within =
             use.open_sessions <= l.open_sessions_max && use.closed_sessions <= l.closed_sessions_max &&
-            use.tombstones <= l.tombstones_max && use.peers <= l.peers_max &&
-            use.early_octets <= l.peers_max * l.early_octets_per_peer_max && use.rosters <= l.rosters_max &&
-            use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
+            use.tombstones <= l.tombstones_max && use.peers <= l.peers_max + l.strangers_max &&
+            use.early_octets <= (l.peers_max + l.strangers_max) * l.early_octets_per_peer_max &&
+            use.rosters <= l.rosters_max && use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
         if (!is_within)
             all_.laws.report(text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));
     }
@@ -202,7 +203,7 @@ private:
         if (!is_honest() || disk_.fails_at) return;
         for (auto const& id : process_->signer.sessions()) {
             auto const at = process_->signer.find(id)->at();
-            if (at == signing::phase::collecting_shares || at == signing::phase::finished) promises_.push_back(id);
+            if (at >= signing::phase::collecting_shares && at <= signing::phase::finished) promises_.push_back(id);
         }
     }
     void check_promises() {
@@ -225,6 +226,7 @@ private:
             all_.where.say("host ", on_, " has an older disk");
             disk_.put_back(copies_[which % copies_.size()]);
             promises_.clear();
+            all_.laws.forgets(on_);
         }
         copies_.push_back(disk_.copy());
         if (copies_.size() > copies_max) copies_.pop_front();
@@ -260,11 +262,17 @@ private:
         if (auto const* const v = std::get_if<signing::completed>(&e)) {
             all_.where.say("host ", on_, " has the signature of ", to_hex(v->session).substr(0, 8));
         }
-        if (auto const* const v = std::get_if<signing::aborted>(&e)) {
-            all_.where.say("host ", on_, " aborts ", to_hex(v->session).substr(0, 8), ": ", to_string(v->reason),
-                           v->culprit ? text(", slot ", *v->culprit) : "",
-                           v->reported_by ? text(", says slot ", *v->reported_by) : "", ", ", v->text);
+        if (auto const* const v = std::get_if<signing::aborted>(&e)) say_end("aborts ", *v);
+        if (auto const* const v = std::get_if<signing::stalled>(&e)) say_end("has stalled in ", *v);
+        if (auto const* const v = std::get_if<signing::unresolved>(&e)) {
+            all_.where.say("host ", on_, " cannot tell what became of ", to_hex(v->session).substr(0, 8));
         }
+    }
+    template <class End>
+    void say_end(char const* what, End const& e) {
+        all_.where.say("host ", on_, " ", what, to_hex(e.session).substr(0, 8), ": ", to_string(e.reason),
+                       e.culprit ? text(", slot ", *e.culprit) : "",
+                       e.reported_by ? text(", says slot ", *e.reported_by) : "", ", ", e.text);
     }
     void on_asked(signing::session_id const& id) {
         auto draw = mind("approval", id);

@@ -77,6 +77,11 @@ public:
     [[nodiscard]] bool has_signed(host_id h, signing::session_id const& id) {
         return at(h, id) == signing::phase::finished;
     }
+    /// Whether host @p h believes that session @p id was broadcast.
+    [[nodiscard]] bool is_confirmed(host_id h, signing::session_id const& id) {
+        auto const* const s = signers[h].signer() == nullptr ? nullptr : signers[h].signer()->find(id);
+        return s != nullptr && s->is_confirmed();
+    }
     /// Hosts that do not lie.
     [[nodiscard]] std::vector<host_id> honest() const {
         std::vector<host_id> out;

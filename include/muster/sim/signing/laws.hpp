@@ -68,11 +68,35 @@ public:
     /// @p who has put a session's signatures where everyone can see them.
     void broadcasts(signing::session_id const& id) { broadcast_.insert(id); }
 
-    /// How a session ended for somebody, without a signature.
+    /// How a session ended, or stalled, for somebody, without a signature.
     struct end {
-        signing::aborted what;
+        signing::abort_reason reason;
+        std::optional<signing::slot> culprit;
+        std::optional<signing::slot> reported_by;
+        std::vector<signing::slot> missing;
+        std::string text;
         instant at;  ///< On its own clock.
     };
+
+    /// A share of @p who in session @p id is on its way to somebody: it cannot be taken back.
+    void gives_share(host_id who, signing::session_id const& id) {
+        gave_.insert({who, id});
+        if (denied_.count(here(who, id)) != 0) {
+            report(text("host ", who, " gives a share of session ", to_hex(id), ", of which it said that it is over"));
+        }
+    }
+    /// @p who has an older copy of its disk, or one that fails: what it gave before it may not know.
+    void forgets(host_id who) {
+        std::erase_if(gave_, [&](auto const& g) { return g.first == who; });
+    }
+    /// Who gave a share, of those that did not forget it.
+    [[nodiscard]] std::set<std::pair<host_id, signing::session_id>> const& shares_given() const noexcept {
+        return gave_;
+    }
+    /// Whether @p who, in its present life, was told that nobody can say whether session @p id was signed.
+    [[nodiscard]] bool is_unresolved(host_id who, signing::session_id const& id) const {
+        return unresolved_.count(here(who, id)) != 0;
+    }
 
     /// @p who, honest, was told @p e when its clock showed @p at.
     void told(host_id who, signing::event const& e, instant at) {
@@ -83,9 +107,15 @@ public:
                        },
                        [&](signing::completed const& v) { on_completed(who, v); },
                        [&](signing::aborted const& v) {
-                           ends_.insert_or_assign({who, v.session}, end{v, at});
-                           on_aborted(who, v);
+                           note_end(who, v, at);
+                           denied_.insert(here(who, v.session));
+                           if (gave_.count({who, v.session}) != 0) {
+                               report(text("host ", who, " is told that session ", to_hex(v.session),
+                                           " is over, and has given its share: ", v.text));
+                           }
                        },
+                       [&](signing::stalled const& v) { note_end(who, v, at); },
+                       [&](signing::unresolved const& v) { unresolved_.insert(here(who, v.session)); },
                        [&](signing::should_broadcast const& v) { on_should_broadcast(who, v); },
                        [&](signing::equivocation_proven const& v) { on_proof(who, v); },
                        [&](signing::broadcast_confirmed const& v) { on_confirmed(who, v); },
@@ -148,6 +178,7 @@ private:
 
     void on_completed(host_id who, signing::completed const& v) {
         completed_.insert(here(who, v.session));
+        ends_.erase({who, v.session});  // it only stalled
         auto const [known, is_first] = signatures_.emplace(v.session, v.signatures);
         if (!is_first) {
             if (known->second != v.signatures) report(text("host ", who, " has other signatures than the others"));
@@ -166,7 +197,13 @@ private:
         }
     }
 
-    void on_aborted(host_id who, signing::aborted const& v) {
+    template <class End>
+    void note_end(host_id who, End const& v, instant at) {
+        ends_.insert_or_assign({who, v.session}, end{v.reason, v.culprit, v.reported_by, v.missing, v.text, at});
+        on_end(who, v);
+    }
+    template <class End>
+    void on_end(host_id who, End const& v) {
         using reason = signing::abort_reason;
         if (v.reason == reason::self_check_failed) report(text("host ", who, " has miscalculated: ", v.text));
         if (v.reported_by || !v.culprit) return;
@@ -201,7 +238,8 @@ private:
         }
     }
 
-    [[nodiscard]] bool is_borne_out(host_id who, signing::aborted const& v) const {
+    template <class End>
+    [[nodiscard]] bool is_borne_out(host_id who, End const& v) const {
         if (v.reason == signing::abort_reason::equivocation) return proven_.count({who, v.session, *v.culprit}) != 0;
         auto const plan = plans_.find(v.session);
         return plan == plans_.end() || evidence_.bears_out({who, v.session, *v.culprit, v.reason}, *plan->second);
@@ -259,6 +297,9 @@ private:
     evidence_book evidence_;
     std::set<signing::session_id> broadcast_;
     std::map<std::pair<host_id, signing::session_id>, end> ends_;
+    std::set<std::pair<host_id, signing::session_id>> gave_;
+    std::set<place_of_session> denied_;  // told that there is no signature
+    std::set<place_of_session> unresolved_;
     std::set<place_of_session> completed_;
     std::set<place_of_session> settled_;
     std::size_t blames_ = 0;

@@ -29,6 +29,7 @@ struct signing_options {
         l.retry_interval = std::chrono::seconds{2};
         l.broadcast_timeout = std::chrono::seconds{4};
         l.failover_attempts_max = 6;
+        l.session_lifetime_max = std::chrono::minutes{5};
         l.frames_burst_max = 256;
         l.frames_per_second = 20;
         return l;

@@ -114,6 +114,31 @@ private:
             if (open != 0 && !proposals_never_end) report("host ", h, " still has ", open, " sessions");
         }
         group_.laws.require_failovers_ended();
+        require_shares_answered();
+    }
+
+    // Whoever gave its share knows by now: the signature, where anybody that it can reach has it, and whether that was
+    // broadcast; otherwise that nobody can tell.
+    void require_shares_answered() {
+        for (auto const& [who, id] : group_.laws.shares_given()) {
+            if (std::find(core_.begin(), core_.end(), who) == core_.end()) continue;
+            auto const at = group_.at(who, id);
+            if (at != signing::phase::finished && at != signing::phase::unresolved) {
+                report("host ", who, " gave its share of session ", to_hex(id), ", and ends ", to_string(at));
+            }
+            for (host_id const h : core_) {
+                if (!group_.has_signed(h, id)) continue;
+                if (at != signing::phase::finished) {
+                    report("host ", who, " gave its share of session ", to_hex(id),
+                           ", and has not the signature that "
+                           "host ",
+                           h, " has");
+                } else if (group_.is_confirmed(h, id) && !group_.is_confirmed(who, id)) {
+                    report("host ", who, " does not know of the broadcast of session ", to_hex(id), " that host ", h,
+                           " knows of");
+                }
+            }
+        }
     }
     void leave_somebody_out() {
         core_ = group_.honest();
@@ -181,13 +206,15 @@ private:
         bool is_signed = false;
         for (host_id const h : core_) {
             auto const at = group_.at(h, id);
-            if (at < signing::phase::finished) report("host ", h, " still waits for a liar, ", to_string(what));
+            if (at <= signing::phase::collecting_shares) {
+                report("host ", h, " still waits for a liar, ", to_string(what));
+            }
             is_signed |= at == signing::phase::finished;
             auto const* const end = group_.laws.end_of(h, id);
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
             if (end == nullptr) continue;
             auto const is_liar = [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; };
-            auto const& [culprit, by, missing] = std::tie(end->what.culprit, end->what.reported_by, end->what.missing);
+            auto const& [culprit, by, missing] = std::tie(end->culprit, end->reported_by, end->missing);
             bool const is_named = culprit && is_liar(*culprit);
             is_found_out |= is_named && !by;
             bool const is_waited_for = std::any_of(missing.begin(), missing.end(), is_liar);
@@ -221,9 +248,9 @@ private:
     }
     // Everyone waits to the end of its round and no longer.
     void judge_timeout(host_id h, signing::session_id const& id, signing_laws::end const& e) {
-        auto const& [what, at] = e;
-        if (what.reason != signing::abort_reason::timeout) {
-            report("host ", h, " gave up on a silent signer for another reason: ", what.text);
+        auto const at = e.at;
+        if (e.reason != signing::abort_reason::timeout) {
+            report("host ", h, " gave up on a silent signer for another reason: ", e.text);
         }
         auto const approved = group_.laws.approved_at(h, id);
         if (!approved) return;  // others gave up before
@@ -235,7 +262,7 @@ private:
         if (at > deadline + patience + std::chrono::microseconds{1}) {
             report("host ", h, " gave up ", (at - deadline).count(), " ns after the deadline");
         }
-        if (at < deadline && !what.reported_by) report("host ", h, " gave up before the deadline");
+        if (at < deadline && !e.reported_by) report("host ", h, " gave up before the deadline");
     }
 
     signing_group<Policies> group_;

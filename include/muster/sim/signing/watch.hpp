@@ -52,6 +52,10 @@ public:
 
     result<void> outgoing(peer_id const& to, std::string_view protocol, bytes frame) override {
         laws_->evidence().note(wire_->host(), frame);
+        auto const f = signing::parse_frame(frame, signing::protocol_limits());
+        bool const is_share =
+            f && f.value().header.what == signing::kind::shares && signing::is_authentic(f.value(), wire_->local());
+        if (is_share) laws_->gives_share(wire_->host(), f.value().header.session);
         return wire_->send_as_is(to, protocol, std::move(frame));
     }
     bool incoming(peer_id const& from, bytes const& frame) override {

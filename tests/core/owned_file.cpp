@@ -315,3 +315,39 @@ TEST_CASE("a file of the operating system is known by what it is, not by its len
     CHECK_FALSE(files.open(path, open_mode::create).value().has_value());  // it exists
     CHECK(files.open(dir.file("new"), open_mode::create).value().has_value());
 }
+
+TEST_CASE("who may not write in a directory has no lock there, and is told so") {
+    scratch dir;
+    auto const path = dir.file("a");
+    REQUIRE(owned_file<>{path}.replace(as_bytes("ours")));
+    CHECK(test::holds_for_a_reader(dir, [&] {
+        owned_file<> f{path};
+        auto const refused = f.claim();
+        return !refused && refused.error() == file_errc::cannot_lock && f.claim_to_read() && f.read_only() &&
+               refused.error().message().find(path) != std::string::npos &&
+               f.replace(as_bytes("theirs")).error() == file_errc::cannot_lock;
+    }));
+    CHECK(test::read_all(path) == to_bytes(as_bytes("ours")));
+}
+
+TEST_CASE("a lock is given back although a process that was forked meanwhile lives on") {
+    scratch dir;
+    std::optional<owned_file<>> first{dir.file("a")};
+    REQUIRE(first->claim());
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    auto const child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::close(ends[1]);
+        char end = 0;
+        (void)!::read(ends[0], &end, 1);  // until the parent closes its end
+        ::_exit(0);
+    }
+    first.reset();
+    owned_file<> second{dir.file("a")};
+    CHECK(second.claim());
+    ::close(ends[0]);
+    ::close(ends[1]);
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+}

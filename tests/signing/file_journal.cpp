@@ -245,3 +245,21 @@ TEST_CASE("a journal that was moved away, exchanged or emptied is written anew w
     exchange([](sim::disk& d) { d.at("j").assign(d.at("j").size(), byte{7}); });
     exchange([](sim::disk& d) { d.at("j").resize(20); });
 }
+
+TEST_CASE("what could not be read again is refused, and keeps nothing else out") {
+    sim::disk d;
+    journal_on_disk::options const bounded{.path = "j", .file_size_max = 1000, .files = sim::disk_files{d}};
+    {
+        journal_on_disk j{bounded};
+        REQUIRE(load(j));
+        REQUIRE(j.put(id_of(1), octets_of(1, 100)));
+        CHECK(j.put(id_of(2), octets_of(2, 900)).error() == file_errc::too_large);
+        for (int i = 0; i < 30; ++i) {
+            REQUIRE(j.put(id_of(3), octets_of(3, 100)));
+            CHECK(d.at("j").size() <= 1000);
+        }
+        CHECK(j.put(id_of(1), octets_of(2, 900)).error() == file_errc::too_large);
+    }
+    journal_on_disk j{bounded};
+    CHECK(load(j).value() == content{{id_of(1), octets_of(1, 100)}, {id_of(3), octets_of(3, 100)}});
+}

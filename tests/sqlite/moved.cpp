@@ -241,6 +241,26 @@ TEST_CASE("a second cache on the same database is refused, also in another proce
     CHECK(m.restart().loaded == 2);
 }
 
+TEST_CASE("a database that may only be read is loaded and never saved, and where there is none none is made") {
+    for (bool const is_there : {true, false}) {
+        machine<> m;
+        m.cache->put("a", "1");
+        m.flush();
+        m.cache.reset();
+        if (!is_there) std::filesystem::remove(m.path());
+        CHECK(test::holds_for_a_reader(m.folder, [&] {
+            auto c = m.start();
+            auto const report = c->load();
+            if (!report || !report.value().notes.read_only || report.value().loaded != (is_there ? 1u : 0u))
+                return false;
+            c->put("b", "2");
+            return c->flush().error() == file_errc::cannot_lock;
+        }));
+        CHECK(std::filesystem::exists(m.path()) == is_there);
+        if (is_there) CHECK(m.restart().loaded == 1);
+    }
+}
+
 TEST_CASE("an entry above its bound is left out of a database, with what was saved of it before") {
     machine<> m;
     for (auto const* key : {"a", "b"}) m.cache->put(key, "old");

@@ -53,6 +53,14 @@ public:
 
     /// A lock that is held. Move-only.
     class lock_type {
+    public:
+        lock_type(lock_type&&) noexcept = default;
+        lock_type& operator=(lock_type&&) noexcept = default;
+        // To close it is not enough while a process that was forked has it open as well, as it has until it calls exec.
+        ~lock_type() {
+            if (opened_.descriptor() >= 0 && holder_ == ::getpid()) ::flock(opened_.descriptor(), LOCK_UN);
+        }
+
     private:
         friend posix_files;
         lock_type(file&& opened, std::string name) : opened_{std::move(opened)}, name_{std::move(name)} {}
@@ -144,7 +152,7 @@ public:
     }
     [[nodiscard]] result<lock_type> lock(std::string const& path) {
         auto const name = path + ".lock";
-        for (;;) {
+        for (int i = 0; i < 16; ++i) {
             file opened{descriptor_of(name, O_RDWR | O_CREAT)};
             if (opened.descriptor() < 0) return cannot_lock(path, "open", name);
             if (again([&] { return ::flock(opened.descriptor(), LOCK_EX | LOCK_NB); }) != 0) {
@@ -156,6 +164,7 @@ public:
             tell_holder(locked.opened_);
             return locked;
         }
+        return error{file_errc::io_failed, text(name, " is another file whenever it is looked at: who removes it?")};
     }
     [[nodiscard]] bool holds(lock_type const& l) {
         struct ::stat ours;

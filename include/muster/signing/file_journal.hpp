@@ -65,9 +65,16 @@ public:
         for (auto const& [id, octets] : alive_) f(id, octets);
         return ok();
     }
-    /// See @ref journal. Errors: those of the file system; `wrong_state` before @ref load.
+    /// See @ref journal. Errors: those of the file system; `too_large` when the file could not be read again;
+    /// `wrong_state` before @ref load.
     [[nodiscard]] result<void> put(session_id const& id, byte_view octets) {
         if (!is_loaded_) return not_loaded();
+        auto const whole = header().size() + (alive_.size() + 1) * record_size_min + alive_octets_ + octets.size();
+        if (whole > file_size_max_) {
+            return error{file_errc::too_large,
+                         text(file_.path(), " would have ", whole, " octets, and at most ", file_size_max_,
+                              " would be read again: raise file_size_max, or keep less")};
+        }
         auto& kept = alive_[id];
         alive_octets_ += octets.size();
         alive_octets_ -= kept.size();
@@ -155,7 +162,7 @@ private:
     [[nodiscard]] result<void> add(session_id const& id, bytes const* octets) {
         bytes record;
         append_record(record, id, octets);
-        if (file_.size() + record.size() <= 2 * alive_octets_ + slack) {
+        if (file_.size() + record.size() <= std::min(2 * alive_octets_ + slack, file_size_max_)) {
             MUSTER_TRY(auto const is_added, file_.append(record));
             if (is_added) return ok();
         }

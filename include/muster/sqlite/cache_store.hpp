@@ -59,6 +59,10 @@ public:
         cache::load_notes notes;
         MUSTER_TRY(file_.claim_to_read());
         notes.read_only = file_.read_only();
+        if (notes.read_only) {
+            MUSTER_TRY(auto const is_there, file_.files().exists(options_.path));
+            if (!is_there) return notes;  // and none is made
+        }
         MUSTER_TRY(open_or_put_aside(now, notes));
         MUSTER_TRY(read_rows(now, apply));
         is_loaded_ = true;
@@ -86,8 +90,8 @@ public:
     /// @see cache::persistent_store
     template <class Entries>
     [[nodiscard]] result<cache::save_report> save(Entries const& entries, timestamp now) {
-        if (!is_loaded_) return error{cache::errc::not_loaded, "load the cache first"};
         MUSTER_TRY(file_.claim());
+        if (!is_loaded_) return error{cache::errc::not_loaded, "load the cache first"};
         if (!is_in_place()) {
             MUSTER_TRY(reopen(now));
         }
@@ -191,6 +195,7 @@ private:
         return read_rows(now, [](auto&&) {});
     }
     [[nodiscard]] result<void> create() {
+        MUSTER_TRY(file_.claim());
         MUSTER_TRY(auto const tables, database_->number("SELECT count(*) FROM sqlite_master"));
         if (tables != 0) return error{cache::errc::damaged, text(options_.path, " is another program's database")};
         MUSTER_TRY(database_->run("BEGIN IMMEDIATE"));

@@ -314,6 +314,41 @@ TEST_CASE("an entry whose codec throws is left out of a database, and the others
     CHECK(m.restart().loaded == 4);
 }
 
+TEST_CASE("a database does not grow beyond what is read again, and one entry does not fill it") {
+    test::scratch folder;
+    no_timers timers;
+    manual_clock clock;
+    struct by_hand : cache::defaults {
+        using persistence = cache::debounced<sqlite::cache_store<text_codec>, no_timers, manual_clock>;
+    };
+    using subject = cache::persistent_cache<std::string, std::string, by_hand>;
+    std::optional<subject> c;
+    constexpr std::uint64_t size_max = 100'000;
+    auto const restart = [&] {
+        c.reset();
+        c.emplace(subject::options{.entries_max = 500},
+                  sqlite::cache_store<text_codec>::options{.path = folder.file("f"), .file_size_max = size_max}, timers,
+                  clock);
+        return c->load().value();
+    };
+    restart();
+    c->put("large", std::string(size_max / 2, 'x'));
+    for (int i = 0; i < 20; ++i) c->put(std::to_string(i), std::string(300, 'x'));
+    REQUIRE(c->flush());
+    CHECK(c->last_save().left_out == 1);
+    for (int i = 20; i < 490; ++i) c->put(std::to_string(i), std::string(300, 'x'));
+    CHECK(c->flush().error() == file_errc::io_failed);
+    CHECK(std::filesystem::file_size(folder.file("f")) <= size_max);
+    auto report = restart();
+    CHECK_FALSE(report.notes.damage.has_value());
+    CHECK(report.loaded == 20);
+    for (int i = 20; i < 490; ++i) c->put(std::to_string(i), std::string(300, 'x'));
+    CHECK_FALSE(c->flush());
+    for (int i = 0; i < 460; ++i) c->erase(std::to_string(i));
+    REQUIRE(c->flush());
+    CHECK(restart().loaded == 30);
+}
+
 TEST_CASE("what SQLite itself takes for too large is left out") {
     test::scratch folder;
     auto opened = sqlite::database::open(folder.file("f"));

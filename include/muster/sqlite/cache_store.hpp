@@ -16,6 +16,8 @@
 ///
 /// Source: durability is SQLite's own, with its rollback journal and `synchronous = FULL`, its defaults.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,9 +47,10 @@ public:
 
     struct options {
         std::string path;
-        std::uint64_t file_size_max = std::uint64_t{1} << 30;  ///< Octets; a larger file is not read. Ours.
+        std::uint64_t file_size_max = std::uint64_t{1} << 30;  ///< Octets; a larger file is not read or made. Ours.
         std::string vfs = {};                                ///< Of a registered VFS of SQLite; empty for its default.
-        std::size_t change_size_max = std::size_t{1} << 28;  ///< Bytes of one entry; larger ones are left out. Ours.
+        std::size_t change_size_max = std::size_t{1} << 28;  ///< Bytes of one entry, and at most half of file_size_max;
+                                                             ///< larger ones are left out. Ours.
         [[no_unique_address]] Codec codec = {};
     };
 
@@ -172,6 +175,7 @@ private:
         MUSTER_TRY(auto const checked, database_->text_of("PRAGMA quick_check(1)"));
         if (checked != "ok") return error{cache::errc::damaged, text(options_.path, ": ", checked)};
         MUSTER_TRY(check_writable());
+        MUSTER_TRY(database_->limit(options_.file_size_max));
         MUSTER_TRY(auto const version, database_->number("PRAGMA user_version"));
         if (version == 0) return create();
         if (version != format_version) {
@@ -338,10 +342,12 @@ private:
         return done;
     }
     [[nodiscard]] result<void> write_row(byte_view key, byte_view value, timestamp deadline) {
-        if (key.size() + value.size() > options_.change_size_max) {
+        // One that is more than half of the file would keep out the others, and with them be more than it may have.
+        auto const most = std::min<std::uint64_t>(options_.change_size_max, options_.file_size_max / 2);
+        if (key.size() + value.size() > most) {
             return error{file_errc::too_large,
-                         text("an entry takes ", key.size() + value.size(), " octets, and at most ",
-                              options_.change_size_max, " are saved: raise change_size_max, or hold smaller ones")};
+                         text("an entry takes ", key.size() + value.size(), " octets, and at most ", most,
+                              " are saved: raise change_size_max and file_size_max, or hold smaller ones")};
         }
         auto const at = to_unix_millis(deadline);
         ++last_used_;

@@ -4,6 +4,7 @@
 /// @file
 /// As much of SQLite as a store needs: a connection, and statements that are compiled once.
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -140,6 +141,16 @@ public:
     }
     /// @}
 
+    /// From now on nothing can make the file larger than @p size bytes: what would fails.
+    [[nodiscard]] result<void> limit(std::uint64_t size) {
+        constexpr std::uint64_t pages_max = 1'073'741'823;  // SQLite's own, https://www.sqlite.org/limits.html 13
+        MUSTER_TRY(auto const page_size, number("PRAGMA page_size"));
+        auto const pages = std::clamp<std::uint64_t>(size / static_cast<std::uint64_t>(page_size), 1, pages_max);
+        auto const sql = text("PRAGMA max_page_count = ", pages);
+        auto const code = ::sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+        if (code != SQLITE_OK) return detail::failure(db_.get(), code);
+        return ok();
+    }
     /// Whether the file was moved away, removed or exchanged since it was opened: what is written goes nowhere then.
     [[nodiscard]] bool has_moved() {
         int moved = 0;

@@ -37,10 +37,10 @@ int live(manual_clock& clock, std::string const& note) {
 
 int main() {
     manual_clock clock;
-    std::remove("notes.cache");
+    for (auto const* file : {"notes.cache", "notes.cache.lock"}) std::remove(file);
     for (auto const* note : {"one", "two", "three", "four"}) {
         if (live(clock, note) != 0) return 1;
         clock.advance(std::chrono::hours{7});
     }
-    return std::remove("notes.cache");
+    return std::remove("notes.cache") | std::remove("notes.cache.lock");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// What a signer finds on its disk after a restart: any octets are a journal, a part of one, or put aside; what was read
-/// once is read again; and a session in it is decoded or refused.
+/// What a signer finds on its disk after a restart: any octets are a journal, a part of one, or put aside; what was
+/// read once is read again; and a session in it is decoded or refused.
 
 #include <map>
 
@@ -42,23 +42,28 @@ void read_file(byte_view content) {
     fuzz::require(load(disk) == found);
 }
 
+/// One life, in which a session is kept or forgotten.
+void write_one(fuzz::input& in, sim::disk& disk, sessions& expected) {
+    file_journal<sim::disk_files> journal{{.path = "j", .files = sim::disk_files{disk}}};
+    fuzz::require(static_cast<bool>(journal.load([](session_id const&, byte_view) {})));
+    session_id id;
+    id.octets[0] = static_cast<byte>(in.below(4));
+    if (in.below(3) == 0) {
+        fuzz::require(static_cast<bool>(journal.erase(id)));
+        expected.erase(id);
+    } else {
+        auto const octets = in.octets();
+        fuzz::require(static_cast<bool>(journal.put(id, octets)));
+        expected[id] = to_bytes(octets);
+    }
+}
+
 /// The octets as what one writes to a file: keep, forget, keep again; and read after each.
 void write_file(fuzz::input& in) {
     sim::disk disk;
     sessions expected;
     for (int step = 0; step < 8 && !in.empty(); ++step) {
-        file_journal<sim::disk_files> journal{{.path = "j", .files = sim::disk_files{disk}}};
-        fuzz::require(static_cast<bool>(journal.load([](session_id const&, byte_view) {})));
-        session_id id;
-        id.octets[0] = static_cast<byte>(in.below(4));
-        if (in.below(3) == 0) {
-            fuzz::require(static_cast<bool>(journal.erase(id)));
-            expected.erase(id);
-        } else {
-            auto const octets = in.octets();
-            fuzz::require(static_cast<bool>(journal.put(id, octets)));
-            expected[id] = to_bytes(octets);
-        }
+        write_one(in, disk, expected);
         fuzz::require(load(disk) == expected);
     }
 }

@@ -24,6 +24,10 @@ result<content> load(journal_on_disk& j) {
     MUSTER_TRY(j.load([&](session_id const& id, byte_view octets) { out[id] = to_bytes(octets); }));
     return out;
 }
+content load_again(sim::disk& d) {
+    auto j = open(d);
+    return load(j).value();
+}
 
 }  // namespace
 
@@ -50,7 +54,8 @@ TEST_CASE("what was put is there after a restart, what was erased is not, the la
 
 TEST_CASE("the file does not grow without bound") {
     sim::disk d;
-    auto j = open(d);
+    auto owner = std::optional{open(d)};
+    auto& j = *owner;
     (void)load(j);
     std::size_t largest = 0;
     for (int i = 0; i < 2000; ++i) {
@@ -58,8 +63,8 @@ TEST_CASE("the file does not grow without bound") {
         largest = std::max(largest, d.at("j").size());
     }
     CHECK(largest <= 2 * 5 * 1000 + (64u << 10));
-    auto again = open(d);
-    CHECK(load(again).value().size() == 5);
+    owner.reset();
+    CHECK(load_again(d).size() == 5);
 }
 
 TEST_CASE("a file cut anywhere gives what was whole; what is not is noticed") {
@@ -77,7 +82,8 @@ TEST_CASE("a file cut anywhere gives what was whole; what is not is noticed") {
     for (std::size_t size = states[0].first; size <= all.size(); ++size) {
         sim::disk d;
         d.set("j", {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size)});
-        auto cut = open(d);
+        auto owner = std::optional{open(d)};
+        auto& cut = *owner;
         auto const got = load(cut);
         REQUIRE(got);
         auto const last = std::find_if(states.rbegin(), states.rend(), [&](auto const& s) { return s.first <= size; });
@@ -86,6 +92,7 @@ TEST_CASE("a file cut anywhere gives what was whole; what is not is noticed") {
         CHECK_FALSE(cut.put_aside());  // a crash may have done that
         // It can be written to, and read again.
         REQUIRE(cut.put(id_of(99), octets_of(99)));
+        owner.reset();
         auto again = open(d);
         auto expected = last->second;
         expected[id_of(99)] = octets_of(99);
@@ -193,4 +200,66 @@ TEST_CASE("on the file system of this machine") {
     CHECK(count == 1);
     file_journal<> nowhere{{.path = dir.file("no/such/folder")}};
     CHECK(nowhere.load([](session_id const&, byte_view) {}).error() == file_errc::io_failed);
+}
+
+TEST_CASE("a journal has one owner, and a second one changes nothing") {
+    sim::disk d;
+    auto first = std::optional{open(d)};
+    REQUIRE(load(*first));
+    REQUIRE(first->put(id_of(1), octets_of(1)));
+    auto const before = d.at("j");
+    auto second = open(d);
+    CHECK(load(second).error() == file_errc::in_use);
+    CHECK(second.put(id_of(2), octets_of(2)).error() == signing::errc::wrong_state);
+    CHECK(d.at("j") == before);
+    CHECK(d.names.size() == 1);
+    auto moved = std::move(*first);
+    first.reset();
+    CHECK(load(second).error() == file_errc::in_use);
+    REQUIRE(moved.put(id_of(2), octets_of(2)));
+
+    d.locks.clear();  // somebody removes what locks are made of
+    CHECK(load(second).value().size() == 2);
+    CHECK(moved.put(id_of(3), octets_of(3)).error() == file_errc::in_use);
+    CHECK(moved.erase(id_of(1)).error() == file_errc::in_use);
+    second = journal_on_disk{{.path = "other", .files = sim::disk_files{d}}};  // which gives the lock back
+    CHECK(load_again(d).size() == 2);
+}
+
+TEST_CASE("a journal that was moved away, exchanged or emptied is written anew with the next record") {
+    auto const exchange = [](auto change) {
+        sim::disk d;
+        {
+            auto j = open(d);
+            REQUIRE(load(j));
+            for (byte n = 1; n <= 3; ++n) REQUIRE(j.put(id_of(n), octets_of(n)));
+            change(d);
+            REQUIRE(j.put(id_of(4), octets_of(4)));
+            REQUIRE(j.erase(id_of(1)));
+        }
+        d.crash(sim::disk::luck::none);
+        CHECK(load_again(d) == content{{id_of(2), octets_of(2)}, {id_of(3), octets_of(3)}, {id_of(4), octets_of(4)}});
+    };
+    exchange([](sim::disk& d) { d.names.erase("j"); });
+    exchange([](sim::disk& d) { d.set("j", bytes(d.at("j").size(), byte{7})); });
+    exchange([](sim::disk& d) { d.at("j").assign(d.at("j").size(), byte{7}); });
+    exchange([](sim::disk& d) { d.at("j").resize(20); });
+}
+
+TEST_CASE("what could not be read again is refused, and keeps nothing else out") {
+    sim::disk d;
+    journal_on_disk::options const bounded{.path = "j", .file_size_max = 1000, .files = sim::disk_files{d}};
+    {
+        journal_on_disk j{bounded};
+        REQUIRE(load(j));
+        REQUIRE(j.put(id_of(1), octets_of(1, 100)));
+        CHECK(j.put(id_of(2), octets_of(2, 900)).error() == file_errc::too_large);
+        for (int i = 0; i < 30; ++i) {
+            REQUIRE(j.put(id_of(3), octets_of(3, 100)));
+            CHECK(d.at("j").size() <= 1000);
+        }
+        CHECK(j.put(id_of(1), octets_of(2, 900)).error() == file_errc::too_large);
+    }
+    journal_on_disk j{bounded};
+    CHECK(load(j).value() == content{{id_of(1), octets_of(1, 100)}, {id_of(3), octets_of(3, 100)}});
 }

@@ -10,7 +10,8 @@
 /// goes on.
 ///
 /// The file is written anew, by way of another one and a rename, when it holds more than twice what is alive; so it
-/// stays below `2 * alive + 64 KiB`.
+/// stays below `2 * alive + 64 KiB`. It is also written anew when it is not what was written last, since somebody moved
+/// it away or put another one there.
 
 #include <algorithm>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include <string>
 #include <utility>
 
+#include <muster/core/owned_file.hpp>
 #include <muster/core/posix_files.hpp>
 #include <muster/signing/journal.hpp>
 #include <muster/wire/reader.hpp>
@@ -27,7 +29,8 @@
 
 namespace muster::signing {
 
-/// Keeps sessions in one file. Move-only. Not thread-safe; one owner per path. Memory: what is alive.
+/// Keeps sessions in one file, which is locked from @ref load on for as long as this lives. Move-only. Not thread-safe.
+/// Memory: what is alive.
 template <file_system Files = posix_files>
 class file_journal {
 public:
@@ -36,22 +39,24 @@ public:
         std::uint64_t file_size_max = 64ull << 20;  ///< Octets; a larger file is not read. Ours.
         Files files = {};
     };
-    explicit file_journal(options o) : options_{std::move(o)} {}
+    explicit file_journal(options o) : file_{std::move(o.path), std::move(o.files)}, file_size_max_{o.file_size_max} {}
 
     /// The name of the file that was put aside by @ref load, if it was damaged.
     [[nodiscard]] std::optional<std::string> const& put_aside() const noexcept { return put_aside_; }
     /// Octets that @ref load cut off or could not read.
     [[nodiscard]] std::uint64_t unreadable_octets() const noexcept { return unreadable_; }
 
-    /// See @ref journal. Errors: those of the file system; `wrong_state` for a second time.
+    /// See @ref journal. Errors: those of the file system, `in_use` when another one has the file; `wrong_state` for a
+    /// second time.
     [[nodiscard]] result<void> load(std::function<void(session_id const&, byte_view)> const& f) {
-        if (is_loaded_) return error{errc::wrong_state, text(options_.path, " was loaded before")};
-        MUSTER_TRY(auto const content, read_file(options_.files, options_.path, options_.file_size_max));
+        if (is_loaded_) return error{errc::wrong_state, text(file_.path(), " was loaded before")};
+        MUSTER_TRY(file_.claim());
+        MUSTER_TRY(auto const content, read_file(file_.files(), file_.path(), file_size_max_));
         if (content) {
             auto const readable = parse(*content);
             unreadable_ = content->size() - readable;
             if (unreadable_ != 0 && !is_torn_tail(byte_view{*content}.subspan(readable))) {
-                MUSTER_TRY(put_aside_, keep_aside(options_.files, options_.path));
+                MUSTER_TRY(put_aside_, keep_aside(file_.files(), file_.path()));
             }
         }
         // Whatever was there: from here on the file is as this process writes it.
@@ -60,9 +65,16 @@ public:
         for (auto const& [id, octets] : alive_) f(id, octets);
         return ok();
     }
-    /// See @ref journal. Errors: those of the file system; `wrong_state` before @ref load.
+    /// See @ref journal. Errors: those of the file system; `too_large` when the file could not be read again;
+    /// `wrong_state` before @ref load.
     [[nodiscard]] result<void> put(session_id const& id, byte_view octets) {
         if (!is_loaded_) return not_loaded();
+        auto const whole = header().size() + (alive_.size() + 1) * record_size_min + alive_octets_ + octets.size();
+        if (whole > file_size_max_) {
+            return error{file_errc::too_large,
+                         text(file_.path(), " would have ", whole, " octets, and at most ", file_size_max_,
+                              " would be read again: raise file_size_max, or keep less")};
+        }
         auto& kept = alive_[id];
         alive_octets_ += octets.size();
         alive_octets_ -= kept.size();
@@ -87,7 +99,7 @@ private:
     static constexpr std::uint64_t slack = 64u << 10;
 
     [[nodiscard]] error not_loaded() const {
-        return error{errc::wrong_state, text(options_.path, " has to be loaded first; it would be overwritten")};
+        return error{errc::wrong_state, text(file_.path(), " has to be loaded first; it would be overwritten")};
     }
     [[nodiscard]] static byte_view header() { return as_bytes("muster-journal-1\n"); }
 
@@ -150,34 +162,25 @@ private:
     [[nodiscard]] result<void> add(session_id const& id, bytes const* octets) {
         bytes record;
         append_record(record, id, octets);
-        if (!is_sound_ || size_ + record.size() > 2 * alive_octets_ + slack) return rewrite();
-        is_sound_ = false;  // until all of it is known to be there
-        MUSTER_TRY(auto file, options_.files.open(options_.path, open_mode::append));
-        if (!file) return error{file_errc::io_failed, text(options_.path, " is gone; the next record writes it anew")};
-        MUSTER_TRY(write_all(options_.files, *file, record));
-        MUSTER_TRY(options_.files.sync(*file));
-        size_ += record.size();
-        is_sound_ = true;
-        return ok();
+        if (file_.size() + record.size() <= std::min(2 * alive_octets_ + slack, file_size_max_)) {
+            MUSTER_TRY(auto const is_added, file_.append(record));
+            if (is_added) return ok();
+        }
+        return rewrite();
     }
     [[nodiscard]] result<void> rewrite() {
-        is_sound_ = false;
         auto content = to_bytes(header());
         alive_octets_ = 0;
         for (auto const& [id, octets] : alive_) {
             append_record(content, id, &octets);
             alive_octets_ += octets.size();
         }
-        MUSTER_TRY(replace_file(options_.files, options_.path, content));
-        size_ = content.size();
-        is_sound_ = true;
-        return ok();
+        return file_.replace(content);
     }
 
-    options options_;
+    owned_file<Files> file_;
+    std::uint64_t file_size_max_;
     bool is_loaded_ = false;
-    bool is_sound_ = false;  // the file is what we think it is
-    std::uint64_t size_ = 0;
     std::uint64_t alive_octets_ = 0;
     std::uint64_t unreadable_ = 0;
     std::map<session_id, bytes> alive_;

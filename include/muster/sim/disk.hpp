@@ -5,14 +5,16 @@
 /// A disk in memory whose calls can be made to fail, and that loses at a crash what was not made durable.
 ///
 /// What a program wrote and did not sync is, after a crash, there, gone, or torn; what it renamed without making the
-/// directory durable has one name or the other.
+/// directory durable has one name or the other. Locks are no files, and a crash gives them back.
 
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <muster/core/files.hpp>
 
@@ -23,9 +25,11 @@ struct disk {
     struct content {
         bytes now;
         bytes durable;
+        std::uint64_t number;  ///< Which file it is.
     };
     std::map<std::string, std::shared_ptr<content>> names;          // as programs see them
     std::map<std::string, std::shared_ptr<content>> durable_names;  // as they are after a crash
+    std::map<std::string, std::weak_ptr<void const>> locks;  // by the path that is locked; held as long as it lives
     std::size_t calls = 0;
     std::optional<std::size_t> fails_at;  // the call of that number, and with `for_good` all later ones
     bool for_good = false;
@@ -39,6 +43,7 @@ struct disk {
         if (l == luck::none) names = durable_names;
         for (auto& [name, c] : names) c->now = c->durable = survivors(*c, l);
         durable_names = names;
+        locks.clear();
     }
     /// What is durable, as a backup has it.
     using image = std::map<std::string, bytes>;
@@ -55,8 +60,14 @@ struct disk {
     }
     [[nodiscard]] bytes& at(std::string const& name) { return names.at(name)->now; }
     void set(std::string const& name, bytes octets) {
-        names[name] = durable_names[name] = std::make_shared<content>(content{octets, octets});
+        auto made = make();
+        made->now = made->durable = std::move(octets);
+        names[name] = durable_names[name] = std::move(made);
     }
+    /// A file that has no name yet.
+    [[nodiscard]] std::shared_ptr<content> make() { return std::make_shared<content>(content{{}, {}, ++files_made}); }
+
+    std::uint64_t files_made = 0;
 
 private:
     [[nodiscard]] static bytes survivors(content const& c, luck l) {
@@ -73,28 +84,27 @@ class disk_files {
 public:
     struct file {
         std::shared_ptr<disk::content> content;
-        std::size_t at = 0;
+    };
+    struct lock_type {
+        std::shared_ptr<void const> token;
+        std::string path;
     };
     explicit disk_files(disk& d) : disk_{&d} {}
 
     result<std::optional<file>> open(std::string const& path, open_mode mode) {
         if (fails()) return refusal("open");
         auto const found = disk_->names.find(path);
-        if (mode == open_mode::create) {
-            if (found == disk_->names.end()) disk_->names[path] = std::make_shared<disk::content>();
-            disk_->names[path]->now.clear();
-            return std::optional{file{disk_->names[path]}};
-        }
-        if (found == disk_->names.end()) return std::optional<file>{};
-        return std::optional{file{found->second}};
+        bool const is_there = found != disk_->names.end();
+        if (is_there == (mode == open_mode::create)) return std::optional<file>{};
+        if (is_there) return std::optional{file{found->second}};
+        return std::optional{file{disk_->names[path] = disk_->make()}};
     }
-    result<std::size_t> read(file& f, byte_span in) {
+    result<std::size_t> read(file& f, std::uint64_t offset, byte_span in) {
         if (fails()) return refusal("read");
         auto const size = f.content->now.size();
-        auto const left = size - std::min<std::size_t>(f.at, size);  // somebody may have cut it short meanwhile
-        auto const count = std::min({in.size(), left, disk_->write_max});
-        std::copy_n(f.content->now.begin() + static_cast<std::ptrdiff_t>(f.at), count, in.begin());
-        f.at += count;
+        auto const at = static_cast<std::size_t>(std::min<std::uint64_t>(offset, size));
+        auto const count = std::min({in.size(), size - at, disk_->write_max});
+        std::copy_n(f.content->now.begin() + static_cast<std::ptrdiff_t>(at), count, in.begin());
         return count;
     }
     result<std::size_t> write(file& f, byte_view out) {
@@ -106,9 +116,9 @@ public:
         append(f.content->now, out.first(count));
         return count;
     }
-    result<std::uint64_t> size(file& f) {
+    result<file_status> status(file& f) {
         if (fails()) return refusal("stat");
-        return std::uint64_t{f.content->now.size()};
+        return file_status{{0, f.content->number}, f.content->now.size()};
     }
     result<void> truncate(file& f, std::uint64_t size) {
         if (fails()) return refusal("truncate");
@@ -126,6 +136,11 @@ public:
         disk_->names.erase(from);
         return ok();
     }
+    result<void> remove(std::string const& path) {
+        if (fails()) return refusal("remove");
+        disk_->names.erase(path);
+        return ok();
+    }
     result<bool> exists(std::string const& path) {
         if (fails()) return refusal("stat");
         return disk_->names.count(path) != 0;
@@ -134,6 +149,33 @@ public:
         if (fails()) return refusal("sync");
         disk_->durable_names = disk_->names;
         return ok();
+    }
+    result<draft_file<file>> create_draft(std::string const& path) {
+        if (fails()) return refusal("create");
+        auto made = disk_->make();
+        auto name = text(path, ".draft-", made->number);
+        disk_->names[name] = made;
+        return draft_file<file>{std::move(name), {std::move(made)}};
+    }
+    result<std::vector<std::string>> drafts(std::string const& path) {
+        if (fails()) return refusal("list");
+        std::vector<std::string> found;
+        for (auto const& [name, c] : disk_->names) {
+            if (name.starts_with(path + ".draft-")) found.push_back(name);
+        }
+        return found;
+    }
+    result<lock_type> lock(std::string const& path) {
+        if (fails()) return refusal("lock");
+        auto& lock = disk_->locks[path];
+        if (!lock.expired()) return error{file_errc::in_use, text(path, " is in use already")};
+        lock_type taken{std::make_shared<int>(), path};
+        lock = taken.token;
+        return taken;
+    }
+    bool holds(lock_type const& l) const {
+        auto const found = disk_->locks.find(l.path);
+        return found != disk_->locks.end() && found->second.lock() == l.token;
     }
 
 private:

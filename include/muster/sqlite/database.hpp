@@ -4,6 +4,7 @@
 /// @file
 /// As much of SQLite as a store needs: a connection, and statements that are compiled once.
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,7 @@ public:
     }
 
     /// The next row; false when there is none.
-    /// @return `damaged` when the file is, `io_failed` otherwise.
+    /// @return `damaged` when the file is, `too_large` when what was bound is, `io_failed` otherwise.
     [[nodiscard]] result<bool> step();
 
     /// Column @p i of the row, until the next step. @{
@@ -45,22 +46,29 @@ public:
     }
     /// @}
 
-    /// Binds parameter @p i, from 1 on. Octets must stay until the statement has run. @{
-    void bind(int i, std::int64_t v) { ::sqlite3_bind_int64(statement_, i, v); }
+    /// Binds parameter @p i, from 1 on. Octets must stay until the statement has run. What cannot be bound fails the
+    /// next step. @{
+    void bind(int i, std::int64_t v) { note(::sqlite3_bind_int64(statement_, i, v)); }
     void bind(int i, byte_view v) {
         static constexpr byte none = 0;  // a null pointer would be NULL
-        ::sqlite3_bind_blob64(statement_, i, v.empty() ? &none : v.data(), v.size(), SQLITE_STATIC);
+        note(::sqlite3_bind_blob64(statement_, i, v.empty() ? &none : v.data(), v.size(), SQLITE_STATIC));
     }
     /// @}
 
 private:
+    void note(int code) {
+        if (not_bound_ == SQLITE_OK) not_bound_ = code;
+    }
+
     ::sqlite3_stmt* statement_;
+    int not_bound_ = SQLITE_OK;  // why a parameter was not
 };
 
 namespace detail {
 [[nodiscard]] inline error failure(::sqlite3* db, int code) {
     // The statements are always the same, so SQLITE_ERROR, one that makes no sense, says that the tables are others.
     auto const kind = code & 0xff;
+    if (kind == SQLITE_TOOBIG) return {file_errc::too_large, "SQLite takes no entry that is so large"};
     bool const is_damage = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB || kind == SQLITE_ERROR;
     auto why = text("SQLite: ", std::string_view{db == nullptr ? ::sqlite3_errstr(code) : ::sqlite3_errmsg(db)});
     if (is_damage) return {cache::errc::damaged, std::move(why)};
@@ -69,7 +77,7 @@ namespace detail {
 }  // namespace detail
 
 inline result<bool> statement::step() {
-    auto const code = ::sqlite3_step(statement_);
+    auto const code = not_bound_ == SQLITE_OK ? ::sqlite3_step(statement_) : not_bound_;
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;
     return detail::failure(::sqlite3_db_handle(statement_), code);
@@ -84,7 +92,7 @@ public:
         posix_files files;
         MUSTER_TRY(auto const exists, files.exists(path));
         if (!exists) {
-            MUSTER_TRY(auto const created, files.open(path, open_mode::create));  // SQLite would let others read it
+            MUSTER_TRY(files.open(path, open_mode::create));  // SQLite would let others read it
         }
         ::sqlite3* db = nullptr;
         auto const code =
@@ -133,6 +141,23 @@ public:
     }
     /// @}
 
+    /// From now on nothing can make the file larger than @p size bytes: what would fails.
+    [[nodiscard]] result<void> limit(std::uint64_t size) {
+        constexpr std::uint64_t pages_max = 1'073'741'823;  // SQLite's own, https://www.sqlite.org/limits.html 13
+        MUSTER_TRY(auto const page_size, number("PRAGMA page_size"));
+        auto const pages = std::clamp<std::uint64_t>(size / static_cast<std::uint64_t>(page_size), 1, pages_max);
+        auto const sql = text("PRAGMA max_page_count = ", pages);
+        auto const code = ::sqlite3_exec(db_.get(), sql.c_str(), nullptr, nullptr, nullptr);
+        if (code != SQLITE_OK) return detail::failure(db_.get(), code);
+        return ok();
+    }
+    /// Whether the file was moved away, removed or exchanged since it was opened: what is written goes nowhere then.
+    [[nodiscard]] bool has_moved() {
+        int moved = 0;
+        // A VFS that does not know leaves it as it is.
+        (void)::sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+        return moved != 0;
+    }
     /// Whether nothing can be written. Known once something was read.
     [[nodiscard]] bool is_read_only() const { return ::sqlite3_db_readonly(db_.get(), "main") == 1; }
 

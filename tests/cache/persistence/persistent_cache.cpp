@@ -338,7 +338,7 @@ TEST_CASE("times in a file may be anything") {
         for (auto const at : {timestamp::min(), timestamp{}, timestamp::max() - 1ms, timestamp::max()}) {
             machine<policies> m;
             cache::detail::batch<text_codec> batch;
-            batch.put({}, "a", 1, at);
+            REQUIRE(batch.put({}, "a", 1, at));
             wire::writer w;
             cache::detail::write_file_header(w, text_codec::id);
             batch.write_to(w, written);
@@ -578,7 +578,6 @@ TEST_CASE("a log that somebody else changed is written anew") {
     REQUIRE(m.cache->flush());
     m.storage.at("found").clear();
     m.cache->put("b", 1);
-    CHECK_FALSE(m.cache->flush().has_value());
     REQUIRE(m.cache->flush());
     m.crash(sim::disk::luck::none);
     CHECK(m.restart().loaded == 2);

@@ -18,6 +18,7 @@ enum class errc : std::uint8_t {
     other_codec,          ///< Written with another codec than it is read with.
     not_loaded,           ///< Saving would overwrite what was not loaded yet.
     already_loaded,       ///< Loading again would undo what happened since.
+    threw,                ///< An exception of a codec, or of another part of the user's own.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "cache"; }
 [[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
@@ -27,6 +28,7 @@ enum class errc : std::uint8_t {
         case errc::other_codec: return "other_codec";
         case errc::not_loaded: return "not_loaded";
         case errc::already_loaded: return "already_loaded";
+        case errc::threw: return "threw";
     }
     return "unknown";
 }

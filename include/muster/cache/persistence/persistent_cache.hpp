@@ -133,9 +133,10 @@ public:
 
     /// Fills the cache from its store; to be called once, before anything else: what was put before is dropped, and
     /// listeners hear nothing of it. A file that cannot be trusted is put aside, and the report says so; the cache is
-    /// empty then, and works.
-    /// @return why nothing is known about the file. Nothing will be saved until a later call succeeds, since that could
-    /// destroy what is there.
+    /// empty then, and works. From here on the file is this cache's alone, until it is destroyed; where that cannot be,
+    /// as on a file system that is read only, it is loaded, the report says why, and every save fails for that reason.
+    /// @return why nothing is known about the file: `in_use` when another process or another cache has it. Nothing will
+    /// be saved until a later call succeeds, since that could destroy what is there.
     [[nodiscard]] result<load_report> load() {
         if (is_loaded_)
             return error{errc::already_loaded, "this cache was loaded before; loading again would undo changes"};
@@ -159,13 +160,16 @@ public:
         return report;
     }
     /// Saves now what is not saved yet. A failure is also kept as @ref last_failure, and tried again.
-    [[nodiscard]] result<void> flush() {
+    /// @return what could not be saved while the rest was: entries that are too large, or that their codec has thrown
+    /// for. That is no failure, and tried again when they are put again. It is kept as @ref last_save, too.
+    [[nodiscard]] result<save_report> flush() {
         if (!is_loaded_) return error{errc::not_loaded, "load the cache first: saving would replace what is there"};
-        if (!schedule_.is_dirty()) return ok();
-        auto done = store_.save([this](auto put, auto use) { this->for_each_saved(put, use); }, clock_.wall_now());
+        if (!schedule_.is_dirty()) return last_save_;
+        auto done = detail::caught([this] { return save(); });
         if (done) {
             schedule_.saved();
             failure_.reset();
+            last_save_ = done.value();
         } else {
             schedule_.failed(clock_.now());
             failure_ = done.error();
@@ -188,6 +192,8 @@ public:
     [[nodiscard]] bool is_dirty() const noexcept { return schedule_.is_dirty(); }
     /// Why the last attempt to save failed; nothing when it did not.
     [[nodiscard]] std::optional<error> const& last_failure() const noexcept { return failure_; }
+    /// What the last save that succeeded has left out.
+    [[nodiscard]] save_report const& last_save() const noexcept { return last_save_; }
 
     /// @see cache @{
     template <class K, class... Now>
@@ -263,6 +269,16 @@ public:
     /// @}
 
 private:
+    [[nodiscard]] result<save_report> save() {
+        auto const all = [this](auto put, auto use) { this->for_each_saved(put, use); };
+        return as_report(store_.save(all, clock_.wall_now()));
+    }
+    [[nodiscard]] static result<save_report> as_report(result<save_report> done) { return done; }
+    [[nodiscard]] static result<save_report> as_report(result<void> const& done) {
+        if (!done) return done.error();
+        return save_report{};
+    }
+
     // ---- noting -----------------------------------------------------------------------------------------
 
     // A listener or a codec may throw when the cache has changed already: then nobody knows what was noted, and the
@@ -444,6 +460,7 @@ private:
     clock_type const& clock_;
     deadline armed_;
     std::optional<error> failure_;
+    save_report last_save_;
     bool is_loading_ = false;
     bool is_trimmed_ = false;  // loading has given something up, which the store still has
     bool is_loaded_ = false;

@@ -19,15 +19,25 @@
 #include <muster/cache/persistence/format.hpp>
 #include <muster/cache/persistence/store.hpp>
 #include <muster/core/files.hpp>
+#include <muster/core/owned_file.hpp>
 
 namespace muster::cache::detail {
 
 /// What became of reading a file.
 struct read_outcome {
-    std::uint64_t good = 0;    ///< Octets that are whole.
-    std::uint64_t torn = 0;    ///< Octets after them, of a batch that was never finished.
-    std::uint32_t sum = 0;     ///< Of the batches' heads and checksums: another one, if the file is.
-    bool is_complete = false;  ///< The torn batch has its full length: it was changed, or never got to the disk.
+    std::uint64_t good = 0;       ///< Octets that are whole.
+    std::uint64_t torn = 0;       ///< Octets after them, of a batch that was never finished.
+    std::uint32_t sum = 0;        ///< Of the batches' heads and checksums: another one, if the file is.
+    bool is_complete = false;     ///< The torn batch has its full length: it was changed, or never got to the disk.
+    std::uint32_t last = 0;       ///< The checksum that ends what is whole.
+    file_identity identity = {};  ///< Of the file.
+
+    /// The bytes that end what is whole.
+    [[nodiscard]] bytes last_checksum() const {
+        wire::writer w;
+        w.u32(last);
+        return w.take();
+    }
 };
 
 /// The head of a batch.
@@ -172,9 +182,10 @@ template <codec Codec, file_system Files, class Apply>
 [[nodiscard]] result<read_outcome> read_batches(Codec const& c, file_reader<Files>& file, timestamp now,
                                                 std::size_t change_size_max, Apply apply) {
     crc32c_sum sum;
+    std::uint32_t last = 0;
     for (;;) {
         auto const at = file.offset();
-        read_outcome const ends_here{at, file.left(), sum.value()};
+        read_outcome ends_here{at, file.left(), sum.value(), false, last, file.identity()};
         if (file.left() == 0) return ends_here;
         MUSTER_TRY(auto const head, read_batch_head(file, sum));
         if (!head) return ends_here;
@@ -185,11 +196,13 @@ template <codec Codec, file_system Files, class Apply>
         MUSTER_TRY(auto const body_sum, body.finish());
         MUSTER_TRY(auto const octets, file.take(checksum_size));
         if (wire::reader{octets}.u32() != body_sum) {
-            if (file.left() == 0) return read_outcome{ends_here.good, ends_here.torn, ends_here.sum, true};
+            ends_here.is_complete = true;
+            if (file.left() == 0) return ends_here;
             return error{errc::damaged, text("the batch at offset ", at, " does not fit its checksum")};
         }
         if (!read) return read.error();
         sum.add(octets);
+        last = body_sum;
     }
 }
 
@@ -230,22 +243,31 @@ template <codec Codec, file_system Files, class Apply>
     file->limit(found.good);
     auto const again = read_whole(c, *file, now, change_size_max, apply);
     if (!again && again.error() == file_errc::io_failed) return again.error();
-    if (!again || again.value().good != found.good || again.value().sum != found.sum) return changed();
+    if (!again || again.value().good != found.good || again.value().sum != found.sum ||
+        again.value().identity != found.identity) {
+        return changed();
+    }
     return ok();
 }
 
-/// The changes in the file at @p path. A file that cannot be used is put aside. @p accept judges what was found and may
-/// refuse it.
-/// @return `io_failed`, possibly after some changes were applied: none of them is to be trusted.
+/// The changes in @p file, which is claimed first. A file that cannot be used is put aside. @p accept judges what was
+/// found and may refuse it.
+/// @return `in_use` when the file is somebody else's; `cannot_lock` when it would have to be put aside and that cannot
+///         be; `io_failed`, possibly after some changes were applied: none of them is to be trusted.
 template <codec Codec, file_system Files, class Accept, class Apply>
-[[nodiscard]] result<load_notes> load_file(Codec const& c, Files& files, std::string const& path, file_bounds bounds,
-                                           timestamp now, Accept accept, Apply apply) {
+[[nodiscard]] result<load_notes> load_file(Codec const& c, owned_file<Files>& file, file_bounds bounds, timestamp now,
+                                           Accept accept, Apply apply) {
+    MUSTER_TRY(file.claim_to_read());
     load_notes notes;
+    notes.read_only = file.read_only();
+    auto& files = file.files();
+    auto const& path = file.path();
     auto const found = check_file(c, files, path, bounds, now);
     if (!found && found.error() == file_errc::io_failed) return found.error();
     if (found && !found.value()) return notes;
     auto const judged = found ? accept(*found.value()) : result<void>{found.error()};
     if (!judged) {
+        MUSTER_TRY(file.claim());
         MUSTER_TRY(notes.aside, keep_aside(files, path));
         notes.damage = judged.error();
         return notes;
@@ -253,6 +275,7 @@ template <codec Codec, file_system Files, class Accept, class Apply>
     notes.torn = found.value()->torn;
     if (found.value()->is_complete) {
         // A power failure may leave this behind as well, but nobody can tell.
+        MUSTER_TRY(file.claim());
         MUSTER_TRY(notes.aside, copy_aside(files, path));
         notes.damaged_end = error{errc::damaged, text("the last ", notes.torn, " octets do not fit their checksum")};
     }

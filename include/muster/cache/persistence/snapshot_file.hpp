@@ -6,7 +6,8 @@
 ///
 /// The right store up to some ten thousand entries, which take a few milliseconds. The old file stays until the new one
 /// is durable. Reading holds a buffer and one change at a time, whatever the size of the file, and nothing is used
-/// unless every checksum fits.
+/// unless every checksum fits. From loading on the path is locked, @see owned_file; an entry above its bound is left
+/// out.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <muster/cache/persistence/reading.hpp>
 #include <muster/cache/persistence/store.hpp>
 #include <muster/core/files.hpp>
+#include <muster/core/owned_file.hpp>
 #include <muster/core/posix_files.hpp>
 
 namespace muster::cache {
@@ -31,12 +33,15 @@ public:
     struct options {
         std::string path;
         std::uint64_t file_size_max = std::uint64_t{64} << 20;  ///< Octets; a larger file is not read. Ours.
-        std::size_t change_size_max = std::size_t{1} << 20;     ///< Octets of one entry; larger ones are damage. Ours.
+        std::size_t change_size_max = std::size_t{1} << 20;  ///< Octets of one entry; larger ones are left out. Ours.
         [[no_unique_address]] Codec codec = {};
         Files files = {};
     };
 
-    explicit snapshot_file(options o) : options_{std::move(o)} {}
+    explicit snapshot_file(options o)
+        : codec_{std::move(o.codec)},
+          bounds_{o.file_size_max, o.change_size_max},
+          file_{std::move(o.path), std::move(o.files)} {}
 
     /// @see persistent_store
     template <class Apply>
@@ -45,21 +50,22 @@ public:
             if (found.torn == 0 && found.good > detail::file_header_size) return ok();
             return error{errc::damaged, text("the file is whole up to octet ", found.good, " and ends early")};
         };
-        return detail::load_file(options_.codec, options_.files, options_.path, bounds(), now, whole, apply);
+        return detail::load_file(codec_, file_, bounds_, now, whole, apply);
     }
     /// @see persistent_store
     template <class Entries>
-    [[nodiscard]] result<void> save(Entries const& entries, timestamp now) {
-        MUSTER_TRY(auto const octets, detail::whole_file(options_.codec, entries, now, bounds()));
-        return replace_file(options_.files, options_.path, octets);
+    [[nodiscard]] result<save_report> save(Entries const& entries, timestamp now) {
+        MUSTER_TRY(file_.claim());
+        MUSTER_TRY(auto const octets, detail::whole_file(codec_, entries, now, bounds_, left_out_));
+        MUSTER_TRY(file_.replace(octets));
+        return left_out_.report();
     }
 
 private:
-    [[nodiscard]] detail::file_bounds bounds() const noexcept {
-        return {options_.file_size_max, options_.change_size_max};
-    }
-
-    options options_;
+    [[no_unique_address]] Codec codec_;
+    detail::file_bounds bounds_;
+    owned_file<Files> file_;
+    detail::left_out<Codec> left_out_;
 };
 
 }  // namespace muster::cache

@@ -52,8 +52,15 @@ void oracle::renew(std::uint64_t key, tick deadline) {
 }
 void oracle::make_newest(std::uint64_t key) { order_.splice(order_.end(), order_, places_.at(key)); }
 
+void oracle::cut_deadlines(tick latest) {
+    for (auto const& e : order_) {
+        if (latest < e.deadline) renew(e.key, latest);
+    }
+}
+
 void oracle::on_removal(cache::removal why, std::uint64_t key, expiring_value const& value) {
-    if (why == cache::removal::rejected && moved) insert(*std::exchange(moved, std::nullopt));  // it is still there
+    bool const is_rejection = why == cache::removal::rejected || why == cache::removal::withdrawn;
+    if (is_rejection && moved) insert(*std::exchange(moved, std::nullopt));  // it is still there
     if (why == cache::removal::rejected || why == cache::removal::replaced) return;
     auto const* const found = find(key);
     expect(found != nullptr, "gone, and was not there");
@@ -105,11 +112,27 @@ public:
 private:
     [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return uniform(random_, bound); }
 
-    // The cache hears what time it is with every call that is not const; going back counts as standing still.
-    void tell_time() { oracle_.now = std::max(oracle_.now, now_); }
+    // With one time to live going back a little counts as standing still, and going back far as being set right.
+    [[nodiscard]] tick told_time() const {
+        bool const is_set_back = now_ + time_to_live < oracle_.now;
+        return traits_.is_uniform && !is_set_back ? std::max(oracle_.now, now_) : now_;
+    }
+    // The cache hears what time it is with every call that is not const.
+    void tell_time() {
+        bool const is_set_back = told_time() < oracle_.now;
+        oracle_.now = told_time();
+        if (traits_.is_uniform && is_set_back) oracle_.cut_deadlines(oracle_.now + time_to_live);
+    }
 
     void step() {
         if (traits_.expires) move_time();
+        // Somebody's clock is far ahead for one call.
+        tick const ahead = traits_.expires && draw(100 + oracle_.entries_max) == 0 ? 1'000'000 : 0;
+        now_ += ahead;
+        call();
+        now_ -= ahead;
+    }
+    void call() {
         auto const key = draw(keys_);
         switch (draw(20)) {
             case 0: return erase(key);
@@ -200,14 +223,14 @@ private:
                            : traits_.is_uniform  ? std::min(deadline, oracle_.now + time_to_live)
                            : traits_.value_tells ? value.expires_at
                                                  : deadline;
-        auto const outcome = check_put(key, value, until, [&] { return cache_->restore(key, value, deadline, now_); });
-        if (outcome == cache::put_outcome::rejected)
-            expect(oracle_.find(key) == nullptr, "rejected, and an old one left");
+        auto const kept = std::exchange(oracle_.keeps_old, false);  // what is restored is newer in any case
+        check_put(key, value, until, [&] { return cache_->restore(key, value, deadline, now_); });
+        oracle_.keeps_old = kept;
     }
     [[nodiscard]] expiring_value draw_value() { return {draw(1000), oracle_.now + static_cast<tick>(draw(120)) - 5}; }
 
     template <class Put>
-    cache::put_outcome check_put(std::uint64_t key, expiring_value const& value, tick until, Put put) {
+    void check_put(std::uint64_t key, expiring_value const& value, tick until, Put put) {
         std::uint64_t const weight = traits_.weighs ? number_weight{}(key, value) : 1;
         auto const* const before = oracle_.find(key);
         bool const there = before != nullptr && before->deadline > oracle_.now;
@@ -218,9 +241,12 @@ private:
         oracle_.moved = possible && there && !in_place ? std::optional{*before} : std::nullopt;
         if (oracle_.moved) oracle_.remove(key);
         auto const outcome = put();
-        if (outcome == cache::put_outcome::rejected) {
+        if (outcome == cache::put_outcome::rejected || outcome == cache::put_outcome::withdrawn) {
             if (possible) expect(may_reject(weight), "rejected");
-            return outcome;
+            bool const stays = there && oracle_.keeps_old;
+            expect((outcome == cache::put_outcome::withdrawn) == (there && !stays), "withdrawn or not");
+            expect((oracle_.find(key) != nullptr) == stays, "rejected, and an old one left or not");
+            return;
         }
         expect(possible, "not rejected");
         expect(outcome == (there ? cache::put_outcome::replaced : cache::put_outcome::inserted), "replaced or not");
@@ -230,7 +256,6 @@ private:
         } else {
             oracle_.insert({key, value, until, weight});
         }
-        return outcome;
     }
     void use_by_put(std::uint64_t key) {
         if (traits_.uses_reorder) oracle_.make_newest(key);
@@ -269,7 +294,7 @@ private:
     }
     void check_peek(std::uint64_t key) {
         auto const* const expected = oracle_.find(key);
-        bool const there = expected != nullptr && expected->deadline > std::max(oracle_.now, now_);
+        bool const there = expected != nullptr && expected->deadline > told_time();
         auto const* const got = std::as_const(*cache_).peek(key, now_);
         expect((got != nullptr) == there, "there or not");
         if (there) expect(*got == expected->value, "another value");
@@ -277,7 +302,7 @@ private:
 
     // for_each shows every live entry once, for exact orders from the oldest on.
     void check_contents() {
-        auto const now = std::max(oracle_.now, now_);
+        auto const now = told_time();
         auto expected = oracle_.order().begin();
         auto const skip_expired = [&] {
             while (expected != oracle_.order().end() && expected->deadline <= now) ++expected;

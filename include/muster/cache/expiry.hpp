@@ -6,7 +6,15 @@
 ///
 /// An entry is expired from its deadline on: at that very moment it is neither returned nor counted any more. Time is
 /// any ordered type with a duration, such as `muster::instant` or `muster::timestamp`; a cache has one kind, and kinds
-/// do not mix. Deadlines that would lie beyond the end of time are the end of time.
+/// do not mix. Deadlines that would lie beyond the end of time are the end of time; a time to live of zero or less is
+/// over at once.
+///
+/// Time that a caller tells may be wrong once, by years, and no later call must suffer from that. Where each entry has
+/// its own deadline, every call counts with the time that it tells, and nothing is remembered. Under one time to live
+/// entries stand in order, so time that goes back stands still; but when it goes back by more than that time to live,
+/// it was wrong before: it is set back, and no entry lives longer than one that is inserted then. Wall time is set back
+/// by any step, since that is what is done to wall clocks. So after one wrong call what it did not find or purge is
+/// alive, and nothing lives longer than twice its time to live.
 ///
 /// Expired entries are found without looking at the others: under one time to live, the order of insertion is the
 /// order of expiry and a list will do; with a deadline of its own for each entry a four-way heap is kept.
@@ -37,7 +45,9 @@ struct no_expiry {
 /// What a cache asks of an expiry policy that is not @ref no_expiry.
 ///
 /// Semantics: `schedule(slot, at)` sets the deadline of a new entry, `cancel(slot)` forgets it, `on_hit(slot, now)` is
-/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better.
+/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better. A policy
+/// that wants times in order has `is_set_back(now, latest)`, which says whether to believe a time before the latest,
+/// and `set_back(now)`, which is called then; where the former says no, time stands still.
 template <class E>
 concept expiry_policy = requires(E& e, E const& c, slot_number s, typename E::time t) {
     typename E::settings;
@@ -70,10 +80,24 @@ template <class Time>
     }
 }
 
-/// @p at and @p by, or the end of time when that is earlier. Expects `by >= 0`.
+/// @p at and @p by, or the end of time when that is earlier; @p at itself when @p by is zero or less.
 template <class Time, class Duration>
 [[nodiscard]] constexpr Time saturating_after(Time at, Duration by) noexcept {
+    if (!(Duration{} < by)) return at;
     return at > end_of_time<Time>() - by ? end_of_time<Time>() : at + by;
+}
+
+/// Whether clocks of @p Time may be set back: those that say of themselves that they are not steady.
+template <class Time>
+[[nodiscard]] constexpr bool is_wall_time() noexcept {
+    if constexpr (requires { Time::clock::is_steady; }) return !Time::clock::is_steady;
+    return false;
+}
+
+/// Whether @p now lies so far before @p latest that the latter was wrong, and @p now is not only told late.
+template <class Time, class Duration>
+[[nodiscard]] constexpr bool is_far_before(Time now, Time latest, Duration time_to_live) noexcept {
+    return saturating_after(now, time_to_live) < latest;
 }
 
 /// Whether a use gives an entry of the expiry policy @p E a later deadline.
@@ -95,7 +119,7 @@ public:
     using time = Time;
     static constexpr bool is_renewed_by_use = From == since::use;
     struct settings {
-        decltype(std::declval<Time>() - std::declval<Time>()) time_to_live;  ///< Positive.
+        decltype(std::declval<Time>() - std::declval<Time>()) time_to_live;  ///< With zero or less nothing gets in.
     };
 
     uniform_expiry(std::size_t slots, settings const& s) : settings_{s}, lists_{slots, 1}, deadlines_{slots} {}
@@ -114,6 +138,9 @@ public:
     }
     [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
     [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+    [[nodiscard]] bool is_set_back(Time now, Time latest) const noexcept {
+        return is_wall_time<Time>() ? now < latest : is_far_before(now, latest, settings_.time_to_live);
+    }
     /// The time has gone back to @p now: nothing lives longer than what is inserted then. O(n).
     void set_back(Time now) noexcept {
         auto const latest = deadline_after(now);

@@ -3,6 +3,7 @@
 #include <cache/oracle.hpp>
 
 #include <algorithm>
+#include <limits>
 
 #include <support/catch.hpp>
 
@@ -112,25 +113,30 @@ public:
 private:
     [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return uniform(random_, bound); }
 
-    // With one time to live going back a little counts as standing still, and going back far as being set right.
-    [[nodiscard]] tick told_time() const {
-        bool const is_set_back = now_ + time_to_live < oracle_.now;
-        return traits_.is_uniform && !is_set_back ? std::max(oracle_.now, now_) : now_;
-    }
-    // The cache hears what time it is with every call that is not const.
+    // The cache hears what time it is with every call that is not const. One time to live is counted from the latest,
+    // unless two in a row are far before that.
     void tell_time() {
-        bool const is_set_back = told_time() < oracle_.now;
-        oracle_.now = told_time();
-        if (traits_.is_uniform && is_set_back) oracle_.cut_deadlines(oracle_.now + time_to_live);
+        oracle_.now = now_;
+        bool const is_far = now_ + time_to_live < latest_;
+        if (is_far && doubted_at_) {
+            latest_ = *doubted_at_;
+            if (traits_.is_uniform) oracle_.cut_deadlines(latest_ + time_to_live);
+            doubted_at_.reset();
+            return tell_time();
+        }
+        doubted_at_ = is_far ? std::optional{now_} : std::nullopt;
+        latest_ = std::max(latest_, now_);
     }
 
     void step() {
         if (traits_.expires) move_time();
-        // Somebody's clock is far ahead for one call.
-        tick const ahead = traits_.expires && draw(100 + oracle_.entries_max) == 0 ? 1'000'000 : 0;
-        now_ += ahead;
+        // Somebody's clock is far ahead for one call, or far back.
+        tick const off = !traits_.expires || draw(100 + oracle_.entries_max) != 0 ? 0
+                         : draw(2) == 0                                           ? 1'000'000
+                                                                                  : -1'000'000;
+        now_ += off;
         call();
-        now_ -= ahead;
+        now_ -= off;
     }
     void call() {
         auto const key = draw(keys_);
@@ -202,7 +208,7 @@ private:
         if (was) use(key);
     }
     void use(std::uint64_t key) {
-        if (traits_.slides) oracle_.renew(key, oracle_.now + time_to_live);
+        if (traits_.slides) oracle_.renew(key, latest_ + time_to_live);
         if (traits_.uses_reorder) oracle_.make_newest(key);
     }
 
@@ -210,7 +216,7 @@ private:
         tell_time();
         auto const value = draw_value();
         tick const until = !traits_.expires     ? cache::end_of_time<tick>()
-                           : traits_.is_uniform ? oracle_.now + time_to_live
+                           : traits_.is_uniform ? latest_ + time_to_live
                                                 : value.expires_at;
         check_put(key, value, until, [&] { return cache_->put(key, value, now_); });
     }
@@ -220,7 +226,7 @@ private:
         auto const value = draw_value();
         auto const deadline = oracle_.now + static_cast<tick>(draw(2 * time_to_live)) - 5;
         tick const until = !traits_.expires      ? cache::end_of_time<tick>()
-                           : traits_.is_uniform  ? std::min(deadline, oracle_.now + time_to_live)
+                           : traits_.is_uniform  ? std::min(deadline, latest_ + time_to_live)
                            : traits_.value_tells ? value.expires_at
                                                  : deadline;
         auto const kept = std::exchange(oracle_.keeps_old, false);  // what is restored is newer in any case
@@ -294,7 +300,7 @@ private:
     }
     void check_peek(std::uint64_t key) {
         auto const* const expected = oracle_.find(key);
-        bool const there = expected != nullptr && expected->deadline > told_time();
+        bool const there = expected != nullptr && expected->deadline > now_;
         auto const* const got = std::as_const(*cache_).peek(key, now_);
         expect((got != nullptr) == there, "there or not");
         if (there) expect(*got == expected->value, "another value");
@@ -302,7 +308,7 @@ private:
 
     // for_each shows every live entry once, for exact orders from the oldest on.
     void check_contents() {
-        auto const now = told_time();
+        auto const now = now_;
         auto expected = oracle_.order().begin();
         auto const skip_expired = [&] {
             while (expected != oracle_.order().end() && expected->deadline <= now) ++expected;
@@ -329,6 +335,8 @@ private:
     std::unique_ptr<subject> cache_;
     std::uint64_t keys_ = 0;
     tick now_ = 0;
+    tick latest_ = std::numeric_limits<tick>::min();
+    std::optional<tick> doubted_at_;
 };
 
 }  // namespace

@@ -106,11 +106,6 @@ class cache {
         o.scout();
         s.is_far();
     };
-    // Whether entries stand in the order of time, so that it must not go back unnoticed.
-    static constexpr bool orders_time = requires(expiry & e, typename expiry::time t) {
-        e.is_set_back(t, t);
-        e.set_back(t);
-    };
     static constexpr bool is_told_time = std::same_as<time_source, caller_time>;
 
     static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
@@ -182,7 +177,7 @@ public:
     /// As @ref get, without counting as anything.
     template <class K, class... Now>
     [[nodiscard]] Value const* peek(K const& key, Now... now) const {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
         return s == no_slot || is_expired(s, t) ? nullptr : &store_.value(s);
     }
@@ -295,7 +290,7 @@ public:
     /// `fifo`. Counts as no use. @p f must not change the cache.
     template <class F, class... Now>
     void for_each(F f, Now... now) const {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         order_.for_each([&](slot_number s) {
             if (!is_expired(s, t)) f(store_.key(s), store_.value(s));
         });
@@ -336,21 +331,11 @@ private:
             return options_.clock.now();
         }
     }
-    [[nodiscard]] time later(time t) const noexcept {
-        if constexpr (orders_time) {
-            if (t < latest_ && !expiry_.is_set_back(t, latest_)) return latest_;
-        }
-        return t;
-    }
     template <class... Now>
     [[nodiscard]] time tell_time(Now... now) {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         if (is_busy()) return t;  // a refused call changes nothing
-        if constexpr (orders_time) {
-            if (t < latest_) [[unlikely]]
-                expiry_.set_back(t);
-            latest_ = t;
-        }
+        if constexpr (requires { expiry_.tell(t); }) expiry_.tell(t);
         return t;
     }
     [[nodiscard]] bool is_expired([[maybe_unused]] slot_number s, [[maybe_unused]] time t) const noexcept {
@@ -731,7 +716,6 @@ private:
     std::uint64_t weight_ = 0;
     std::size_t size_ = 0;
     bool busy_ = false;  // a listener is running, or a destructor
-    [[no_unique_address]] time latest_ = beginning_of_time<time>();
     [[no_unique_address]] typename Policies::stats stats_{};
 };
 

@@ -9,12 +9,12 @@
 /// do not mix. Deadlines that would lie beyond the end of time are the end of time; a time to live of zero or less is
 /// over at once.
 ///
-/// Time that a caller tells may be wrong once, by years, and no later call must suffer from that. Where each entry has
-/// its own deadline, every call counts with the time that it tells, and nothing is remembered. Under one time to live
-/// entries stand in order, so time that goes back stands still; but when it goes back by more than that time to live,
-/// it was wrong before: it is set back, and no entry lives longer than one that is inserted then. Wall time is set back
-/// by any step, since that is what is done to wall clocks. So after one wrong call what it did not find or purge is
-/// alive, and nothing lives longer than twice its time to live.
+/// Time that a caller tells may be wrong once, by years, in either direction, and later calls must not suffer from it.
+/// Whether an entry has expired is judged by the time that the call tells. Deadlines under one time to live are counted
+/// from the latest time that was told, so that entries stand in their order; when two calls in a row are more than a
+/// time to live before it, it was wrong, and what was put since counts as put at the first of the two. Wall time goes
+/// back as soon as it is told, since wall clocks are set: no entry has longer than one that is put then. So a wrong
+/// call removes what it finds expired, and does no other harm.
 ///
 /// Expired entries are found without looking at the others: under one time to live, the order of insertion is the
 /// order of expiry and a list will do; with a deadline of its own for each entry a four-way heap is kept.
@@ -45,9 +45,8 @@ struct no_expiry {
 /// What a cache asks of an expiry policy that is not @ref no_expiry.
 ///
 /// Semantics: `schedule(slot, at)` sets the deadline of a new entry, `cancel(slot)` forgets it, `on_hit(slot, now)` is
-/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better. A policy
-/// that wants times in order has `is_set_back(now, latest)`, which says whether to believe a time before the latest,
-/// and `set_back(now)`, which is called then; where the former says no, time stands still.
+/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better. Where it
+/// has `tell(now)`, that is called with the time of each call that may change the cache, before anything else.
 template <class E>
 concept expiry_policy = requires(E& e, E const& c, slot_number s, typename E::time t) {
     typename E::settings;
@@ -94,11 +93,42 @@ template <class Time>
     return false;
 }
 
-/// Whether @p now lies so far before @p latest that the latter was wrong, and @p now is not only told late.
-template <class Time, class Duration>
-[[nodiscard]] constexpr bool is_far_before(Time now, Time latest, Duration time_to_live) noexcept {
-    return saturating_after(now, time_to_live) < latest;
-}
+/// The latest time that was told, unless it turned out to be wrong.
+template <class Time>
+class latest_time {
+public:
+    [[nodiscard]] Time get() const noexcept { return latest_; }
+    /// Takes the time @p now. True when it is the second in a row that lies more than @p tolerance before the latest:
+    /// that was wrong then, and @ref get is the first of the two.
+    template <class Duration>
+    [[nodiscard, gnu::always_inline]] bool tell(Time now, Duration tolerance) noexcept {
+        if (now < latest_) [[unlikely]]
+            return is_wrong(now, tolerance);
+        set(now);
+        return false;
+    }
+    void set(Time now) noexcept {
+        latest_ = now;
+        is_doubted_ = false;
+    }
+
+private:
+    template <class Duration>
+    [[gnu::noinline]] bool is_wrong(Time now, Duration tolerance) noexcept {
+        bool const is_far = saturating_after(now, tolerance) < latest_;
+        if (is_far && is_doubted_) {
+            set(doubted_at_);
+            return true;
+        }
+        is_doubted_ = is_far;
+        doubted_at_ = now;
+        return false;
+    }
+
+    Time latest_ = beginning_of_time<Time>();
+    Time doubted_at_{};
+    bool is_doubted_ = false;
+};
 
 /// Whether a use gives an entry of the expiry policy @p E a later deadline.
 template <class E>
@@ -124,7 +154,9 @@ public:
 
     uniform_expiry(std::size_t slots, settings const& s) : settings_{s}, lists_{slots, 1}, deadlines_{slots} {}
 
-    [[nodiscard]] Time deadline_after(Time now) const noexcept { return saturating_after(now, settings_.time_to_live); }
+    [[nodiscard]] Time deadline_after(Time now) const noexcept {
+        return saturating_after(now < latest_.get() ? latest_.get() : now, settings_.time_to_live);
+    }
     void schedule(slot_number s, Time at) noexcept {
         deadlines_[s] = at;
         lists_.push(0, s);
@@ -138,15 +170,15 @@ public:
     }
     [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
     [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
-    [[nodiscard]] bool is_set_back(Time now, Time latest) const noexcept {
-        return is_wall_time<Time>() ? now < latest : is_far_before(now, latest, settings_.time_to_live);
-    }
-    /// The time has gone back to @p now: nothing lives longer than what is inserted then. O(n).
-    void set_back(Time now) noexcept {
-        auto const latest = deadline_after(now);
-        lists_.for_each(0, [&](slot_number s) {
-            if (latest < deadlines_[s]) deadlines_[s] = latest;
-        });
+    void tell(Time now) noexcept {
+        if (is_wall_time<Time>() && now < latest_.get()) {
+            latest_.set(now);
+            cut_deadlines();
+        }
+        if (latest_.tell(now, settings_.time_to_live)) {
+            cut_deadlines();
+            tell(now);
+        }
     }
     /// After deadlines were scheduled in any order: brings them in order.
     void sort() noexcept {
@@ -154,7 +186,16 @@ public:
     }
 
 private:
+    // The time has gone back: nothing has longer than what is put now. O(n).
+    [[gnu::noinline]] void cut_deadlines() noexcept {
+        auto const last = deadline_after(latest_.get());
+        lists_.for_each(0, [&](slot_number s) {
+            if (last < deadlines_[s]) deadlines_[s] = last;
+        });
+    }
+
     settings settings_;
+    latest_time<Time> latest_;
     detail::slot_lists lists_;
     detail::array<Time> deadlines_;
 };

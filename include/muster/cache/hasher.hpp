@@ -189,8 +189,9 @@ public:
         for (auto& word : k_.words) word = (chain = detail::scramble(word + chain)) | 1;
     }
 
+    /// Returns 64 bits. The type is deduced so that whoever asks for it is told which keys are not taken.
     template <class K>
-    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
+    [[nodiscard]] auto operator()(K const& key) const noexcept {
         if constexpr (std::integral<K> || std::is_enum_v<K>) {
             return of_word(static_cast<std::uint64_t>(key));
         } else if constexpr (detail::has_members<K>) {
@@ -240,8 +241,9 @@ public:
     sip_hash() noexcept : sip_hash{hash_key::random()} {}
     explicit sip_hash(hash_key const& key) noexcept : k0_{key.words[0]}, k1_{key.words[1]} {}
 
+    /// As with @ref multiply_hash.
     template <class K>
-    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
+    [[nodiscard]] auto operator()(K const& key) const noexcept {
         if constexpr (std::integral<K> || std::is_enum_v<K>) {
             return of(detail::octets_of(static_cast<std::uint64_t>(key)));
         } else if constexpr (detail::has_members<K>) {

@@ -22,6 +22,7 @@
 
 #include <muster/cache/detail/policy_check.hpp>
 #include <muster/cache/detail/tag_index.hpp>
+#include <muster/cache/expiry.hpp>
 #include <muster/cache/seen/id_store.hpp>
 #include <muster/cache/seen/newest.hpp>
 #include <muster/cache/seen/window.hpp>
@@ -46,9 +47,10 @@ inline constexpr bool changes_nothing_of_seen = should_change<P, seen_defaults<t
 
 /// Remembers the ids that were recorded lately.
 ///
-/// The time comes with each call. When it goes back it counts as standing still; when it goes back by more than the
-/// time to live it was wrong before, and what was recorded later counts as recorded now. So one call with a time far
-/// ahead forgets what is known, and does no more harm. Not thread-safe. Allocates in the constructor only.
+/// The time comes with each call. When it goes back it counts as standing still; when two calls in a row are more than
+/// the time to live before the latest, that was wrong, and what was recorded since counts as recorded at the first of
+/// the two. So one call with a time far ahead forgets what is known, one with a time far back does nothing, and neither
+/// harms later calls. Not thread-safe. Allocates in the constructor only.
 template <class Policies>
 class seen_cache {
     static_assert(
@@ -152,19 +154,13 @@ private:
 
     // Takes out what has expired: an id is looked at once for each time it is recorded.
     [[nodiscard]] time tell_time(time now) {
-        if (now < latest_) [[unlikely]]
-            go_back(now);
-        else
-            latest_ = now;
-        order_.expire(latest_, [this](slot_number s) { drop(s); });
-        return latest_;
+        if (latest_.tell(now, time_to_live_)) set_back(now);
+        order_.expire(latest_.get(), [this](slot_number s) { drop(s); });
+        return latest_.get();
     }
-    [[gnu::noinline]] void go_back(time now) noexcept {
-        if constexpr (requires { order_.set_back(now); }) {
-            if (!is_far_before(now, latest_, time_to_live_)) return;
-            latest_ = now;
-            order_.set_back(now);
-        }
+    [[gnu::noinline, gnu::cold]] void set_back(time now) noexcept {
+        if constexpr (requires { order_.set_back(now); }) order_.set_back(latest_.get());
+        (void)latest_.tell(now, time_to_live_);
     }
     void drop(slot_number s) noexcept {
         auto const hash = ids_.hash_at(s);
@@ -230,7 +226,7 @@ private:
     detail::tag_index index_;
     detail::newest_slots newest_;
     order order_;
-    time latest_ = beginning_of_time<time>();
+    latest_time<time> latest_;
 };
 
 }  // namespace muster::cache

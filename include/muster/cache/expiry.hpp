@@ -12,9 +12,9 @@
 /// Time that a caller tells may be wrong once, by years, in either direction, and later calls must not suffer from it.
 /// Whether an entry has expired is judged by the time that the call tells. Deadlines under one time to live are counted
 /// from the latest time that was told, so that entries stand in their order; when two calls in a row are more than a
-/// time to live before it, it was wrong, and what was put since counts as put at the first of the two. Wall time goes
-/// back as soon as it is told, since wall clocks are set: no entry has longer than one that is put then. So a wrong
-/// call removes what it finds expired, and does no other harm.
+/// time to live before it, it was wrong, and what was put since counts as put at the first of the two. Wall clocks are
+/// set, so wall time that goes back by less is believed at once, and no entry has longer than one that is put then. So
+/// a wrong call removes what it finds expired, and does no other harm.
 ///
 /// Expired entries are found without looking at the others: under one time to live, the order of insertion is the
 /// order of expiry and a list will do; with a deadline of its own for each entry a four-way heap is kept.
@@ -98,6 +98,8 @@ template <class Time>
 class latest_time {
 public:
     [[nodiscard]] Time get() const noexcept { return latest_; }
+    /// Whether the last time that was told lies far before it, and may be the wrong one of the two.
+    [[nodiscard]] bool is_doubted() const noexcept { return is_doubted_; }
     /// Takes the time @p now. True when it is the second in a row that lies more than @p tolerance before the latest:
     /// that was wrong then, and @ref get is the first of the two.
     template <class Duration>
@@ -170,15 +172,17 @@ public:
     }
     [[nodiscard]] slot_number earliest() const noexcept { return lists_.back(0); }
     [[nodiscard]] Time deadline(slot_number s) const noexcept { return deadlines_[s]; }
+    /// Takes the time of a call. O(1), and O(n) when it was set back.
     void tell(Time now) noexcept {
-        if (is_wall_time<Time>() && now < latest_.get()) {
+        bool was_set_back = latest_.tell(now, settings_.time_to_live);
+        if (is_wall_time<Time>() && now < latest_.get() && !latest_.is_doubted()) {
             latest_.set(now);
-            cut_deadlines();
+            was_set_back = true;
         }
-        if (latest_.tell(now, settings_.time_to_live)) {
-            cut_deadlines();
-            tell(now);
-        }
+        if (!was_set_back) [[likely]]
+            return;
+        cut_deadlines();
+        (void)latest_.tell(now, settings_.time_to_live);
     }
     /// After deadlines were scheduled in any order: brings them in order.
     void sort() noexcept {

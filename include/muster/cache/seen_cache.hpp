@@ -154,12 +154,17 @@ private:
 
     // Takes out what has expired: an id is looked at once for each time it is recorded.
     [[nodiscard]] time tell_time(time now) {
-        if (latest_.tell(now, time_to_live_)) set_back(now);
+        if constexpr (requires { order_.set_back(now); }) {
+            if (latest_.tell(now, time_to_live_)) [[unlikely]]
+                set_back(now);
+        } else if (latest_.get() < now) {
+            latest_.set(now);
+        }
         order_.expire(latest_.get(), [this](slot_number s) { drop(s); });
         return latest_.get();
     }
     [[gnu::noinline, gnu::cold]] void set_back(time now) noexcept {
-        if constexpr (requires { order_.set_back(now); }) order_.set_back(latest_.get());
+        order_.set_back(latest_.get());
         (void)latest_.tell(now, time_to_live_);
     }
     void drop(slot_number s) noexcept {

@@ -2,10 +2,10 @@
 # Usage: cmake -DFILE=<a main.cpp of cases> -DINCLUDE=<include> -DCXX=<compiler> -P refused.cmake
 cmake_minimum_required(VERSION 3.25)
 
-file(STRINGS "${FILE}" cases REGEX "^#(el)?if CASE == [0-9]+  // ")
+file(STRINGS "${FILE}" cases REGEX "^#(el)?if CASE == [0-9]+ +// ")
 set(count 0)
 foreach(case IN LISTS cases)
-    string(REGEX MATCH "CASE == ([0-9]+)  // (.+)$" matched "${case}")
+    string(REGEX MATCH "CASE == ([0-9]+) +// (.+)$" matched "${case}")
     set(number ${CMAKE_MATCH_1})
     set(sentence "${CMAKE_MATCH_2}")
     execute_process(COMMAND ${CXX} -std=c++20 -fsyntax-only -I "${INCLUDE}" -DCASE=${number} "${FILE}"

@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include <muster/cache/detail/array.hpp>
@@ -280,6 +281,9 @@ public:
 
     template <class Value>
     [[nodiscard]] Time deadline_of(Value const& v) const {
+        static_assert(std::is_invocable_r_v<Time, ExpiresAt const&, Value const&>,
+                      "value_expiry<Time, F> does not tell the deadline of such values: name a const function of a "
+                      "value that returns that kind of time");
         return settings_.expires_at(v);
     }
 

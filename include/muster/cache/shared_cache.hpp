@@ -36,7 +36,8 @@ namespace muster::cache {
 /// A @ref cache for several threads, by the policy `threading` of @p Policies: @ref locked or @ref sharded.
 ///
 /// Every member may be called by any thread at any time, except construction and destruction. Policies with state
-/// (hash, weight, clock) are copied into each shard and are called by several threads at once.
+/// (hash, weight, clock) are copied into each shard and are called by several threads at once. They run while a shard
+/// is locked, and so do destructors of keys and values that no listener is told of: neither may wait for another cache.
 ///
 /// The listener is called by the thread whose call removed something, at the end of that call, when nothing is locked:
 /// once for each entry, in the order in which they left. It may use any other cache, also one whose listener uses this

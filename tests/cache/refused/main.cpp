@@ -14,6 +14,9 @@
 #include <muster/cache/shared_cache.hpp>
 #include <muster/cache/storage/set_associative.hpp>
 #include <muster/core/time.hpp>
+#if CASE == 24
+#include <muster/cache/admission/quota.hpp>
+#endif
 #if CASE == 0 || CASE >= 70
 #include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/cache/persistence/snapshot_file.hpp>
@@ -184,6 +187,17 @@ struct p : defaults {
     using storage = set_associative<16>;
 };
 one<p> c{{}};
+
+#elif CASE == 23  // value_expiry<Time, F> does not tell the deadline of such values
+struct p : defaults {
+    using expiry = value_expiry<instant, useless>;
+};
+bool test(one<p>& c) { return c.put(1, 1, instant{}) == put_outcome::inserted; }
+#elif CASE == 24  // quota<SourceOf> does not tell the source of such entries
+struct p : defaults {
+    using admission = quota<useless>;
+};
+bool test(one<p>& c) { return c.put(1, 1) == put_outcome::inserted; }
 
 #elif CASE == 30  // keys of this type have no default hash
 struct key {

@@ -197,7 +197,7 @@ TEST_CASE("at its deadline an entry is gone") {
     CHECK(c.size(at(99)) == 1);
     CHECK(c.peek(1, at(100)) == nullptr);
     CHECK(c.get(1, at(100)) == nullptr);
-    CHECK(c.put(4, 4, at(101), at(10)) == outcome::inserted);  // it is 100: time does not go back
+    CHECK(c.put(4, 4, at(101), at(10)) == outcome::inserted);  // each call counts with the time that it tells
     CHECK(c.get(4, at(5)) != nullptr);
     CHECK(c.put(5, 5, timestamp::max(), at(100)) == outcome::inserted);
     CHECK(c.get(5, at(1'000'000'000)) != nullptr);
@@ -237,7 +237,7 @@ TEST_CASE("entries are restored in the order of use, and expire in the order of 
     cache<int, int, brief> c{{.entries_max = 10, .expiry_settings = {std::chrono::milliseconds{100}}}};
     for (int i = 0; i < 10; ++i) c.restore(i, i, at(110 + (i * 7) % 10), at(100));
     c.restored();
-    CHECK(c.restore(3, 4, at(100), at(100)) == outcome::rejected);  // and it takes the older one with it
+    CHECK(c.restore(3, 4, at(100), at(100)) == outcome::withdrawn);  // and it takes the older one with it
     CHECK_FALSE(c.contains(3, at(100)));
     CHECK(c.restore(3, 5, at(1'000'000), at(100)) == outcome::inserted);
     CHECK(c.deadline_of(3) == at(200));  // not later than a new one

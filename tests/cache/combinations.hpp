@@ -75,7 +75,9 @@ class subject_of final : public subject {
     static constexpr traits facts = Policies::facts();
 
 public:
-    subject_of(std::size_t entries_max, oracle& o) : cache_{options_for(entries_max, o)} {}
+    subject_of(std::size_t entries_max, oracle& o) : cache_{options_for(entries_max, o)} {
+        o.keeps_old = keeps_old(entries_max);
+    }
 
     expiring_value* get(std::uint64_t key, tick now) override {
         return timed(now, [&](auto... t) { return cache_.get(key, t...); });
@@ -143,8 +145,11 @@ private:
         }
         out.hash = cache::multiply_hash{{{1, 2, 3, 4}}};
         out.on_removal.o = &o;
+        out.keep_on_reject = keeps_old(entries_max);
         return out;
     }
+    // Of all capacities that are tried, two.
+    static bool keeps_old(std::size_t entries_max) { return entries_max == 3 || entries_max == 211; }
     // The cache's call, with the time where it takes one.
     template <class F>
     static auto timed([[maybe_unused]] tick now, F f) {

@@ -3,9 +3,17 @@
 #include <muster/cache/hasher.hpp>
 
 #include <array>
+#include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
+
+#include <muster/cache/cache.hpp>
+#include <muster/cache/inline_text.hpp>
+#include <muster/core/bytes.hpp>
 
 #include <support/catch.hpp>
 
@@ -70,4 +78,98 @@ TEST_CASE("integers hash by value, whatever their type") {
     CHECK(fast(static_cast<std::uint8_t>(7)) == fast(7L));
     CHECK(careful(7) == careful(std::uint64_t{7}));
     CHECK(fast(7) != fast(8));
+}
+
+namespace {
+enum class color : std::int8_t { red = -1, green };
+enum loose { tight = -7 };
+struct views {
+    std::string_view a, b;
+};
+struct pointer {
+    int const* to;
+};
+struct fraction {
+    double x;
+};
+struct padded {
+    char a;
+    int b;
+};
+struct flat {
+    std::uint32_t a, b;
+    bool operator==(flat const&) const = default;
+};
+struct chosen {
+    std::uint32_t a, b;
+    bool operator==(chosen const&) const = default;
+};
+struct id_tag;
+using id8 = muster::fixed_bytes<id_tag, 8>;
+struct named : id8 {
+    char const* name;
+};
+struct own_text : std::string {
+    using std::string::string;
+};
+}  // namespace
+template <>
+inline constexpr bool muster::cache::bytes_are_value<chosen> = true;
+
+// What the default hashes read as bytes, and as text.
+static_assert(bytes_are_value<int> && bytes_are_value<bool> && bytes_are_value<char16_t> && bytes_are_value<color>);
+static_assert(bytes_are_value<std::array<color, 3>> && bytes_are_value<int[3]> && bytes_are_value<id8>);
+static_assert(bytes_are_value<std::array<std::array<id8, 2>, 2>> && bytes_are_value<chosen>);
+static_assert(!bytes_are_value<views> && !bytes_are_value<std::string_view> && !bytes_are_value<std::array<views, 1>>);
+static_assert(!bytes_are_value<pointer> && !bytes_are_value<int*> && !bytes_are_value<std::array<int*, 2>>);
+static_assert(!bytes_are_value<double> && !bytes_are_value<fraction> && !bytes_are_value<std::array<float, 2>>);
+static_assert(!bytes_are_value<flat> && !bytes_are_value<padded> && !bytes_are_value<named>);
+static_assert(!bytes_are_value<std::unique_ptr<int>> && !bytes_are_value<std::nullptr_t>);
+static_assert(is_text<std::string> && is_text<std::string_view> && is_text<inline_text<9>> && is_text<char[4]>);
+static_assert(!is_text<own_text> && !is_text<std::vector<char>> && !is_text<std::u8string>);
+
+TEMPLATE_TEST_CASE("enumerations hash as their numbers, arrays of such as their bytes", "", multiply_hash, sip_hash) {
+    TestType const hash;
+    CHECK(hash(color::red) == hash(-1));
+    CHECK(hash(tight) == hash(-7));
+    CHECK(hash(std::array<color, 2>{color::red, color::green}) == hash(std::array<std::int8_t, 2>{-1, 0}));
+    CHECK(hash(std::array<int, 20>{1}) != hash(std::array<int, 20>{2}));
+    CHECK(hash(chosen{1, 2}) == hash(std::array<std::uint32_t, 2>{1, 2}));
+}
+
+TEMPLATE_TEST_CASE("pairs and tuples hash member by member, text as its characters", "", multiply_hash, sip_hash) {
+    TestType const hash;
+    std::string const a = "hello", b = "world", c = a, d = b;
+    CHECK(hash(std::pair<std::string_view, std::string_view>{a, b}) ==
+          hash(std::pair<std::string_view, std::string_view>{c, d}));
+    CHECK(hash(std::pair{a, b}) == hash(std::tie(c, d)));
+    CHECK(hash(std::pair{a, b}) != hash(std::pair{b, a}));
+    CHECK(hash(std::tuple{a, 1, color::red}) == hash(std::tuple{std::string_view{c}, 1L, color::red}));
+    CHECK(hash(std::tuple{std::string{"ab"}, std::string{"c"}}) !=
+          hash(std::tuple{std::string{"a"}, std::string{"bc"}}));
+    CHECK(hash(std::pair{1, std::pair{2, 3}}) != hash(std::pair{std::pair{1, 2}, 3}));
+}
+
+TEST_CASE("keys of several members are found, by a hash of theirs or of a pair") {
+    std::string const s1 = "hello", s2 = "world", t1 = s1, t2 = s2;
+    cache<std::pair<std::string_view, int>, int> pairs{{.entries_max = 4}};
+    pairs.put({s1, 1}, 10);
+    CHECK(pairs.contains(std::pair<std::string_view, int>{t1, 1}));
+    CHECK_FALSE(pairs.contains(std::pair<std::string_view, int>{t2, 1}));
+
+    struct key {
+        std::string_view a, b;
+        bool operator==(key const&) const = default;
+    };
+    struct key_hash {
+        multiply_hash hash;
+        std::uint64_t operator()(key const& k) const { return hash(std::tie(k.a, k.b)); }
+    };
+    struct mine : defaults {
+        using hash = key_hash;
+    };
+    cache<key, int, mine> keys{{.entries_max = 4}};
+    keys.put({s1, s2}, 1);
+    CHECK(keys.contains(key{t1, t2}));
+    CHECK_FALSE(keys.contains(key{t2, t1}));
 }

@@ -3,6 +3,7 @@
 #include <cache/oracle.hpp>
 
 #include <algorithm>
+#include <limits>
 
 #include <support/catch.hpp>
 
@@ -52,8 +53,15 @@ void oracle::renew(std::uint64_t key, tick deadline) {
 }
 void oracle::make_newest(std::uint64_t key) { order_.splice(order_.end(), order_, places_.at(key)); }
 
+void oracle::cut_deadlines(tick latest) {
+    for (auto const& e : order_) {
+        if (latest < e.deadline) renew(e.key, latest);
+    }
+}
+
 void oracle::on_removal(cache::removal why, std::uint64_t key, expiring_value const& value) {
-    if (why == cache::removal::rejected && moved) insert(*std::exchange(moved, std::nullopt));  // it is still there
+    bool const is_rejection = why == cache::removal::rejected || why == cache::removal::withdrawn;
+    if (is_rejection && moved) insert(*std::exchange(moved, std::nullopt));  // it is still there
     if (why == cache::removal::rejected || why == cache::removal::replaced) return;
     auto const* const found = find(key);
     expect(found != nullptr, "gone, and was not there");
@@ -105,11 +113,32 @@ public:
 private:
     [[nodiscard]] std::uint64_t draw(std::uint64_t bound) { return uniform(random_, bound); }
 
-    // The cache hears what time it is with every call that is not const; going back counts as standing still.
-    void tell_time() { oracle_.now = std::max(oracle_.now, now_); }
+    // The cache hears what time it is with every call that is not const. One time to live is counted from the latest,
+    // unless two in a row are far before that.
+    void tell_time() {
+        oracle_.now = now_;
+        bool const is_far = now_ + time_to_live < latest_;
+        if (is_far && doubted_at_) {
+            latest_ = *doubted_at_;
+            if (traits_.is_uniform) oracle_.cut_deadlines(latest_ + time_to_live);
+            doubted_at_.reset();
+            return tell_time();
+        }
+        doubted_at_ = is_far ? std::optional{now_} : std::nullopt;
+        latest_ = std::max(latest_, now_);
+    }
 
     void step() {
         if (traits_.expires) move_time();
+        // Somebody's clock is far ahead for one call, or far back.
+        tick const off = !traits_.expires || draw(100 + oracle_.entries_max) != 0 ? 0
+                         : draw(2) == 0                                           ? 1'000'000
+                                                                                  : -1'000'000;
+        now_ += off;
+        call();
+        now_ -= off;
+    }
+    void call() {
         auto const key = draw(keys_);
         switch (draw(20)) {
             case 0: return erase(key);
@@ -179,7 +208,7 @@ private:
         if (was) use(key);
     }
     void use(std::uint64_t key) {
-        if (traits_.slides) oracle_.renew(key, oracle_.now + time_to_live);
+        if (traits_.slides) oracle_.renew(key, latest_ + time_to_live);
         if (traits_.uses_reorder) oracle_.make_newest(key);
     }
 
@@ -187,7 +216,7 @@ private:
         tell_time();
         auto const value = draw_value();
         tick const until = !traits_.expires     ? cache::end_of_time<tick>()
-                           : traits_.is_uniform ? oracle_.now + time_to_live
+                           : traits_.is_uniform ? latest_ + time_to_live
                                                 : value.expires_at;
         check_put(key, value, until, [&] { return cache_->put(key, value, now_); });
     }
@@ -197,17 +226,17 @@ private:
         auto const value = draw_value();
         auto const deadline = oracle_.now + static_cast<tick>(draw(2 * time_to_live)) - 5;
         tick const until = !traits_.expires      ? cache::end_of_time<tick>()
-                           : traits_.is_uniform  ? std::min(deadline, oracle_.now + time_to_live)
+                           : traits_.is_uniform  ? std::min(deadline, latest_ + time_to_live)
                            : traits_.value_tells ? value.expires_at
                                                  : deadline;
-        auto const outcome = check_put(key, value, until, [&] { return cache_->restore(key, value, deadline, now_); });
-        if (outcome == cache::put_outcome::rejected)
-            expect(oracle_.find(key) == nullptr, "rejected, and an old one left");
+        auto const kept = std::exchange(oracle_.keeps_old, false);  // what is restored is newer in any case
+        check_put(key, value, until, [&] { return cache_->restore(key, value, deadline, now_); });
+        oracle_.keeps_old = kept;
     }
     [[nodiscard]] expiring_value draw_value() { return {draw(1000), oracle_.now + static_cast<tick>(draw(120)) - 5}; }
 
     template <class Put>
-    cache::put_outcome check_put(std::uint64_t key, expiring_value const& value, tick until, Put put) {
+    void check_put(std::uint64_t key, expiring_value const& value, tick until, Put put) {
         std::uint64_t const weight = traits_.weighs ? number_weight{}(key, value) : 1;
         auto const* const before = oracle_.find(key);
         bool const there = before != nullptr && before->deadline > oracle_.now;
@@ -218,9 +247,12 @@ private:
         oracle_.moved = possible && there && !in_place ? std::optional{*before} : std::nullopt;
         if (oracle_.moved) oracle_.remove(key);
         auto const outcome = put();
-        if (outcome == cache::put_outcome::rejected) {
+        if (outcome == cache::put_outcome::rejected || outcome == cache::put_outcome::withdrawn) {
             if (possible) expect(may_reject(weight), "rejected");
-            return outcome;
+            bool const stays = there && oracle_.keeps_old;
+            expect((outcome == cache::put_outcome::withdrawn) == (there && !stays), "withdrawn or not");
+            expect((oracle_.find(key) != nullptr) == stays, "rejected, and an old one left or not");
+            return;
         }
         expect(possible, "not rejected");
         expect(outcome == (there ? cache::put_outcome::replaced : cache::put_outcome::inserted), "replaced or not");
@@ -230,7 +262,6 @@ private:
         } else {
             oracle_.insert({key, value, until, weight});
         }
-        return outcome;
     }
     void use_by_put(std::uint64_t key) {
         if (traits_.uses_reorder) oracle_.make_newest(key);
@@ -269,7 +300,7 @@ private:
     }
     void check_peek(std::uint64_t key) {
         auto const* const expected = oracle_.find(key);
-        bool const there = expected != nullptr && expected->deadline > std::max(oracle_.now, now_);
+        bool const there = expected != nullptr && expected->deadline > now_;
         auto const* const got = std::as_const(*cache_).peek(key, now_);
         expect((got != nullptr) == there, "there or not");
         if (there) expect(*got == expected->value, "another value");
@@ -277,7 +308,7 @@ private:
 
     // for_each shows every live entry once, for exact orders from the oldest on.
     void check_contents() {
-        auto const now = std::max(oracle_.now, now_);
+        auto const now = now_;
         auto expected = oracle_.order().begin();
         auto const skip_expired = [&] {
             while (expected != oracle_.order().end() && expected->deadline <= now) ++expected;
@@ -304,6 +335,8 @@ private:
     std::unique_ptr<subject> cache_;
     std::uint64_t keys_ = 0;
     tick now_ = 0;
+    tick latest_ = std::numeric_limits<tick>::min();
+    std::optional<tick> doubted_at_;
 };
 
 }  // namespace

@@ -55,6 +55,7 @@ struct oracle {
     std::uint64_t arriving_weight = 0;  // of the entry that room is made for
     bool any_may_go = false;            // room is made within sets or sources, so bounds say nothing about who goes
     bool in_order = false;              // only the oldest may be evicted
+    bool keeps_old = false;             // a value that is rejected leaves the one before
     std::optional<entry> moved;         // out until its heavier successor is in, or rejected
 
     [[nodiscard]] std::list<entry> const& order() const { return order_; }  // the oldest first
@@ -69,6 +70,8 @@ struct oracle {
     void replace(entry const& e);
     void renew(std::uint64_t key, tick deadline);
     void make_newest(std::uint64_t key);
+    /// The time has been set back: no deadline is later than @p latest.
+    void cut_deadlines(tick latest);
     void on_removal(cache::removal why, std::uint64_t key, expiring_value const& value);
 
 private:

@@ -2,11 +2,14 @@
 
 #include <muster/cache/shared_cache.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <muster/cache/admission/demand.hpp>
 
 #include <support/catch.hpp>
 
@@ -119,6 +122,48 @@ TEST_CASE("shards divide the bounds exactly, also when there are fewer entries t
         }
         CHECK(c.occupied() <= n);
     }
+}
+
+namespace {
+template <std::uint64_t Weight>
+struct each_weighs : in_shards {
+    struct weight {
+        std::uint64_t operator()(int, int) const { return Weight; }
+    };
+};
+}  // namespace
+
+TEST_CASE("what fits into the whole bound fits, however many shards are allowed") {
+    for (std::uint64_t const weight_max : {10u, 15u, 100u, 159u, 1000u}) {
+        shared_cache<int, int, each_weighs<10>> c{{.entries_max = 100'000, .weight_max = weight_max}};
+        CHECK(c.shards() == 1);  // nobody said how heavy an entry is
+        for (int i = 0; i < 1000; ++i) CHECK(c.put(i, i) == outcome::inserted);
+        CHECK(c.weight() == weight_max / 10 * 10);
+        shared_cache<int, int, each_weighs<10>> told{
+            {.entries_max = 100'000, .weight_max = weight_max, .entry_weight_max = 10}};
+        CHECK(told.shards() == std::min<std::uint64_t>(weight_max / 10, 16));
+        for (int i = 0; i < 1000; ++i) CHECK(told.put(i, i) == outcome::inserted);
+        CHECK(told.weight() <= weight_max);
+        CHECK(told.weight() >= 10 * told.shards());
+    }
+    shared_cache<int, int, each_weighs<100>> whole{{.entries_max = 1000, .weight_max = 100}};
+    CHECK(whole.put(1, 1) == outcome::inserted);
+    CHECK(whole.put(2, 2) == outcome::inserted);
+    shared_cache<int, int, each_weighs<101>> none{{.entries_max = 1000, .weight_max = 100}};
+    CHECK(none.put(1, 1) == outcome::rejected);
+    shared_cache<int, int, each_weighs<10>> unbounded{{.entries_max = 1000}};
+    CHECK(unbounded.shards() == 16);
+    shared_cache<int, int, each_weighs<0>> weightless{{.entries_max = 1000, .weight_max = 0}};
+    CHECK(weightless.put(1, 1) == outcome::inserted);
+}
+
+TEST_CASE("what nobody asked for fits into a tenth of a shard, as it does into a tenth of all") {
+    struct asked : each_weighs<10> {
+        using admission = demand;
+    };
+    shared_cache<int, int, asked> c{{.entries_max = 1000, .weight_max = 300, .entry_weight_max = 10}};
+    CHECK(c.shards() == 3);
+    for (int i = 0; i < 100; ++i) CHECK(c.put(i, i) == outcome::inserted);
 }
 
 TEST_CASE("values that can only be moved are visited") {

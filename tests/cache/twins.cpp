@@ -121,7 +121,7 @@ void compare() {
             REQUIRE(silent.held.occupied() == told.held.occupied());
             REQUIRE(silent.held.stats() == told.held.stats());
             auto const& s = silent.held.stats();
-            REQUIRE(s.insertions == s.evictions + s.expirations + s.erasures + silent.held.occupied());
+            REQUIRE(s.insertions == s.evictions + s.expirations + s.erasures + s.withdrawals + silent.held.occupied());
             REQUIRE(silent.all(now) == told.all(now));
         }
     }

@@ -2,13 +2,15 @@
 
 #include <muster/discovery/discovery_cache.hpp>
 
+#include <memory>
 #include <string>
 
 #include <muster/cache/admission/demand.hpp>
+#include <muster/cache/persistence/append_log.hpp>
 #include <muster/cache/persistence/snapshot_file.hpp>
 
-#include <support/catch.hpp>
 #include <muster/sim/disk.hpp>
+#include <support/catch.hpp>
 
 using namespace muster;
 using namespace muster::sim;
@@ -34,9 +36,11 @@ struct ad_codec {
 constexpr timestamp at(std::int64_t t) { return from_unix_millis(1'000'000 + t); }
 
 using file = cache::snapshot_file<discovery::entry_codec<ad, ad_codec>, disk_files>;
-struct kept : discovery::cache_defaults {
-    using persistence = cache::debounced<file, manual_timers, manual_clock>;
+template <class Store>
+struct kept_in : discovery::cache_defaults {
+    using persistence = cache::debounced<Store, manual_timers, manual_clock>;
 };
+using kept = kept_in<file>;
 using cache_options = discovery::discovery_cache<ad, kept>::entries_type::options;
 
 }  // namespace
@@ -50,7 +54,7 @@ TEST_CASE("an entry carries where it came from and how it is used") {
     CHECK(c.get("carol", at(20)) == nullptr);
     CHECK(c.set("alice", {"hello again", at(3000)}, source::dht, at(30)) == outcome::replaced);
     CHECK(*c.peek("alice", at(30)) == discovery::entry<ad>{{"hello again", at(3000)}, at(0), at(20), 1, source::dht});
-    CHECK(c.set("bob", {{"hi", at(2000)}, at(5), at(6), 7, source::dht}, at(30)) == outcome::replaced);
+    CHECK(c.set("bob", {{"hi", at(2000)}, at(5), at(6), 7, source::dht}, at(30)) == outcome::replaced);  // the same
     CHECK(c.peek("bob", at(30))->access_count == 7);
     CHECK(c.stats(at(30)) == discovery::cache_stats{2, at(0), at(5)});
     auto const all = c.entries(at(30));
@@ -141,4 +145,118 @@ TEST_CASE("a flood of strangers leaves those that are asked for") {
     REQUIRE(c.get("friend", at(0)) != nullptr);
     for (int i = 0; i < 10'000; ++i) c.set(std::to_string(i), {"", at(1'000'000)}, source::gossip, at(i));
     CHECK(c.get("friend", at(10'000)) != nullptr);
+}
+
+namespace {
+struct counted_ad {
+    std::string text;
+    std::uint64_t sequence;
+    timestamp expires_at;
+    bool operator==(counted_ad const&) const = default;
+};
+/// Its version is told by a trait.
+struct dated_ad {
+    timestamp signed_at;
+    timestamp expires_at;
+};
+/// Of two with the same version nobody can tell whether they are the same.
+struct bare_ad {
+    std::string text;
+    timestamp expires_at;
+};
+}  // namespace
+template <>
+struct muster::discovery::version_of<dated_ad> {
+    static timestamp get(dated_ad const& a) { return a.signed_at; }
+};
+
+TEST_CASE("an older advertisement does not replace a newer one, whatever the source and its expiry") {
+    discovery::discovery_cache<counted_ad> c{{.entries_max = 4}};
+    CHECK(c.set("x", {"five", 5, at(1000)}, source::gossip, at(0)) == outcome::inserted);
+    CHECK(c.set("x", {"four", 4, at(9000)}, source::direct, at(1)) == outcome::outdated);
+    CHECK(c.set("x", {{"three", 3, at(9000)}, at(0), at(0), 0, source::direct}, at(1)) == outcome::outdated);
+    CHECK(c.set("x", {"another five", 5, at(9000)}, source::direct, at(1)) == outcome::outdated);
+    CHECK(c.peek("x", at(2))->advertisement.text == "five");
+    CHECK(c.peek("x", at(2))->source == source::gossip);
+    CHECK(c.set("x", {"five", 5, at(1000)}, source::direct, at(2)) == outcome::replaced);  // the same, from nearer
+    CHECK(c.set("x", {"six", 6, at(500)}, source::gossip, at(3)) == outcome::replaced);  // newer, though it ends sooner
+    CHECK(c.peek("x", at(4))->advertisement.text == "six");
+
+    discovery::discovery_cache<dated_ad> d{{.entries_max = 4}};
+    d.set("x", {at(10), at(1000)}, source::gossip, at(10));
+    CHECK(d.set("x", {at(9), at(2000)}, source::gossip, at(11)) == outcome::outdated);
+    CHECK(d.set("x", {at(11), at(900)}, source::gossip, at(12)) == outcome::replaced);
+    CHECK(d.set("x", {at(10), at(12)}, source::direct, at(13)) == outcome::outdated);  // an old one that has expired
+    CHECK(d.peek("x", at(13)) != nullptr);
+}
+
+TEST_CASE("without a sequence what expires later is newer") {
+    discovery::discovery_cache<bare_ad> c{{.entries_max = 4}};
+    c.set("x", {"newer", at(5000)}, source::direct, at(0));
+    CHECK(c.set("x", {"older", at(2000)}, source::gossip, at(1)) == outcome::outdated);
+    CHECK(c.set("x", {"as old", at(5000)}, source::gossip, at(1)) == outcome::outdated);
+    CHECK(c.peek("x", at(2))->advertisement.text == "newer");
+    CHECK(c.set("x", {"newest", at(5001)}, source::gossip, at(2)) == outcome::replaced);
+}
+
+TEST_CASE("a withdrawn advertisement is gone, and no replay brings it back") {
+    discovery::discovery_cache<counted_ad> c{{.entries_max = 4}};
+    c.set("x", {"live", 5, at(9000)}, source::gossip, at(0));
+    CHECK(c.set("x", {"replayed withdrawal", 4, at(50)}, source::direct, at(100)) == outcome::outdated);
+    CHECK(c.peek("x", at(100)) != nullptr);
+    CHECK(c.set("x", {"withdrawn", 6, at(50)}, source::direct, at(100)) == outcome::withdrawn);
+    CHECK(c.get("x", at(101)) == nullptr);
+    CHECK(c.set("x", {"live", 5, at(9000)}, source::gossip, at(102)) == outcome::outdated);
+    CHECK(c.set("x", {"withdrawn", 6, at(50)}, source::gossip, at(102)) == outcome::rejected);
+    CHECK(c.set("x", {"live", 5, at(9000)}, source::gossip, at(102)) == outcome::outdated);
+    CHECK(c.set("x", {"back", 7, at(9000)}, source::gossip, at(103)) == outcome::inserted);
+    CHECK(c.erase("x", at(104)));
+    CHECK(c.set("x", {"live", 5, at(9000)}, source::gossip, at(105)) == outcome::outdated);  // since 6
+
+    // A withdrawal that overtakes what it withdraws.
+    CHECK(c.set("y", {"withdrawn", 2, at(50)}, source::direct, at(100)) == outcome::rejected);
+    CHECK(c.set("y", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::outdated);
+    c.clear();
+    CHECK(c.set("y", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::inserted);
+
+    // As many withdrawals are remembered as there may be entries.
+    CHECK(c.set("z", {"withdrawn", 2, at(50)}, source::direct, at(100)) == outcome::rejected);
+    for (int i = 0; i < 4; ++i) c.set(std::to_string(i), {"withdrawn", 2, at(50)}, source::direct, at(100));
+    CHECK(c.set("z", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::inserted);
+
+    discovery::discovery_cache<bare_ad> bare{{.entries_max = 4}};
+    bare.set("x", {"live", at(9000)}, source::gossip, at(0));
+    CHECK(bare.set("x", {"withdrawn", at(50)}, source::direct, at(100)) == outcome::withdrawn);
+    CHECK(bare.get("x", at(101)) == nullptr);
+    CHECK(bare.set("x", {"live", at(9000)}, source::gossip, at(102)) == outcome::outdated);
+    CHECK(bare.set("x", {"back", at(9001)}, source::gossip, at(103)) == outcome::inserted);
+}
+
+TEST_CASE("one call with a time far ahead keeps no advertisement out for ever") {
+    discovery::discovery_cache<counted_ad> c{{.entries_max = 4}};
+    c.set("x", {"five", 5, at(1000)}, source::gossip, at(0));
+    CHECK(c.set("x", {"six", 6, at(2000)}, source::gossip, at(1'000'000'000)) != outcome::outdated);
+    CHECK(c.set("x", {"six", 6, at(2000)}, source::gossip, at(10)) == outcome::inserted);
+    CHECK(c.peek("x", at(10)) != nullptr);
+}
+
+TEMPLATE_TEST_CASE("a withdrawn advertisement stays away after a restart", "", file,
+                   (cache::append_log<discovery::entry_codec<ad, ad_codec>, disk_files>)) {
+    disk storage;
+    manual_timers timers;
+    manual_clock clock{instant{1h}, at(0)};
+    using subject = discovery::discovery_cache<ad, kept_in<TestType>>;
+    typename subject::entries_type::options const bounds{.entries_max = 100};
+    typename TestType::options const where{.path = "found", .files = disk_files{storage}};
+    auto c = std::make_unique<subject>(bounds, where, timers, clock);
+    REQUIRE(c->underlying().load());
+    c->set("gone", {"", at(1'000'000)}, source::gossip, at(0));
+    c->set("kept", {"", at(1'000'000)}, source::gossip, at(0));
+    REQUIRE(c->underlying().flush());
+    CHECK(c->set("gone", {"withdrawn", at(50)}, source::direct, at(100)) == outcome::withdrawn);
+    c = nullptr;
+    c = std::make_unique<subject>(bounds, where, timers, clock);
+    CHECK(c->underlying().load().value().loaded == 1);
+    CHECK(c->peek("gone", at(100)) == nullptr);
+    CHECK(c->peek("kept", at(100)) != nullptr);
 }

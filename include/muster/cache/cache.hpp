@@ -25,6 +25,7 @@
 #include <utility>
 
 #include <muster/cache/concepts.hpp>
+#include <muster/cache/detail/policy_check.hpp>
 #include <muster/cache/detail/unless_done.hpp>
 #include <muster/cache/eviction/lru.hpp>
 #include <muster/cache/expiry.hpp>
@@ -51,12 +52,15 @@ struct defaults {
     using threading = one_thread;        ///< one_thread; for shared_cache: locked<Lock>, sharded<Lock, Shards>.
 };
 
-/// What became of a `put`.
+/// What became of a `put`. Whoever puts says that what was there before is not true any more, so a value that does not
+/// get in does not leave the old one to be found either.
 enum class put_outcome : std::uint8_t {
     inserted,
-    replaced,  ///< There was an entry under that key; it has the new value now.
-    rejected,  ///< Too heavy, expired already, not admitted, or no room at all. What was there before still is.
-    refused,   ///< Called from inside a listener.
+    replaced,   ///< There was an entry under that key; it has the new value now.
+    rejected,   ///< Too heavy, expired already, not admitted, or no room at all. Nothing was removed.
+    withdrawn,  ///< As `rejected`, and the older value that was there has left.
+    outdated,   ///< What is there is newer, and stays. Only from caches that order values: `discovery_cache`.
+    refused,    ///< Called from inside a listener. Nothing has changed.
 };
 
 /// A bounded map from keys to values that forgets by policy.
@@ -66,12 +70,17 @@ enum class put_outcome : std::uint8_t {
 /// @tparam Policies    see @ref defaults.
 ///
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
-/// `caller_time` every call takes the time as its last argument; time that goes backwards counts as standing still, but
-/// for wall time, which is taken as it is: entries with one time to live are cut to what a new one would get. Whatever
-/// a hash, comparison, weight or listener throws, the cache has lost no entry but those that it evicted before to make
-/// room; an entry that was about to be replaced may count as inserted just now.
+/// `caller_time` every call takes the time as its last argument; what becomes of time that goes back, or was far ahead
+/// once, says expiry.hpp. Whatever a hash, comparison, weight or listener throws, the cache has lost no entry but those
+/// that it evicted before to make room; an entry that was about to be replaced may count as inserted just now.
 template <class Key, class Value, class Policies = defaults>
 class cache {
+    static_assert(detail::check_policies<Key, Value, Policies, defaults>());
+    static_assert(std::same_as<typename Policies::persistence, no_persistence>,
+                  "a cache has no_persistence: use persistent_cache with these policies");
+    static_assert(std::same_as<typename Policies::threading, one_thread>,
+                  "a cache is used by one_thread at a time: use shared_cache with these policies");
+
     using storage = typename Policies::storage;
     using expiry = typename Policies::expiry;
     using eviction = typename Policies::eviction;
@@ -97,33 +106,15 @@ class cache {
         o.scout();
         s.is_far();
     };
-    static constexpr bool stands_still = [] {
-        if constexpr (requires { expiry::time::clock::is_steady; }) return expiry::time::clock::is_steady;
-        return true;
-    }();
     static constexpr bool is_told_time = std::same_as<time_source, caller_time>;
 
     static_assert(std::is_nothrow_move_constructible_v<Key> && std::is_nothrow_move_constructible_v<Value>,
                   "keys and values must move without throwing, or an eviction could lose two entries");
-    static_assert(std::same_as<typename Policies::persistence, no_persistence>,
-                  "use persistent_cache with these policies");
-    static_assert(std::same_as<typename Policies::threading, one_thread>, "use shared_cache with these policies");
-    static_assert(storage_policy<storage, Key, Value>);
-    static_assert(eviction_policy<eviction>);
     static_assert(storage::global || set_eviction_policy<eviction>,
                   "this storage evicts within a set, and this eviction cannot: use clock");
-    static_assert(admission_policy<admission, eviction>);
     static_assert(storage::global || std::same_as<admission, always>,
                   "this storage evicts within a set, and this admission needs another's place: use slab");
     static_assert(storage::global || !weighs, "this storage cannot evict by weight: use slab");
-    static_assert(hasher<hash_policy, Key>);
-    static_assert(key_equality<typename Policies::equal, Key>);
-    static_assert(touch_policy<touching>);
-    static_assert(stats_policy<typename Policies::stats>);
-    static_assert(!expires || time_source_for<time_source, typename expiry::time>);
-    static_assert(!expires || expiry_policy<expiry>);
-    static_assert(!weighs || weigher<weight_policy, Key, Value>);
-    static_assert(!listens || removal_listener<listener, Key, Value>);
 
 public:
     using key_type = Key;
@@ -140,6 +131,11 @@ public:
         weight_policy weight = {};
         admission admit = {};
         listener on_removal = {};
+        /// A value that is rejected leaves the older one under its key, which may be found long after it was wrong.
+        bool keep_on_reject = false;
+        /// What is heavier is rejected. A @ref shared_cache with a bound on weight has as many shards as keep such an
+        /// entry.
+        std::uint64_t entry_weight_max = std::numeric_limits<std::uint64_t>::max();
     };
 
     /// Takes all memory that the cache will ever use.
@@ -148,7 +144,9 @@ public:
           store_{options_.entries_max < slots_max ? options_.entries_max : slots_max},
           order_{make_order(store_.slots(), options_.admit)},
           expiry_{store_.slots(), options_.expiry_settings},
-          weights_{weighs ? store_.slots() : 0} {}
+          weights_{weighs ? store_.slots() : 0} {
+        if (options_.weight_max < options_.entry_weight_max) options_.entry_weight_max = options_.weight_max;
+    }
     cache(cache const&) = delete;
     cache& operator=(cache const&) = delete;
     ~cache() {
@@ -179,7 +177,7 @@ public:
     /// As @ref get, without counting as anything.
     template <class K, class... Now>
     [[nodiscard]] Value const* peek(K const& key, Now... now) const {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         auto const s = store_.find(options_.hash(key), key, typename Policies::equal{});
         return s == no_slot || is_expired(s, t) ? nullptr : &store_.value(s);
     }
@@ -211,7 +209,8 @@ public:
         }
     }
 
-    /// Keeps @p value under @p key. O(1) amortised, and O(log n) where entries have deadlines of their own. With
+    /// Keeps @p value under @p key; when it is rejected, the older value there goes, unless `keep_on_reject`. O(1)
+    /// amortised, and O(log n) where entries have deadlines of their own. With
     /// `per_entry_expiry` the deadline comes after the value.
     template <class... Rest>
     put_outcome put(Key key, Value value, Rest... rest) {
@@ -240,9 +239,7 @@ public:
             auto const latest = expiry_.deadline_after(t);
             if (latest < deadline) deadline = latest;
         }
-        auto const outcome = put_at<true>(std::move(key), std::move(value), t, deadline);
-        if (outcome == put_outcome::rejected) (void)erase(key, now...);  // which did not take the key
-        return outcome;
+        return put_at<true>(std::move(key), std::move(value), t, deadline);
     }
     /// Entries were restored in the order of their use; this brings their deadlines in order. O(n log n).
     void restored() noexcept {
@@ -293,7 +290,7 @@ public:
     /// `fifo`. Counts as no use. @p f must not change the cache.
     template <class F, class... Now>
     void for_each(F f, Now... now) const {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         order_.for_each([&](slot_number s) {
             if (!is_expired(s, t)) f(store_.key(s), store_.value(s));
         });
@@ -334,20 +331,11 @@ private:
             return options_.clock.now();
         }
     }
-    // Time that goes back stands still, but for wall time: that is set right, and whoever believed a wrong time for
-    // ever would find nothing any more.
-    [[nodiscard]] time later(time t) const noexcept {
-        if constexpr (expires && stands_still) return t < latest_ ? latest_ : t;
-        return t;
-    }
     template <class... Now>
     [[nodiscard]] time tell_time(Now... now) {
-        auto const t = later(time_of(now...));
+        auto const t = time_of(now...);
         if (is_busy()) return t;  // a refused call changes nothing
-        if constexpr (!stands_still && requires { expiry_.set_back(t); }) {
-            if (t < latest_) expiry_.set_back(t);
-        }
-        latest_ = t;
+        if constexpr (requires { expiry_.tell(t); }) expiry_.tell(t);
         return t;
     }
     [[nodiscard]] bool is_expired([[maybe_unused]] slot_number s, [[maybe_unused]] time t) const noexcept {
@@ -397,28 +385,25 @@ private:
         return put_at(std::move(key), std::move(value), tell_time(now...), deadline);
     }
 
-    // What is restored was admitted once, so it is not asked whether there is room that it has no claim to.
+    // What is restored was admitted once, so it is not asked whether there is room that it has no claim to; and it is
+    // newer than what is there in any case.
     template <bool Restored = false>
     put_outcome put_at(Key&& key, Value&& value, time t, time deadline) {
         if (is_busy()) return put_outcome::refused;
         std::uint64_t weight = 1;
         if constexpr (weighs)
             weight = static_cast<std::uint64_t>(options_.weight(std::as_const(key), std::as_const(value)));
-        bool possible = store_.capacity() != 0 && (!weighs || weight <= options_.weight_max);
+        bool possible = store_.capacity() != 0 && (!weighs || weight <= options_.entry_weight_max);
         if constexpr (expires) possible = possible && t < deadline;
-        if (!possible) {
-            report(removal::rejected, key, value);
-            return put_outcome::rejected;
-        }
         auto const hash = options_.hash(std::as_const(key));
+        if (!possible) return reject(find_alive(hash, key, t), hash, key, value, !Restored && options_.keep_on_reject);
         if constexpr (judges) order_.on_arrival(std::as_const(key), std::as_const(value));
         auto const there = find_alive(hash, key, t);
         if constexpr (requires { order_.is_wanted(there, hash); }) {
             bool const needs_claim =
                 is_more_than_a_tenth(weight) || (!Restored && needs_room_of_wanted(there, weight, t));
             if (needs_claim && !order_.is_wanted(there, hash)) {
-                report(removal::rejected, key, value);
-                return put_outcome::rejected;
+                return reject(there, hash, key, value, !Restored && options_.keep_on_reject);
             }
         }
         if (there != no_slot) {
@@ -431,6 +416,15 @@ private:
         (void)insert(hash, weight, key, value, t, deadline);
         stats_.insertion();
         return put_outcome::inserted;
+    }
+
+    // The old one goes first: who is told of the rejection finds nothing.
+    [[gnu::noinline, gnu::cold]] put_outcome reject(slot_number there, std::uint64_t hash, Key& key, Value& value,
+                                                    bool keeps_old) {
+        bool const withdraws = there != no_slot && !keeps_old;
+        if (withdraws) remove(there, hash, removal::withdrawn);
+        report(removal::rejected, key, value);
+        return withdraws ? put_outcome::withdrawn : put_outcome::rejected;
     }
 
     [[nodiscard]] bool is_more_than_a_tenth([[maybe_unused]] std::uint64_t weight) const noexcept {
@@ -722,7 +716,6 @@ private:
     std::uint64_t weight_ = 0;
     std::size_t size_ = 0;
     bool busy_ = false;  // a listener is running, or a destructor
-    [[no_unique_address]] time latest_ = beginning_of_time<time>();
     [[no_unique_address]] typename Policies::stats stats_{};
 };
 

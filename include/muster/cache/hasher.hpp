@@ -8,16 +8,27 @@
 /// of NH in UMAC): 1 to 2 ns for 32 octets. `sip_hash` is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudorandom
 /// function by design, ten times dearer.
 ///
-/// Both take anything that spells octets alike: text of any type hashes as its characters, and a type whose value is
-/// its octets hashes as these. So a look-up by `std::string_view` needs no `std::string`.
+/// What they take is a list, since a wrong guess is a key that is never found: text hashes as its characters, so a
+/// look-up by `std::string_view` needs no `std::string`; integers and enumerations as their values; what
+/// @ref bytes_are_value says as its bytes; pairs and tuples member by member. Everything else does not compile. A
+/// pointer's bytes are an address, a view's are one and a length, and a fraction has two zeros, so none of them is
+/// taken. A hash for a type of your own is a line:
+///
+///     struct key_hash {
+///         cache::multiply_hash hash;
+///         std::uint64_t operator()(key const& k) const { return hash(std::tie(k.name, k.number)); }
+///     };
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <unistd.h>
 
@@ -49,15 +60,77 @@ concept hasher = requires(H const& h, Key const& key) {
 };
 
 namespace detail {
+/// Whether @p T itself, and not only a base of it, says that it is compared by its bytes.
+template <class T>
+concept compared_by_bytes = std::same_as<typename T::compared_by_bytes, T>;
+}  // namespace detail
+
+/// Whether equal values of @p T have equal bytes and all of the value is in them: integers, enumerations, arrays of
+/// such, `fixed_bytes`. A type of your own without padding, pointers, views and fractions may opt in:
+///
+///     template <>
+///     inline constexpr bool muster::cache::bytes_are_value<my_id> = true;
+template <class T>
+inline constexpr bool bytes_are_value = std::integral<T> || std::is_enum_v<T> || detail::compared_by_bytes<T>;
+template <class T, std::size_t N>
+inline constexpr bool bytes_are_value<T[N]> = bytes_are_value<T>;
+template <class T, std::size_t N>
+inline constexpr bool bytes_are_value<std::array<T, N>> = N != 0 && bytes_are_value<T>;
+
+/// Whether @p T stands for the characters that it converts to, as a `std::string_view`, and is equal to what has the
+/// same: standard strings and views of `char`, literals, @ref inline_text. A type of your own may opt in.
+template <class T>
+inline constexpr bool is_text = false;
+template <>
+inline constexpr bool is_text<std::string_view> = true;
+template <>
+inline constexpr bool is_text<char const*> = true;  // looked up by; a key is no pointer
+template <>
+inline constexpr bool is_text<char*> = true;
+template <std::size_t N>
+inline constexpr bool is_text<char[N]> = true;
+// std::basic_string<char>, whatever its allocator, without its header.
+template <template <class, class, class> class String, class Allocator>
+inline constexpr bool is_text<String<char, std::char_traits<char>, Allocator>> =
+    std::convertible_to<String<char, std::char_traits<char>, Allocator> const&, std::string_view>;
+
+namespace detail {
+
+template <class T>
+inline constexpr bool has_members = false;
+template <class... T>
+inline constexpr bool has_members<std::tuple<T...>> = sizeof...(T) != 0;
+template <class A, class B>
+inline constexpr bool has_members<std::pair<A, B>> = true;
+
+/// Whether a stored key of type @p T would be compared by an address, and hashed by what is there.
+template <class T>
+inline constexpr bool holds_address = std::is_pointer_v<T>;
+template <class... T>
+inline constexpr bool holds_address<std::tuple<T...>> = (holds_address<std::remove_cvref_t<T>> || ...);
+template <class A, class B>
+inline constexpr bool holds_address<std::pair<A, B>> = holds_address<A> || holds_address<B>;
+
+/// The hash of a pair or tuple by @p hash.
+template <class Hash, class K>
+[[nodiscard]] std::uint64_t hash_members(Hash const& hash, K const& key) noexcept {
+    return std::apply(
+        [&](auto const&... members) { return hash(std::array<std::uint64_t, sizeof...(members)>{hash(members)...}); },
+        key);
+}
 
 /// The octets that stand for a key.
 template <class K>
 [[nodiscard]] std::string_view octets_of(K const& key) noexcept {
-    if constexpr (std::convertible_to<K const&, std::string_view>) {
+    if constexpr (is_text<K>) {
         return key;
     } else {
-        static_assert(std::has_unique_object_representations_v<K>,
-                      "the octets of this key are not its value (padding, pointers to data): give the cache a hasher");
+        static_assert(bytes_are_value<K>,
+                      "keys of this type have no default hash, since their bytes need not be their value (pointers, "
+                      "views, padding, fractions): give the cache a `hash`, or say cache::bytes_are_value<K> = true");
+        static_assert(!bytes_are_value<K> || std::has_unique_object_representations_v<K>,
+                      "bytes_are_value was said of a type with padding or fractions, whose bytes are not its value: "
+                      "give the cache a `hash`");
         return {reinterpret_cast<char const*>(&key), sizeof key};
     }
 }
@@ -116,13 +189,16 @@ public:
         for (auto& word : k_.words) word = (chain = detail::scramble(word + chain)) | 1;
     }
 
+    /// Returns 64 bits. The type is deduced so that whoever asks for it is told which keys are not taken.
     template <class K>
-    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
-        if constexpr (std::integral<K>) {
+    [[nodiscard]] auto operator()(K const& key) const noexcept {
+        if constexpr (std::integral<K> || std::is_enum_v<K>) {
             return of_word(static_cast<std::uint64_t>(key));
-        } else if constexpr (!std::convertible_to<K const&, std::string_view> && sizeof(K) <= 8) {
+        } else if constexpr (detail::has_members<K>) {
+            return detail::hash_members(*this, key);
+        } else if constexpr (!is_text<K> && sizeof(K) <= 8) {
             return of_word(detail::load_rest(detail::octets_of(key).data(), sizeof(K)));
-        } else if constexpr (!std::convertible_to<K const&, std::string_view> && sizeof(K) == 32) {
+        } else if constexpr (!is_text<K> && sizeof(K) == 32) {
             auto const* const p = detail::octets_of(key).data();
             auto const a = detail::fold(detail::load64(p) ^ k_.words[0], detail::load64(p + 8) ^ k_.words[1]);
             auto const b = detail::fold(detail::load64(p + 16) ^ k_.words[2], detail::load64(p + 24) ^ k_.words[3]);
@@ -165,10 +241,13 @@ public:
     sip_hash() noexcept : sip_hash{hash_key::random()} {}
     explicit sip_hash(hash_key const& key) noexcept : k0_{key.words[0]}, k1_{key.words[1]} {}
 
+    /// As with @ref multiply_hash.
     template <class K>
-    [[nodiscard]] std::uint64_t operator()(K const& key) const noexcept {
-        if constexpr (std::integral<K>) {
+    [[nodiscard]] auto operator()(K const& key) const noexcept {
+        if constexpr (std::integral<K> || std::is_enum_v<K>) {
             return of(detail::octets_of(static_cast<std::uint64_t>(key)));
+        } else if constexpr (detail::has_members<K>) {
+            return detail::hash_members(*this, key);
         } else {
             return of(detail::octets_of(key));
         }

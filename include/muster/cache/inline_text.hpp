@@ -12,6 +12,8 @@
 #include <cstring>
 #include <string_view>
 
+#include <muster/cache/hasher.hpp>
+
 namespace muster::cache {
 
 /// At most @p N characters. Regular, trivially copyable; hashed and compared as the text it is, so a cache with such
@@ -42,5 +44,7 @@ private:
     std::uint8_t size_ = 0;
     char octets_[N] = {};
 };
+template <std::size_t N>
+inline constexpr bool is_text<inline_text<N>> = true;
 
 }  // namespace muster::cache

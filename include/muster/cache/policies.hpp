@@ -46,20 +46,28 @@ struct unit_weight {};
 
 /// Weighs entries for the bound on their sum.
 ///
-/// Semantics: `weigh(key, value)` is asked once, when the entry is put, and must not depend on anything else. O(1).
+/// Semantics: `weigh(key, value)`, an integer, is asked once, when the entry is put, and must not depend on anything
+/// else. A negative one is too heavy for any bound. O(1).
 template <class W, class Key, class Value>
 concept weigher = requires(W const& w, Key const& k, Value const& v) {
-    { w(k, v) } -> std::convertible_to<std::uint64_t>;
+    { w(k, v) } -> std::integral;
 };
 
-/// Weighs entries by the octets that @p SizeOf says key and value take beside themselves.
+/// @p a and @p b, or the largest number when that is less.
+[[nodiscard]] constexpr std::uint64_t saturating_sum(std::uint64_t a, std::uint64_t b) noexcept {
+    return a + b < a ? ~std::uint64_t{0} : a + b;
+}
+
+/// Weighs entries by the bytes that @p SizeOf says key and value take beside themselves; what is beyond 2^64 - 1 weighs
+/// that, and a negative size as well.
 template <class SizeOf>
 struct byte_weight {
     [[no_unique_address]] SizeOf size_of = {};
 
     template <class Key, class Value>
+    requires weigher<SizeOf, Key, Value>
     [[nodiscard]] std::uint64_t operator()(Key const& k, Value const& v) const {
-        return sizeof(Key) + sizeof(Value) + static_cast<std::uint64_t>(size_of(k, v));
+        return saturating_sum(sizeof(Key) + sizeof(Value), static_cast<std::uint64_t>(size_of(k, v)));
     }
 };
 
@@ -95,12 +103,13 @@ concept time_source_for = std::same_as<S, caller_time> || requires(S const& s) {
 
 /// Why an entry left, or did not enter.
 enum class removal : std::uint8_t {
-    evicted,   ///< It made room.
-    expired,   ///< Its time was over.
-    erased,    ///< By `erase`.
-    replaced,  ///< The value made way for a new one under the same key.
-    cleared,   ///< By `clear`.
-    rejected,  ///< It never entered: too heavy, expired already, or not admitted.
+    evicted,    ///< It made room.
+    expired,    ///< Its time was over.
+    erased,     ///< By `erase`.
+    replaced,   ///< The value made way for a new one under the same key.
+    cleared,    ///< By `clear`.
+    rejected,   ///< It never entered: too heavy, expired already, or not admitted.
+    withdrawn,  ///< A newer value under the same key was rejected, and this one is not true any more.
 };
 
 /// Nobody is told.
@@ -145,6 +154,7 @@ struct counters {
     std::uint64_t erasures = 0;  ///< By `erase` and `clear`.
     std::uint64_t replacements = 0;
     std::uint64_t rejections = 0;
+    std::uint64_t withdrawals = 0;  ///< Entries that went because a newer value was rejected.
 
     void hit() noexcept { ++hits; }
     void miss() noexcept { ++misses; }
@@ -157,6 +167,7 @@ struct counters {
             case removal::cleared: ++erasures; break;
             case removal::replaced: ++replacements; break;
             case removal::rejected: ++rejections; break;
+            case removal::withdrawn: ++withdrawals; break;
         }
     }
     counters& operator+=(counters const& other) noexcept {
@@ -168,6 +179,7 @@ struct counters {
         erasures += other.erasures;
         replacements += other.replacements;
         rejections += other.rejections;
+        withdrawals += other.withdrawals;
         return *this;
     }
     bool operator==(counters const&) const = default;
@@ -200,9 +212,16 @@ struct locked {
 /// come to the same shard at once.
 template <basic_lockable Lock, std::size_t Shards = 16>
 struct sharded {
-    static_assert(Shards >= 1);
+    static_assert(Shards >= 1, "sharded<Lock, 0> has no shard to keep an entry in: name at least one");
     using lock = Lock;
     static constexpr std::size_t shards = Shards;
+};
+
+/// Says by a lock and a number how threads are kept apart in a `shared_cache`.
+template <class T>
+concept threading_policy = basic_lockable<typename T::lock> && requires {
+    { T::shards } -> std::convertible_to<std::size_t>;
+    requires T::shards >= 1;
 };
 
 /// Compares a stored key with what is looked up; with @p Key itself at least.

@@ -15,11 +15,14 @@
 /// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
 /// timecache and the sequenced multi-index of cpp-libp2p.
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include <muster/cache/detail/policy_check.hpp>
 #include <muster/cache/detail/tag_index.hpp>
+#include <muster/cache/expiry.hpp>
 #include <muster/cache/seen/id_store.hpp>
 #include <muster/cache/seen/newest.hpp>
 #include <muster/cache/seen/window.hpp>
@@ -34,22 +37,43 @@ struct seen_defaults {
     using window = first_seen;  ///< first_seen, last_seen.
 };
 
+namespace detail {
+/// Whether @p P derives from the defaults and changes none of them: its policies are misspelt, or repeat a default.
+template <class P>
+inline constexpr bool changes_nothing_of_seen = should_change<P, seen_defaults<typename P::time>>&&
+    std::same_as<typename P::ids, typename seen_defaults<typename P::time>::ids>&&
+        std::same_as<typename P::window, typename seen_defaults<typename P::time>::window>;
+}  // namespace detail
+
 /// Remembers the ids that were recorded lately.
 ///
-/// The time comes with each call; when it goes backwards it counts as standing still. Not thread-safe. Allocates in the
-/// constructor only.
+/// The time comes with each call. When it goes back it counts as standing still; when two calls in a row are more than
+/// the time to live before the latest, that was wrong, and what was recorded since counts as recorded at the first of
+/// the two. So one call with a time far ahead forgets what is known, one with a time far back does nothing, and neither
+/// harms later calls. Not thread-safe. Allocates in the constructor only.
 template <class Policies>
 class seen_cache {
+    static_assert(
+        !detail::changes_nothing_of_seen<Policies>,
+        "these policies change nothing of seen_defaults: is the name of a policy misspelt? The slots are time, "
+        "ids and window; who wants none changed names seen_defaults<Time> itself");
+    static_assert(std::totally_ordered<typename Policies::time>,
+                  "the policy `time` is no time: name an ordered type with differences, such as muster::instant");
+    static_assert(
+        seen_window<typename Policies::window, typename Policies::time>,
+        "the policy `window` is no window over that time: name first_seen, last_seen or a model of seen_window");
+    static_assert(id_store_for_any<typename Policies::ids>,
+                  "the policy `ids` keeps no ids: name hash64, hash128, exact32 or a model of id_store");
     using store = typename Policies::ids;
 
 public:
     using time = typename Policies::time;
-    static_assert(seen_window<typename Policies::window, time>);
     using order = typename Policies::window::template order<time>;
 
     struct options {
         std::size_t ids_max = 0;                 ///< Recordings remembered; at most 2^32 - 16.
-        typename order::span time_to_live = {};  ///< An id is not known any more when it is as old as this.
+        typename order::span time_to_live = {};  ///< An id is not known any more when it is as old as this; at once
+                                                 ///< with zero or less.
         hash_key secret = hash_key::random();    ///< Of this node alone.
         std::uint64_t already_recorded = 0;      ///< Where the count of recordings begins, if the window has one.
     };
@@ -57,6 +81,7 @@ public:
     explicit seen_cache(options const& o)
         : scope_hash_{hash_key{{o.secret.words[1], o.secret.words[0], o.secret.words[3], ~o.secret.words[2]}}},
           capacity_{o.ids_max < slots_max ? o.ids_max : slots_max},
+          time_to_live_{o.time_to_live},
           ids_{order::places(capacity_), o.secret},
           index_{capacity_, load_percent, order::places(capacity_)},
           order_{capacity_, o.time_to_live, o.already_recorded} {}
@@ -66,7 +91,7 @@ public:
     /// places to spare, one in 128.
     template <class Id>
     bool record(Id const& id, time now) {
-        static_assert(id_store<store, Id>);
+        static_assert(id_store<store, Id>, "the policy `ids` does not keep ids of this type: see id_store");
         return record_key(ids_.key(id, 0), now);
     }
     /// The same for ids that only mean something within @p topic.
@@ -129,9 +154,18 @@ private:
 
     // Takes out what has expired: an id is looked at once for each time it is recorded.
     [[nodiscard]] time tell_time(time now) {
-        latest_ = now < latest_ ? latest_ : now;
-        order_.expire(latest_, [this](slot_number s) { drop(s); });
-        return latest_;
+        if constexpr (requires { order_.set_back(now); }) {
+            if (latest_.tell(now, time_to_live_)) [[unlikely]]
+                set_back(now);
+        } else if (latest_.get() < now) {
+            latest_.set(now);
+        }
+        order_.expire(latest_.get(), [this](slot_number s) { drop(s); });
+        return latest_.get();
+    }
+    [[gnu::noinline, gnu::cold]] void set_back(time now) noexcept {
+        order_.set_back(latest_.get());
+        (void)latest_.tell(now, time_to_live_);
     }
     void drop(slot_number s) noexcept {
         auto const hash = ids_.hash_at(s);
@@ -192,11 +226,12 @@ private:
 
     multiply_hash scope_hash_;
     std::size_t capacity_;
+    typename order::span time_to_live_;
     store ids_;
     detail::tag_index index_;
     detail::newest_slots newest_;
     order order_;
-    time latest_ = beginning_of_time<time>();
+    latest_time<time> latest_;
 };
 
 }  // namespace muster::cache

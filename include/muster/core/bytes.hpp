@@ -54,6 +54,9 @@ template <std::size_t N>
 template <class Tag, std::size_t N>
 struct fixed_bytes {
     static constexpr std::size_t size_in_bytes = N;  ///< Octets in the value.
+    /// Names itself, and no type derived from it: equal values are equal bytes, so caches may hash and codecs write
+    /// them.
+    using compared_by_bytes = fixed_bytes;
 
     std::array<byte, N> octets{};  ///< The value, most significant octet first where it is a number.
 

@@ -7,6 +7,14 @@
 /// A bounded @ref cache of entries, of which the least recently used makes room, and in which nothing is found once its
 /// advertisement has expired. With the policy `persistence` it outlives the process; with `admission` it withstands
 /// floods. Ties and jumps of the clock do no harm: the order of use is a sequence, and times only inform.
+///
+/// Advertisements of one id are versions of which the newest counts, whatever the way by which it came: by their member
+/// `sequence`, where they have one; else what expires later is newer. An older one never replaces a newer one, and of
+/// two with the same sequence and other content the first stays. A version that has expired when it arrives is a
+/// withdrawal: with a sequence, unless that is older; without, always, since it must expire earlier to be one. So
+/// without a sequence a replay of an old version that has expired withdraws a newer one: signers should count. What was
+/// withdrawn does not come back by a replay as long as it is among the last withdrawals, as many as there may be
+/// entries; they are not kept on disk. Whoever calls `set` has verified the advertisement before.
 
 #include <algorithm>
 #include <concepts>
@@ -48,6 +56,20 @@ struct entry {
 
     bool operator==(entry const&) const requires std::equality_comparable<Advertisement>
     = default;
+};
+
+/// Tells the version of an advertisement: any type with a total order. Specialise it with a `get` where the
+/// version is no member `sequence`.
+template <class A>
+struct version_of {
+    static constexpr bool is_expiry = !requires(A const& a) { a.sequence; };
+    [[nodiscard]] static auto get(A const& a) {
+        if constexpr (is_expiry) {
+            return static_cast<timestamp>(a.expires_at);
+        } else {
+            return a.sequence;
+        }
+    }
 };
 
 namespace detail {
@@ -104,6 +126,16 @@ struct cache_stats {
 /// Not thread-safe.
 template <advertisement Advertisement, class Policies = cache_defaults>
 class discovery_cache {
+    using version = decltype(version_of<Advertisement>::get(std::declval<Advertisement const&>()));
+    static constexpr bool counts = !requires { requires version_of<Advertisement>::is_expiry; };
+    static_assert(
+        !cache::changes_nothing<Policies, cache_defaults>,
+        "these policies change nothing of discovery::cache_defaults: is the name of a policy misspelt? Who wants "
+        "none changed names cache_defaults itself");
+    static_assert(
+        std::same_as<typename Policies::expiry, cache_defaults::expiry>,
+        "the policy `expiry` of a discovery_cache is what its advertisements say: derive from cache_defaults");
+    static_assert(std::totally_ordered<version>, "the `sequence` of an advertisement must have a total order");
     static constexpr bool persists = !std::same_as<typename Policies::persistence, cache::no_persistence>;
     // Named lazily: a persistent cache does not exist for policies without persistence.
     template <bool Persists, class P>
@@ -123,7 +155,7 @@ public:
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>
     explicit discovery_cache(typename entries_type::options o, Rest&&... rest)
-        : entries_(std::move(o), std::forward<Rest>(rest)...) {}
+        : withdrawn_{{.entries_max = o.entries_max}}, entries_(std::move(o), std::forward<Rest>(rest)...) {}
 
     /// The entry under @p id, which is used by that; nullptr when there is none or its advertisement has expired. Valid
     /// until the next call.
@@ -137,12 +169,15 @@ public:
     /// The same, without counting as a use.
     [[nodiscard]] entry_type const* peek(std::string const& id, timestamp now) const { return entries_.peek(id, now); }
 
-    /// Keeps @p e under @p id, in place of what was there. An advertisement that has expired is rejected.
+    /// Keeps @p e under @p id, in place of an older version; `outdated` when there is a newer one, which stays. When
+    /// the advertisement has expired the older version goes (`withdrawn`), or there was none (`rejected`).
     cache::put_outcome set(std::string id, entry_type e, timestamp now) {
+        if (is_outdated(id, e.advertisement, now)) return cache::put_outcome::outdated;
+        if (has_expired(e.advertisement, now)) remember_withdrawal(id, e.advertisement, now);
         return entries_.put(std::move(id), std::move(e), now);
     }
-    /// Keeps an advertisement as it arrives. What was known under the same id, when it was added and how often it was
-    /// used, is kept.
+    /// The same for an advertisement as it arrives. What was known under the same id, when it was added and how often
+    /// it was used, is kept.
     cache::put_outcome set(std::string id, Advertisement a, source from, timestamp now) {
         entry_type e{std::move(a), now, now, 0, from};
         if (auto const* const known = entries_.peek(id, now)) {
@@ -154,8 +189,11 @@ public:
     }
     /// Removes what is under @p id; false when nothing was.
     bool erase(std::string const& id, timestamp now) { return entries_.erase(id, now); }
-    /// Removes everything, also where it is kept.
-    void clear() { entries_.clear(); }
+    /// Removes everything, also where it is kept, and forgets what was withdrawn.
+    void clear() {
+        entries_.clear();
+        withdrawn_.clear();
+    }
 
     /// Entries that have not expired; the others are removed. O(1) for each of those.
     [[nodiscard]] std::size_t size(timestamp now) { return entries_.size(now); }
@@ -182,6 +220,42 @@ public:
     [[nodiscard]] entries_type& underlying() noexcept { return entries_; }
 
 private:
+    // What an id must be newer than since it was withdrawn.
+    struct bar {
+        version at;
+        bool includes_it;  // that very version may come, since it is the withdrawal, by a clock that was wrong perhaps
+    };
+
+    [[nodiscard]] static bool has_expired(Advertisement const& a, timestamp now) {
+        return static_cast<timestamp>(a.expires_at) <= now;
+    }
+    [[nodiscard]] static version version_in(Advertisement const& a) { return version_of<Advertisement>::get(a); }
+    [[nodiscard]] static bool is_same(Advertisement const& a, Advertisement const& b) {
+        if constexpr (std::equality_comparable<Advertisement>) return a == b;
+        return false;
+    }
+    [[nodiscard]] bool is_outdated(std::string const& id, Advertisement const& a, timestamp now) const {
+        bool const ends = has_expired(a, now);
+        if (auto const* const held = entries_.peek(id, now)) {
+            if (ends && !counts) return false;
+            auto const is = version_in(a), was = version_in(held->advertisement);
+            return is < was || (is == was && !is_same(a, held->advertisement));
+        }
+        auto const* const known = withdrawn_.peek(id);
+        if (known == nullptr || ends) return false;
+        auto const is = version_in(a);
+        return is < known->at || (is == known->at && !known->includes_it);
+    }
+    void remember_withdrawal(std::string const& id, Advertisement const& a, timestamp now) {
+        bar next{version_in(a), true};
+        if (auto const* const held = entries_.peek(id, now); held != nullptr) {
+            if (!(version_in(held->advertisement) < next.at)) next = {version_in(held->advertisement), false};
+        }
+        if (auto const* const known = withdrawn_.peek(id); known != nullptr && !(known->at < next.at)) return;
+        (void)withdrawn_.put(id, std::move(next));
+    }
+
+    cache::cache<std::string, bar> withdrawn_;
     entries_type entries_;
 };
 

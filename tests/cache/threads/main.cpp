@@ -4,10 +4,13 @@
 // program checks that nothing was mixed up.
 
 #include <atomic>
+#include <barrier>
 #include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 #include <muster/cache/shared_cache.hpp>
 
@@ -60,6 +63,45 @@ bool holds_together() {
     return good && s.insertions == left + c.occupied() && removed == left + s.replacements;
 }
 
+/// Waits for the other thread to be in a listener as well, and puts into the other cache.
+struct crossing : defaults {
+    using threading = locked<std::mutex>;
+    struct listener {
+        shared_cache<std::uint64_t, std::uint64_t, crossing>** other;
+        std::barrier<>* both_are_here;
+        std::atomic<int>* calls;
+        void operator()(removal, std::uint64_t key, std::uint64_t value) const {
+            ++*calls;
+            if (value != 0) return;  // it came from the other listener
+            both_are_here->arrive_and_wait();
+            (*other)->put(key + 1000, 1);
+        }
+    };
+};
+using crossing_cache = shared_cache<std::uint64_t, std::uint64_t, crossing>;
+
+/// Two threads are in the listeners of two caches at once, and each puts into the other's.
+bool listeners_do_not_wait_for_each_other() {
+    crossing_cache *first = nullptr, *second = nullptr;
+    std::barrier both{2};
+    std::atomic<int> calls{0};
+    crossing_cache a{{.entries_max = 9, .on_removal = {&second, &both, &calls}}};
+    crossing_cache b{{.entries_max = 9, .on_removal = {&first, &both, &calls}}};
+    first = &a;
+    second = &b;
+    auto const replace_often = [](crossing_cache& c) {
+        for (int i = 0; i < 1000; ++i) c.put(1, 0);
+    };
+    std::thread t{[&] { replace_often(a); }};
+    replace_often(b);
+    t.join();
+    return a.occupied() == 2 && b.occupied() == 2 && calls == 2 * (999 + 998);  // of each cache: key 1, and key 1001
+}
+
 }  // namespace
 
-int main() { return holds_together<locked<std::mutex>>() && holds_together<sharded<std::mutex, 8>>() ? 0 : 1; }
+int main() {
+    ::alarm(250);  // who waits for ever is killed, and does not hold up the others
+    bool const holds = holds_together<locked<std::mutex>>() && holds_together<sharded<std::mutex, 8>>();
+    return holds && listeners_do_not_wait_for_each_other() ? 0 : 1;
+}

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <muster/cache/detail/slot_lists.hpp>
 #include <muster/cache/detail/tag_index.hpp>
@@ -47,6 +48,9 @@ struct quota {
         /// An entry is about to be put.
         template <class Key, class Value>
         void on_arrival(Key const& key, Value const& value) {
+            static_assert(std::is_invocable_v<SourceOf const&, Key const&, Value const&>,
+                          "quota<SourceOf> does not tell the source of such entries: name a const function of key and "
+                          "value that returns what multiply_hash takes");
             arriving_ = hash_(source_of_(key, value));
         }
         /// The entry that the arriving source must give up before its new one, or @ref no_slot.

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include <muster/cache/hasher.hpp>
 #include <muster/core/bytes.hpp>
 #include <muster/core/time.hpp>
 #include <muster/wire/reader.hpp>
@@ -32,9 +33,22 @@ concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename 
     { c.read_value(r, now) } -> std::same_as<typename C::value_type>;
 };
 
-/// A codec for keys and values that are integers, text (also @ref inline_text), octets, or a @ref fixed_bytes.
+/// What @ref plain_codec takes: integers, `std::string`, @ref inline_text, `bytes`, @ref fixed_bytes. No view and no
+/// pointer, which would have nobody who owns what they show when they are read back.
+template <class T>
+concept plain = std::integral<T> || std::same_as<T, std::string> || std::same_as<T, bytes> ||
+    detail::compared_by_bytes<T> ||(is_text<T>&& requires(std::string_view text) {
+        { T::fits(text) } -> std::same_as<bool>;
+        T{text};
+    });
+
+/// A codec for keys and values that are @ref plain.
 template <class Key, class Value, std::uint32_t Id = 0>
 struct plain_codec {
+    static_assert(plain<Key> && plain<Value>,
+                  "plain_codec takes integers, std::string, inline_text, bytes and fixed_bytes, and no views or "
+                  "pointers: keep strings, or write a codec");
+
     using key_type = Key;
     using value_type = Value;
     static constexpr std::uint32_t id = Id;

@@ -42,6 +42,11 @@ struct debounced {
     using clock_type = Clock;
 };
 
+/// Names a store, timers and a clock, as @ref debounced does.
+template <class P>
+concept persistence_policy =
+    persistent_store<typename P::store> && timers<typename P::timers_type> && muster::clock<typename P::clock_type>;
+
 /// What loading found.
 struct load_report {
     std::size_t loaded = 0;   ///< Entries that are in the cache now.
@@ -57,6 +62,12 @@ struct load_report {
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;
+    static_assert(!std::same_as<saving, no_persistence>,
+                  "the policy `persistence` is no_persistence: use cache, or name debounced<Store, Timers, Clock>; is "
+                  "the name of the policy misspelt?");
+    static_assert(persistence_policy<saving>,
+                  "the policy `persistence` does not say where, by whose alarm and by whose clock entries are kept: "
+                  "name debounced<Store, Timers, Clock>");
     using store = typename saving::store;
     using timers_type = typename saving::timers_type;
     using clock_type = typename saving::clock_type;
@@ -66,7 +77,7 @@ class persistent_cache {
         std::same_as<typename Policies::threading, one_thread>,
         "a persistent_cache is used by one thread at a time: let threading be one_thread, and lock around it");
     // What is asserted here the cache would assert in other words.
-    struct transient : Policies {
+    struct transient : Policies, detail::adapted {
         using persistence = no_persistence;
         using threading = one_thread;
     };
@@ -119,7 +130,9 @@ public:
                     .hash = std::move(o.hash),
                     .weight = std::move(o.weight),
                     .admit = std::move(o.admit),
-                    .on_removal = {this, std::move(o.on_removal)}}} {
+                    .on_removal = {this, std::move(o.on_removal)},
+                    .keep_on_reject = o.keep_on_reject,
+                    .entry_weight_max = o.entry_weight_max}} {
         timers_.attach(wake_function::of<&persistent_cache::wake>(*this));
     }
     persistent_cache(persistent_cache const&) = delete;
@@ -304,7 +317,7 @@ private:
         if (why == removal::replaced || (why == removal::rejected && !is_loading_)) return;
         // It was the store that said so, or made way for what the store has. What is rejected while loading is expired
         // or too heavy now, and the store still has it.
-        if (is_loading_ && (why == removal::erased || why == removal::cleared)) return;
+        if (is_loading_ && (why == removal::erased || why == removal::cleared || why == removal::withdrawn)) return;
         if (is_loading_) {
             if constexpr (keeps_changes) store_.erase(key);
             is_trimmed_ = true;
@@ -445,7 +458,7 @@ private:
                 case change_kind::put: {
                     auto const at = from_wall(c.deadline, c.written_at, wall, now);
                     auto const became = entries_.restore(std::move(c.key), std::move(*c.value), at, t...);
-                    if (became == put_outcome::rejected) ++report.expired;
+                    if (became == put_outcome::rejected || became == put_outcome::withdrawn) ++report.expired;
                     break;
                 }
                 case change_kind::use: (void)entries_.touch(c.key, t...); break;

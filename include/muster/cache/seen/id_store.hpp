@@ -8,6 +8,7 @@
 /// 64 bits that happens to one query in 2^44 at a million ids, with 128 bits never. Since the hash is keyed, nobody can
 /// look for such ids offline, and what collides on one node does not on the next.
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -35,6 +36,13 @@ concept id_store = std::constructible_from<S, std::size_t, hash_key const&> &&
     s.keep(n, key);
     s.copy(n, n);
     { c.holds(n, key) } -> std::same_as<bool>;
+};
+
+/// What can be said of an id store without an id: it is made from a number of places and the secret, and has keys.
+template <class S>
+concept id_store_for_any = std::constructible_from<S, std::size_t, hash_key const&> &&
+    requires(S const& c, typename S::key_type const& key) {
+    { c.hash(key) } -> std::same_as<std::uint64_t>;
 };
 
 /// Keeps 64 bits of a keyed hash: 8 octets an id.
@@ -89,22 +97,23 @@ private:
 class exact32 {
 public:
     struct key_type {
-        std::uint64_t words[4];
+        std::array<std::uint64_t, 4> words;
         bool operator==(key_type const&) const = default;
     };
     exact32(std::size_t slots, hash_key const& key) : hash_{key}, kept_{slots} {}
 
     template <class Id>
     [[nodiscard]] key_type key(Id const& id, std::uint64_t scope) const noexcept {
-        static_assert(sizeof(Id) == 32 && std::has_unique_object_representations_v<Id>,
-                      "exact32 keeps ids of 32 octets");
+        static_assert(
+            sizeof(Id) == 32 && bytes_are_value<Id>,
+            "exact32 keeps ids of 32 bytes that are their value, see bytes_are_value: take hash64 or hash128");
         key_type k;
         std::memcpy(&k, &id, sizeof k);
         k.words[0] ^= scope;  // a secret: nobody can choose an id that looks like another one under another topic
         return k;
     }
-    [[nodiscard]] std::uint64_t hash(key_type const& key) const noexcept { return hash_(key); }
-    [[nodiscard]] std::uint64_t hash_at(slot_number s) const noexcept { return hash_(kept_[s]); }
+    [[nodiscard]] std::uint64_t hash(key_type const& key) const noexcept { return hash_(key.words); }
+    [[nodiscard]] std::uint64_t hash_at(slot_number s) const noexcept { return hash(kept_[s]); }
     void keep(slot_number s, key_type const& key) noexcept { kept_[s] = key; }
     void copy(slot_number from, slot_number to) noexcept { kept_[to] = kept_[from]; }
     [[nodiscard]] bool holds(slot_number s, key_type const& key) const noexcept { return kept_[s] == key; }

@@ -30,7 +30,8 @@ namespace muster::cache {
 /// Semantics: `append` gives a place below `places(ids_max)` to a new id, and may drop the oldest for it; `expire`
 /// drops those whose time is over, `renew` is told that an id came again, `remove` takes one out. `drop` is called with
 /// places before they are given away, `move(from, to)` when what is at one place must be at another, free one from now
-/// on. Nothing throws. O(1) amortised.
+/// on. Where it has `set_back(time)`, that is called when later times were told before and were wrong: they count as
+/// that time; else time never goes back. Nothing throws. O(1) amortised; `set_back` O(ids).
 template <class W, class Time>
 concept seen_window = requires(typename W::template order<Time>& o, typename W::template order<Time> const& c, Time t,
                                slot_number s, void (*drop)(slot_number), void (*move)(slot_number, slot_number)) {
@@ -71,7 +72,7 @@ struct first_seen {
             : ids_max_{ids_max},
               places_{static_cast<slot_number>(places(ids_max))},
               time_to_live_{time_to_live},
-              grain_{part_of(time_to_live, static_cast<int>(resolution(ids_max)))},
+              grain_{span{} < time_to_live ? part_of(time_to_live, static_cast<int>(resolution(ids_max))) : span{}},
               used_{places_ / 64 + 1},
               coarse_max_{ids_max <= exact_ids_max ? 0 : resolution(ids_max) + 2},
               runs_{ids_max <= exact_ids_max ? places_ : 2 * coarse_max_},
@@ -106,6 +107,16 @@ struct first_seen {
             mark(s, false);
             --size_;
             while (head_ != tail_ && !is_used(before(head_slot_))) take_back();
+        }
+        /// Runs that were recorded later than @p now become one of that time. O(runs).
+        void set_back(Time now) noexcept {
+            std::size_t kept = 0;
+            while (kept < run_count_ && !(now < runs_[run_place(kept)].latest)) ++kept;
+            if (kept == run_count_) return;
+            runs_[run_place(kept)].latest = now;
+            run_count_ = kept + 1;
+            last_is_closed_ = true;
+            look_at_first();
         }
         [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
@@ -149,7 +160,8 @@ struct first_seen {
                 auto& last = runs_[run_place(run_count_ - 1)];
                 // Where runs of a grain each would still have room, one may be of one time.
                 bool const is_fine = run_count_ + coarse_max_ < runs_.size();
-                if (now == last.latest || (!is_fine && !last_is_closed_ && now - last_began_ < grain_) ||
+                if (now == last.latest ||
+                    (!is_fine && !last_is_closed_ && now < saturating_after(last_began_, grain_)) ||
                     run_count_ == runs_.size()) {
                     last.latest = now;
                     if (run_count_ == 1) look_at_first();
@@ -289,6 +301,12 @@ struct last_seen {
         void remove(slot_number s) noexcept {
             lists_.move(unused, s);
             --size_;
+        }
+        /// O(ids).
+        void set_back(Time now) noexcept {
+            lists_.for_each(used, [&](slot_number s) {
+                if (now < stamps_[s]) stamps_[s] = now;
+            });
         }
         [[nodiscard]] std::size_t size() const noexcept { return size_; }
 

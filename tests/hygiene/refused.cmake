@@ -1,0 +1,28 @@
+# Fails when a case of a file compiles, or is refused without its sentence; case 0 must compile.
+# Usage: cmake -DFILE=<a main.cpp of cases> -DINCLUDE=<include> -DCXX=<compiler> -P refused.cmake
+cmake_minimum_required(VERSION 3.25)
+
+file(STRINGS "${FILE}" cases REGEX "^#(el)?if CASE == [0-9]+ +// ")
+set(count 0)
+foreach(case IN LISTS cases)
+    string(REGEX MATCH "CASE == ([0-9]+) +// (.+)$" matched "${case}")
+    set(number ${CMAKE_MATCH_1})
+    set(sentence "${CMAKE_MATCH_2}")
+    execute_process(COMMAND ${CXX} -std=c++20 -fsyntax-only -I "${INCLUDE}" -DCASE=${number} "${FILE}"
+        RESULT_VARIABLE code OUTPUT_VARIABLE said ERROR_VARIABLE said)
+    string(FIND "${said}" "${sentence}" at)
+    if(number EQUAL 0)
+        if(NOT code EQUAL 0)
+            message(SEND_ERROR "what is right is refused:\n${said}")
+        endif()
+    elseif(code EQUAL 0)
+        message(SEND_ERROR "case ${number} compiles, and should be refused: ${sentence}")
+    elseif(at EQUAL -1)
+        message(SEND_ERROR "case ${number} is refused without its sentence, ${sentence}:\n${said}")
+    endif()
+    math(EXPR count "${count} + 1")
+endforeach()
+if(count LESS 2)
+    message(FATAL_ERROR "${FILE}: no cases were found")
+endif()
+message(STATUS "${count} cases")

@@ -235,7 +235,10 @@ public:
         // Of a signer that has resumed, frames of the life before may be seen here for the first time.
         if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
         bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
-        if (seat.epoch && !is_known) return peer_restarted(from, frame.header.epoch, now, out);
+        // Once there is a signature no nonce matters any more: votes, claims and questions are taken from any life.
+        if (seat.epoch && !is_known && at() != phase::finished) {
+            return peer_restarted(from, frame.header.epoch, now, out);
+        }
         if (!seat.epoch) seat.epoch = frame.header.epoch;
         std::visit(overloaded{
                        [&](hello_body const&) {},
@@ -683,9 +686,10 @@ private:
     void answer(frame_header const& request, instant now, Sink& out) {
         if (at() == phase::awaiting_approval) return;  // there is nothing to repeat, so it does not count as an answer
         auto& seat = seats_[request.sender];
-        if (request.epoch != seat.epoch || request.sequence <= seat.last_request) return;
+        bool const is_of_this_life = request.epoch == seat.epoch;
+        if (is_of_this_life ? request.sequence <= seat.last_request : at() != phase::finished) return;
         if (!may_answer(request.sender, now)) return;
-        seat.last_request = request.sequence;
+        if (is_of_this_life) seat.last_request = request.sequence;
         if (auto const* const o = std::get_if<over>(&state_)) {
             out.push(send_frame{request.sender, o->why});
         } else {

@@ -55,8 +55,9 @@ result<signing::public_key> node::signer_named(std::string const& who) const {
     std::vector<std::string_view> names;
     for (auto const& known : peers_.all()) names.push_back(known.name);
     if (p == nullptr) {
-        return error{errc::bad_input, text(in_quotes(who), " is neither a configured peer nor a signer key of 66 digits",
-                                           did_you_mean(who, names))};
+        return error{errc::bad_input,
+                     text(in_quotes(who), " is neither a configured peer nor a signer key of 66 digits",
+                          did_you_mean(who, names))};
     }
     for (auto const& [key, record] : registry_) {
         if (record.who.peer == p->id) return key;
@@ -118,7 +119,8 @@ void node::list_sessions(client_ptr const& client) const {
     for (auto const& id : sessions_in_order()) {
         auto const& s = *signer_->find(id);
         list.push_back(json_of(s, id));
-        auto line = text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  ", in_quotes(s.plan().purpose), " ");
+        auto line =
+            text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  ", in_quotes(s.plan().purpose), " ");
         for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
             auto const given = s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting";
             line += text(" ", name_of(s.plan().roster[i].peer), given);
@@ -173,12 +175,12 @@ void node::status(client_ptr const& client) const {
                    success);
 }
 
-void node::list_peers(client_ptr const& client) const {
-    client->finish(json_of_peers(home_.config()), success);
-}
+void node::list_peers(client_ptr const& client) const { client->finish(json_of_peers(home_.config()), success); }
 
 void node::change_peers(client_ptr const& client, peer_request const& what) {
-    auto changed = home_.config();
+    auto const on_disk = home::open(home_.dir());  // somebody may have edited it since
+    if (!on_disk) return client->refuse(on_disk.error());
+    auto changed = on_disk.value().config();
     auto said = change_settings(changed, what, network_.local());
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());

@@ -161,7 +161,8 @@ int ask_about(arguments const& a, std::string const& command, printer& out) {
         asked["session"] = session.value();
     }
     if (a.why) asked["why"] = *a.why;
-    if (a.why && !is_utf8(*a.why)) return out.fail(error{errc::bad_input, text("--why: ", in_quotes(*a.why), " is not UTF-8")});
+    if (a.why && !is_utf8(*a.why))
+        return out.fail(error{errc::bad_input, text("--why: ", in_quotes(*a.why), " is not UTF-8")});
     return ask_running(a, asked, out);
 }
 

@@ -160,8 +160,8 @@ result<void> reach(stream_protocol::socket& socket, std::filesystem::path const&
     if (ec == boost::asio::error::access_denied) {
         return error{errc::io_failed, text("cannot open ", path, ": ", ec.message())};
     }
-    return error{errc::not_running, text("no cosigner answers at ", path, "; start it with `cosigner run ",
-                                         dir.string(), "`")};
+    return error{errc::not_running,
+                 text("no cosigner answers at ", path, "; start it with `cosigner run ", dir.string(), "`")};
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include "node.hpp"
+#include "composition.hpp"
 
 template class muster::signing::coordinator<cosigner::watched_transport, muster::signing::static_registry,
                                             muster::net::asio_timers, muster::net::system_clock,

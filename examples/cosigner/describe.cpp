@@ -31,8 +31,7 @@ description node::describe(signing::event const& e) const {
                 return info(in(v.session, text(v.what->roster.size(), " signers, for ", in_quotes(v.what->purpose))));
             },
             [&](signing::approval_requested const& v) {
-                if (!is_attended_) return description{log_level::info, summary(v.session)};
-                return info(in(v.session, text(name_of(v.session, v.what->initiator), " asks for your signature")));
+                return description{log_level::info, summary(v.session)};
             },
             [&](signing::nonces_received const& v) {
                 return info(in(v.session, text(name_of(v.session, v.from), " approved; its nonce is here",
@@ -45,8 +44,8 @@ description node::describe(signing::event const& e) const {
                 return info(in(v.session, text(name_of(v.session, v.from), "'s share is here")));
             },
             [&](signing::completed const& v) {
-                auto out = info(in(v.session, text("signed under aggregate key ",
-                                                   to_hex(muster::crypto::to_xonly(v.aggregate_key)))));
+                auto out = info(in(
+                    v.session, text("signed under aggregate key ", to_hex(muster::crypto::to_xonly(v.aggregate_key)))));
                 for (auto const& s : v.signatures) out.text.push_back(text("  signature ", to_hex(s)));
                 return out;
             },
@@ -73,8 +72,9 @@ description node::describe(signing::event const& e) const {
                                                    "next one; please look into it"));
             },
             [&](signing::equivocation_proven const& v) {
-                return problem(in(v.session, text(name_of(v.session, v.by),
-                                                  " signed two different contributions; `run --json` prints the proof")));
+                return problem(
+                    in(v.session, text(name_of(v.session, v.by),
+                                       " signed two different contributions; `run --json` prints the proof")));
             },
             [&](signing::peer_identified const& v) {
                 bool const is_known = peers_.find(v.peer) != nullptr;
@@ -175,8 +175,8 @@ value node::json_of(coordinator::session_type const& s, signing::session_id cons
                 {"signers", value::array()},
                 {"signatures", value::array()}};
     for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
-        entry["signers"].push_back(value{
-            {"name", name_of(s.plan().roster[i])}, {"approved", s.has_nonces(i)}, {"share", s.has_shares(i)}});
+        entry["signers"].push_back(
+            value{{"name", name_of(s.plan().roster[i])}, {"approved", s.has_nonces(i)}, {"share", s.has_shares(i)}});
     }
     for (auto const& sig : s.signatures()) entry["signatures"].push_back(to_hex(sig));
     return entry;

@@ -85,12 +85,13 @@ result<muster::crypto::digest32> hash_file(fs::path const& path, progress const&
     auto const size = has_size ? static_cast<std::uint64_t>(what.st_size) : 0;
     muster::crypto::sha256_hasher hasher;
     std::uint64_t done = 0;
-    MUSTER_TRY(read_pieces(file.get(), is_input ? "standard input" : path, [&](muster::byte_view piece) -> result<void> {
-        hasher.update(piece);
-        done += piece.size();
-        if (tell) tell(done, size);
-        return ok();
-    }));
+    MUSTER_TRY(
+        read_pieces(file.get(), is_input ? "standard input" : path, [&](muster::byte_view piece) -> result<void> {
+            hasher.update(piece);
+            done += piece.size();
+            if (tell) tell(done, size);
+            return ok();
+        }));
     return hasher.finish();
 }
 

@@ -51,7 +51,8 @@ std::string reachable_host(bool is_v6) {
             if (v6.is_link_local()) continue;
             found = v6;
         } else {
-            found = boost::asio::ip::address_v4{ntohl(reinterpret_cast<sockaddr_in const*>(i->ifa_addr)->sin_addr.s_addr)};
+            found =
+                boost::asio::ip::address_v4{ntohl(reinterpret_cast<sockaddr_in const*>(i->ifa_addr)->sin_addr.s_addr)};
         }
         if (!found.is_loopback()) return found.to_string();
     }
@@ -78,7 +79,8 @@ result<settings> settings_of(arguments const& a) {
     MUSTER_TRY(auto const listen, parse_listen(a.listen.value_or("/ip4/127.0.0.1/tcp/0")));
     for (auto const& written : a.peers) {
         MUSTER_TRY(auto peer, parse_peer(written));
-        if (s.peers.count(peer.first) != 0) return error{errc::bad_input, text("--peer ", peer.first, " is there twice")};
+        if (s.peers.count(peer.first) != 0)
+            return error{errc::bad_input, text("--peer ", peer.first, " is there twice")};
         MUSTER_TRY(add_peer(s, std::move(peer)));
     }
     MUSTER_TRY(s.listen, try_listening(listen));

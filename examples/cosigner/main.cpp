@@ -65,7 +65,8 @@ private:
         return sub;
     }
     CLI::Option* option(CLI::App* sub, char const* name, given& into, char const* help) {
-        return sub->add_option_function<std::string>(name, [&into](std::string const& v) { into = v; }, help);
+        return sub->add_option_function<std::string>(
+            name, [&into](std::string const& v) { into = v; }, help);
     }
     /// An option that can be given again and again, and never takes the next argument as well.
     static CLI::Option* list(CLI::App* sub, char const* name, std::vector<std::string>& into, char const* help) {
@@ -139,7 +140,8 @@ private:
 
     void describe_sessions() {
         auto const about = [this](char const* command, char const* help) {
-            auto* const sub = in_dir(add(app_, command, help, [this, command] { return ask_about(a_, command, out_); }));
+            auto* const sub =
+                in_dir(add(app_, command, help, [this, command] { return ask_about(a_, command, out_); }));
             return sub;
         };
         auto const about_session = [&](char const* command, char const* help) {

@@ -60,18 +60,18 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
     peers_.set(home_.config());
     drill_backend backend;
     backend.false_share = options_.false_share;
-    signer_ = std::make_unique<coordinator>(
-        coordinator::parts{network_,
-                           registry_,
-                           timers_,
-                           clock_,
-                           std::move(keys),
-                           coordinator::make_epoch().value(),
-                           limits_for(options_),
-                           backend,
-                           {},
-                           watched_journal{{.path = home_.journal()}, journal_found_}},
-        [this](signing::event const& e) { on_event(e); });
+    signer_ =
+        std::make_unique<coordinator>(coordinator::parts{network_,
+                                                         registry_,
+                                                         timers_,
+                                                         clock_,
+                                                         std::move(keys),
+                                                         coordinator::make_epoch().value(),
+                                                         limits_for(options_),
+                                                         backend,
+                                                         {},
+                                                         watched_journal{{.path = home_.journal()}, journal_found_}},
+                                      [this](signing::event const& e) { on_event(e); });
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
         if (is_heeded(s)) signals_.add(s);
     }
@@ -93,7 +93,7 @@ void node::stop() {
 result<void> node::start() {
     auto const learned = home_.recall();
     if (learned.damage) {
-        print(log_level::error, {{"event", "damaged"}, {"what", "signers"}, {"text", *learned.damage}},
+        print(log_level::error, {{"event", "damaged"}, {"what", "signers"}, {"text", escape(*learned.damage)}},
               {*learned.damage});
     }
     for (auto const& who : learned.known) {  // whoever was removed meanwhile may not propose any more
@@ -123,14 +123,15 @@ void node::tell_journal(coordinator::restored const& found) {
         auto const what = text("the journal is damaged: ", damage.unreadable, " bytes of it cannot be read");
         auto const where = damage.put_aside ? text("the file was put aside as ", *damage.put_aside,
                                                    "; sessions that only those bytes told of are lost")
-                                            : std::string{"they were the end of a record that was being written when "
-                                                          "the program or the machine stopped, and were cut off"};
+                                            : std::string{
+                                                  "they were the end of a record that was being written when "
+                                                  "the program or the machine stopped, and were cut off"};
         print(log_level::error,
               {{"event", "damaged"},
                {"what", "journal"},
                {"put_aside", damage.put_aside ? value(*damage.put_aside) : value()},
                {"unreadable_bytes", damage.unreadable},
-               {"text", text(what, "; ", where)}},
+               {"text", escape(text(what, "; ", where))}},
               {what, where});
     }
     if (found.resumed + found.restarted + found.unreadable == 0) return;
@@ -174,9 +175,8 @@ void node::on_trouble(known_peer const& p) {
 void node::on_identified(signing::peer_identified const& e) {
     constexpr std::size_t strangers_max = 256;  // ours: as many as the transport has connections
     if (auto const* const p = peers_.find(e.peer)) return admit(e, *p);
-    std::erase_if(strangers_, [&](auto const& s) {
-        return strangers_.size() >= strangers_max && !network_.is_connected(s.first);
-    });
+    std::erase_if(strangers_,
+                  [&](auto const& s) { return strangers_.size() >= strangers_max && !network_.is_connected(s.first); });
     if (strangers_.size() < strangers_max) strangers_.insert_or_assign(e.peer, e);
 }
 
@@ -211,7 +211,9 @@ void node::note_arrival(signing::session_id const& id) {
 void node::report(signing::event const& e) {
     auto const said = describe(e);
     auto const line = annotated(e, said);
-    print(said.level, line, said.text);
+    // A person who is asked reads it with the question, which may have to wait for another one.
+    bool const is_question = is_attended_ && std::holds_alternative<signing::approval_requested>(e);
+    if (!is_question) print(said.level, line, said.text);
     tell_watchers(e, line);
 }
 
@@ -265,8 +267,7 @@ result<void> node::broadcast(signing::session_id const& id) {
                  {"signatures", value::array()}};
     for (auto const& sig : s->signatures()) record["signatures"].push_back(to_hex(sig));
     MUSTER_TRY(auto const path, home_.publish(to_hex(id), record));
-    print(log_level::info,
-          {{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}},
+    print(log_level::info, {{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}},
           {text("published ", path.string())});
     return signer_->notify_broadcast_complete(id);
 }

@@ -49,8 +49,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-result<std::int64_t> parse_number(std::string_view what, std::string_view written, std::int64_t min,
-                                  std::int64_t max) {
+result<std::int64_t> parse_number(std::string_view what, std::string_view written, std::int64_t min, std::int64_t max) {
     auto const number = plain_number(written);
     if (!number || *number < min || *number > max) {
         return wrong(what, written, text("is not a whole number from ", min, " to ", max, " in decimal digits"));
@@ -109,7 +108,8 @@ result<std::vector<std::string>> parse_list(std::string_view what, std::string_v
 result<std::string> parse_session(std::string_view written) {
     std::string out;
     for (char const c : written) out += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-    bool const is_hex = std::all_of(out.begin(), out.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+    bool const is_hex =
+        std::all_of(out.begin(), out.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
     if (is_hex && !out.empty() && out.size() <= 64) return out;
     return wrong("session", written, "is not the first digits of a session id; `cosigner sessions` lists them");
 }

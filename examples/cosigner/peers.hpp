@@ -13,8 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <muster/net/libp2p_transport.hpp>
-
+#include "composition.hpp"
 #include "settings.hpp"
 
 namespace cosigner {
@@ -26,30 +25,10 @@ struct known_peer {
     std::string name;
     muster::peer::multiaddr address;
     peer_id id;
-    std::string trouble = {};           ///< Why the last attempt failed; empty when none has.
-    std::chrono::seconds delay{1};      ///< Until the next attempt, after the one at hand.
+    std::string trouble = {};       ///< Why the last attempt failed; empty when none has.
+    std::chrono::seconds delay{1};  ///< Until the next attempt, after the one at hand.
     std::chrono::steady_clock::time_point next = {};
 };
-
-/// A libp2p transport that also tells the application of connections, not the coordinator alone.
-class watched_transport : public muster::net::libp2p_transport {
-public:
-    using watcher = std::function<void(muster::transport::event const&)>;
-
-    watched_transport(boost::asio::any_io_executor executor, muster::peer::node_key const& host, watcher watch)
-        : libp2p_transport{std::move(executor), host}, watch_{std::move(watch)} {}
-
-    void attach(std::string_view protocol, muster::transport::event_handler handler) {
-        libp2p_transport::attach(protocol, [this, handler = std::move(handler)](muster::transport::event const& e) {
-            if (!std::holds_alternative<muster::transport::received>(e)) watch_(e);
-            handler(e);
-        });
-    }
-
-private:
-    watcher watch_;
-};
-static_assert(muster::transport::transport<watched_transport>);
 
 /// Dials configured peers again and again, at growing distances. Not thread-safe.
 class peer_book {

@@ -58,8 +58,8 @@ private:
     [[nodiscard]] prompt_step ask_again(std::string why) const;
 
     std::deque<std::string> waiting_;
-    bool drawn_ = false;                // the first of them is on the screen
-    std::optional<time> not_before_;    // until then answers are taken for answers to what was withdrawn
+    bool drawn_ = false;              // the first of them is on the screen
+    std::optional<time> not_before_;  // until then answers are taken for answers to what was withdrawn
 };
 
 }  // namespace cosigner

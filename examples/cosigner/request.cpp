@@ -49,12 +49,11 @@ result<std::vector<muster::musig2::tweak>> parse_tweaks(value const& what) {
 }
 
 result<request> parse_propose(value const& what) {
-    static constexpr std::array members{
-        member{"command", shape::text, true}, member{"messages", shape::objects, true},
-        member{"with", shape::texts, true},   member{"purpose", shape::text},
-        member{"election", shape::text},      member{"keep_order", shape::flag},
-        member{"path", shape::numbers},       member{"taproot", shape::text_or_null},
-        member{"valid_seconds", shape::number}};
+    static constexpr std::array members{member{"command", shape::text, true},  member{"messages", shape::objects, true},
+                                        member{"with", shape::texts, true},    member{"purpose", shape::text},
+                                        member{"election", shape::text},       member{"keep_order", shape::flag},
+                                        member{"path", shape::numbers},        member{"taproot", shape::text_or_null},
+                                        member{"valid_seconds", shape::number}};
     MUSTER_TRY(check_members("propose", what, members));
     propose_request out;
     for (auto const& m : what["messages"]) {

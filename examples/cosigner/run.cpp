@@ -25,7 +25,8 @@ result<run_options> options_of(arguments const& a) {
     MUSTER_TRY(out.approve, parse_rule(a.approve.value_or("ask")));
     MUSTER_TRY(out.level, parse_level(a.level.value_or("info")));
     MUSTER_TRY(auto const round, parse_number("--round-timeout", a.round_timeout.value_or("300"), 1, timeout_max));
-    MUSTER_TRY(auto const turn, parse_number("--broadcast-timeout", a.broadcast_timeout.value_or("30"), 1, timeout_max));
+    MUSTER_TRY(auto const turn,
+               parse_number("--broadcast-timeout", a.broadcast_timeout.value_or("30"), 1, timeout_max));
     out.round_timeout = std::chrono::seconds{round};
     out.broadcast_timeout = std::chrono::seconds{turn};
     out.hold_broadcast = a.hold_broadcast;

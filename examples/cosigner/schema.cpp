@@ -88,9 +88,8 @@ std::string_view name_of(shape what) {
 result<value> parse_json(std::string_view where, std::string_view json) {
     strictness watch;
     try {
-        auto out = value::parse(json, [&](int depth, value::parse_event_t what, value& parsed) {
-            return watch.see(depth, what, parsed);
-        });
+        auto out = value::parse(
+            json, [&](int depth, value::parse_event_t what, value& parsed) { return watch.see(depth, what, parsed); });
         if (!watch.why().empty()) return wrong(where, watch.why());
         return out;
     } catch (value::parse_error const& e) {
@@ -110,7 +109,8 @@ result<void> check_members(std::string_view where, value const& what, std::span<
         if (!fits(content, known->what)) return wrong(where, text(in_quotes(name), " must be ", name_of(known->what)));
     }
     for (auto const& m : members) {
-        if (m.required && !what.contains(m.name)) return wrong(where, text("the member ", in_quotes(m.name), " is missing"));
+        if (m.required && !what.contains(m.name))
+            return wrong(where, text("the member ", in_quotes(m.name), " is missing"));
     }
     return ok();
 }

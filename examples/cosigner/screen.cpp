@@ -89,7 +89,8 @@ void add_terms(lines& out, session_view const& s, muster::timestamp now, std::si
     for (std::size_t i = 0; i < p.tweaks.size() && i < tweaks_max; ++i) {
         out.push_back(row("tweak", meaning_of(p.tweaks[i])));
     }
-    if (p.tweaks.size() > tweaks_max) out.push_back(row("", text("and ", p.tweaks.size() - tweaks_max, " more tweaks")));
+    if (p.tweaks.size() > tweaks_max)
+        out.push_back(row("", text("and ", p.tweaks.size() - tweaks_max, " more tweaks")));
     out.push_back(row("topology", p.topology == signing::topology_id::mesh ? "mesh: everyone to everyone"
                                                                            : "aggregator: through the elected signer"));
     out.push_back(row("broadcast", text("election ", muster::json::to_text(p.election), ": ", names(s, s.order))));
@@ -101,8 +102,8 @@ void add_terms(lines& out, session_view const& s, muster::timestamp now, std::si
 lines summary_of(session_view const& s, muster::timestamp now, std::string const& more) {
     auto const& p = s.plan;
     lines out;
-    out.push_back(text("session ", s.id.substr(0, 8), ": ", s.name_of(p.roster[p.initiator]),
-                       " asks for your signature"));
+    out.push_back(
+        text("session ", s.id.substr(0, 8), ": ", s.name_of(p.roster[p.initiator]), " asks for your signature"));
     out.push_back(row("purpose", p.purpose.empty() ? "none given" : in_quotes(p.purpose)));
     add_messages(out, p, messages_shown, content_shown);
     out.push_back(row("signers", text(p.roster.size(), ": ", names(s, slots_of(s)))));
@@ -135,7 +136,8 @@ std::string meaning_of(muster::musig2::tweak const& t) {
                                        : std::string{"Taproot, key path only, no script tree"};
             },
             [](muster::musig2::unsafe::raw_tweak const& raw) {
-                return text("RAW SCALAR of unknown origin ", to_hex(raw.value), raw.is_xonly ? " (x-only)" : " (plain)");
+                return text("RAW SCALAR of unknown origin ", to_hex(raw.value),
+                            raw.is_xonly ? " (x-only)" : " (plain)");
             },
         },
         t);

@@ -61,8 +61,8 @@ result<std::pair<std::string, multiaddr>> parse_peer(std::string_view written) {
     MUSTER_TRY(auto name, parse_name(written.substr(0, split)));
     MUSTER_TRY(auto address, parse_address(text("address of ", name), written.substr(split + 1)));
     if (!address.peer()) {
-        return wrong(text("the address of ", name,
-                          " must end with /p2p/PEER-ID; `cosigner init` and `cosigner run` print it"));
+        return wrong(
+            text("the address of ", name, " must end with /p2p/PEER-ID; `cosigner init` and `cosigner run` print it"));
     }
     if (!address.host() || !address.tcp_port() || *address.tcp_port() == 0 || address.is_relayed()) {
         return wrong(text("the address of ", name, " cannot be dialled: it must be one like /ip4/10.0.0.2/tcp/4001"));
@@ -76,7 +76,8 @@ result<multiaddr> parse_listen(std::string_view written) {
     using protocol = muster::peer::address_protocol;
     bool const is_ip = path[0].protocol == protocol::ip4 || path[0].protocol == protocol::ip6;
     if (is_ip && address.tcp_port() && path.size() == 2) return address;
-    return wrong(text("listen: ", in_quotes(written), " is not an IP address with a TCP port, like /ip4/0.0.0.0/tcp/4001"));
+    return wrong(
+        text("listen: ", in_quotes(written), " is not an IP address with a TCP port, like /ip4/0.0.0.0/tcp/4001"));
 }
 
 result<void> add_peer(settings& s, std::pair<std::string, multiaddr> peer) {

@@ -10,14 +10,18 @@
 
 namespace cosigner {
 
-bool terminal::is_there() { return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1; }
+// In the background a program is stopped when it reads.
+bool terminal::is_there() {
+    return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+}
 
 // It is opened anew: reading without blocking, as Asio does, would otherwise go for the shell's descriptor as well.
 bool terminal::start(std::function<void(std::string const&)> on_line) {
     on_line_ = std::move(on_line);
     std::array<char, 256> name{};
     int fd = -1;
-    if (::ttyname_r(STDIN_FILENO, name.data(), name.size()) == 0) fd = ::open(name.data(), O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (::ttyname_r(STDIN_FILENO, name.data(), name.size()) == 0)
+        fd = ::open(name.data(), O_RDONLY | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) fd = ::dup(STDIN_FILENO);
     boost::system::error_code ec;
     input_.assign(fd, ec);

@@ -22,7 +22,8 @@ std::string refusal(std::string const& content) {
 }  // namespace
 
 TEST_CASE("settings are read as they are written") {
-    auto const s = parse_settings("x", R"({"listen": "/ip4/0.0.0.0/tcp/4001", "peers": {"bob": ")" + bob + "\"}}").value();
+    auto const s =
+        parse_settings("x", R"({"listen": "/ip4/0.0.0.0/tcp/4001", "peers": {"bob": ")" + bob + "\"}}").value();
     CHECK(s.peers.at("bob").to_text() == bob);
     auto const again = parse_settings("x", to_file(s)).value();
     CHECK(again.listen == s.listen);
@@ -70,8 +71,8 @@ TEST_CASE("peers are added, moved and removed") {
     CHECK(s.peers.size() == 1);
     CHECK(change_settings(s, {"peer_add", "bob=/dns4/bob.example/tcp/1/p2p/" + bob_id}, other));
     CHECK(s.peers.at("bob").to_text() == "/dns4/bob.example/tcp/1/p2p/" + bob_id);
-    CHECK_FALSE(change_settings(s, {"peer_add", "rob=" + bob}, other));   // the same peer under two names
-    CHECK_FALSE(change_settings(s, {"peer_add", "bob=" + bob}, self));    // that is us
+    CHECK_FALSE(change_settings(s, {"peer_add", "rob=" + bob}, other));  // the same peer under two names
+    CHECK_FALSE(change_settings(s, {"peer_add", "bob=" + bob}, self));   // that is us
     CHECK_FALSE(change_settings(s, {"peer_add", "bob"}, other));
     auto const unknown = change_settings(s, {"peer_remove", "bib"}, other);
     REQUIRE_FALSE(unknown);

@@ -39,13 +39,17 @@ bool tell_answer(printer& out, value const& line) {
     return !out.is_closed();
 }
 
+/// Why nobody answers in a directory: nobody can run where there is nothing.
+int report_silence(arguments const& a, error const& why, printer& out) {
+    if (why != errc::not_running) return out.fail(why);
+    auto const place = home::open(a.dir);
+    return out.fail(place ? why : place.error());
+}
+
 /// Asks the co-signer that runs in the directory, and prints what it says.
 int ask_running(arguments const& a, value const& asked, printer& out) {
     auto const code = ask(a.dir, asked, {.on_line = [&](value const& line) { return tell_answer(out, line); }});
-    if (code) return code.value();
-    if (code.error() != errc::not_running) return out.fail(code.error());
-    auto const place = home::open(a.dir);  // nobody can run where there is nothing
-    return out.fail(place ? code.error() : place.error());
+    return code ? code.value() : report_silence(a, code.error(), out);
 }
 
 /// The digest that `propose` and `verify` are about: of the file, or as given.
@@ -137,7 +141,7 @@ int propose(arguments const& a, printer& out) {
                         },
                         [&] { return stop_watching(session, a.dir, out); }};
     auto const code = ask(a.dir, asked.value(), told);
-    return code ? code.value() : out.fail(code.error());
+    return code ? code.value() : report_silence(a, code.error(), out);
 }
 
 int verify(arguments const& a, printer& out) {

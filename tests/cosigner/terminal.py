@@ -73,7 +73,7 @@ def test_the_approver_sees_what_is_signed_and_nothing_raw():
     process, session = pair.propose("a.txt", "--purpose", forged, "--path", "0/7", "--key-path")
     pair.carol.wait(prompt(session))
     shown = pair.carol.seen
-    for word in (rb'"rent\\"\\x0asession 00000000: me approved\\x1b[8m\\u202e\\u2028\\u009b"', b"SHA-256 digest",
+    for word in (rb'"rent\"\x0asession 00000000: me approved\x1b[8m\u202e\u2028\u009b"', b"SHA-256 digest",
                  b"alice, me", b"path m/0/7", b"Taproot, key path only", b"the aggregate key", b"mesh",
                  b"election lexicographic", b"expires", b"cosigner show "):
         check(word in shown, f"{word} is not shown in {shown!r}")

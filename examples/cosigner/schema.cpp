@@ -50,6 +50,11 @@ std::string reason(value::parse_error const& e) {
 
 bool is_text(value const& v) { return v.is_string() && !v.get_ref<std::string const&>().empty(); }
 
+/// Negative ones are of another type in what was parsed, and those that a program has put in may be of either.
+bool is_count(value const& v) {
+    return v.is_number_unsigned() || (v.is_number_integer() && v.get<std::int64_t>() >= 0);
+}
+
 template <class Is>
 bool is_list_of(value const& v, Is is) {
     return v.is_array() && std::all_of(v.begin(), v.end(), is);
@@ -59,9 +64,9 @@ bool fits(value const& v, shape what) {
     switch (what) {
         case shape::text: return is_text(v);
         case shape::flag: return v.is_boolean();
-        case shape::number: return v.is_number_unsigned();
+        case shape::number: return is_count(v);
         case shape::texts: return is_list_of(v, is_text);
-        case shape::numbers: return is_list_of(v, [](value const& i) { return i.is_number_unsigned(); });
+        case shape::numbers: return is_list_of(v, is_count);
         case shape::objects: return is_list_of(v, [](value const& i) { return i.is_object(); });
         case shape::object: return v.is_object();
         case shape::text_or_null: return v.is_null() || is_text(v);

@@ -92,6 +92,7 @@ def test_json_is_only_json_and_as_documented():
         return done.returncode
 
     watcher, session = pair.propose("a.txt", "--purpose", "\x1b[8m\u202e\x9b")
+    seen.append(pair.proposed)
     pair.wait_line("carol", "approval_requested", session=session)
     check(run("show", carol, session) == 0, "show")
     check(run("approve", carol, session[:8]) == 0, "approve")

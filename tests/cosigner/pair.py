@@ -79,7 +79,11 @@ class Terminal:
 
 
 class Pair:
+    open = []  # those that a test which failed has left
+
     def __init__(self, on_terminal=True):
+        Pair.open.append(self)
+        self.alice = self.carol = None
         self.dir = tempfile.mkdtemp()
         line = {}
         for name in ("alice", "carol"):
@@ -109,14 +113,14 @@ class Pair:
         with open(self.log[name]) as log:
             return [json.loads(line) for line in log.read().split("\n")[:-1]]
 
-    def wait_line(self, name, event, **members):
+    def wait_line(self, who, event, /, **members):
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            for line in self.lines(name):
+            for line in self.lines(who):
                 if line["event"] == event and all(line.get(k) == v for k, v in members.items()):
                     return line
             select.select([], [], [], 0.05)
-        raise Failure(f"{name} never said {event} {members}")
+        raise Failure(f"{who} never said {event} {members}")
 
     def propose(self, file, *options):
         """Has alice propose a file; gives the process and the session's id."""
@@ -124,13 +128,17 @@ class Pair:
                                     f"{self.dir}/{file}", *options], stdout=subprocess.PIPE, text=True)
         first = json.loads(process.stdout.readline())
         check(first["event"] == "proposed", first)
+        self.proposed = first
         return process, first["session"]
 
     def state(self, name, session):
         return json.loads(cosigner("show", f"{self.dir}/{name}", session, "--json").stdout)["state"]
 
     def close(self):
+        Pair.open.remove(self)
         for p in (self.alice, self.carol):
+            if p is None:
+                continue
             if isinstance(p, Terminal):
                 p.stop()
             else:
@@ -145,7 +153,9 @@ def run_tests(tests):
         try:
             test()
             print(f"ok      {test.__name__}", flush=True)
-        except Failure as why:
+        except (Failure, OSError, ValueError, subprocess.TimeoutExpired) as why:
             failed += 1
-            print(f"FAILED  {test.__name__}: {why}", flush=True)
+            print(f"FAILED  {test.__name__}: {why!r}", flush=True)
+        for pair in list(Pair.open):
+            pair.close()
     sys.exit(failed != 0)

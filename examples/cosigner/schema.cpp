@@ -106,12 +106,14 @@ result<void> check_members(std::string_view where, value const& what, std::span<
     if (!what.is_object()) return wrong(where, "an object is expected");
     std::vector<std::string_view> names;
     for (auto const& m : members) names.push_back(m.name);
-    for (auto const& [name, content] : what.items()) {
+    for (auto const& item : what.items()) {
+        auto const& name = item.key();
         auto const known = std::find_if(members.begin(), members.end(), [&](auto const& m) { return m.name == name; });
         if (known == members.end()) {
             return wrong(where, text("no member ", in_quotes(name), " is known here", did_you_mean(name, names)));
         }
-        if (!fits(content, known->what)) return wrong(where, text(in_quotes(name), " must be ", name_of(known->what)));
+        if (!fits(item.value(), known->what))
+            return wrong(where, text(in_quotes(name), " must be ", name_of(known->what)));
     }
     for (auto const& m : members) {
         if (m.required && !what.contains(m.name))

@@ -8,6 +8,7 @@
 /// exit code. Only the filesystem's permissions say who may ask: mode 0600, in a directory of mode 0700.
 
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@
 #include <muster/core/result.hpp>
 #include <muster/json/signing.hpp>
 
+#include "request.hpp"
+
 namespace cosigner {
 
 using muster::result;
@@ -27,7 +30,7 @@ using value = muster::json::value;
 /// One client of a running co-signer. Answers are queued and written in order.
 class control_client : public std::enable_shared_from_this<control_client> {
 public:
-    using request_handler = std::function<void(std::shared_ptr<control_client> const&, value const&)>;
+    using request_handler = std::function<void(std::shared_ptr<control_client> const&, request)>;
 
     control_client(boost::asio::local::stream_protocol::socket socket, request_handler on_request)
         : socket_{std::move(socket)}, on_request_{std::move(on_request)} {}
@@ -37,13 +40,21 @@ public:
     void say(value const& line);
     /// Sends the last line and closes.
     void finish(value line, int exit_code);
+    /// Says why a request is refused, and closes.
+    void refuse(muster::error const& why);
     [[nodiscard]] bool is_gone() const noexcept { return gone_; }
 
 private:
     void write();
 
     boost::asio::local::stream_protocol::socket socket_;
-    boost::asio::streambuf input_{64u << 10};  // a longer request is not understood
+    void read_request();
+    void on_line(std::string const& line);
+
+    /// Longest request, in bytes. Ours: four times what a proposal may take.
+    static constexpr std::size_t request_size_max = 256u << 10;
+
+    boost::asio::streambuf input_{request_size_max};
     request_handler on_request_;
     std::deque<std::string> lines_;
     bool writing_ = false;
@@ -67,9 +78,14 @@ private:
     control_client::request_handler on_request_;
 };
 
-/// Sends @p request to the co-signer at @p path and hands every line to @p on_line.
-/// @return the exit code of the last line, or `not_running`.
-[[nodiscard]] result<int> ask(std::string const& path, value const& request,
-                              std::function<void(value const&)> const& on_line);
+/// How somebody who asks is told.
+struct listener {
+    std::function<bool(value const&)> on_line;  ///< Takes every answer; false when no more is wanted.
+    /// SIGINT, SIGTERM or SIGHUP came first: says so, and gives the exit code. Without it they end the program.
+    std::function<int()> on_interrupt = {};
+};
+/// Sends @p what to the co-signer in @p dir and hands every line of its answer on.
+/// @return the exit code of the last line, or `not_running`, or `io_failed` when the socket may not be used.
+[[nodiscard]] result<int> ask(std::filesystem::path const& dir, value const& what, listener const& told);
 
 }  // namespace cosigner

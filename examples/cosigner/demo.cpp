@@ -6,7 +6,7 @@
 
 #include <deque>
 #include <filesystem>
-#include <iostream>
+#include <sstream>
 #include <stdexcept>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -15,6 +15,7 @@
 
 #include "control.hpp"
 #include "failure.hpp"
+#include "files.hpp"
 #include "home.hpp"
 #include "process.hpp"
 
@@ -22,6 +23,7 @@ namespace cosigner {
 
 namespace fs = std::filesystem;
 using boost::asio::ip::tcp;
+using muster::error;
 using muster::text;
 
 namespace {
@@ -57,7 +59,7 @@ std::vector<unsigned> free_ports(boost::asio::io_context& io, std::size_t count)
 /// Three co-signers in a temporary directory.
 class stage {
 public:
-    explicit stage(std::ostream& log) : log_{log}, dir_{make_directory()} {
+    explicit stage(int log) : log_{log}, dir_{make_directory()} {
         for (std::size_t i = 0; i < names.size(); ++i) processes_.emplace_back(io_, names[i]);
         make_homes();
         file_ = dir_ / "contract.txt";
@@ -69,11 +71,13 @@ public:
         fs::remove_all(dir_, ignored);
     }
 
-    void scene(std::string const& title) { log_ << "\n--- " << title << "\n"; }
+    void scene(std::string const& title) {
+        put_line(log_, "");
+        put_line(log_, "--- " + title);
+    }
     void tell(std::string const& what) {
-        log_ << "    ";
-        for (char const c : what) log_ << c << (c == '\n' ? "    " : "");
-        log_ << std::endl;
+        std::istringstream in{what};
+        for (std::string line; std::getline(in, line);) put_line(log_, "    " + line);
     }
 
     /// (Re)starts all three, each with its own extra options, and waits until everyone knows everyone.
@@ -98,17 +102,18 @@ public:
                             {"with", {"bob", "carol"}},
                             {"purpose", purpose},
                             {"messages", {{{"digest", muster::to_hex(digest())}}}}};
-        auto const code = ask((home_of(0) / "control.sock").string(), request, [&](value const& line) {
-            if (line.contains("text")) tell("alice: " + line["text"].get<std::string>());
-            last = line;
-        });
+        auto const code = ask(home_of(0), request, {.on_line = [&](value const& line) {
+                                  if (line.contains("text")) tell("alice: " + line["text"].get<std::string>());
+                                  last = line;
+                                  return true;
+                              }});
         require(static_cast<bool>(code), code ? "" : code.error().to_text());
         return last;
     }
     /// Sends a command about a session to co-signer @p i.
     void command(std::size_t i, std::string const& what, std::string const& session) {
         auto const code =
-            ask((home_of(i) / "control.sock").string(), {{"command", what}, {"session", session}}, [](auto const&) {});
+            ask(home_of(i), {{"command", what}, {"session", session}}, {.on_line = [](auto const&) { return true; }});
         require(code && code.value() == success, text(names[i], " could not ", what));
     }
 
@@ -122,7 +127,7 @@ public:
         }
     }
 
-    [[nodiscard]] muster::crypto::digest32 digest() const { return muster::crypto::sha256(value_of(read_file(file_))); }
+    [[nodiscard]] muster::crypto::digest32 digest() const { return value_of(hash_file(file_, {})); }
     [[nodiscard]] fs::path const& file() const noexcept { return file_; }
     [[nodiscard]] fs::path home_of(std::size_t i) const { return dir_ / names[i]; }
     [[nodiscard]] bool has_published(std::size_t i, std::string const& session) const {
@@ -150,7 +155,7 @@ private:
             settings full;
             full.listen = value_of(muster::peer::multiaddr::from_text(text("/ip4/127.0.0.1/tcp/", ports[i])));
             for (std::size_t j = 0; j < names.size(); ++j) {
-                if (j != i) full.peers.emplace(names[j], known_peer{addresses[j]});
+                if (j != i) full.peers.emplace(names[j], addresses[j]);
             }
             value_of(value_of(home::open(home_of(i))).save(full));
         }
@@ -163,7 +168,7 @@ private:
         std::fclose(out);
     }
 
-    std::ostream& log_;
+    int log_;  // a descriptor
     boost::asio::io_context io_;
     fs::path dir_;
     fs::path file_;
@@ -275,12 +280,12 @@ void broadcaster_dies(stage& s) {
 
 }  // namespace
 
-int run_demo(bool json) {
+int run_demo(printer& out) {
     // With --json the story goes to standard error, so that standard output is one object.
-    auto& log = json ? std::cerr : std::cout;
+    int const log = out.json() ? STDERR_FILENO : STDOUT_FILENO;
     try {
         stage s{log};
-        log << "Three co-signers, three processes, loopback sockets, libp2p between them.\n";
+        put_line(log, "Three co-signers, three processes, loopback sockets, libp2p between them.");
         auto const done = everyone_signs(s);
         auto const digest = muster::to_hex(s.digest());
         one_declines(s);
@@ -288,17 +293,16 @@ int run_demo(bool json) {
         broadcaster_dies(s);
         auto const key = done["aggregate_key"].get<std::string>();
         auto const sig = done["signatures"][0].get<std::string>();
-        log << "\nAll four scenes went as they must. The signature of scene 1:\n";
-        log << "  aggregate key  " << key << "\n  digest         " << digest << "\n  signature      " << sig << "\n";
-        log << "  BIP-340        verified\n" << std::flush;
-        if (json) {
-            std::cout << muster::json::to_line({{"aggregate_key", key}, {"digest", digest}, {"signature", sig}})
-                      << std::endl;
-        }
+        lines const end{"",
+                        "All four scenes went as they must. The signature of scene 1:",
+                        "  aggregate key  " + key,
+                        "  digest         " + digest,
+                        "  signature      " + sig,
+                        "  BIP-340        verified"};
+        out.tell({{"event", "demo"}, {"aggregate_key", key}, {"digest", digest}, {"signature", sig}}, end);
         return success;
     } catch (surprise const& s) {
-        std::cerr << "demo failed: " << s.what() << std::endl;
-        return demo_failed;
+        return out.fail(error{errc::io_failed, text("demo failed: ", s.what())}, demo_failed);
     }
 }
 

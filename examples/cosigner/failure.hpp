@@ -13,12 +13,13 @@ namespace cosigner {
 
 /// Exit codes, as the help text lists them.
 enum exit_code : int {
-    success = 0,      ///< Done; for `propose`: signed; for `verify`: valid.
-    not_signed = 1,   ///< The session ended without a signature; for `verify`: not valid.
-    usage = 2,        ///< The command line is not understood.
-    not_running = 3,  ///< No `cosigner run` answers in that directory.
-    setup = 4,        ///< A file, a directory, an address or a permission is in the way.
-    demo_failed = 5,  ///< A scene of the demonstration went wrong.
+    success = 0,        ///< Done; for `propose`: signed; for `verify`: valid.
+    not_signed = 1,     ///< The session ended without a signature; for `verify`: not valid.
+    usage = 2,          ///< The command line, or what it asks for, is refused.
+    not_running = 3,    ///< No `cosigner run` answers in that directory.
+    setup = 4,          ///< A file, a directory, an address or a permission is in the way.
+    demo_failed = 5,    ///< A scene of the demonstration went wrong.
+    interrupted = 130,  ///< A signal ended the command before its answer; as shells have it for SIGINT.
 };
 
 /// Why a command could not be carried out.

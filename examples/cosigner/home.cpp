@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <sys/un.h>
 
 #include <cerrno>
-#include <cstring>
 
+#include <muster/core/posix_files.hpp>
 #include <muster/crypto/system_random.hpp>
+
+#include "escape.hpp"
+#include "files.hpp"
+#include "schema.hpp"
 
 namespace cosigner {
 
@@ -18,142 +22,91 @@ namespace fs = std::filesystem;
 using muster::error;
 using muster::ok;
 using muster::text;
-using value = muster::json::value;
 
 namespace {
 
-/// A file descriptor that closes itself.
-class descriptor {
-public:
-    explicit descriptor(int fd) noexcept : fd_{fd} {}
-    descriptor(descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-    descriptor& operator=(descriptor&&) = delete;
-    ~descriptor() {
-        if (fd_ >= 0) ::close(fd_);
+/// Whether a co-signer can be made at @p dir: there is nothing, or an empty directory.
+result<void> require_free(fs::path const& dir) {
+    if (control_socket_in(dir).string().size() >= sizeof(sockaddr_un::sun_path)) {
+        return error{errc::bad_directory, text("the path ", dir.string(),
+                                               " is too long for the control socket in it; use a shorter directory")};
     }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    /// Lets go of it, open.
-    int release() noexcept { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
-};
-
-error failed(std::string const& what, fs::path const& path) {
-    return error{errc::io_failed, text(what, " ", path.string(), ": ", std::strerror(errno))};
-}
-
-result<void> write_all(descriptor const& file, fs::path const& path, std::string_view content) {
-    while (!content.empty()) {
-        auto const written = ::write(file.get(), content.data(), content.size());
-        if (written < 0) return failed("cannot write", path);
-        content.remove_prefix(static_cast<std::size_t>(written));
+    std::error_code ec;
+    auto const what = fs::status(dir, ec);
+    if (what.type() == fs::file_type::not_found) return ok();
+    if (fs::exists(dir / "seed", ec)) {
+        return error{errc::bad_directory, text(dir.string(),
+                                               " already holds a seed; it is never overwritten. "
+                                               "Choose another directory")};
     }
-    if (::fsync(file.get()) != 0) return failed("cannot flush", path);
-    return ok();
+    bool const is_directory = what.type() == fs::file_type::directory;
+    if (is_directory && fs::is_empty(dir, ec) && !ec) return ok();
+    if (ec) return error{errc::bad_directory, text("cannot look into ", dir.string(), ": ", ec.message())};
+    return error{errc::bad_directory, text(dir.string(), is_directory ? " is there and not empty" : " is no directory",
+                                           "; it is left as it is. Choose another directory")};
 }
 
-/// Writes a file of mode 0600 that must not exist yet.
-result<void> create_private(fs::path const& path, std::string_view content) {
-    descriptor const file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
-    if (file.get() < 0) return failed("cannot create", path);
-    return write_all(file, path, content);
+result<void> write_home(fs::path const& dir, settings const& s) {
+    muster::crypto::system_random random;
+    MUSTER_TRY(auto seed, muster::crypto::secret<32>::generate(random));
+    auto digits = muster::to_hex(seed.view()) + "\n";
+    auto const written = create_private(dir / "seed", digits);
+    muster::crypto::wipe({reinterpret_cast<muster::byte*>(digits.data()), digits.size()});
+    MUSTER_TRY(written);
+    MUSTER_TRY(create_private(dir / "settings.json", to_file(s)));
+    return flush_directory(dir);
 }
 
-/// Replaces a file of mode 0600 in one step: the old one survives until the new one is on disk.
-result<void> replace_private(fs::path const& path, std::string_view content) {
-    auto const draft = fs::path{path.string() + ".new"};
-    ::unlink(draft.c_str());
-    MUSTER_TRY(create_private(draft, content));
-    if (::rename(draft.c_str(), path.c_str()) != 0) return failed("cannot replace", path);
-    descriptor const folder{::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    if (folder.get() < 0 || ::fsync(folder.get()) != 0) return failed("cannot flush", path.parent_path());
-    return ok();
-}
-
-std::string to_file(settings const& s) {
-    value out{{"listen", s.listen.to_text()}, {"peers", value::object()}};
-    for (auto const& [name, peer] : s.peers) out["peers"][name] = peer.address.to_text();
-    return out.dump(2) + "\n";
-}
-
-result<settings> parse_settings(fs::path const& path, std::string_view content) {
-    auto const parsed = value::parse(content, nullptr, false);
-    auto const wrong = [&](std::string const& why) {
-        return error{errc::bad_settings, text(path.string(), ": ", why)};
-    };
-    if (!parsed.is_object() || !parsed.contains("listen") || !parsed["listen"].is_string()) {
-        return wrong("expected an object with \"listen\" and \"peers\"");
-    }
-    settings out;
-    MUSTER_TRY(out.listen, muster::peer::multiaddr::from_text(parsed["listen"].get<std::string>()));
-    if (!parsed.contains("peers")) return out;
-    if (!parsed["peers"].is_object()) return wrong("\"peers\" is not an object of names and addresses");
-    for (auto const& [name, address] : parsed["peers"].items()) {
-        if (!address.is_string()) return wrong(text("the address of peer ", name, " is not a text"));
-        MUSTER_TRY(auto peer, parse_peer(name + "=" + address.get<std::string>()));
-        out.peers.insert(std::move(peer));
-    }
-    return out;
+/// One entry of signers.json.
+std::optional<muster::signing::member> parse_signer(value const& entry) {
+    static constexpr std::array members{member{"signer", shape::text, true}, member{"peer", shape::text, true},
+                                        member{"binding", shape::text, true}};
+    if (!check_members("signers.json", entry, members)) return std::nullopt;
+    auto const field = [&](char const* name) { return entry[name].get<std::string>(); };
+    auto const signer = muster::from_hex_as<muster::crypto::public_key>(field("signer"));
+    auto const id = muster::peer::peer_id::from_text(field("peer"));
+    auto const binding = muster::from_hex_as<muster::peer::binding>(field("binding"));
+    if (!signer || !id || !binding) return std::nullopt;
+    return muster::signing::member{signer.value(), id.value(), binding.value()};
 }
 
 }  // namespace
 
-result<muster::bytes> read_file(fs::path const& path) {
-    descriptor const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.get() < 0) return failed("cannot open", path);
-    muster::bytes out;
-    std::array<muster::byte, 64u << 10> part{};
-    for (;;) {
-        auto const size = ::read(file.get(), part.data(), part.size());
-        if (size < 0) return failed("cannot read", path);
-        if (size == 0) return out;
-        muster::append(out, muster::byte_view{part}.first(static_cast<std::size_t>(size)));
-    }
+fs::path plain_directory(fs::path const& dir) {
+    std::error_code ec;
+    auto out = fs::absolute(dir, ec).lexically_normal();
+    if (ec) return dir;
+    return out.has_filename() ? out : out.parent_path();
 }
 
-result<std::pair<std::string, known_peer>> parse_peer(std::string const& written) {
-    auto const split = written.find('=');
-    if (split == std::string::npos || split == 0) {
-        return error{errc::bad_input, text("'", written, "' is not NAME=ADDRESS")};
-    }
-    MUSTER_TRY(auto address, muster::peer::multiaddr::from_text(written.substr(split + 1)));
-    if (!address.peer()) {
-        return error{errc::bad_input, text("the address of ", written.substr(0, split),
-                                           " must end with /p2p/PEER-ID; "
-                                           "`cosigner init` and `cosigner run` print it")};
-    }
-    return std::pair{written.substr(0, split), known_peer{std::move(address)}};
-}
-
+// Everything is made under another name beside it, which then becomes the directory in one step.
 result<home> home::create(fs::path dir, settings const& s) {
     home made;
-    made.dir_ = std::move(dir);
+    made.dir_ = plain_directory(dir);
     made.settings_ = s;
+    MUSTER_TRY(require_free(made.dir_));
+    auto const parent = made.dir_.parent_path();
     std::error_code ec;
-    fs::create_directories(made.dir_, ec);
-    if (ec) return error{errc::bad_directory, text("cannot make ", made.dir_.string(), ": ", ec.message())};
-    ::chmod(made.dir_.c_str(), 0700);
-    if (fs::exists(made.dir_ / "seed")) {
-        return error{errc::bad_directory, text(made.dir_.string(),
-                                               " already holds a seed; it is never overwritten. "
-                                               "Choose another directory")};
+    fs::create_directories(parent, ec);
+    if (ec) return error{errc::bad_directory, text("cannot make ", parent.string(), ": ", ec.message())};
+    auto draft = (parent / text(".", made.dir_.filename().string(), ".XXXXXX")).string();
+    if (::mkdtemp(draft.data()) == nullptr) return failed("cannot make a directory in", parent);  // of mode 0700
+    auto done = write_home(draft, s);
+    if (done && ::rename(draft.c_str(), made.dir_.c_str()) != 0) done = failed("cannot make", made.dir_);
+    if (!done) {
+        fs::remove_all(draft, ec);
+        return done.error();
     }
-    muster::crypto::system_random random;
-    MUSTER_TRY(auto seed, muster::crypto::secret<32>::generate(random));
-    auto digits = muster::to_hex(seed.view()) + "\n";
-    auto const written = create_private(made.dir_ / "seed", digits);
-    muster::crypto::wipe({reinterpret_cast<muster::byte*>(digits.data()), digits.size()});
-    MUSTER_TRY(written);
-    MUSTER_TRY(replace_private(made.dir_ / "settings.json", to_file(s)));
+    MUSTER_TRY(flush_directory(parent));
     return made;
 }
 
 result<home> home::open(fs::path dir) {
     home found;
-    found.dir_ = std::move(dir);
+    found.dir_ = plain_directory(dir);
     struct stat seed {};
     if (::stat((found.dir_ / "seed").c_str(), &seed) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) return failed("cannot look into", found.dir_);
         return error{errc::bad_directory, text("no co-signer lives in ", found.dir_.string(),
                                                "; make one with "
                                                "`cosigner init ",
@@ -166,7 +119,7 @@ result<home> home::open(fs::path dir) {
     }
     auto const path = found.dir_ / "settings.json";
     MUSTER_TRY(auto const raw, read_file(path));
-    MUSTER_TRY(found.settings_, parse_settings(path, std::string{raw.begin(), raw.end()}));
+    MUSTER_TRY(found.settings_, parse_settings(path.string(), std::string{raw.begin(), raw.end()}));
     return found;
 }
 
@@ -189,6 +142,7 @@ result<void> home::lock() {
     descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
     if (file.get() < 0) return failed("cannot open", path);
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return failed("cannot lock", path);
         return error{errc::bad_directory, text("another cosigner runs in ", dir_.string(), " already")};
     }
     (void)file.release();  // held until the process ends, however it ends
@@ -201,20 +155,33 @@ result<void> home::save(settings const& s) {
     return ok();
 }
 
-std::vector<muster::signing::member> home::learned_signers() const {
-    std::vector<muster::signing::member> out;
-    auto const raw = read_file(dir_ / "signers.json");
-    if (!raw) return out;
-    auto const parsed = value::parse(raw.value().begin(), raw.value().end(), nullptr, false);
-    if (!parsed.is_array()) return out;
-    for (auto const& entry : parsed) {
-        if (!entry.is_object()) continue;
-        auto const field = [&](char const* name) { return entry.value(name, std::string{}); };
-        auto const signer = muster::from_hex_as<muster::crypto::public_key>(field("signer"));
-        auto const id = muster::peer::peer_id::from_text(field("peer"));
-        auto const binding = muster::from_hex_as<muster::peer::binding>(field("binding"));
-        if (signer && id && binding) out.push_back({signer.value(), id.value(), binding.value()});
+learned_signers home::recall() const {
+    learned_signers out;
+    auto const path = dir_ / "signers.json";
+    if (std::error_code ec; !fs::exists(path, ec) && !ec) return out;
+    auto const raw = read_file(path);
+    if (!raw) {
+        out.damage = raw.error().message();
+        return out;
     }
+    auto const parsed = parse_json("signers", std::string{raw.value().begin(), raw.value().end()});
+    std::size_t unreadable = 0;
+    if (parsed && parsed.value().is_array()) {
+        for (auto const& entry : parsed.value()) {
+            auto signer = parse_signer(entry);
+            if (signer) out.known.push_back(*std::move(signer));
+            if (!signer) ++unreadable;
+        }
+        if (unreadable == 0) return out;
+    }
+    muster::posix_files files;
+    auto const aside = muster::keep_aside(files, path.string());
+    out.damage = text(path.string(), " is damaged: ",
+                      unreadable != 0 ? text(unreadable, " signer keys in it cannot be read")
+                      : parsed        ? std::string{"it is not a list"}
+                                      : parsed.error().message(),
+                      aside ? text("; it was put aside as ", aside.value()) : text("; ", aside.error().message()),
+                      ". Signer keys that are missing are learned when their peers connect");
     return out;
 }
 
@@ -230,8 +197,9 @@ result<void> home::learn(std::vector<muster::signing::member> const& signers) co
 result<fs::path> home::publish(std::string const& session, value const& what) const {
     std::error_code ec;
     fs::create_directories(dir_ / "published", ec);
+    if (ec) return error{errc::io_failed, text("cannot make ", (dir_ / "published").string(), ": ", ec.message())};
     auto const path = dir_ / "published" / (session + ".json");
-    MUSTER_TRY(replace_private(path, what.dump(2) + "\n"));
+    MUSTER_TRY(replace_private(path, what.dump(2, ' ', true, value::error_handler_t::replace) + "\n"));
     return path;
 }
 

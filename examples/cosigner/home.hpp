@@ -7,46 +7,47 @@
 ///     seed             64 hexadecimal digits; the only secret; mode 0600
 ///     settings.json    where to listen, whom to dial
 ///     signers.json     signer keys that peers have shown, so that an offline peer can be named
+///     journal          sessions that a restart takes up
+///     lock             held by the process that runs here
 ///     control.sock     the running co-signer's control socket; mode 0600
 ///     published/       signatures that this co-signer was elected to broadcast
 
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <muster/core/result.hpp>
 #include <muster/json/signing.hpp>
 #include <muster/peer/identity.hpp>
-#include <muster/peer/multiaddr.hpp>
 
 #include "failure.hpp"
+#include "settings.hpp"
 
 namespace cosigner {
 
-using muster::result;
+/// The control socket of the co-signer in @p dir.
+[[nodiscard]] inline std::filesystem::path control_socket_in(std::filesystem::path const& dir) {
+    return dir / "control.sock";
+}
 
-/// A peer to stay connected with.
-struct known_peer {
-    muster::peer::multiaddr address;  ///< Ends with the peer id.
-};
-
-/// settings.json.
-struct settings {
-    muster::peer::multiaddr listen;
-    std::map<std::string, known_peer> peers;  ///< By the name the user gave.
+/// Signers that peers have shown, as they were remembered.
+struct learned_signers {
+    std::vector<muster::signing::member> known;
+    std::optional<std::string> damage;  ///< What is wrong with the file and where it went, when it is damaged.
 };
 
 /// An opened directory. Holds a lock, so that one process runs a co-signer in it.
 class home {
 public:
-    /// Makes the directory with a fresh seed. Refuses to touch one that has a seed.
+    /// Makes the directory, all of it or nothing, with a fresh seed and settings as `run` takes them. A directory that
+    /// is there already is taken when it is empty, and left as it is otherwise.
     [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s);
     /// Opens an existing directory; the seed must be readable by its owner alone.
     [[nodiscard]] static result<home> open(std::filesystem::path dir);
 
     [[nodiscard]] std::filesystem::path const& dir() const noexcept { return dir_; }
-    [[nodiscard]] std::filesystem::path control_socket() const { return dir_ / "control.sock"; }
+    [[nodiscard]] std::filesystem::path control_socket() const { return control_socket_in(dir_); }
     /// Where sessions are written down.
     [[nodiscard]] std::string journal() const { return (dir_ / "journal").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }
@@ -56,10 +57,10 @@ public:
     /// Makes this process the only one that runs here, until it ends.
     [[nodiscard]] result<void> lock();
 
-    /// Replaces the settings.
+    /// Replaces the settings, on disk first.
     [[nodiscard]] result<void> save(settings const& s);
-    /// Signers that were seen before: members by peer id text.
-    [[nodiscard]] std::vector<muster::signing::member> learned_signers() const;
+    /// Signers that were seen before. A damaged file is put aside, and what can be read of it goes on.
+    [[nodiscard]] learned_signers recall() const;
     /// Remembers them.
     [[nodiscard]] result<void> learn(std::vector<muster::signing::member> const& signers) const;
     /// Writes a signature where the application "broadcasts".
@@ -71,10 +72,7 @@ private:
     settings settings_;
 };
 
-/// `NAME=MULTIADDR/p2p/PEER`, as `--peer` takes it.
-[[nodiscard]] result<std::pair<std::string, known_peer>> parse_peer(std::string const& text);
-
-/// The contents of a file, or `io_failed`.
-[[nodiscard]] result<muster::bytes> read_file(std::filesystem::path const& path);
+/// @p dir as it is opened: absolute, without a slash at its end.
+[[nodiscard]] std::filesystem::path plain_directory(std::filesystem::path const& dir);
 
 }  // namespace cosigner

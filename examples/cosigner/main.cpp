@@ -2,247 +2,214 @@
 
 // cosigner: a group of machines sign as one. `cosigner --help` lists what it does.
 
-#include <iostream>
+#include <csignal>
+#include <sstream>
 
 #include <CLI/CLI.hpp>
 
-#include "control.hpp"
+#include "commands.hpp"
 #include "demo.hpp"
 #include "failure.hpp"
-#include "home.hpp"
-#include "node.hpp"
+#include "parse.hpp"
 
 namespace {
 
 using namespace cosigner;
 using muster::error;
 using muster::text;
-using muster::to_hex;
 
-/// Prints an error and gives the exit code it stands for.
-int report(error const& why) {
-    std::cerr << "cosigner: " << why.message() << "\n";
-    return why == errc::not_running ? not_running : why == errc::bad_input ? usage : setup;
-}
+/// The command line, as CLI11 reads it. What it reads are texts; what they mean is for the parsers in parse.hpp.
+class command_line {
+public:
+    explicit command_line(printer& out) : out_{out} {
+        app_.footer(
+            "Exit codes: 0 done (propose: signed, verify: valid), 1 ended without a signature or not valid,\n"
+            "2 wrong arguments or a request that is refused, 3 no cosigner runs in that directory,\n"
+            "4 a file, address or permission is in the way, 5 a scene of the demo failed,\n"
+            "130 interrupted.");
+        app_.require_subcommand(1);
+        app_.set_version_flag("--version", "cosigner " COSIGNER_VERSION);
+        describe_setup();
+        describe_signing();
+        describe_sessions();
+        add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
+    }
 
-struct arguments {
-    std::string dir;
-    bool json = false;
-    // init
-    std::string listen = "/ip4/127.0.0.1/tcp/0";
-    std::vector<std::string> peers;
-    // run
-    run_options run;
-    std::string drill;
-    std::int64_t round_timeout = 300, broadcast_timeout = 30;
-    // propose, verify
-    std::string file, digest, purpose, election = "lexicographic", path, taproot, key, signature;
-    std::vector<std::string> with;
-    bool key_path = false, keep_order = false;
-    std::int64_t valid_seconds = 600;
-    // about a session
-    std::string session, why;
+    /// @return the exit code.
+    int run(int argc, char** argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (CLI::Success const& e) {
+            return help(e);
+        } catch (CLI::ParseError const& e) {
+            auto const verb = unknown_verb(argc, argv);
+            return out_.fail(error{errc::bad_input, text(verb.empty() ? e.what() : verb, "; see `cosigner --help`")});
+        }
+        return code_;
+    }
+
+private:
+    using given = arguments::given;
+
+    CLI::App* add(CLI::App& to, char const* name, char const* help, std::function<int()> what) {
+        auto* const sub = to.add_subcommand(name, help);
+        sub->add_flag("--json", json_, "JSON on standard output, one object a line, errors too; see docs/json.md");
+        sub->callback([this, sub, what = std::move(what)] {
+            auto const empty = empty_option(*sub);
+            code_ = empty.empty() ? what() : out_.fail(error{errc::bad_input, empty});
+        });
+        return sub;
+    }
+    CLI::App* in_dir(CLI::App* sub) {
+        sub->add_option("DIR", a_.dir, "The co-signer's directory")->required();
+        return sub;
+    }
+    CLI::Option* option(CLI::App* sub, char const* name, given& into, char const* help) {
+        return sub->add_option_function<std::string>(
+            name, [&into](std::string const& v) { into = v; }, help);
+    }
+    /// An option that can be given again and again, and never takes the next argument as well.
+    static CLI::Option* list(CLI::App* sub, char const* name, std::vector<std::string>& into, char const* help) {
+        return sub->add_option(name, into, help)->allow_extra_args(false);
+    }
+
+    /// An unset variable of a shell makes an empty argument, and never means that something was left out on purpose.
+    static std::string empty_option(CLI::App const& sub) {
+        for (auto const* const o : sub.get_options()) {
+            for (auto const& v : o->results()) {
+                if (v.empty()) return text(o->get_name(), " is empty; is a variable of the shell not set?");
+            }
+        }
+        return {};
+    }
+
+    void describe_setup() {
+        auto* const sub_init =
+            in_dir(add(app_, "init", "Make keys and settings in a new directory", [this] { return init(a_, out_); }));
+        option(sub_init, "--listen", a_.listen,
+               "Where to listen, as a multiaddr; port 0: one that is free now [/ip4/127.0.0.1/tcp/0]");
+        option(sub_init, "--name", a_.name, "What the others shall call you [the directory's name]");
+        option(sub_init, "--address", a_.address, "Where the others reach you, if not where you listen");
+        list(sub_init, "--peer", a_.peers, "The line that another co-signer's init printed; repeatable");
+
+        auto* const peer = app_.add_subcommand("peer", "Add, list or remove co-signers, also while `run` runs");
+        peer->require_subcommand(1);
+        auto const manage = [this](char const* command) {
+            return [this, command] { return manage_peers(a_, command, out_); };
+        };
+        auto* const sub_add = in_dir(add(*peer, "add", "Add a co-signer, or change its address", manage("peer_add")));
+        option(sub_add, "PEER", a_.peer, "NAME=ADDRESS, the line that its init printed")->required();
+        in_dir(add(*peer, "list", "List co-signers", manage("peer_list")));
+        auto* const sub_remove = in_dir(add(*peer, "remove", "Remove a co-signer", manage("peer_remove")));
+        option(sub_remove, "NAME", a_.peer, "Its name")->required();
+
+        auto* const sub_run = in_dir(add(app_, "run", "Listen, stay connected, and sign what is approved",
+                                         [this] { return cosigner::run(a_, out_); }));
+        option(sub_run, "--approve", a_.approve,
+               "ask, all, none, or digest:HEX (approve that one, refuse others) [ask]");
+        option(sub_run, "--round-timeout", a_.round_timeout, "Seconds to wait for the others in a round [300]");
+        option(sub_run, "--broadcast-timeout", a_.broadcast_timeout,
+               "Seconds until the next signer is asked to broadcast [30]");
+        sub_run->add_flag("--hold-broadcast", a_.hold_broadcast, "Do not broadcast before `cosigner broadcast`");
+        option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
+        option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
+    }
+
+    void describe_signing() {
+        auto* const sub = in_dir(add(app_, "propose", "Ask co-signers to sign a file or a digest, and watch",
+                                     [this] { return propose(a_, out_); }));
+        option(sub, "FILE", a_.file, "The file, or - for standard input; its SHA-256 is signed");
+        option(sub, "--digest", a_.digest, "32 bytes in hexadecimal, instead of a file");
+        list(sub, "--with", a_.with, "Co-signers, by name or signer key, with commas between; repeatable")->required();
+        option(sub, "--purpose", a_.purpose, "What it is for, shown to those who approve [the file's name]");
+        option(sub, "--election", a_.election,
+               "lexicographic, hash-based; with --keep-order also first-signer, last-signer [lexicographic]");
+        sub->add_flag("--keep-order", a_.keep_order,
+                      "Signers as in --with, you first, instead of sorted: the group's key is another one then");
+        option(sub, "--valid", a_.valid, "Seconds until the proposal expires [600]");
+        option(sub, "--path", a_.path, "BIP-328 derivation of the aggregate key, e.g. m/0/7");
+        option(sub, "--taproot", a_.taproot, "Taproot tweak with this merkle root (64 digits)");
+        sub->add_flag("--key-path", a_.key_path, "Taproot tweak without a script tree");
+
+        auto* const sub_verify = add(app_, "verify", "Check a signature", [this] { return verify(a_, out_); });
+        option(sub_verify, "FILE", a_.file, "The file that was signed, or - for standard input");
+        option(sub_verify, "--digest", a_.digest, "Its digest, instead of the file");
+        option(sub_verify, "--key", a_.key, "Aggregate key, 64 digits")->required();
+        option(sub_verify, "--signature", a_.signature, "Signature, 128 digits")->required();
+    }
+
+    void describe_sessions() {
+        auto const about = [this](char const* command, char const* help) {
+            auto* const sub =
+                in_dir(add(app_, command, help, [this, command] { return ask_about(a_, command, out_); }));
+            return sub;
+        };
+        auto const about_session = [&](char const* command, char const* help) {
+            auto* const sub = about(command, help);
+            option(sub, "SESSION", a_.session, "First digits of the session id")->required();
+            return sub;
+        };
+        about("sessions", "List sessions, oldest first, and who has given what");
+        about("status", "Show keys and connections");
+        about_session("show", "Show everything about a session");
+        about_session("approve", "Approve a session that waits for you");
+        option(about_session("decline", "Refuse a session that waits for you"), "--why", a_.why,
+               "The reason, for everyone");
+        option(about_session("abort", "Give a session up"), "--why", a_.why, "The reason, for everyone");
+        about_session("broadcast", "Broadcast a signature, and tell everyone");
+        about_session("failover", "Ask the next signer to broadcast");
+    }
+
+    /// What to say when the first word is no command, which CLI11 would not name.
+    [[nodiscard]] std::string unknown_verb(int argc, char** argv) const {
+        CLI::App const* at = &app_;
+        for (int i = 1; i < argc; ++i) {
+            std::string const word = argv[i];
+            if (word.starts_with("-")) continue;
+            std::vector<std::string> names;
+            for (auto const* const sub : at->get_subcommands([](CLI::App const*) { return true; })) {
+                names.push_back(sub->get_name());
+                if (sub->get_name() == word) at = sub;
+            }
+            if (at->get_name() == word) {
+                if (at->get_subcommands([](CLI::App const*) { return true; }).empty()) return {};
+                continue;
+            }
+            if (names.empty()) return {};
+            return text(in_quotes(word), " is not a command", did_you_mean(word, {names.begin(), names.end()}));
+        }
+        return {};
+    }
+
+    int help(CLI::Success const& e) {
+        std::ostringstream said, ignored;
+        app_.exit(e, said, ignored);
+        lines split;
+        std::istringstream in{said.str()};
+        for (std::string line; std::getline(in, line);) split.push_back(line);
+        out_.tell({{"event", "help"}, {"text", said.str()}}, split);
+        return success;
+    }
+
+    CLI::App app_{"A group of machines sign as one: MuSig2 (BIP-327) over libp2p.", "cosigner"};
+    printer& out_;
+    arguments a_;
+    bool json_ = false;  // known from the start, by the printer
+    int code_ = success;
 };
 
-int init(arguments const& a) {
-    settings s;
-    auto const listen = muster::peer::multiaddr::from_text(a.listen);
-    if (!listen) return report(listen.error());
-    s.listen = listen.value();
-    for (auto const& written : a.peers) {
-        auto peer = parse_peer(written);
-        if (!peer) return report(peer.error());
-        s.peers.insert(std::move(peer).value());
+/// Whether JSON is asked for: known before anything else, since errors of the command line are JSON then as well.
+bool wants_json(int argc, char** argv) {
+    for (int i = 1; i < argc && std::string_view{argv[i]} != "--"; ++i) {
+        if (std::string_view{argv[i]} == "--json") return true;
     }
-    auto const made = home::create(a.dir, s);
-    if (!made) return report(made.error());
-    auto const keys = made.value().keys();
-    if (!keys) return report(keys.error());
-    auto const signer = to_hex(keys.value().signer.public_key());
-    auto const peer = keys.value().node.id().to_text();
-    if (a.json) {
-        std::cout << muster::json::to_line({{"signer", signer}, {"peer", peer}, {"directory", a.dir}}) << "\n";
-    } else {
-        std::cout << "signer key  " << signer << "\npeer id     " << peer << "\nkept in     " << a.dir << "\nBack up "
-                  << a.dir << "/seed; whoever reads it can sign as you.\n";
-    }
-    return success;
-}
-
-int run(arguments a) {
-    auto place = home::open(a.dir);
-    if (!place) return report(place.error());
-    if (auto const locked = place.value().lock(); !locked) return report(locked.error());
-    auto keys = place.value().keys();
-    if (!keys) return report(keys.error());
-    a.run.json = a.json;
-    a.run.false_share = a.drill == "false-share";
-    a.run.round_timeout = std::chrono::seconds{a.round_timeout};
-    a.run.broadcast_timeout = std::chrono::seconds{a.broadcast_timeout};
-    boost::asio::io_context io{1};
-    node n{io, std::move(place).value(), std::move(keys).value(), a.run};
-    if (auto const started = n.start(); !started) return report(started.error());
-    io.run();
-    return success;
-}
-
-/// Asks the co-signer that runs in the directory and prints what it says.
-int ask_running(arguments const& a, value const& request) {
-    auto const code = ask((std::filesystem::path{a.dir} / "control.sock").string(), request, [&](value const& line) {
-        auto& out = line.contains("error") ? std::cerr : std::cout;
-        if (a.json) {
-            out << muster::json::to_line(line) << std::endl;
-        } else if (line.contains("text")) {
-            out << line["text"].get<std::string>() << std::endl;
-        }
-    });
-    return code ? code.value() : report(code.error());
-}
-
-/// The digest that `propose` and `verify` are about: of the file, or as given.
-result<muster::crypto::digest32> digest_of(arguments const& a) {
-    if (a.file.empty() == a.digest.empty()) return error{errc::bad_input, "give a file or --digest, not both"};
-    if (!a.digest.empty()) return muster::from_hex_as<muster::crypto::digest32>(a.digest);
-    MUSTER_TRY(auto const content, read_file(a.file));
-    return muster::crypto::sha256(content);
-}
-
-int propose(arguments const& a) {
-    auto const digest = digest_of(a);
-    if (!digest) return report(digest.error());
-    value request{{"command", "propose"},
-                  {"messages", {{{"digest", to_hex(digest.value())}}}},
-                  {"with", a.with},
-                  {"purpose", a.purpose.empty() ? std::filesystem::path{a.file}.filename().string() : a.purpose},
-                  {"election", a.election},
-                  {"keep_order", a.keep_order},
-                  {"valid_seconds", a.valid_seconds}};
-    if (!a.path.empty()) {
-        request["path"] = value::array();
-        for (auto const& step : CLI::detail::split(a.path, '/')) {
-            std::uint32_t number = 0;
-            if (!CLI::detail::lexical_cast(step, number))
-                return report(error{errc::bad_input, text("'", step, "' is not a derivation step")});
-            request["path"].push_back(number);
-        }
-    }
-    if (a.key_path || !a.taproot.empty()) request["taproot"] = a.taproot;
-    return ask_running(a, request);
-}
-
-int verify(arguments const& a) {
-    auto const digest = digest_of(a);
-    if (!digest) return report(digest.error());
-    auto const key = muster::from_hex_as<muster::crypto::xonly_key>(a.key);
-    if (!key) return report(error{errc::bad_input, text("--key: ", key.error().message())});
-    auto const sig = muster::from_hex_as<muster::crypto::signature>(a.signature);
-    if (!sig) return report(error{errc::bad_input, text("--signature: ", sig.error().message())});
-    bool const valid = muster::crypto::verify_bip340(key.value(), digest.value().view(), sig.value());
-    if (a.json) {
-        std::cout << muster::json::to_line({{"valid", valid}, {"digest", to_hex(digest.value())}}) << "\n";
-    } else {
-        std::cout << (valid ? "valid" : "NOT VALID") << "  " << to_hex(digest.value()) << "\n";
-    }
-    return valid ? success : not_signed;
+    return false;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    arguments a;
-    CLI::App app{"A group of machines sign as one: MuSig2 (BIP-327) over libp2p.", "cosigner"};
-    app.footer(
-        "Exit codes: 0 done (propose: signed, verify: valid), 1 ended without a signature or not valid,\n"
-        "2 usage, 3 no cosigner runs in that directory, 4 a file, address or permission is in the way,\n"
-        "5 a scene of the demo failed.");
-    app.require_subcommand(1);
-    int code = success;
-    auto const add = [&](char const* name, char const* help, std::function<int()> what) {
-        auto* const sub = app.add_subcommand(name, help);
-        sub->add_flag("--json", a.json, "One JSON object a line, for scripts");
-        sub->callback([&code, what = std::move(what)] { code = what(); });
-        return sub;
-    };
-    auto const in_dir = [&](CLI::App* sub) {
-        sub->add_option("DIR", a.dir, "The co-signer's directory")->required();
-        return sub;
-    };
-    auto const about_session = [&](CLI::App* sub) {
-        in_dir(sub)->add_option("SESSION", a.session, "First digits of the session id")->required();
-        return sub;
-    };
-    auto const ask_about = [&](char const* what) {
-        return [&a, what] { return ask_running(a, {{"command", what}, {"session", a.session}, {"why", a.why}}); };
-    };
-
-    auto* const sub_init = in_dir(add("init", "Make keys and settings in a new directory", [&] { return init(a); }));
-    sub_init->add_option("--listen", a.listen, "Where to listen, as a multiaddr")->capture_default_str();
-    sub_init->add_option("--peer", a.peers,
-                         "NAME=ADDRESS of a co-signer, e.g. bob=/ip4/10.0.0.2/tcp/4001/p2p/16Uiu2..; repeatable");
-
-    auto* const sub_run =
-        in_dir(add("run", "Listen, stay connected, and sign what is approved", [&] { return run(a); }));
-    sub_run->add_option("--approve", a.run.approve, "ask, all, none, or digest:HEX (approve that one, refuse others)")
-        ->capture_default_str()
-        ->check([](std::string const& rule) {
-            bool const known =
-                rule == "ask" || rule == "all" || rule == "none" ||
-                (rule.starts_with("digest:") && muster::from_hex_as<muster::crypto::digest32>(rule.substr(7)));
-            return known ? std::string{} : "must be ask, all, none or digest:HEX";
-        });
-    sub_run->add_option("--round-timeout", a.round_timeout, "Seconds to wait for the others in a round")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 86'400));
-    sub_run
-        ->add_option("--broadcast-timeout", a.broadcast_timeout, "Seconds until the next signer is asked to broadcast")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 86'400));
-    sub_run->add_flag("--hold-broadcast", a.run.hold_broadcast, "Do not broadcast before `cosigner broadcast`");
-    sub_run->add_option("--drill", a.drill, "Misbehave, to see it found out")->check(CLI::IsMember({"false-share"}));
-
-    auto* const sub_propose =
-        in_dir(add("propose", "Ask co-signers to sign a file or a digest, and watch", [&] { return propose(a); }));
-    sub_propose->add_option("FILE", a.file, "The file; its SHA-256 is signed");
-    sub_propose->add_option("--digest", a.digest, "32 octets in hexadecimal, instead of a file");
-    sub_propose->add_option("--with", a.with, "Co-signers, by name or signer key")->required()->delimiter(',');
-    sub_propose->add_option("--purpose", a.purpose, "What it is for, shown to those who approve");
-    sub_propose
-        ->add_option("--election", a.election,
-                     "lexicographic, hash-based; with --keep-order also first-signer, last-signer")
-        ->capture_default_str();
-    sub_propose->add_flag("--keep-order", a.keep_order,
-                          "Signers as in --with, you first, instead of sorted: the group's key is another one then");
-    sub_propose->add_option("--valid", a.valid_seconds, "Seconds until the proposal expires")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 86'400));
-    sub_propose->add_option("--path", a.path, "BIP-328 derivation of the aggregate key, e.g. 0/7");
-    sub_propose->add_option("--taproot", a.taproot, "Taproot tweak with this merkle root (64 digits)");
-    sub_propose->add_flag("--key-path", a.key_path, "Taproot tweak without a script tree");
-
-    in_dir(add("sessions", "List sessions, and who has given what", [&] {
-        return ask_running(a, {{"command", "sessions"}});
-    }));
-    in_dir(add("status", "Show keys and connections", [&] { return ask_running(a, {{"command", "status"}}); }));
-    about_session(add("approve", "Approve a session that waits for you", ask_about("approve")));
-    about_session(add("decline", "Refuse a session that waits for you", ask_about("decline")))
-        ->add_option("--why", a.why, "The reason, for everyone");
-    about_session(add("abort", "Give a session up", ask_about("abort")))
-        ->add_option("--why", a.why, "The reason, for everyone");
-    about_session(add("broadcast", "Broadcast a signature, and tell everyone", ask_about("broadcast")));
-    about_session(add("failover", "Ask the next signer to broadcast", ask_about("failover")));
-
-    auto* const sub_verify = add("verify", "Check a signature", [&] { return verify(a); });
-    sub_verify->add_option("FILE", a.file, "The file that was signed");
-    sub_verify->add_option("--digest", a.digest, "Its digest, instead of the file");
-    sub_verify->add_option("--key", a.key, "Aggregate key, 64 digits")->required();
-    sub_verify->add_option("--signature", a.signature, "Signature, 128 digits")->required();
-
-    add("demo", "Watch three co-signers in four scenes", [&] { return run_demo(a.json); });
-
-    try {
-        app.parse(argc, argv);
-    } catch (CLI::ParseError const& e) {
-        return app.exit(e) == 0 ? success : usage;
-    }
-    return code;
+    std::signal(SIGPIPE, SIG_IGN);  // whoever writes is told, and ends by itself
+    printer out{wants_json(argc, argv)};
+    return command_line{out}.run(argc, argv);
 }

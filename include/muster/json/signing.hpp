@@ -187,9 +187,10 @@ template <class End>
     return std::visit([](auto const& v) { return detail::of(v); }, e);
 }
 
-/// The text of @p v on one line. Text that is not UTF-8, which peers may send, is shown with replacements.
+/// The text of @p v on one line, in ASCII: no character of a peer can move a cursor or reorder what a terminal shows.
+/// Text that is not UTF-8, which peers may send, is shown with replacements.
 [[nodiscard]] inline std::string to_line(value const& v) {
-    return v.dump(-1, ' ', false, value::error_handler_t::replace);
+    return v.dump(-1, ' ', true, value::error_handler_t::replace);
 }
 
 }  // namespace muster::json

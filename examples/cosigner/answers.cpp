@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+
+// The part of a running co-signer that answers its control socket.
+
+#include <algorithm>
+
+#include "failure.hpp"
+#include "node.hpp"
+#include "peer_command.hpp"
+
+namespace cosigner {
+
+using muster::error;
+using muster::overloaded;
+using muster::text;
+using muster::to_hex;
+
+void node::on_request(client_ptr const& client, request const& what) {
+    std::visit(overloaded{
+                   [&](propose_request const& r) { propose(client, r); },
+                   [&](session_request const& r) { command(client, r); },
+                   [&](peer_request const& r) { change_peers(client, r); },
+                   [&](list_request const& r) {
+                       if (r.command == "sessions") return list_sessions(client);
+                       if (r.command == "status") return status(client);
+                       list_peers(client);
+                   },
+               },
+               what);
+}
+
+// ---- proposing ------------------------------------------------------------------------------------------
+
+void node::propose(client_ptr const& client, propose_request what) {
+    what.what.signers.push_back(signer_->signer_key());
+    for (auto const& who : what.with) {
+        auto const key = signer_named(who);
+        if (!key) return client->refuse(key.error());
+        what.what.signers.push_back(key.value());
+    }
+    auto const id = signer_->propose(std::move(what.what));
+    if (!id) return client->refuse(id.error());
+    auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));
+    client->say({{"event", "proposed"},
+                 {"session", to_hex(id.value())},
+                 {"waiting_for", waiting_for(id.value())},
+                 {"text", escape(said)}});
+    std::erase_if(watchers_, [](auto const& w) { return w.second->is_gone(); });
+    watchers_.emplace(id.value(), client);
+}
+
+result<signing::public_key> node::signer_named(std::string const& who) const {
+    if (auto const key = muster::from_hex_as<signing::public_key>(who)) return key.value();
+    auto const* const p = peers_.find(std::string_view{who});
+    std::vector<std::string_view> names;
+    for (auto const& known : peers_.all()) names.push_back(known.name);
+    if (p == nullptr) {
+        return error{errc::bad_input,
+                     text(in_quotes(who), " is neither a configured peer nor a signer key of 66 digits",
+                          did_you_mean(who, names))};
+    }
+    for (auto const& [key, record] : registry_) {
+        if (record.who.peer == p->id) return key;
+    }
+    return error{errc::bad_input, text(who,
+                                       " has never been connected, so its signer key is not known yet; start it, "
+                                       "or name it by its key")};
+}
+
+// ---- about a session ------------------------------------------------------------------------------------
+
+result<signing::session_id> node::session_named(std::string const& prefix) const {
+    std::optional<signing::session_id> found;
+    for (auto const& id : signer_->sessions()) {
+        if (!to_hex(id).starts_with(prefix)) continue;
+        if (found) return error{errc::bad_input, text("several sessions begin with ", prefix, "; give more digits")};
+        found = id;
+    }
+    if (!found) return error{errc::bad_input, text("no session begins with '", prefix, "'; see `cosigner sessions`")};
+    return *found;
+}
+
+void node::command(client_ptr const& client, session_request const& what) {
+    auto const id = session_named(what.session);
+    if (!id) return client->refuse(id.error());
+    if (what.command == "show") return show(client, id.value());
+    auto const done = carry_out(what, id.value());
+    withdraw_questions();
+    if (!done) return client->refuse(done.error());
+    client->finish({{"event", "done"},
+                    {"command", what.command},
+                    {"session", to_hex(id.value())},
+                    {"text", text(what.command, " done")}},
+                   success);
+}
+
+result<void> node::carry_out(session_request const& what, signing::session_id const& id) {
+    auto const& why = what.why;
+    if (what.command == "approve") return signer_->approve(id);
+    if (what.command == "decline") return signer_->decline(id, why.empty() ? "refused by its operator" : why);
+    if (what.command == "abort") return signer_->abort(id, why.empty() ? "given up by its operator" : why);
+    if (what.command == "broadcast") return broadcast(id);
+    return signer_->trigger_coordinator_failover(id);
+}
+
+std::vector<signing::session_id> node::sessions_in_order() const {
+    auto out = signer_->sessions();
+    auto const arrival = [this](signing::session_id const& id) {
+        auto const found = arrivals_.find(id);
+        return found == arrivals_.end() ? next_arrival_ : found->second;
+    };
+    std::sort(out.begin(), out.end(), [&](auto const& a, auto const& b) { return arrival(a) < arrival(b); });
+    return out;
+}
+
+void node::list_sessions(client_ptr const& client) const {
+    auto list = value::array();
+    lines said;
+    for (auto const& id : sessions_in_order()) {
+        auto const& s = *signer_->find(id);
+        list.push_back(json_of(s, id));
+        auto line =
+            text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  ", in_quotes(s.plan().purpose), " ");
+        for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
+            auto const given = s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting";
+            line += text(" ", name_of(s.plan().roster[i].peer), given);
+        }
+        said.push_back(line);
+        if (s.signatures().empty()) continue;
+        said.push_back(text("          key       ", to_hex(muster::crypto::to_xonly(s.aggregate_key()))));
+        for (auto const& sig : s.signatures()) said.push_back(text("          signature ", to_hex(sig)));
+    }
+    if (said.empty()) said.push_back("no sessions");
+    client->finish({{"event", "sessions"}, {"sessions", std::move(list)}, {"text", joined(said)}}, success);
+}
+
+void node::show(client_ptr const& client, signing::session_id const& id) const {
+    auto const& s = *signer_->find(id);
+    auto said = all_of(view_of(s, id), clock_.wall_now());
+    said.push_back(text("  state      ", signing::to_string(s.at()), waiting_text(id)));
+    for (auto const& sig : s.signatures()) said.push_back(text("  signature  ", to_hex(sig)));
+    auto line = json_of(s, id);
+    line["event"] = "session";
+    line["text"] = joined(said);
+    client->finish(std::move(line), success);
+}
+
+// ---- about peers ----------------------------------------------------------------------------------------
+
+void node::status(client_ptr const& client) const {
+    auto list = value::array();
+    lines said{text("me ", network_.local().to_text(), ", signer key ", to_hex(signer_->signer_key()))};
+    for (auto const& p : peers_.all()) {
+        bool const up = peers_.is_connected(p);
+        auto const& trouble = p.trouble;
+        list.push_back(value{{"name", p.name},
+                             {"address", p.address.to_text()},
+                             {"connected", up},
+                             {"trouble", up || trouble.empty() ? value() : value(trouble)}});
+        auto const why = up || trouble.empty() ? std::string{} : text("  ", trouble);
+        said.push_back(text(p.name, up ? "  connected  " : "  not connected  ", p.address.to_text(), why));
+    }
+    auto strangers = value::array();
+    for (auto const& who : network_.connected_peers()) {
+        if (peers_.find(who) != nullptr) continue;
+        strangers.push_back(who.to_text());
+        said.push_back(text("unknown  connected  ", who.to_text()));
+    }
+    client->finish({{"event", "status"},
+                    {"peer", network_.local().to_text()},
+                    {"signer", to_hex(signer_->signer_key())},
+                    {"peers", std::move(list)},
+                    {"strangers", std::move(strangers)},
+                    {"text", joined(said)}},
+                   success);
+}
+
+void node::list_peers(client_ptr const& client) const { client->finish(json_of_peers(home_.config()), success); }
+
+void node::change_peers(client_ptr const& client, peer_request const& what) {
+    auto const on_disk = home::open(home_.dir());  // somebody may have edited it since
+    if (!on_disk) return client->refuse(on_disk.error());
+    auto changed = on_disk.value().config();
+    auto said = change_settings(changed, what, network_.local());
+    if (!said) return client->refuse(said.error());
+    if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
+    peers_.set(changed);
+    // The registry holds peers only, under the addresses that they have now.
+    signing::static_registry kept;
+    for (auto const& [key, record] : registry_) {
+        if (auto const* const p = peers_.find(record.who.peer)) (void)kept.add({record.who, {p->address}});
+    }
+    registry_ = std::move(kept);
+    for (auto const& p : peers_.all()) {
+        if (auto const met = strangers_.extract(p.id)) admit(met.mapped(), p);
+    }
+    client->finish(std::move(said).value(), success);
+}
+
+}  // namespace cosigner

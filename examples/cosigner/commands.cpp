@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+#include "commands.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <muster/crypto/secp256k1.hpp>
+
+#include "control.hpp"
+#include "files.hpp"
+#include "home.hpp"
+#include "parse.hpp"
+#include "peer_command.hpp"
+
+namespace cosigner {
+
+using muster::error;
+using muster::text;
+using muster::to_hex;
+
+namespace {
+
+/// Prints what a running co-signer answers; false when nobody reads it.
+bool tell_answer(printer& out, value const& line) {
+    auto const said = line.contains("text") && line["text"].is_string() ? line["text"].get<std::string>() : "";
+    if (line.contains("error") && !out.json()) {
+        out.fail(error{errc::bad_input, said}, usage);  // the code comes with the line
+        return true;
+    }
+    lines split;
+    for (std::size_t at = 0; !said.empty() && at != std::string::npos;) {
+        auto const end = said.find('\n', at);
+        split.push_back(said.substr(at, end - at));
+        at = end == std::string::npos ? end : end + 1;
+    }
+    out.tell(line, split);
+    return !out.is_closed();
+}
+
+/// Why nobody answers in a directory: nobody can run where there is nothing.
+int report_silence(arguments const& a, error const& why, printer& out) {
+    if (why != errc::not_running) return out.fail(why);
+    auto const place = home::open(a.dir);
+    return out.fail(place ? why : place.error());
+}
+
+/// Asks the co-signer that runs in the directory, and prints what it says.
+int ask_running(arguments const& a, value const& asked, printer& out) {
+    auto const code = ask(a.dir, asked, {.on_line = [&](value const& line) { return tell_answer(out, line); }});
+    return code ? code.value() : report_silence(a, code.error(), out);
+}
+
+/// The digest that `propose` and `verify` are about: of the file, or as given.
+result<muster::crypto::digest32> digest_of(arguments const& a, printer const& out) {
+    if (a.file && a.digest) return error{errc::bad_input, "a file and --digest: give one of them, not both"};
+    if (a.digest) return parse_hex<muster::crypto::digest32>("--digest", *a.digest);
+    if (!a.file) return error{errc::bad_input, "give a file, - for standard input, or --digest"};
+    bool const is_watched = ::isatty(STDERR_FILENO) == 1 && !out.json();
+    constexpr std::uint64_t step = 64u << 20;  // ours: a tenth of a second or so
+    bool has_told = false;
+    auto digest = hash_file(*a.file, [&, next = step](std::uint64_t done, std::uint64_t size) mutable {
+        if (!is_watched || done < next) return;
+        next = done + step;
+        has_told = true;
+        auto const of = size == 0 ? std::string{} : text(" of ", size >> 20, " MiB, ", done * 100 / size, " %");
+        put_part(STDERR_FILENO, text("hashing: ", done >> 20, size == 0 ? " MiB" : "", of), true);
+    });
+    if (has_told) put_part(STDERR_FILENO, "", true);
+    return digest;
+}
+
+/// What the people who approve are shown the file as.
+std::string purpose_of(arguments const& a) {
+    if (a.purpose) return *a.purpose;
+    if (!a.file) return {};
+    if (*a.file == "-") return "standard input";
+    return escape(std::filesystem::path{*a.file}.filename().string(), value_size_max - 3);
+}
+
+result<value> proposal_of(arguments const& a, printer const& out) {
+    value asked{{"command", "propose"}, {"with", value::array()}};
+    for (auto const& list : a.with) {
+        MUSTER_TRY(auto const names, parse_list("--with", list));
+        for (auto const& name : names) asked["with"].push_back(name);
+    }
+    if (auto const purpose = purpose_of(a); !purpose.empty()) {
+        if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
+        asked["purpose"] = purpose;
+    }
+    if (a.election) {
+        MUSTER_TRY(parse_election(*a.election));
+        asked["election"] = *a.election;
+    }
+    if (a.keep_order) asked["keep_order"] = true;
+    if (a.valid) {
+        MUSTER_TRY(asked["valid_seconds"], parse_number("--valid", *a.valid, 1, valid_seconds_max));
+    }
+    if (a.path) {
+        MUSTER_TRY(auto const path, parse_path(*a.path));
+        asked["path"] = path.steps;
+    }
+    if (a.key_path && a.taproot) {
+        return error{errc::bad_input, "--key-path and --taproot: a Taproot output has a script tree or none, not both"};
+    }
+    if (a.key_path) asked["taproot"] = nullptr;
+    if (a.taproot) {
+        MUSTER_TRY(auto const root, parse_hex<muster::crypto::digest32>("--taproot", *a.taproot));
+        asked["taproot"] = to_hex(root);
+    }
+    MUSTER_TRY(auto const digest, digest_of(a, out));
+    asked["messages"] = value::array({value{{"digest", to_hex(digest)}}});
+    return asked;
+}
+
+/// What is left behind when somebody stops watching a proposal.
+int stop_watching(std::string const& session, std::string const& dir, printer& out) {
+    auto const id = session.substr(0, 8);
+    if (session.empty()) {
+        out.tell({{"event", "interrupted"}, {"session", nullptr}},
+                 {"interrupted before an answer came; `cosigner sessions` tells whether a session was opened"});
+        return interrupted;
+    }
+    out.tell({{"event", "interrupted"}, {"session", session}},
+             {"", text("session ", id, " stays open and goes on without you watching:"),
+              text("  cosigner show ", dir, " ", id, "    how it stands"),
+              text("  cosigner abort ", dir, " ", id, "   ends it for everyone")});
+    return interrupted;
+}
+
+}  // namespace
+
+int propose(arguments const& a, printer& out) {
+    auto const asked = proposal_of(a, out);
+    if (!asked) return out.fail(asked.error());
+    std::string session;
+    listener const told{[&](value const& line) {
+                            if (line.value("event", "") == "proposed") session = line.value("session", "");
+                            return tell_answer(out, line);
+                        },
+                        [&] { return stop_watching(session, a.dir, out); }};
+    auto const code = ask(a.dir, asked.value(), told);
+    return code ? code.value() : report_silence(a, code.error(), out);
+}
+
+int verify(arguments const& a, printer& out) {
+    auto const key = parse_hex<muster::crypto::xonly_key>("--key", a.key.value_or(""));
+    if (!key) return out.fail(key.error());
+    auto const sig = parse_hex<muster::crypto::signature>("--signature", a.signature.value_or(""));
+    if (!sig) return out.fail(sig.error());
+    auto const digest = digest_of(a, out);
+    if (!digest) return out.fail(digest.error());
+    bool const valid = muster::crypto::verify_bip340(key.value(), digest.value().view(), sig.value());
+    out.tell({{"event", "verified"}, {"valid", valid}, {"digest", to_hex(digest.value())}},
+             {text(valid ? "valid" : "NOT VALID", "  ", to_hex(digest.value()))});
+    return valid ? success : not_signed;
+}
+
+int ask_about(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.session) {
+        auto const session = parse_session(*a.session);
+        if (!session) return out.fail(session.error());
+        asked["session"] = session.value();
+    }
+    if (a.why) asked["why"] = *a.why;
+    if (a.why && !is_utf8(*a.why))
+        return out.fail(error{errc::bad_input, text("--why: ", in_quotes(*a.why), " is not UTF-8")});
+    return ask_running(a, asked, out);
+}
+
+int manage_peers(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.peer) asked["peer"] = *a.peer;
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    auto const code = ask(a.dir, asked, {.on_line = [&](value const& line) { return tell_answer(out, line); }});
+    if (code) return code.value();
+    if (code.error() != errc::not_running) return out.fail(code.error());
+    // Nobody runs there, and the lock keeps it so.
+    auto place = home::open(a.dir);
+    if (!place) return out.fail(place.error());
+    if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
+    auto changed = place.value().config();
+    auto said = json_of_peers(changed);
+    if (auto const* const what = std::get_if<peer_request>(&parsed.value())) {
+        auto const keys = place.value().keys();
+        if (!keys) return out.fail(keys.error());
+        auto done = change_settings(changed, *what, keys.value().node.id());
+        if (!done) return out.fail(done.error());
+        if (auto const saved = place.value().save(changed); !saved) return out.fail(saved.error());
+        said = std::move(done).value();
+    }
+    tell_answer(out, said);
+    return success;
+}
+
+}  // namespace cosigner

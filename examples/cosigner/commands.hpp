@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What the command line asks for, as it was typed, and the commands that carry it out. Each gives its exit code.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "output.hpp"
+
+namespace cosigner {
+
+/// The command line. What was not given has no value.
+struct arguments {
+    using given = std::optional<std::string>;
+
+    std::string dir;
+    // init
+    given listen, name, address;
+    std::vector<std::string> peers;
+    // run
+    given approve, level, round_timeout, broadcast_timeout, drill;
+    bool hold_broadcast = false;
+    // propose, verify
+    given file, digest, purpose, election, path, taproot, valid, key, signature;
+    std::vector<std::string> with;
+    bool key_path = false, keep_order = false;
+    // about a session or a peer
+    given session, why, peer;
+};
+
+int init(arguments const& a, printer& out);
+int run(arguments const& a, printer& out);
+int propose(arguments const& a, printer& out);
+int verify(arguments const& a, printer& out);
+/// `sessions`, `status`, or a command about a session.
+int ask_about(arguments const& a, std::string const& command, printer& out);
+/// `peer_add`, `peer_list` or `peer_remove`: of the running co-signer, or in its settings when none runs.
+int manage_peers(arguments const& a, std::string const& command, printer& out);
+
+}  // namespace cosigner

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+#include "request.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace cosigner {
+
+using muster::error;
+using muster::text;
+
+namespace {
+
+error wrong(std::string why) { return error{errc::bad_input, std::move(why)}; }
+
+std::string word(value const& what, char const* name) { return what.value(name, std::string{}); }
+
+result<signing::payload> parse_message(value const& m) {
+    static constexpr std::array digest_members{member{"digest", shape::text, true}};
+    static constexpr std::array tagged_members{member{"tag", shape::text, true}, member{"content", shape::text, true}};
+    if (m.contains("tag")) {
+        MUSTER_TRY(check_members("message", m, tagged_members));
+        auto content = muster::from_hex(word(m, "content"));
+        if (!content) return wrong(text("message: content: ", content.error().message()));
+        return signing::payload{signing::tagged_payload{word(m, "tag"), std::move(content).value()}};
+    }
+    MUSTER_TRY(check_members("message", m, digest_members));
+    MUSTER_TRY(auto const digest, parse_hex<signing::digest32>("digest", word(m, "digest")));
+    return signing::payload{digest};
+}
+
+result<std::vector<muster::musig2::tweak>> parse_tweaks(value const& what) {
+    std::vector<muster::musig2::tweak> out;
+    if (what.contains("path")) {
+        std::string written = "m";
+        for (auto const& step : what["path"]) written += text("/", step.get<std::uint64_t>());
+        MUSTER_TRY(auto path, parse_path(written));
+        out.push_back(std::move(path));
+    }
+    if (what.contains("taproot")) {
+        muster::musig2::taproot tap;
+        if (!what["taproot"].is_null()) {
+            MUSTER_TRY(tap.merkle_root, parse_hex<signing::digest32>("taproot", word(what, "taproot")));
+        }
+        out.push_back(tap);
+    }
+    return out;
+}
+
+result<request> parse_propose(value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true},  member{"messages", shape::objects, true},
+                                        member{"with", shape::texts, true},    member{"purpose", shape::text},
+                                        member{"election", shape::text},       member{"keep_order", shape::flag},
+                                        member{"path", shape::numbers},        member{"taproot", shape::text_or_null},
+                                        member{"valid_seconds", shape::number}};
+    MUSTER_TRY(check_members("propose", what, members));
+    propose_request out;
+    for (auto const& m : what["messages"]) {
+        MUSTER_TRY(auto parsed, parse_message(m));
+        out.what.messages.push_back(std::move(parsed));
+    }
+    out.with = what["with"].get<std::vector<std::string>>();
+    MUSTER_TRY(out.what.tweaks, parse_tweaks(what));
+    out.what.keep_order = what.value("keep_order", false);
+    out.what.purpose = word(what, "purpose");
+    if (what.contains("election")) {
+        MUSTER_TRY(out.what.election, parse_election(word(what, "election")));
+        using method = signing::election_method;
+        bool const by_position = out.what.election == method::first_signer || out.what.election == method::last_signer;
+        if (by_position && !out.what.keep_order) {
+            return wrong(text("election ", word(what, "election"), " goes by an order that you choose: --keep-order"));
+        }
+    }
+    auto const seconds = what.value("valid_seconds", std::uint64_t{600});
+    MUSTER_TRY(auto const valid, parse_number("valid_seconds", std::to_string(seconds), 1, valid_seconds_max));
+    out.what.valid_for = std::chrono::seconds{valid};
+    return request{std::move(out)};
+}
+
+result<request> parse_about_session(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"session", shape::text, true},
+                                        member{"why", shape::text}};
+    bool const has_reason = command == "decline" || command == "abort";
+    MUSTER_TRY(check_members(command, what, std::span{members}.first(has_reason ? 3 : 2)));
+    MUSTER_TRY(auto session, parse_session(word(what, "session")));
+    return request{session_request{command, std::move(session), word(what, "why")}};
+}
+
+result<request> parse_about_peer(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"peer", shape::text, true}};
+    MUSTER_TRY(check_members(command, what, members));
+    return request{peer_request{command, word(what, "peer")}};
+}
+
+result<request> parse_list_request(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}};
+    MUSTER_TRY(check_members(command, what, members));
+    return request{list_request{command}};
+}
+
+bool is_one_of(std::string_view what, std::span<std::string_view const> list) {
+    return std::find(list.begin(), list.end(), what) != list.end();
+}
+
+}  // namespace
+
+result<request> parse_request(value const& what) {
+    static constexpr std::array<std::string_view, 3> lists{"sessions", "status", "peer_list"};
+    static constexpr std::array<std::string_view, 6> about_session{"show",  "approve",   "decline",
+                                                                   "abort", "broadcast", "failover"};
+    static constexpr std::array<std::string_view, 2> about_peer{"peer_add", "peer_remove"};
+    if (!what.is_object() || !what.contains("command") || !what["command"].is_string()) {
+        return wrong("a request is an object with a text \"command\"");
+    }
+    auto const command = word(what, "command");
+    if (command == "propose") return parse_propose(what);
+    if (is_one_of(command, lists)) return parse_list_request(command, what);
+    if (is_one_of(command, about_session)) return parse_about_session(command, what);
+    if (is_one_of(command, about_peer)) return parse_about_peer(command, what);
+    std::vector<std::string_view> known{"propose"};
+    known.insert(known.end(), lists.begin(), lists.end());
+    known.insert(known.end(), about_session.begin(), about_session.end());
+    known.insert(known.end(), about_peer.begin(), about_peer.end());
+    return wrong(text(in_quotes(command), " is not a command", did_you_mean(command, known)));
+}
+
+result<signing::election_method> parse_election(std::string_view name) {
+    using method = signing::election_method;
+    for (auto const m : {method::lexicographic, method::hash_based, method::first_signer, method::last_signer}) {
+        if (name == muster::json::to_text(m)) return m;
+    }
+    return wrong(text(in_quotes(name),
+                      " is not an election method; choose lexicographic, hash-based, first-signer or last-signer"));
+}
+
+}  // namespace cosigner

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+#include "commands.hpp"
+#include "node.hpp"
+#include "parse.hpp"
+
+namespace cosigner {
+
+using muster::error;
+using muster::text;
+
+namespace {
+
+constexpr std::int64_t timeout_max = 86'400;  // a day, after which a session ends anyway
+
+result<log_level> parse_level(std::string const& written) {
+    if (written == "error") return log_level::error;
+    if (written == "info") return log_level::info;
+    if (written == "debug") return log_level::debug;
+    return error{errc::bad_input, text("--log-level: ", in_quotes(written), " is not error, info or debug")};
+}
+
+result<run_options> options_of(arguments const& a) {
+    run_options out;
+    MUSTER_TRY(out.approve, parse_rule(a.approve.value_or("ask")));
+    MUSTER_TRY(out.level, parse_level(a.level.value_or("info")));
+    MUSTER_TRY(auto const round, parse_number("--round-timeout", a.round_timeout.value_or("300"), 1, timeout_max));
+    MUSTER_TRY(auto const turn,
+               parse_number("--broadcast-timeout", a.broadcast_timeout.value_or("30"), 1, timeout_max));
+    out.round_timeout = std::chrono::seconds{round};
+    out.broadcast_timeout = std::chrono::seconds{turn};
+    out.hold_broadcast = a.hold_broadcast;
+    out.false_share = a.drill.has_value();
+    if (a.drill && *a.drill != "false-share") {
+        return error{errc::bad_input, text("--drill: ", in_quotes(*a.drill), " is not false-share")};
+    }
+    return out;
+}
+
+}  // namespace
+
+int run(arguments const& a, printer& out) {
+    auto const options = options_of(a);
+    if (!options) return out.fail(options.error());
+    auto place = home::open(a.dir);
+    if (!place) return out.fail(place.error());
+    if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
+    auto keys = place.value().keys();
+    if (!keys) return out.fail(keys.error(), setup);
+    boost::asio::io_context io{1};
+    node n{io, std::move(place).value(), std::move(keys).value(), options.value(), out};
+    if (auto const started = n.start(); !started) return out.fail(started.error(), setup);
+    io.run();
+    return success;
+}
+
+}  // namespace cosigner

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+
+#include "settings.hpp"
+
+#include <array>
+#include <vector>
+
+#include "escape.hpp"
+#include "parse.hpp"
+#include "schema.hpp"
+
+namespace cosigner {
+
+using muster::error;
+using muster::ok;
+using muster::text;
+using muster::peer::multiaddr;
+
+namespace {
+
+error wrong(std::string why) { return error{errc::bad_input, std::move(why)}; }
+
+result<multiaddr> parse_address(std::string_view what, std::string_view written) {
+    auto address = multiaddr::from_text(written);
+    if (!address) return wrong(text(what, ": ", in_quotes(written), ": ", address.error().message()));
+    return address;
+}
+
+result<settings> parse(std::string_view content) {
+    static constexpr std::array members{member{"listen", shape::text, true}, member{"peers", shape::object}};
+    MUSTER_TRY(auto const parsed, parse_json("settings", content));
+    MUSTER_TRY(check_members("settings", parsed, members));
+    settings out;
+    MUSTER_TRY(out.listen, parse_listen(parsed["listen"].get<std::string>()));
+    if (!parsed.contains("peers")) return out;
+    for (auto const& [name, address] : parsed["peers"].items()) {
+        if (!address.is_string()) return wrong(text("peers: the address of ", in_quotes(name), " is not a text"));
+        MUSTER_TRY(auto peer, parse_peer(text(name, "=", address.get<std::string>())));
+        MUSTER_TRY(add_peer(out, std::move(peer)));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::string to_file(settings const& s) {
+    value out{{"listen", s.listen.to_text()}, {"peers", value::object()}};
+    for (auto const& [name, address] : s.peers) out["peers"][name] = address.to_text();
+    return out.dump(2) + "\n";
+}
+
+result<settings> parse_settings(std::string_view path, std::string_view content) {
+    auto parsed = parse(content);
+    if (parsed) return parsed;
+    return error{errc::bad_settings, text(path, ": ", parsed.error().message())};
+}
+
+result<std::pair<std::string, multiaddr>> parse_peer(std::string_view written) {
+    auto const split = written.find('=');
+    if (split == std::string_view::npos) return wrong(text(in_quotes(written), " is not NAME=ADDRESS"));
+    MUSTER_TRY(auto name, parse_name(written.substr(0, split)));
+    MUSTER_TRY(auto address, parse_address(text("address of ", name), written.substr(split + 1)));
+    if (!address.peer()) {
+        return wrong(
+            text("the address of ", name, " must end with /p2p/PEER-ID; `cosigner init` and `cosigner run` print it"));
+    }
+    if (!address.host() || !address.tcp_port() || *address.tcp_port() == 0 || address.is_relayed()) {
+        return wrong(text("the address of ", name, " cannot be dialled: it must be one like /ip4/10.0.0.2/tcp/4001"));
+    }
+    return std::pair{std::move(name), std::move(address)};
+}
+
+result<multiaddr> parse_listen(std::string_view written) {
+    MUSTER_TRY(auto address, parse_address("listen", written));
+    auto const path = address.components();
+    using protocol = muster::peer::address_protocol;
+    bool const is_ip = path[0].protocol == protocol::ip4 || path[0].protocol == protocol::ip6;
+    if (is_ip && address.tcp_port() && path.size() == 2) return address;
+    return wrong(
+        text("listen: ", in_quotes(written), " is not an IP address with a TCP port, like /ip4/0.0.0.0/tcp/4001"));
+}
+
+result<void> add_peer(settings& s, std::pair<std::string, multiaddr> peer) {
+    for (auto const& [name, address] : s.peers) {
+        if (name != peer.first && address.peer() == peer.second.peer()) {
+            return wrong(text(peer.first, " and ", name, " are the same peer, ", address.peer()->to_text()));
+        }
+    }
+    if (s.peers.size() == peers_max && s.peers.count(peer.first) == 0) {
+        return wrong(text("there are ", peers_max, " peers already, which is the most"));
+    }
+    s.peers.insert_or_assign(std::move(peer.first), std::move(peer.second));
+    return ok();
+}
+
+result<void> remove_peer(settings& s, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (auto const& [known, address] : s.peers) names.push_back(known);
+    if (s.peers.erase(std::string{name}) != 0) return ok();
+    return wrong(text("no peer is called ", in_quotes(name), did_you_mean(name, names)));
+}
+
+}  // namespace cosigner

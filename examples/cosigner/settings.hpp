@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// settings.json: where a co-signer listens, and whom it signs with.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <muster/core/result.hpp>
+#include <muster/peer/multiaddr.hpp>
+
+#include "failure.hpp"
+
+namespace cosigner {
+
+using muster::result;
+
+/// The settings of a co-signer.
+struct settings {
+    muster::peer::multiaddr listen;
+    std::map<std::string, muster::peer::multiaddr> peers;  ///< By name; each address ends with the peer's id.
+};
+
+/// Most peers. Ours: half of what the transport has connections for.
+inline constexpr std::size_t peers_max = 128;
+
+/// The text of the file.
+[[nodiscard]] std::string to_file(settings const& s);
+/// The settings that @p content spells. @return `bad_settings` that names @p path and what is wrong there.
+[[nodiscard]] result<settings> parse_settings(std::string_view path, std::string_view content);
+
+/// `NAME=ADDRESS`, where the address is one that can be dialled and ends with `/p2p/PEER-ID`.
+[[nodiscard]] result<std::pair<std::string, muster::peer::multiaddr>> parse_peer(std::string_view written);
+/// An address to listen on. @return `bad_input`
+[[nodiscard]] result<muster::peer::multiaddr> parse_listen(std::string_view written);
+
+/// Adds a peer, or gives the one of that name another address. @return `bad_input` when its peer id has another name
+/// already, or there are too many.
+[[nodiscard]] result<void> add_peer(settings& s, std::pair<std::string, muster::peer::multiaddr> peer);
+/// Takes a peer out. @return `bad_input` when there is none of that name.
+[[nodiscard]] result<void> remove_peer(settings& s, std::string_view name);
+
+}  // namespace cosigner

@@ -226,8 +226,8 @@ void one_lies(stage& s) {
     require(end.value("reason", "") == "invalid_share" && end.value("culprit_name", "") == "carol",
             "carol was not found out");
     auto const session = end["session"].get<std::string>();
-    s.wait("bob's verdict", [&] { return s[1].find("aborted", session) != nullptr; });
-    auto const& verdict = *s[1].find("aborted", session);
+    s.wait("bob's verdict", [&] { return s[1].find("stalled", session) != nullptr; });
+    auto const& verdict = *s[1].find("stalled", session);
     require(verdict.value("culprit_name", "") == "carol", "bob blames somebody else");
     require(s[0].find("completed", session) == nullptr && s[1].find("completed", session) == nullptr,
             "a signature appeared");

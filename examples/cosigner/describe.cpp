@@ -24,6 +24,16 @@ description problem(std::string line) { return {log_level::error, {std::move(lin
 
 }  // namespace
 
+template <class End>
+std::string node::reason_of(End const& v) const {
+    auto out = text(signing::to_string(v.reason));
+    if (v.culprit) out += text(", by ", name_of(v.session, *v.culprit));
+    if (v.reported_by) out += text(" (says ", name_of(v.session, *v.reported_by), ")");
+    for (auto const s : v.missing) out += text("; nothing came from ", name_of(v.session, s));
+    if (!v.text.empty()) out += text("; ", escape(v.text, value_size_max));
+    return out;
+}
+
 description node::describe(signing::event const& e) const {
     return std::visit(
         overloaded{
@@ -50,12 +60,16 @@ description node::describe(signing::event const& e) const {
                 return out;
             },
             [&](signing::aborted const& v) {
-                auto out = text("ended without a signature: ", signing::to_string(v.reason));
-                if (v.culprit) out += text(", by ", name_of(v.session, *v.culprit));
-                if (v.reported_by) out += text(" (says ", name_of(v.session, *v.reported_by), ")");
-                for (auto const s : v.missing) out += text("; nothing came from ", name_of(v.session, s));
-                if (!v.text.empty()) out += text("; ", escape(v.text, value_size_max));
-                return info(in(v.session, out));
+                return info(in(v.session, text("ended without a signature: ", reason_of(v))));
+            },
+            [&](signing::stalled const& v) {
+                auto out = problem(in(v.session, text("no signature came, and our share is out: ", reason_of(v))));
+                out.text.push_back("  it may still be signed; do not sign anything instead that must not be signed twice");
+                return out;
+            },
+            [&](signing::unresolved const& v) {
+                return problem(in(v.session, "nobody that answers has its signature, and our share is out: it may be "
+                                             "signed; please look into it"));
             },
             [&](signing::should_broadcast const& v) { return info(in(v.session, "elected to broadcast")); },
             [&](signing::broadcast_confirmed const& v) {
@@ -84,6 +98,10 @@ description node::describe(signing::event const& e) const {
             [&](signing::peer_misbehaved const& v) {
                 return problem(text(name_of(v.peer), " misbehaves: ", escape(v.why.to_text(), value_size_max)));
             },
+            [&](signing::frames_dropped const& v) {
+                return problem(
+                    text("frames are dropped, the last of ", name_of(v.peer), ": ", escape(v.why.to_text(), value_size_max)));
+            },
             [&](signing::journal_failed const& v) {
                 return problem(in(v.session, text("the journal cannot be written: ", v.why.to_text())));
             },
@@ -106,9 +124,11 @@ value node::annotated(signing::event const& e, description const& d) const {
             for (auto const& m : s->plan().messages) line["messages"].push_back(muster::json::to_json(m));
         }
     }
-    if (auto const* const end = std::get_if<signing::aborted>(&e); end != nullptr && end->culprit) {
-        line["culprit_name"] = name_of(end->session, *end->culprit);
-    }
+    auto const name_culprit = [&](auto const* end) {
+        if (end != nullptr && end->culprit) line["culprit_name"] = name_of(end->session, *end->culprit);
+    };
+    name_culprit(std::get_if<signing::aborted>(&e));
+    name_culprit(std::get_if<signing::stalled>(&e));
     if (auto const* const who = std::get_if<signing::peer_identified>(&e)) {
         line["known"] = peers_.find(who->peer) != nullptr;
     }

@@ -19,6 +19,7 @@ enum exit_code : int {
     not_running = 3,    ///< No `cosigner run` answers in that directory.
     setup = 4,          ///< A file, a directory, an address or a permission is in the way.
     demo_failed = 5,    ///< A scene of the demonstration went wrong.
+    may_be_signed = 6,  ///< For `propose`: no signature came, though our share was given; one may still turn up.
     interrupted = 130,  ///< A signal ended the command before its answer; as shells have it for SIGINT.
 };
 

@@ -26,7 +26,7 @@ public:
             "Exit codes: 0 done (propose: signed, verify: valid), 1 ended without a signature or not valid,\n"
             "2 wrong arguments or a request that is refused, 3 no cosigner runs in that directory,\n"
             "4 a file, address or permission is in the way, 5 a scene of the demo failed,\n"
-            "130 interrupted.");
+            "6 no signature came though our share was given, so it may be signed, 130 interrupted.");
         app_.require_subcommand(1);
         app_.set_version_flag("--version", "cosigner " COSIGNER_VERSION);
         describe_setup();

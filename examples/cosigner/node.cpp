@@ -220,17 +220,19 @@ void node::report(signing::event const& e) {
 void node::tell_watchers(signing::event const& e, value const& line) {
     auto const id = session_of(e);
     if (!id) return;
-    bool const is_signed = std::holds_alternative<signing::completed>(e);
-    bool const is_end = is_signed || std::holds_alternative<signing::aborted>(e);
+    std::optional<int> code;  // of whoever waits for the end
+    if (std::holds_alternative<signing::completed>(e)) code = success;
+    if (std::holds_alternative<signing::aborted>(e)) code = not_signed;
+    if (std::holds_alternative<signing::stalled>(e)) code = may_be_signed;
     auto const [first, last] = watchers_.equal_range(*id);
     for (auto w = first; w != last; ++w) {
-        if (is_end) {
-            w->second->finish(line, is_signed ? success : not_signed);
+        if (code) {
+            w->second->finish(line, *code);
         } else {
             w->second->say(line);
         }
     }
-    if (is_end) watchers_.erase(*id);
+    if (code) watchers_.erase(*id);
 }
 
 void node::on_approval_requested(signing::approval_requested const& e) {

@@ -73,6 +73,8 @@ private:
 
     // What it means to people: describe.cpp.
     [[nodiscard]] description describe(signing::event const& e) const;
+    template <class End>
+    [[nodiscard]] std::string reason_of(End const& e) const;
     [[nodiscard]] value annotated(signing::event const& e, description const& d) const;
     [[nodiscard]] std::string name_of(muster::peer::peer_id const& who) const;
     [[nodiscard]] std::string name_of(signing::member const& who) const;

@@ -173,14 +173,17 @@ private:
         --state_[s];
         lists_.move(main, s);
     }
-    // In turn one of the others is looked at, and goes if it was not hit since it was looked at before. A loop up to so
-    // many times as long as the cache hits everything in between. Ours.
+    // In turn one of the others is looked at, and when it was not hit since the last look, it goes and the newest
+    // stays. A loop up to so many times as long as the cache hits everything in between. Ours.
     [[nodiscard]] slot_number idle_or(slot_number newest) noexcept {
         if (++turn_ % turn_every != 0) return newest;
-        bool const on_probation = lists_.back(probation) != newest && probation_pays();
+        bool const on_probation = lists_.back(probation) != newest;
         auto const s = lists_.back(on_probation ? probation : main);
         if (s == no_slot) return newest;
-        if (hits(s) == 0) return s;
+        if (hits(s) == 0) {
+            promote(newest);
+            return s;
+        }
         on_probation ? promote(s) : go_round(s);
         return newest;
     }

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 
-// Duplicate detection as gossip does it: every id arrives six times, the later ones soon after the first; one call
-// inserts or detects. Beside it the layouts in use: a map with a time and a list (textbook), and a multi-index by id
-// and by time as in cpp-libp2p's message cache, here with a bound that theirs lacks.
+// Duplicate detection: one call inserts or detects. In the stream `near` every id arrives six times, the later ones
+// soon after the first, as gossip does it. In `uniform` and `far` every other call is a repetition: of any id of the
+// last nine tenths of what is remembered, or of the one from half of it back.
+//
+// Beside it the layouts in use: a map with a time and a list (textbook), and a multi-index by id and by time as in
+// cpp-libp2p's message cache, here with a bound that theirs lacks. And the simplest that there is, a flat set and a
+// ring of what it holds, whole ids or hashes of 64 bits, which knows no time and can take nothing back.
 
 #include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstring>
 #include <memory>
-#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -34,7 +42,10 @@ using id32 = fixed_bytes<id_tag, 32>;
 [[nodiscard]] id32 make_id(std::uint64_t number) {
     id32 id;
     splitmix64 random{number};
-    for (auto& octet : id.octets) octet = static_cast<byte>(random());
+    for (std::size_t at = 0; at < id.size(); at += 8) {
+        auto const word = random();
+        std::memcpy(id.octets.data() + at, &word, 8);
+    }
     return id;
 }
 
@@ -101,8 +112,54 @@ private:
     std::list<id32> order_;
 };
 
+/// What a flat set and a ring hold of an id. @{
+struct whole_ids {
+    using kept = id32;
+    using hasher = peer_hash;
+    [[nodiscard]] kept operator()(id32 const& id) const noexcept { return id; }
+};
+struct hashes {
+    using kept = std::uint64_t;
+    struct hasher {
+        using is_avalanching = void;
+        std::size_t operator()(kept hash) const noexcept { return hash; }
+    };
+    [[nodiscard]] kept operator()(id32 const& id) const noexcept { return hash(id); }
+    cache::multiply_hash hash;
+};
+/// @}
+
+/// The oldest goes when it is full.
+template <class Keep>
+class flat_set_ring {
+public:
+    explicit flat_set_ring(std::size_t n) : ids_max_{n} {
+        set_.reserve(n);
+        ring_.reserve(n);
+    }
+    bool record(id32 const& id, instant) {
+        auto const kept = keep_(id);
+        if (!set_.insert(kept).second) return false;
+        if (ring_.size() < ids_max_) {
+            ring_.push_back(kept);
+            return true;
+        }
+        set_.erase(ring_[oldest_]);
+        ring_[oldest_] = kept;
+        oldest_ = oldest_ + 1 < ids_max_ ? oldest_ + 1 : 0;
+        return true;
+    }
+
+private:
+    Keep keep_;
+    std::size_t ids_max_;
+    boost::unordered_flat_set<typename Keep::kept, typename Keep::hasher> set_;
+    std::vector<typename Keep::kept> ring_;
+    std::size_t oldest_ = 0;
+};
+
 /// Arrivals at a node: each id six times, the repetitions at cubically falling distance.
-[[nodiscard]] std::vector<id32> arrivals(std::size_t ids) {
+[[nodiscard]] std::vector<id32> near_ones(std::size_t ids) {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> order;
     splitmix64 random{1};
     for (std::uint64_t i = 0; i < ids; ++i) {
@@ -117,9 +174,24 @@ private:
     return out;
 }
 
+/// Each new id is followed by the one that is @p back(random) older.
+template <class Back>
+[[nodiscard]] std::vector<id32> with_repeats(std::size_t ids, Back back) {
+    std::vector<id32> out;
+    splitmix64 random{2};
+    for (std::uint64_t i = 0; i < ids; ++i) {
+        out.push_back(make_id(i));
+        std::uint64_t const distance = back(random);
+        if (distance <= i) out.push_back(make_id(i - distance));
+    }
+    return out;
+}
+
+using stream_ptr = std::shared_ptr<std::vector<id32> const>;
+
 template <class Subject>
-void add_subject(std::size_t n, std::string_view name, std::shared_ptr<std::vector<id32> const> const& stream) {
-    add_case("cache/seen", n, name,
+void add_subject(std::string const& stream_name, std::size_t n, std::string_view name, stream_ptr const& stream) {
+    add_case("cache/seen_" + stream_name, n, name,
              [n, stream](benchmark::State& state) {
                  auto const before = ::mallinfo2();
                  Subject seen{n};
@@ -145,17 +217,26 @@ void add_subject(std::size_t n, std::string_view name, std::shared_ptr<std::vect
         ->MinTime(0.01);
 }
 
+void add_subjects(std::string const& name, std::size_t n, std::vector<id32> ids) {
+    auto const stream = std::make_shared<std::vector<id32> const>(std::move(ids));
+    add_subject<our_seen_cache<cache::hash64>>(name, n, "muster", stream);
+    add_subject<our_seen_cache<cache::hash128>>(name, n, "muster_hash128", stream);
+    add_subject<our_seen_cache<cache::exact32>>(name, n, "muster_exact32", stream);
+    add_subject<flat_set_ring<whole_ids>>(name, n, "boost_flat_set_ring", stream);
+    add_subject<flat_set_ring<hashes>>(name, n, "boost_flat_set_ring_hash64", stream);
+    add_subject<multi_index_seen>(name, n, "boost_multi_index", stream);
+    add_subject<map_list_seen>(name, n, "std_map_list", stream);
+}
+
 }  // namespace
 
 void register_seen_cache() {
     for (std::size_t const n : {10'000u, 100'000u, 1'000'000u}) {
         // Longer than any of them remembers, so that its ids are new again when it begins anew.
-        auto const stream = std::make_shared<std::vector<id32> const>(arrivals(n + n / 2));
-        add_subject<our_seen_cache<cache::hash64>>(n, "muster", stream);
-        add_subject<our_seen_cache<cache::hash128>>(n, "muster_hash128", stream);
-        add_subject<our_seen_cache<cache::exact32>>(n, "muster_exact32", stream);
-        add_subject<multi_index_seen>(n, "boost_multi_index", stream);
-        add_subject<map_list_seen>(n, "std_map_list", stream);
+        auto const ids = n + n / 2;
+        add_subjects("near", n, near_ones(ids));
+        add_subjects("uniform", n, with_repeats(ids, [n](auto& random) { return 1 + uniform(random, n * 9 / 10); }));
+        add_subjects("far", n, with_repeats(ids, [n](auto&) { return n / 2; }));
     }
 }
 

@@ -73,11 +73,11 @@ namespace {
     return ids;
 }
 
-[[nodiscard]] trace made(std::string name, std::vector<std::uint32_t> ids, bool recorded) {
+[[nodiscard]] trace made(std::string name, std::vector<std::uint32_t> ids, origin from) {
     auto sorted = ids;
     std::sort(sorted.begin(), sorted.end());
     auto const distinct = static_cast<std::size_t>(std::unique(sorted.begin(), sorted.end()) - sorted.begin());
-    return {std::move(name), std::move(ids), recorded, distinct};
+    return {std::move(name), std::move(ids), from, distinct};
 }
 
 /// Ids by Zipf's law: id i comes up in proportion to (i + 1)^-exponent. By inversion of the cumulative distribution,
@@ -107,11 +107,11 @@ constexpr std::uint32_t zipf_ids = 100'000;
 
 /// A million requests: @p f(i) is the i-th.
 template <class F>
-[[nodiscard]] trace synthetic(std::string name, F f) {
+[[nodiscard]] trace synthetic(std::string name, F f, origin from = origin::random) {
     std::vector<std::uint32_t> ids;
     ids.reserve(requests);
     for (std::uint32_t i = 0; i < requests; ++i) ids.push_back(f(i));
-    return made(std::move(name), std::move(ids), false);
+    return made(std::move(name), std::move(ids), from);
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ trace read_trace(std::string const& path) {
     auto ids = p.extension() == ".txt" ? ids_of_lines(content) : ids_of_octets(path, content);
     if (ids.empty()) refuse(path, "is empty");
     auto const file = p.filename().string();
-    return made(file.substr(0, file.find('.')), std::move(ids), true);
+    return made(file.substr(0, file.find('.')), std::move(ids), origin::recorded);
 }
 
 std::vector<trace> shipped_traces() {
@@ -147,7 +147,16 @@ std::vector<trace> synthetic_traces() {
         constexpr std::uint32_t period = 20'000, scan = 5'000;
         return i % period < scan ? zipf_ids + i / period * scan + i % period : z(random);
     }));
-    all.push_back(synthetic("loop", [](std::uint32_t i) { return i % 12'000; }));
+    constexpr std::uint32_t length = 12'000;
+    all.push_back(synthetic(
+        "loop", [](std::uint32_t i) { return i % length; }, origin::pattern));
+    all.push_back(synthetic(
+        "zigzag",
+        [](std::uint32_t i) {
+            auto const at = i % (2 * length);
+            return at < length ? at : 2 * length - 1 - at;
+        },
+        origin::pattern));
     all.push_back(
         synthetic("drift", [&, local = zipf{20'000, 1.0}](std::uint32_t i) { return local(random) + i / 50; }));
     return all;

@@ -11,11 +11,18 @@
 
 namespace muster::bench {
 
+/// Where requests come from.
+enum class origin {
+    recorded,  ///< From a real system.
+    pattern,   ///< Made up, in the same order again and again.
+    random,    ///< Made up, by chance.
+};
+
 /// The requests of one trace, in order.
 struct trace {
     std::string name;
     std::vector<std::uint32_t> ids;
-    bool recorded = false;     ///< By a real system, rather than made up.
+    origin from = origin::recorded;
     std::size_t distinct = 0;  ///< How many ids there are.
 };
 
@@ -26,7 +33,7 @@ struct trace {
 /// The traces that come with the benchmarks.
 [[nodiscard]] std::vector<trace> shipped_traces();
 
-/// Zipf's law with three exponents; with scans, a loop, and a popularity that drifts.
+/// Zipf's law with three exponents, with scans, and with a popularity that drifts; a loop, and to and fro.
 [[nodiscard]] std::vector<trace> synthetic_traces();
 
 /// @p percent of the distinct ids of @p t, and at least 16.

@@ -369,12 +369,8 @@ private:
         if constexpr (touching::get) use(s, hash, t);
         return &store_.value(s);
     }
-    void use(slot_number s, [[maybe_unused]] std::uint64_t hash, [[maybe_unused]] time t) noexcept {
-        if constexpr (requires { order_.on_hit(s, hash); }) {
-            order_.on_hit(s, hash);
-        } else {
-            order_.on_hit(s);
-        }
+    void use(slot_number s, std::uint64_t hash, [[maybe_unused]] time t) noexcept {
+        detail::tell_hit(order_, s, hash);
         if constexpr (expires) expiry_.on_hit(s, t);
     }
 
@@ -407,7 +403,8 @@ private:
             }
         }
         if (there != no_slot) {
-            if (may_stay(there) && replace_in_place(there, weight, value, t, deadline)) return put_outcome::replaced;
+            if (may_stay(there) && replace_in_place(there, hash, weight, value, t, deadline))
+                return put_outcome::replaced;
             if constexpr (storage::global && (weighs || judges)) {
                 replace_elsewhere(there, hash, weight, key, value, t, deadline);
                 return put_outcome::replaced;
@@ -534,8 +531,9 @@ private:
         }
     }
 
-    [[nodiscard]] bool replace_in_place(slot_number s, [[maybe_unused]] std::uint64_t weight, Value& value,
-                                        [[maybe_unused]] time t, [[maybe_unused]] time deadline) {
+    [[nodiscard]] bool replace_in_place(slot_number s, [[maybe_unused]] std::uint64_t hash,
+                                        [[maybe_unused]] std::uint64_t weight, Value& value, [[maybe_unused]] time t,
+                                        [[maybe_unused]] time deadline) {
         if constexpr (weighs) {
             if (weight_ - weights_[s] > options_.weight_max - weight) return false;
             weight_ += weight - weights_[s];
@@ -546,10 +544,10 @@ private:
             expiry_.schedule(s, deadline);
         }
         if constexpr (touching::put) {
-            if constexpr (requires { order_.on_replace(s); }) {
-                order_.on_replace(s);
+            if constexpr (requires { order_.on_replace(s, hash); }) {
+                order_.on_replace(s, hash);
             } else {
-                order_.on_hit(s);
+                detail::tell_hit(order_, s, hash);
             }
         }
         busy_guard const guard{busy_};

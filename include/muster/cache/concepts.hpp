@@ -28,12 +28,11 @@ concept eviction_order = requires(E& e, E const& c, slot_number s, std::uint64_t
     { e.victim() } -> std::same_as<slot_number>;
     c.for_each(f);
 };
-/// An @ref eviction_order made for a number of slots; `on_hit(slot)` tells it of a use.
+/// An @ref eviction_order made for a number of slots; `on_hit(slot)` tells it of a use, or `on_hit(slot, hash)`.
 template <class E>
-concept eviction_policy = eviction_order<E> && std::constructible_from<E, std::size_t> &&
-    requires(E& e, slot_number s) {
-    e.on_hit(s);
-};
+concept eviction_policy = eviction_order<E> && std::constructible_from<E, std::size_t> &&(
+    requires(E& e, slot_number s) { e.on_hit(s); } ||
+    requires(E & e, slot_number s, std::uint64_t hash) { e.on_hit(s, hash); });
 
 /// An eviction policy that can also choose among the places of one set, all of them in use. It is told of insertions
 /// there by a call of their own.
@@ -48,13 +47,13 @@ concept set_eviction_policy = eviction_policy<E> && requires(E& e, slot_number s
 ///
 /// Semantics: `order<E>` is E itself, or made from the number of slots and the admission; a use is `on_hit(slot)` or
 /// `on_hit(slot, hash)`. Where it has them, it is told `on_miss(hash)` of every get that finds nothing and
-/// `on_replace(slot)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is called
-/// before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room, and
-/// `may_replace(slot)` forbid that the new value takes the place of an old one. `is_promoted(slot)` says which entries
-/// a persistent cache has to bring back by a use. Where it also has `is_wanted(slot, hash)`, entries for which that is
-/// false may weigh a tenth of all at most, and in a cache of which a tenth is no entry they make no room among the
-/// promoted. Where it has `standing(slot)`, a number, an entry that was taken out for another one that did not get in
-/// comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only `on_arrival` may throw.
+/// `on_replace(slot, hash)` instead of a hit when a value is replaced. Where it has `on_arrival(key, value)`, that is
+/// called before a put changes anything; then `forfeit()` may name an entry that must go first, though there be room,
+/// and `may_replace(slot)` forbid that the new value takes the place of an old one. `is_promoted(slot)` says which
+/// entries a persistent cache has to bring back by a use. Where it also has `is_wanted(slot, hash)`, entries for which
+/// that is false may weigh a tenth of all at most, and in a cache of which a tenth is no entry they make no room among
+/// the promoted. Where it has `standing(slot)`, a number, an entry that was taken out for another one that did not get
+/// in comes back by `on_return(slot, hash, standing)`, not by `on_insert`. Only `on_arrival` may throw.
 template <class A, class Eviction>
 concept admission_policy = eviction_order<typename A::template order<Eviction>>;
 
@@ -88,5 +87,19 @@ concept storage_policy = requires(typename S::template store<Key, Value>& s,
     { c.candidates_for(hash).count } -> std::convertible_to<slot_number>;
     { c.candidates_for(hash).free } -> std::convertible_to<slot_number>;
 });
+
+namespace detail {
+
+/// Tells @p order of a use of the entry at @p s, in the way that it wants to hear it.
+template <class Order>
+[[gnu::always_inline]] inline void tell_hit(Order& order, slot_number s, [[maybe_unused]] std::uint64_t hash) noexcept {
+    if constexpr (requires { order.on_hit(s, hash); }) {
+        order.on_hit(s, hash);
+    } else {
+        order.on_hit(s);
+    }
+}
+
+}  // namespace detail
 
 }  // namespace muster::cache

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <muster/cache/concepts.hpp>
 #include <muster/cache/detail/ghosts.hpp>
 #include <muster/cache/detail/slot_lists.hpp>
 
@@ -56,12 +57,12 @@ struct demand {
             if (leave_probation(s)) {
                 enter_main(s, hash);
             } else {
-                main_.on_hit(s);
+                detail::tell_hit(main_, s, hash);
             }
         }
         /// A replacement comes from those who send, so it is no reason to enter the main part.
-        void on_replace(slot_number s) noexcept {
-            if (on_probation_[s] == 0) main_.on_hit(s);
+        void on_replace(slot_number s, std::uint64_t hash) noexcept {
+            if (on_probation_[s] == 0) detail::tell_hit(main_, s, hash);
         }
         void on_erase(slot_number s) noexcept {
             if (leave_probation(s)) return;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <muster/cache/concepts.hpp>
 #include <muster/cache/detail/slot_lists.hpp>
 #include <muster/cache/detail/tag_index.hpp>
 #include <muster/cache/hasher.hpp>
@@ -79,9 +80,9 @@ struct quota {
             policy_.on_insert(s, hash);
         }
         void on_insert(slot_number s, std::uint64_t hash) noexcept { on_return(s, hash, arriving_); }
-        void on_hit(slot_number s) noexcept {
+        void on_hit(slot_number s, std::uint64_t hash) noexcept {
             entries_.move(source_of_slot_[s], s);
-            policy_.on_hit(s);
+            detail::tell_hit(policy_, s, hash);
         }
         void on_erase(slot_number s) noexcept {
             discharge(s);

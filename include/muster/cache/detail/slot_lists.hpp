@@ -27,6 +27,8 @@ public:
     [[nodiscard]] bool empty(std::size_t list) const noexcept { return back(list) == no_slot; }
     /// The oldest slot of @p list, or @ref no_slot.
     [[nodiscard]] slot_number back(std::size_t list) const noexcept { return real(links_[sentinel(list)].newer); }
+    /// The newest slot of @p list, or @ref no_slot.
+    [[nodiscard]] slot_number front(std::size_t list) const noexcept { return real(links_[sentinel(list)].older); }
     /// Asks for the links of the slot after @p s.
     void prefetch_newer(slot_number s) const noexcept { detail::prefetch(&links_[links_[s].newer]); }
     /// The slot pushed after @p s on the same list, or @ref no_slot.

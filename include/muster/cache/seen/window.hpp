@@ -73,7 +73,7 @@ struct first_seen {
               places_{static_cast<slot_number>(places(ids_max))},
               time_to_live_{time_to_live},
               grain_{span{} < time_to_live ? part_of(time_to_live, static_cast<int>(resolution(ids_max))) : span{}},
-              used_{places_ / 64 + 1},
+              hole_{places_ / 64 + 1},
               coarse_max_{ids_max <= exact_ids_max ? 0 : resolution(ids_max) + 2},
               runs_{ids_max <= exact_ids_max ? places_ : 2 * coarse_max_},
               head_{already},
@@ -89,24 +89,22 @@ struct first_seen {
         /// holes are in the way, @p move is called for each id that has to go from a place to another.
         template <class F, class Move>
         [[nodiscard]] slot_number append(Time now, F drop, Move move) {
-            while (size_ == ids_max_) pop(drop);
+            while (size() == ids_max_) pop(drop);
             if (head_ - tail_ == places_) [[unlikely]]
                 move_together(move);
             begin_run(now);
             auto const s = head_slot_;
             head_slot_ = after(s);
             ++head_;
-            mark(s, true);
-            ++size_;
             return s;
         }
         void renew(slot_number, Time) noexcept {}
         /// Leaves a hole, which goes the way of its neighbours or is filled when they move together; at the end of the
         /// ring it is filled up again.
         void remove(slot_number s) noexcept {
-            mark(s, false);
-            --size_;
-            while (head_ != tail_ && !is_used(before(head_slot_))) take_back();
+            mark(s, true);
+            ++holes_;
+            while (head_ != tail_ && is_hole(before(head_slot_))) take_back();
         }
         /// Runs that were recorded later than @p now become one of that time. O(runs).
         void set_back(Time now) noexcept {
@@ -118,7 +116,7 @@ struct first_seen {
             last_is_closed_ = true;
             look_at_first();
         }
-        [[nodiscard]] std::size_t size() const noexcept { return size_; }
+        [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(head_ - tail_) - holes_; }
 
     private:
         // Ids recorded one after another, at most a grain of time apart from the first to the last.
@@ -175,11 +173,18 @@ struct first_seen {
         }
         [[nodiscard]] slot_number after(slot_number s) const noexcept { return s + 1 < places_ ? s + 1 : 0; }
         [[nodiscard]] slot_number before(slot_number s) const noexcept { return s == 0 ? places_ - 1 : s - 1; }
-        [[nodiscard]] bool is_used(slot_number s) const noexcept { return (used_[s / 64] >> (s % 64) & 1) != 0; }
+        [[nodiscard]] bool is_hole(slot_number s) const noexcept {
+            return holes_ != 0 && (hole_[s / 64] >> (s % 64) & 1) != 0;
+        }
+        void fill_hole(slot_number s) noexcept {
+            mark(s, false);
+            --holes_;
+        }
         // The last place of the ring, which is a hole.
         void take_back() noexcept {
             head_slot_ = before(head_slot_);
             --head_;
+            fill_hole(head_slot_);
             if (head_ == tail_) {
                 run_count_ = 0;  // also a run of which the tail has taken a part
             } else if (runs_[run_place(run_count_ - 1)].first < head_) {
@@ -201,10 +206,7 @@ struct first_seen {
                 --run_count_;
                 look_at_first();
             }
-            if (!is_used(s)) return;
-            drop(s);
-            mark(s, false);
-            --size_;
+            is_hole(s) ? fill_hole(s) : drop(s);
         }
         // Fills the holes, oldest first: each id goes towards the tail, and runs of holes only are no more. The last
         // run ends with an id, so it stays the last one.
@@ -217,12 +219,11 @@ struct first_seen {
                 auto const end = i + 1 < run_count_ ? runs_[run_place(i + 1)].first : head_;
                 run const r{to, runs_[run_place(i)].latest};
                 for (; from != end; ++from, from_slot = after(from_slot)) {
-                    if (!is_used(from_slot)) continue;
-                    if (from_slot != to_slot) {
-                        move(from_slot, to_slot);
-                        mark(from_slot, false);
-                        mark(to_slot, true);
+                    if (is_hole(from_slot)) {
+                        fill_hole(from_slot);
+                        continue;
                     }
+                    if (from_slot != to_slot) move(from_slot, to_slot);
                     ++to;
                     to_slot = after(to_slot);
                 }
@@ -233,16 +234,16 @@ struct first_seen {
             head_slot_ = to_slot;
             look_at_first();
         }
-        void mark(slot_number s, bool used) noexcept {
+        void mark(slot_number s, bool hole) noexcept {
             auto const bit = std::uint64_t{1} << (s % 64);
-            used_[s / 64] = used ? used_[s / 64] | bit : used_[s / 64] & ~bit;
+            hole_[s / 64] = hole ? hole_[s / 64] | bit : hole_[s / 64] & ~bit;
         }
 
         std::size_t ids_max_;
         slot_number places_;
         span time_to_live_;
         span grain_;
-        detail::array<std::uint64_t> used_;  // a bit per slot
+        detail::array<std::uint64_t> hole_;  // a bit per slot
         std::size_t coarse_max_;             // runs of a grain that a time to live has, at most
         detail::array<run> runs_;            // a ring
         Time last_began_{};                  // the last run
@@ -254,7 +255,7 @@ struct first_seen {
         std::uint64_t tail_;                       // of which so many have left
         slot_number head_slot_ = 0;
         slot_number tail_slot_ = 0;
-        std::size_t size_ = 0;
+        std::size_t holes_ = 0;
     };
 };
 

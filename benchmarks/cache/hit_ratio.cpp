@@ -164,7 +164,7 @@ std::vector<row> hit_ratios(std::vector<trace> const& traces) {
         if (t.from != origin::random) append(with_patterns, reduced);
     }
     append(rows, summary("cache/fewer_misses_than_lru", recorded));
-    append(rows, summary("cache/fewer_misses_than_lru_with_patterns", with_patterns));
+    append(rows, summary("cache/fewer_misses_with_patterns", with_patterns));
     return rows;
 }
 

@@ -223,7 +223,7 @@ void add_subjects(std::string const& name, std::size_t n, std::vector<id32> ids)
     add_subject<our_seen_cache<cache::hash128>>(name, n, "muster_hash128", stream);
     add_subject<our_seen_cache<cache::exact32>>(name, n, "muster_exact32", stream);
     add_subject<flat_set_ring<whole_ids>>(name, n, "boost_flat_set_ring", stream);
-    add_subject<flat_set_ring<hashes>>(name, n, "boost_flat_set_ring_hash64", stream);
+    add_subject<flat_set_ring<hashes>>(name, n, "boost_flat_set_ring_hash", stream);
     add_subject<multi_index_seen>(name, n, "boost_multi_index", stream);
     add_subject<map_list_seen>(name, n, "std_map_list", stream);
 }

@@ -123,8 +123,8 @@ private:
     std::size_t rest_misses_ = 0;  // or misses of the cache
 };
 
-/// Which rule is the best for a cache of many entries. Not thread-safe. 3 octets for each entry of a cache of
-/// thousands, and more in small ones: up to 60 where there are less than 128.
+/// Which rule is the best for a cache. Not thread-safe. 3 bytes for each entry of a cache of thousands, and more in
+/// small ones: about 60 at a hundred.
 class contest {
 public:
     explicit contest(std::size_t slots)

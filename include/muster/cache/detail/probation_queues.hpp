@@ -37,8 +37,7 @@ enum class regime : std::uint8_t {
                 ///< never hit goes sooner or later.
 };
 
-/// The order of the entries of one cache, an `eviction_policy`. @p Steered see above. Not thread-safe. 11 octets an
-/// entry, steered 12.
+/// The order of the entries of one cache. @p Steered see above. Not thread-safe. 12 bytes an entry.
 template <bool Steered>
 class probation_queues {
 public:

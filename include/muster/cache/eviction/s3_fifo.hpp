@@ -20,15 +20,20 @@
 
 namespace muster::cache {
 
-/// S3-FIFO with a tenth on probation. 12 octets an entry.
+/// S3-FIFO with a tenth on probation. 12 bytes an entry.
 class s3_fifo : public detail::probation_queues<false> {
 public:
     explicit s3_fifo(std::size_t slots) : probation_queues{slots} {}
 };
 
 /// S3-FIFO whose probation is steered, and which gives way to LRU or to keeping what there is where those miss less.
-/// 16 octets an entry, in caches of a few hundred entries up to 110. What expires or is erased is not known to the
-/// models, which makes them a little worse judges.
+/// 12 to 15 bytes an entry from ten thousand on, 24 at a thousand, and up to 110 in caches of a few dozen. What expires or
+/// is erased is not known to the models, which makes them a little worse judges.
+///
+/// Over three recorded traces, a loop and a way to and fro, each at six sizes, it avoids 6.4 % of LRU's misses in the
+/// mean and has 0.7 % more at worst. On traffic that changes faster than the cache is filled a few times, a decision
+/// comes late: the worst that was found were ways to and fro that fitted just so, in a run of six fills, with 16 %
+/// more.
 class adaptive_s3_fifo {
 public:
     explicit adaptive_s3_fifo(std::size_t slots) : queues_{slots}, contest_{slots} {}

@@ -76,7 +76,7 @@ std::string shown(std::string_view raw, std::size_t size_max, bool is_quoted) {
                     : next->code < 0x10000 ? code_escape('u', next->code, 4)
                                            : code_escape('U', next->code, 8);
         } else if (is_quoted && (next->code == '"' || next->code == '\\')) {
-            piece.insert(0, "\\");
+            piece = {'\\', raw[0]};
         }
         if (out.size() + piece.size() > size_max) return out + "\xe2\x80\xa6";  // U+2026, an ellipsis
         out += piece;

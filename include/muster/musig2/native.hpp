@@ -42,13 +42,18 @@ struct musig_module {
     static constexpr auto aggregate_keys = &secp256k1_musig_pubkey_agg;
     static constexpr auto process_nonce = &secp256k1_musig_nonce_process;
 
-    static constexpr bool is_bip327 =
-        std::is_same_v<decltype(&secp256k1_musig_pubkey_agg),
-                       int (*)(secp256k1_context const*, secp256k1_xonly_pubkey*, secp256k1_musig_keyagg_cache*,
-                               secp256k1_pubkey const* const*, std::size_t)> &&
-        std::is_same_v<decltype(&secp256k1_musig_nonce_process),
-                       int (*)(secp256k1_context const*, secp256k1_musig_session*, secp256k1_musig_aggnonce const*,
-                               unsigned char const*, secp256k1_musig_keyagg_cache const*)>;
+    // Overloads and not std::is_same, of which g++ would say that it ignores the functions' attributes.
+    static std::true_type is_aggregate_keys(int (*)(secp256k1_context const*, secp256k1_xonly_pubkey*,
+                                                    secp256k1_musig_keyagg_cache*, secp256k1_pubkey const* const*,
+                                                    std::size_t));
+    static std::false_type is_aggregate_keys(...);
+    static std::true_type is_process_nonce(int (*)(secp256k1_context const*, secp256k1_musig_session*,
+                                                   secp256k1_musig_aggnonce const*, unsigned char const*,
+                                                   secp256k1_musig_keyagg_cache const*));
+    static std::false_type is_process_nonce(...);
+
+    static constexpr bool is_bip327 = decltype(is_aggregate_keys(&secp256k1_musig_pubkey_agg))::value &&
+                                      decltype(is_process_nonce(&secp256k1_musig_nonce_process))::value;
 };
 
 /// A value that is computed when it is first asked for; copies share it. Thread-safe.

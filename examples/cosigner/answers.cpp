@@ -122,7 +122,8 @@ void node::list_sessions(client_ptr const& client) const {
         auto line =
             text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  ", in_quotes(s.plan().purpose), " ");
         for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
-            auto const given = s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting";
+            bool const is_signed = s.at() == signing::phase::finished;  // by everyone, also where a restart forgot how
+            auto const given = is_signed || s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting";
             line += text(" ", name_of(s.plan().roster[i].peer), given);
         }
         said.push_back(line);
@@ -138,6 +139,10 @@ void node::show(client_ptr const& client, signing::session_id const& id) const {
     auto const& s = *signer_->find(id);
     auto said = all_of(view_of(s, id), clock_.wall_now());
     said.push_back(text("  state      ", signing::to_string(s.at()), waiting_text(id)));
+    if (auto const* const why = s.why_unsigned()) {
+        said.push_back(text("  reason     ", signing::to_string(why->reason), why->text.empty() ? "" : "; ",
+                            escape(why->text, value_size_max)));
+    }
     for (auto const& sig : s.signatures()) said.push_back(text("  signature  ", to_hex(sig)));
     auto line = json_of(s, id);
     line["event"] = "session";
@@ -188,7 +193,12 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     // The registry holds peers only, under the addresses that they have now.
     signing::static_registry kept;
     for (auto const& [key, record] : registry_) {
-        if (auto const* const p = peers_.find(record.who.peer)) (void)kept.add({record.who, {p->address}});
+        if (auto const* const p = peers_.find(record.who.peer)) {
+            (void)kept.add({record.who, {p->address}});
+        } else {  // it may become a peer again, and has said hello already
+            strangers_.insert_or_assign(record.who.peer,
+                                        signing::peer_identified{record.who.peer, key, record.who.binding});
+        }
     }
     registry_ = std::move(kept);
     for (auto const& p : peers_.all()) {

@@ -2,6 +2,8 @@
 
 // cosigner: a group of machines sign as one. `cosigner --help` lists what it does.
 
+#include <unistd.h>
+
 #include <csignal>
 #include <sstream>
 
@@ -211,5 +213,8 @@ bool wants_json(int argc, char** argv) {
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);  // whoever writes is told, and ends by itself
     printer out{wants_json(argc, argv)};
-    return command_line{out}.run(argc, argv);
+    auto const code = command_line{out}.run(argc, argv);
+    if (out.lost().empty()) return code;
+    put_line(STDERR_FILENO, "cosigner: " + out.lost());
+    return setup;
 }

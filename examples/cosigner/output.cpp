@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace cosigner {
 
@@ -35,7 +36,9 @@ bool put_part(int fd, std::string_view part, bool over) {
 }
 
 void printer::was_written(bool ok) {
+    auto const why = errno;
     if (ok || std::exchange(closed_, true)) return;
+    if (why != EPIPE) lost_ = muster::text("cannot write to standard output: ", std::strerror(why));
     if (on_closed_) on_closed_();
 }
 

@@ -55,6 +55,9 @@ public:
     [[nodiscard]] bool json() const noexcept { return json_; }
     /// Whether nobody reads what is printed any more.
     [[nodiscard]] bool is_closed() const noexcept { return closed_; }
+    /// Why something that was to be printed is lost, when nobody chose that: a disk is full. Empty otherwise, and when
+    /// the reader of a pipe has gone away.
+    [[nodiscard]] std::string const& lost() const noexcept { return lost_; }
     /// Called once, when that is noticed.
     void on_closed(std::function<void()> f) { on_closed_ = std::move(f); }
 
@@ -64,6 +67,7 @@ private:
 
     bool json_;
     bool closed_ = false;
+    std::string lost_;
     std::string prompt_;
     std::function<void()> on_closed_;
 };

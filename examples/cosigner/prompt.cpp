@@ -70,6 +70,7 @@ prompt_step approval_prompt::typed(std::string_view line, time now) {
     bool const yes = answer == "y" || answer == "yes";
     if (!yes && answer != "n" && answer != "no") return ask_again("please answer y or n");
     drawn_ = false;
+    not_before_ = now + settling;  // a second y is not for the next question
     verdict decided{waiting_.front(), yes};
     waiting_.pop_front();
     return {.say = {}, .draw = {}, .is_new = false, .decided = std::move(decided)};

@@ -42,7 +42,7 @@ private:
 };
 
 /// What nlohmann says without its own prefix.
-std::string reason(value::parse_error const& e) {
+std::string reason(value::exception const& e) {
     std::string_view const what = e.what();
     auto const prefix = what.find("] ");
     return std::string{prefix == std::string_view::npos ? what : what.substr(prefix + 2)};
@@ -97,7 +97,7 @@ result<value> parse_json(std::string_view where, std::string_view json) {
             json, [&](int depth, value::parse_event_t what, value& parsed) { return watch.see(depth, what, parsed); });
         if (!watch.why().empty()) return wrong(where, watch.why());
         return out;
-    } catch (value::parse_error const& e) {
+    } catch (value::exception const& e) {  // a number may be JSON and still be out of range
         return wrong(where, text("not JSON: ", reason(e)));
     }
 }

@@ -86,6 +86,11 @@ result<void> add_peer(settings& s, std::pair<std::string, multiaddr> peer) {
             return wrong(text(peer.first, " and ", name, " are the same peer, ", address.peer()->to_text()));
         }
     }
+    auto const same = s.peers.find(peer.first);
+    if (same != s.peers.end() && same->second.peer() != peer.second.peer()) {
+        return wrong(text(peer.first, " is another machine here, ", same->second.peer()->to_text(),
+                          "; remove it first, or give the new one another name"));
+    }
     if (s.peers.size() == peers_max && s.peers.count(peer.first) == 0) {
         return wrong(text("there are ", peers_max, " peers already, which is the most"));
     }

@@ -99,5 +99,8 @@ TEST_CASE("JSON is read strictly") {
         REQUIRE_FALSE(parse_json("x", wrong));
         CHECK(parse_json("x", wrong).error() == errc::bad_input);
     }
+    for (auto const* const far : {"1e999", "-1e999", R"({"command": 1e999})"}) {
+        CHECK(parse_json("x", far).error() == errc::bad_input);
+    }
     CHECK(parse_json("settings", "{\n\"a\":}").error().message().find("line 2") != std::string::npos);
 }

@@ -102,6 +102,16 @@ TEST_CASE("an answer to what was withdrawn does not answer what took its place")
     CHECK(d.type("y").decided->session == two);
 }
 
+TEST_CASE("a second answer that follows at once is not for the next question") {
+    desk d;
+    (void)d.prompt.asked(one, d.now);
+    (void)d.prompt.asked(two, d.now);
+    CHECK(d.prompt.typed("y", d.now).decided->session == one);
+    CHECK(shows(d.prompt.next(d.now), two));
+    CHECK_FALSE(d.prompt.typed("y", d.now + milliseconds{60}).decided);
+    CHECK(d.type("y").decided->session == two);
+}
+
 TEST_CASE("a question that comes up just after another was withdrawn is guarded as well") {
     desk d;
     (void)d.prompt.asked(one, d.now);

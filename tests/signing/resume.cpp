@@ -277,3 +277,46 @@ TEST_CASE("a broadcast that cannot be found can be disputed") {
     group.wires.run();
     CHECK(group.all[turn[2]].last<broadcast_confirmed>().by == group.slot_of(turn[1], id));
 }
+
+TEST_CASE("a share that could not be written down does not leave, also where a false one is found in the same moment") {
+    machines<> group{2};
+    bytes nonces, shares;
+    bool has_left = false;
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        if (!f) return true;
+        bool const is_first = p.from == group.members[0].peer;
+        if (is_first && f.value().header.what == kind::nonces) nonces = p.frame;
+        if (is_first && f.value().header.what == kind::shares) shares = p.frame;
+        has_left = has_left || (!is_first && f.value().header.what == kind::shares);
+        return !(is_first && (f.value().header.what == kind::nonces || f.value().header.what == kind::shares));
+    });
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    REQUIRE((!nonces.empty() && !shares.empty()));
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        has_left = has_left || (p.from == group.members[1].peer && f && f.value().header.what == kind::shares);
+        return true;
+    });
+    auto const say = [&](bytes const& raw) {
+        REQUIRE(group.all[0].network->send(group.members[1].peer, cosign_protocol, raw));
+        group.wires.run();
+    };
+    say(with_false_share(shares, 0));  // comes early, and is kept
+    auto& victim = group.all[1];
+    SECTION("the disk is full") {
+        victim.disk.fails_at = victim.disk.calls;
+        victim.disk.for_good = true;
+        say(nonces);
+        CHECK_FALSE(has_left);
+        CHECK(victim.count<stalled>() == 0);
+        CHECK(victim.last<aborted>().reason == abort_reason::not_recorded);
+    }
+    SECTION("the disk is well") {
+        say(nonces);
+        CHECK(victim.count<aborted>() == 0);
+        CHECK(victim.last<stalled>().reason == abort_reason::invalid_share);
+    }
+    CHECK(victim.signer->find(id)->signatures().empty());
+}

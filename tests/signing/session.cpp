@@ -682,3 +682,28 @@ TEST_CASE("aggregator: a signer ignores sums from anyone but the hub, and a seco
     CHECK(star::told<aborted>(two)->reason == abort_reason::equivocation);
     CHECK(star::told<aborted>(two)->culprit == 0u);
 }
+
+TEST_CASE("where nobody is left to broadcast a session goes on asking, also after a dispute, and not for ever") {
+    mesh_stage s{2};
+    s.bring_to(phase::finished);
+    auto& me = s.sessions[0];
+    outbox<session_effect> out;
+    CHECK_FALSE(me.next_deadline());  // without a timeout the application decides
+    REQUIRE(me.trigger_coordinator_failover(s.now, out));
+    s.tell(0, 1, view_change_body{1, 2});
+    REQUIRE(me.turns().is_exhausted());
+    auto const asks_at = me.next_deadline();
+    REQUIRE(asks_at);
+    s.now = *asks_at;
+    auto const asked = s.wake(0);
+    REQUIRE(asked.size() == 1);
+    CHECK(is(asked[0], send_frame{std::nullopt, request_body{}}));
+    s.tell(0, 1, broadcast_done_body{});
+    CHECK(me.is_confirmed());
+    CHECK_FALSE(me.next_deadline());
+    REQUIRE(me.dispute_broadcast(s.now, out));
+    CHECK(me.next_deadline());
+    s.now = s.ends;
+    (void)s.wake(0);
+    CHECK_FALSE(me.next_deadline());
+}

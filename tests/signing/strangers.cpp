@@ -4,6 +4,8 @@
 
 #include <muster/signing/coordinator.hpp>
 
+#include <map>
+
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
@@ -161,9 +163,40 @@ TEST_CASE("what is beyond our limits is declined with a reason, and its sender i
 
 TEST_CASE("octets beyond what any machine says are malformed, whoever sends them") {
     cluster<> group{2};
-    auto const frame = bytes(protocol_limits().frame_size_max + 1, 1);
-    auto const parsed = parse_frame(frame, protocol_limits());
-    CHECK(parsed.error() == errc::frame_too_large);
+    REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, bytes(200, 77)));
+    group.wires.run();
+    CHECK(group.nodes[1].last<peer_misbehaved>().why == errc::unsupported_version);
+    CHECK(parse_frame(bytes(protocol_limits().frame_size_max + 1, 1), protocol_limits()).error() ==
+          errc::frame_too_large);
+}
+
+TEST_CASE("a signer whose machine is registered because of its hello has its place at once") {
+    limits bounds;
+    bounds.strangers_max = 4;
+    cluster<> group{2, bounds, false};
+    static_registry late;  // knows nobody before somebody says hello
+    transport::memory_transport network{group.wires, test::node_keys(70).node.id()};
+    manual_timers timers;
+    std::size_t dropped = 0;
+    using coordinator = cluster<>::coordinator;
+    coordinator machine{
+        {network, late, timers, group.clock, test::node_keys(70), {{5}}, bounds, {}, test::predictable{9}, {}},
+        [&](event const& e) {
+            if (auto const* const v = std::get_if<peer_identified>(&e)) {
+                (void)late.add({{v->signer, v->peer, v->binding}, {}});
+            }
+            dropped += std::holds_alternative<frames_dropped>(e) ? 1u : 0u;
+        }};
+    (void)group.nodes[0].network->connect(network.local(), {});
+    group.wires.run();
+    std::deque<outsider> crowd;
+    for (std::size_t i = 0; i < 8; ++i) {
+        crowd.emplace_back(group.wires, 2000 + i);
+        crowd.back().say(network.local(), session_id{{1, 7}}, 0, nonces_body{{musig2::pubnonce{{2}}}});
+    }
+    group.wires.run();
+    CHECK(dropped == 1);
+    CHECK(machine.in_use().peers == bounds.strangers_max + 1);  // the crowd's, and its own
 }
 
 TEST_CASE("proposals that nobody approves push no roster out, and a name that is not known is asked for at once") {
@@ -225,4 +258,64 @@ TEST_CASE("times from outside do not overflow") {
             CHECK(static_cast<bool>(group.nodes[1].signer->propose(request)) == (wall != INT64_MAX));
         }
     }
+}
+
+TEST_CASE("what is refused unasked is told to its author alone, and costs nobody else's allowance") {
+    cluster<> group{4};
+    std::map<peer_id, std::size_t> told;
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        if (f && f.value().header.what == kind::decline && p.from == group.members[0].peer) ++told[p.to];
+        return true;
+    });
+    group.nodes[3].signer.reset();
+    group.nodes[3].network.reset();
+    outsider hostile{group.wires, 3};  // a registered signer that says what it likes
+    for (byte i = 0; i < 100; ++i) {
+        proposal plan;
+        plan.roster = {group.members[3], group.members[0], group.members[1], group.members[2]};
+        plan.messages = {digest32{{i}}};
+        plan.expires_at = group.clock.wall_now() - std::chrono::hours{1};
+        auto const encoded = encode(plan);
+        hostile.say(group.members[0].peer, id_of(encoded), 0, propose_body{encoded});
+    }
+    group.wires.run();
+    CHECK(told[group.members[3].peer] == 100);
+    CHECK(told.size() == 1);
+}
+
+TEST_CASE("a hello that names one session often, or is repeated, is answered once a second") {
+    cluster<> group{2};
+    auto const id = group.nodes[0].signer->propose(group.request()).value();
+    group.wires.run();
+    REQUIRE(group.nodes[0].count<completed>() == 1);
+    std::size_t answers = 0;
+    group.wires.set_filter([&](auto const& p) {
+        auto const f = parse_frame(p.frame, limits{});
+        if (f && p.from == group.members[0].peer && f.value().header.what != kind::hello) ++answers;
+        return true;
+    });
+    group.nodes[1].signer.reset();
+    group.nodes[1].network.reset();
+    group.wires.run();
+    outsider hostile{group.wires, 1};
+    hello_body hello{
+        hostile.keys.signer.public_key(), peer::bind(hostile.keys.signer, hostile.keys.node.id()).value(), {}};
+    hello.resumed.assign(resumed_max, id);
+    for (int i = 0; i < 50; ++i) hostile.say(group.members[0].peer, {}, 0, hello);
+    group.wires.run();
+    CHECK(answers <= 8);
+}
+
+TEST_CASE("malformed frames are charged, and told, no faster than any others") {
+    limits bounds;
+    bounds.frames_burst_max = 10;
+    bounds.frames_per_second = 1;
+    bounds.strikes_max = 1000;
+    cluster<> group{2, bounds};
+    for (int i = 0; i < 200; ++i) {
+        REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, bytes{1, 2, 3}));
+    }
+    group.wires.run();
+    CHECK(group.nodes[1].count<peer_misbehaved>() <= 10);
 }

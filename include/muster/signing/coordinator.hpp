@@ -149,9 +149,10 @@ public:
     // ---- commands ---------------------------------------------------------------------------------------
 
     /// Proposes a session, and approves it on our own behalf.
-    /// @return its id, or `unknown_signer`, `not_in_roster`, `invalid_roster`, `invalid_proposal`,
-    ///         `too_many_sessions`, or what key aggregation, nonce generation and the journal refuse. Nothing is sent
-    ///         then.
+    /// @return its id, or `wrong_state` when closed or not restored, `unknown_signer`, `not_in_roster`,
+    /// `invalid_roster`,
+    ///         `invalid_proposal`, `too_many_sessions`, what @ref check_limits refuses, `frame_too_large`, or what key
+    ///         aggregation, nonce generation and the journal refuse. Nothing is sent then.
     [[nodiscard]] result<session_id> propose(signing_request request) {
         if (closed_) return error{errc::wrong_state, "this coordinator was closed"};
         MUSTER_TRY(require_journal());
@@ -161,11 +162,7 @@ public:
                                             time_.wall_now(), limits_));
         MUSTER_TRY(check(plan, limits_));
         auto const encoded = encode(plan);
-        auto const size = encoded.size() + frame_overhead + 2 * wire::varint_size_max;
-        if (size > limits_.frame_size_max) {
-            return error{errc::invalid_proposal,
-                         text("the proposal takes ", size, " octets, at most ", limits_.frame_size_max)};
-        }
+        MUSTER_TRY(check_frames(encoded.size() + frame_overhead + 2 * wire::varint_size_max, plan.messages.size()));
         auto const id = id_of(encoded);
         auto const self = plan.initiator;
         MUSTER_TRY(auto made, make_session(id, named_roster(encoded), std::move(plan), self));
@@ -177,6 +174,7 @@ public:
             (void)journal_.erase(id);  // some of it may be there
             return recorded.error();
         }
+        s.recorded();
         rosters_.remember(s.roster(), s.plan().roster);
         events_.push(session_created{id, s.shared_plan(), self});
         send_proposal(id, s, encoded);
@@ -343,6 +341,7 @@ private:
         auto& s = sessions_.add(id, std::move(made));
         rosters_.remember(s.roster(), roster);
         resumed_.insert(id);
+        s.recorded();
         (void)perform(id, s, out, true);
         return true;
     }
@@ -432,7 +431,12 @@ private:
         std::visit(overloaded{
                        [&](transport::connected const& v) { on_connected(v.peer); },
                        [&](transport::disconnected const& v) { on_disconnected(v.peer); },
-                       [&](transport::received const& v) { on_frame(v.peer, v.frame); },
+                       [&](transport::received const& v) {
+                           on_frame(v.peer, v.frame);
+                           if (auto warning = door_.take_warning()) {
+                               events_.push(frames_dropped{v.peer, *std::move(warning)});
+                           }
+                       },
                        [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
                    },
@@ -466,7 +470,10 @@ private:
 
     void on_frame(peer_id const& from, byte_view raw) {
         auto const frame = parse_frame(raw, protocol_limits());
-        if (!frame) return penalise(from, frame.error());
+        if (!frame) {
+            if (door_.admit(from, time_.now()) == gatekeeper::admission::granted) penalise(from, frame.error());
+            return;
+        }
         auto const& f = frame.value();
         if (!is_admitted(from, f)) return;
         if (f.header.what == kind::hello) return on_hello(from, f);
@@ -480,22 +487,28 @@ private:
     // sender is: together that is enough to know a registered signer's machine before it costs anything.
     [[nodiscard]] bool is_admitted(peer_id const& from, parsed_frame const& f) {
         auto const now = time_.now();
-        if (f.header.what == kind::hello && !door_.is_recognised(from) && is_registered(claimed_signer(f), from)) {
-            door_.recognise(from, now);
+        if (!door_.is_recognised(from)) {
+            // The application may have registered it since its hello.
+            auto const signer = f.header.what == kind::hello ? claimed_signer(f) : door_.signer_of(from);
+            if (signer && is_registered(*signer, from)) door_.recognise(from, now);
         }
         auto const verdict = door_.admit(from, now);
-        if (auto warning = door_.take_warning()) events_.push(frames_dropped{from, *std::move(warning)});
         if (verdict == gatekeeper::admission::newly_refused) {
             events_.push(frames_dropped{from, error{errc::rate_limited, "more frames than a peer may send"}});
         }
         if (verdict != gatekeeper::admission::granted) return false;
         if (f.raw.size() <= limits_.frame_size_max) return true;
-        // Its sender's limits are wider than ours. What it costs us is on its account.
+        // Its sender's limits are wider than ours, or ours were. What it costs us is on its account.
         door_.charge(from, f.raw.size() / std::max<std::size_t>(limits_.frame_size_max, 1));
-        if (f.header.what == kind::propose) return true;  // to be declined
-        events_.push(frames_dropped{
-            from, error{errc::frame_too_large,
-                        text("a frame of ", f.raw.size(), " bytes; at most ", limits_.frame_size_max, " here")}});
+        auto const* const s = sessions_.find(f.header.session);
+        if (s != nullptr && f.raw.size() <= largest_frame(s->plan().messages.size())) return true;
+        bool const may_propose = door_.is_recognised(from) || !limits_.known_initiators_only;
+        if (f.header.what == kind::propose && may_propose) return true;  // to be declined
+        if (door_.is_first_too_large(from)) {
+            events_.push(frames_dropped{
+                from, error{errc::frame_too_large,
+                            text("a frame of ", f.raw.size(), " bytes; at most ", limits_.frame_size_max, " here")}});
+        }
         return false;
     }
     [[nodiscard]] bool is_registered(public_key const& signer, peer_id const& machine) const {
@@ -512,21 +525,24 @@ private:
         if (!is_authentic(f, from) || !peer::verify_binding(hello.signer, from, hello.binding)) {
             return penalise(from, error{errc::not_authentic, "a hello whose signature or binding is not its sender's"});
         }
+        bool const was_told = !door_.is_recognised(from) && door_.signer_of(from) == hello.signer;
+        door_.set_signer(from, hello.signer);
+        if (is_news && !was_told) events_.push(peer_identified{from, hello.signer, hello.binding});
         if (is_news) on_new_epoch(from, f, hello);
         std::size_t answers = 0;
-        for_each(hello.resumed, [&](session_id const&, session_type& s, auto& out) {
-            auto const at = slot_of(s.plan(), from);
-            if (!at) return;
-            ++answers;
-            s.offered(*at, out);
-        });
+        for_each(std::set<session_id>{hello.resumed.begin(), hello.resumed.end()},
+                 [&](session_id const&, session_type& s, auto& out) {
+                     auto const at = slot_of(s.plan(), from);
+                     if (!at) return;
+                     ++answers;
+                     s.offered(*at, time_.now(), out);
+                 });
         door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
     }
 
     void on_new_epoch(peer_id const& from, parsed_frame const& f, hello_body const& hello) {
         bool const is_another = door_.epoch_of(from).has_value();
         door_.set_epoch(from, f.header.epoch, time_.now());
-        events_.push(peer_identified{from, hello.signer, hello.binding});
         std::set<session_id> const resumed{hello.resumed.begin(), hello.resumed.end()};
         std::size_t answers = 0;
         for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
@@ -561,7 +577,7 @@ private:
             return penalise(from, error{errc::not_authentic, text("a frame that slot ", f.header.sender, " of session ",
                                                                   to_hex(f.header.session), " did not sign")});
         }
-        auto decoded = decode_body(f, limits_);
+        auto decoded = decode_body(f, protocol_limits());  // it may have begun under other limits of ours
         if (!decoded) return penalise(from, decoded.error());
         effects out;
         if (f.header.what == kind::nonces && door_.is_past(signer_peer, f.header.epoch)) {
@@ -605,19 +621,21 @@ private:
         open(f, std::move(made).value());
     }
 
-    // A no that the application never saw: to the initiator, and to every other signer who is connected and may wait.
-    // A roster that nobody vouches for is answered to its author alone, or it would make us talk to whom it likes. The
-    // refusal is remembered, so that the same octets do not cost the same work again.
+    // A no that the application never saw, to the initiator: it tells the others, at its own expense. Ours would be
+    // charged to us by everyone whom a hostile proposal names. The refusal is remembered, so that the same octets do
+    // not cost the same work again.
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
         sessions_.entomb(id);
-        auto const no = mail_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
-        if (!no) return;
-        bool const vouched_for = why != errc::unknown_signer && why != errc::invalid_binding;
-        for (slot to = 0; to < plan.roster.size(); ++to) {
-            auto const& who = plan.roster[to].peer;
-            if (who == local_peer() || !network_.is_connected(who)) continue;
-            if (to == plan.initiator || vouched_for) mail_.hand_over(id, plan.roster[to], no.value());
-        }
+        auto no = mail_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
+        if (no) mail_.hand_over(id, plan.roster[plan.initiator], std::move(no).value());
+    }
+
+    // Whether the frames that a session takes are small enough for us: the proposal of that size, and what follows.
+    [[nodiscard]] result<void> check_frames(std::size_t proposal_size, std::size_t messages) const {
+        auto const size = std::max(proposal_size, largest_frame(messages));
+        if (size <= limits_.frame_size_max) return ok();
+        return error{errc::frame_too_large,
+                     text("it takes frames of ", size, " bytes; at most ", limits_.frame_size_max, " here")};
     }
 
     // Whether we would take part at all, before anybody is asked. Cheap first.
@@ -634,11 +652,7 @@ private:
             return error{errc::unknown_signer, text("signer ", to_hex(initiator.signer), " is not known here")};
         }
         MUSTER_TRY(check_limits(plan, limits_));
-        if (auto const size = std::max(frame_size, largest_frame(plan.messages.size()));
-            size > limits_.frame_size_max) {
-            return error{errc::frame_too_large,
-                         text("it takes frames of ", size, " bytes; at most ", limits_.frame_size_max, " here")};
-        }
+        MUSTER_TRY(check_frames(frame_size, plan.messages.size()));
         MUSTER_TRY(require_free_slot(limits_.open_sessions_max -
                                      std::min(limits_.open_sessions_reserved, limits_.open_sessions_max)));
         std::size_t theirs = 0;
@@ -671,7 +685,7 @@ private:
         s.handle({f.header, propose_body{}, {}}, time_.now(), out);  // pins the initiator's epoch
         (void)perform(id, s, out);
         for (auto const& [sender, raw] : door_.take_early(id)) {
-            auto const early = parse_frame(raw, limits_);
+            auto const early = parse_frame(raw, protocol_limits());
             if (early) on_session_frame(s, sender, early.value());
         }
     }
@@ -687,14 +701,28 @@ private:
             if (std::holds_alternative<persist>(effect)) {
                 if (std::exchange(is_recorded, true)) continue;
                 auto recorded = record(id, s);
-                if (recorded) continue;
+                if (recorded) {
+                    s.recorded();
+                    continue;
+                }
                 events_.push(journal_failed{id, recorded.error()});
-                if (!s.is_open()) continue;
+                if (!s.may_complete() || !(s.is_open() || s.owes_record())) continue;
+                // Some of it may be there. Where it cannot be taken out, a restart may find it and give the share: then
+                // nobody can be told that there is no signature.
                 effects last;
-                s.not_recorded(recorded.error().to_text(), last);
+                if (journal_.erase(id)) {
+                    s.not_recorded(recorded.error().to_text(), last);
+                } else if (s.is_open()) {
+                    (void)s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded);
+                }
                 (void)perform(id, s, last, true);
-                (void)journal_.erase(id);  // some of it may be there
                 return recorded;
+            }
+            bool const is_sent =
+                std::holds_alternative<send_frame>(effect) || std::holds_alternative<forward_frame>(effect);
+            if (is_sent && s.owes_record()) {  // nothing leaves before the share is on disk
+                if (!record(id, s)) continue;
+                s.recorded();
             }
             perform(id, s, effect);
         }
@@ -783,7 +811,11 @@ private:
         delivery const guard{delivering_};
         while (!events_.empty()) {
             for (auto const& e : events_.take()) {
-                if (!closed_) handler_(e);
+                if (closed_) continue;
+                handler_(e);
+                // Registered because of it? Then no crowd may take its place before it speaks again.
+                auto const* const who = std::get_if<peer_identified>(&e);
+                if (who != nullptr && is_registered(who->signer, who->peer)) door_.recognise(who->peer, time_.now());
             }
         }
     }

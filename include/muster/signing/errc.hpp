@@ -34,7 +34,7 @@ enum class errc : std::uint8_t {
     too_few_signers,       ///< Fewer signers than our limit.
     too_many_signers,      ///< More signers than our limit.
     too_many_messages,     ///< More messages than our limit.
-    message_too_large,     ///< A message of more octets than our limit.
+    message_too_large,     ///< A message of more bytes than our limit.
     too_many_peers,        ///< No place is left to remember a peer in.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "signing"; }

@@ -58,8 +58,8 @@ struct aborted {
 };
 /// No signature came in time, or somebody is at fault, after our share had been given. A share cannot be taken back:
 /// the group may have its signature, or still make it. Do not sign anything that conflicts with this session.
-/// `completed` follows when a signature turns up, `unresolved` when none did in `limits::session_lifetime_max`. The
-/// fields are those of @ref aborted.
+/// `completed` follows when a signature turns up, `unresolved` when none did in `limits::session_lifetime_max`. Told
+/// once more when it is found out later who is at fault, and after a restart. The fields are those of @ref aborted.
 struct stalled {
     session_id session;
     abort_reason reason = abort_reason::cancelled;
@@ -70,6 +70,8 @@ struct stalled {
 };
 /// The session's lifetime is over and nobody that we reached has a signature, though our share was given: the message
 /// may be signed. Somebody must look. A signature that turns up later is still told as `completed`.
+/// Told again after a restart. Also told of a session that is forgotten because more than `limits::closed_sessions_max`
+/// are kept: then nothing follows.
 struct unresolved {
     session_id session;
 };
@@ -114,11 +116,12 @@ struct peer_misbehaved {
     peer_id peer;
     error why;
 };
-/// Frames of a peer are dropped, and nothing is counted against it: it sends faster than `limits::frames_per_second`,
-/// or a frame is larger than `limits::frame_size_max`, or the places for peers are taken. Told once until the peer is
-/// heard again, and of full places once a minute at most.
+/// Frames are dropped, and nothing is counted against their sender. Which, says the error: @p peer sends faster than
+/// `limits::frames_per_second` (once a minute); a frame of it is larger than
+/// `limits::frame_size_max` (once a connection); all strangers together send too fast (once a minute; @p peer was the
+/// last); places are full and the oldest peer was forgotten (once a minute; @p peer took its place).
 struct frames_dropped {
-    peer_id peer;
+    peer_id peer;  ///< Whose frame it was told with.
     error why;
 };
 

@@ -53,6 +53,7 @@ public:
         MUSTER_TRY(file_.claim());
         MUSTER_TRY(auto const content, read_file(file_.files(), file_.path(), file_size_max_));
         if (content) {
+            alive_.clear();  // of a load that failed
             auto const readable = parse(*content);
             unreadable_ = content->size() - readable;
             if (unreadable_ != 0 && !is_torn_tail(byte_view{*content}.subspan(readable))) {

@@ -37,17 +37,17 @@ public:
     enum class admission : std::uint8_t {
         granted,
         refused,        ///< Drop it.
-        newly_refused,  ///< Drop it, and tell: the first one since a frame was granted.
+        newly_refused,  ///< Drop it, and tell: the first one for a minute.
     };
 
     /// From now on @p who has a place of its own: it is the machine of a registered signer. O(log n); O(peers) when a
     /// place must be found.
     void recognise(peer_id const& who, instant now) {
         if (registered_.find(who) != nullptr) return;
+        if (!make_room(registered_, now, warn_of_registered_at_)) return;
         auto const* const known = strangers_.find(who);
         auto p = known != nullptr ? *known : newcomer(now);
         strangers_.erase(who);
-        if (!make_room(registered_, now, warn_of_registered_at_)) return;
         if (auto* const added = registered_.try_emplace(who)) *added = std::move(p);
     }
     /// Whether @p who has a place of its own.
@@ -59,17 +59,22 @@ public:
         if (p == nullptr) return admission::refused;
         p->allowance.refill(*limits_, now);
         if (p->allowance.tokens == 0) {
-            return std::exchange(p->held_back, true) ? admission::refused : admission::newly_refused;
+            if (p->warn_again && now < *p->warn_again) return admission::refused;
+            p->warn_again = saturating_add(now, warning_interval);
+            return admission::newly_refused;
         }
         if (!is_recognised(who) && !take_from_crowd(now)) return admission::refused;
         --p->allowance.tokens;
-        p->held_back = false;
         return admission::granted;
     }
 
-    /// Takes @p cost more tokens of @p who, or as many as it has: what it asked for costs us more than one frame does.
-    void charge(peer_id const& who, std::size_t cost) noexcept {
-        if (auto* const p = find(who)) p->allowance.tokens -= std::min(p->allowance.tokens, cost);
+    /// Takes @p cost more tokens of @p who, also those that it does not have yet: what it asked for costs us more than
+    /// one frame does.
+    void charge(peer_id const& who, std::size_t cost) {
+        auto* const p = find(who);
+        if (p == nullptr) return;
+        p->allowance.take(*limits_, cost);
+        if (crowd_ && !is_recognised(who)) crowd_->take(*limits_, cost);
     }
 
     /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
@@ -81,6 +86,12 @@ public:
         return true;
     }
 
+    /// Whether this is the first time, since it connected, that a frame of @p who is too large.
+    [[nodiscard]] bool is_first_too_large(peer_id const& who) {
+        auto* const p = find(who);
+        return p != nullptr && !std::exchange(p->was_too_large, true);
+    }
+
     /// Records the epoch that @p who itself told. O(log n).
     void set_epoch(peer_id const& who, boot_epoch const& epoch, instant now) {
         auto* const p = find_or_add(who, now);
@@ -88,6 +99,15 @@ public:
         if (p->epoch) p->past.push_back(*p->epoch);
         if (p->past.size() > past_epochs_max) p->past.pop_front();
         p->epoch = epoch;
+    }
+    /// Records for which signer @p who has shown that it speaks.
+    void set_signer(peer_id const& who, public_key const& signer) {
+        if (auto* const p = find(who)) p->signer = signer;
+    }
+    /// The signer that @p who speaks for, if it has shown that.
+    [[nodiscard]] std::optional<public_key> signer_of(peer_id const& who) const {
+        auto const* const p = find(who);
+        return p == nullptr ? std::nullopt : p->signer;
     }
     /// Whether @p who has told another epoch since it told @p epoch. The last few are remembered.
     [[nodiscard]] bool is_past(peer_id const& who, boot_epoch const& epoch) const {
@@ -135,6 +155,7 @@ public:
             p->early.clear();
             p->early_octets = 0;
             p->connected = false;
+            p->was_too_large = false;
         }
     }
     /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
@@ -163,22 +184,32 @@ private:
         std::size_t tokens = 0;
         instant refilled_at;
 
-        void refill(limits const& l, instant now) {
+        [[nodiscard]] static duration per_token(limits const& l) {
             auto const rate = std::clamp<std::size_t>(l.frames_per_second, 1, 1'000'000'000);
-            auto const per_token = duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
-            auto const gained = (now - refilled_at) / per_token;
+            return duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
+        }
+        // What is not there is owed: the next tokens come later by as much.
+        void take(limits const& l, std::size_t cost) {
+            auto const owed = cost - std::min(tokens, cost);
+            tokens -= std::min(tokens, cost);
+            refilled_at = saturating_add(refilled_at, per_token(l) * static_cast<std::int64_t>(owed));
+        }
+        void refill(limits const& l, instant now) {
+            auto const gained = (now - refilled_at) / per_token(l);
             if (gained <= 0) return;
             tokens = std::min(l.frames_burst_max, tokens + static_cast<std::size_t>(gained));
-            refilled_at = tokens == l.frames_burst_max ? now : refilled_at + gained * per_token;
+            refilled_at = tokens == l.frames_burst_max ? now : refilled_at + gained * per_token(l);
         }
     };
     struct peer_state {
         bucket allowance;
         instant since;  // it is remembered
         std::size_t strikes = 0;
-        bool held_back = false;
+        deadline warn_again;  // that it sends too fast, not before
+        bool was_too_large = false;
         bool connected = true;
         std::optional<boot_epoch> epoch;
+        std::optional<public_key> signer;
         std::deque<boot_epoch> past;  // the last few before it
         std::deque<std::pair<session_id, bytes>> early;
         std::size_t early_octets = 0;
@@ -212,6 +243,7 @@ private:
     // One that has left makes room, or else the oldest; false when the table has no places at all.
     [[nodiscard]] bool make_room(table& t, instant now, deadline& warn_again) {
         if (t.size() < t.size_max()) return true;
+        if (t.empty()) return false;
         auto const worth = [](auto const& entry) { return std::pair{entry.second.connected, entry.second.since}; };
         auto const least =
             std::min_element(t.begin(), t.end(), [&](auto const& a, auto const& b) { return worth(a) < worth(b); });
@@ -220,7 +252,6 @@ private:
              text("all ", t.size_max(), " places for ", are_strangers ? "unregistered peers" : "registered signers",
                   " are taken and the oldest was forgotten; see limits::",
                   are_strangers ? "strangers_max" : "peers_max"));
-        if (least == t.end()) return false;
         t.erase(peer_id{least->first});
         return true;
     }

@@ -18,12 +18,13 @@ struct limits {
     std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 octets each.
     std::size_t messages_max = 64;                ///< Messages signed in one session.
     std::size_t message_size_max = 32u << 10;     ///< Octets of one message shown to the approver.
-    std::size_t frame_size_max = 64u << 10;       ///< Octets.
-    std::size_t open_sessions_max = 64;           ///< Not yet completed or aborted.
+    std::size_t frame_size_max = 64u << 10;       ///< Bytes; what is larger a transport may refuse before.
+    std::size_t open_sessions_max = 64;           ///< Being worked on; those that have stalled are not counted.
     std::size_t open_sessions_reserved = 16;      ///< Of them, kept free for our own proposals.
     std::size_t open_sessions_per_peer_max = 16;  ///< Of them, proposed by one peer.
     bool known_initiators_only = true;            ///< Others than the registry knows are refused unasked.
-    std::size_t closed_sessions_max = 256;        ///< Kept to answer questions; see @ref session_store.
+    std::size_t closed_sessions_max = 256;        ///< Kept to answer questions, stalled ones among them, also in
+                                                  ///< the journal; see @ref session_store for which one goes first.
     std::size_t rosters_max = 32;                 ///< Groups remembered, so that a proposal can name one.
     std::size_t tombstones_max = 4096;            ///< Ids that must not open again; the oldest goes first.
     std::size_t early_frames_per_peer_max = 16;   ///< For sessions not proposed yet; more are dropped.
@@ -40,12 +41,14 @@ struct limits {
                                                              ///< longer than from when it heard of the proposal. Since
                                                              ///< a nonce is an approval, leave people time.
     duration retry_interval = std::chrono::seconds{10};      ///< Between requests for what is missing.
-    duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up.
+    duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up;
+                                                                ///< and the longest between two questions of a
+                                                                ///< session that has stalled.
     std::optional<duration> broadcast_timeout = {};             ///< Until failover; none: the application decides.
     std::size_t failover_attempts_max = 8;  ///< Broadcast timeouts in one view until it counts as stuck there.
 };
 
-/// What any machine of this protocol version may say; octets beyond it are malformed. Below it a machine's own `limits`
+/// What any machine of this protocol version may say; bytes beyond it are malformed. Below it a machine's own `limits`
 /// decide what it takes part in, and what is beyond those is declined, not punished. Ours.
 [[nodiscard]] inline limits protocol_limits() {
     limits l;

@@ -17,7 +17,7 @@
 /// A share that was given cannot be taken back: from then on no timeout, no abort and no blame ends the session, since
 /// others may have, or get, what makes the signature. It stalls instead, asks everyone at growing intervals, and is
 /// `unresolved` when its lifetime is over; a signature that verifies finishes it at any time. Whoever has the signature
-/// answers with it whatever it is told about the session. (Of two-phase commit this is the participant that is *in
+/// answers with it to who asks or aborts. (Of two-phase commit this is the participant that is *in
 /// doubt*: Gray, Notes on Data Base Operating Systems, 1978.)
 ///
 /// Pure: it is handed authenticated frames and the time, and returns effects. An event that does not fit the
@@ -183,11 +183,11 @@ public:
         return ok();
     }
     /// What the session last asked to be written down could not be, so nothing of it was sent: a share that was just
-    /// made is dropped. Tells everyone. Expects @ref is_open.
+    /// made is dropped. Tells everyone. Expects @ref is_open or @ref owes_record.
     template <effect_sink<session_effect> Sink>
     void not_recorded(std::string why, Sink& out) {
         given_.reset();
-        if (at() == phase::collecting_shares) state_ = awaiting_approval{};
+        if (std::holds_alternative<collecting_shares>(state_)) state_ = awaiting_approval{};
         give_up(abort_reason::not_recorded, std::nullopt, std::move(why), out);
     }
 
@@ -218,6 +218,7 @@ public:
         auto const by = walk_.turns().confirmed_by();
         if (at() != phase::finished || !by || *by == terms_.self) return wrong_state("dispute a broadcast of");
         walk_.dispute(*by, now, out);
+        keep_asking(now);
         return ok();
     }
 
@@ -284,7 +285,8 @@ public:
     /// @p who says that it can serve this session. Where we lack the signature, or who has broadcast it, we ask; what
     /// we have we acknowledge, so that it need not be offered again.
     template <effect_sink<session_effect> Sink>
-    void offered(slot who, Sink& out) {
+    void offered(slot who, instant now, Sink& out) {
+        if (!may_answer(who, now)) return;
         bool const is_finished = at() == phase::finished;
         if (is_finished) walk_.acknowledge(who, out);
         bool const lacks_something = is_finished ? !is_confirmed() : given_.has_value() || is_lost_;
@@ -383,6 +385,13 @@ public:
     [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return walk_.signatures(); }
     /// Why there will be no signature, as others are told. Expects a session that is over.
     [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
+    /// Why there is no signature, where the session is over or has stalled; nullptr otherwise. Valid until the next
+    /// call.
+    [[nodiscard]] abort_body const* why_unsigned() const noexcept {
+        if (auto const* const o = std::get_if<over>(&state_)) return &o->why;
+        auto const* const two = std::get_if<collecting_shares>(&state_);
+        return two != nullptr && two->stalled ? &*two->stalled : nullptr;
+    }
     /// Whether nothing more is to come of it: it is over, or its signatures were broadcast, or nobody is left to ask.
     [[nodiscard]] bool is_settled() const noexcept { return at() == phase::over || walk_.is_settled(); }
     /// Whether nobody needs it any more: it is settled, and every signer has the signature if there is one, or its
@@ -410,6 +419,10 @@ public:
                                 is_stalled ? std::optional{two->stalled->reason} : std::nullopt,
                                 is_stalled && two->is_unresolved};
     }
+    /// Whether our share is made and not written down yet: until it is, nothing may be sent.
+    [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }
+    /// What @ref snapshot gives is written down now.
+    void recorded() noexcept { is_share_recorded_ = given_.has_value(); }
     /// Whether exactly these octets were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
 
@@ -749,9 +762,11 @@ private:
         retry_.reset();
         out.push(persist{});
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{signatures()}});
-        if (is_confirmed()) return;  // before a restart
-        out.push(notify{completed{terms_.id, aggregate_key(), signatures(), walk_.turns().elected()}});
-        walk_.begin(now, out);
+        if (!is_confirmed()) {  // before a restart
+            out.push(notify{completed{terms_.id, aggregate_key(), signatures(), walk_.turns().elected()}});
+            walk_.begin(now, out);
+        }
+        keep_asking(now);
     }
 
     // A vote may come before our own signature does.
@@ -868,7 +883,7 @@ private:
     template <class Sink>
     void ask_everyone(instant now, Sink& out) {
         out.push(send_frame{std::nullopt, request_body{}});
-        patience_ = std::min(std::max(2 * patience_, limits_->retry_interval), limits_->stuck_session_timeout);
+        patience_ = std::max(limits_->retry_interval, std::min(2 * patience_, limits_->stuck_session_timeout));
         retry_ = saturating_add(now, patience_);
     }
     // Nobody is known to have broadcast, and nobody is left to ask to: others may know of one that has.
@@ -913,8 +928,9 @@ private:
     bool showed_everyone_ = false;                        // the evidence, once
     bool has_asked_ = false;                              // for shares, those that are missing
     bool is_lost_ = false;                                // a restart has forgotten what we gave, if we did
-    duration patience_{0};                                // between two questions to everyone
-    std::optional<given_shares> given_;                   // what must survive a restart
+    bool is_share_recorded_ = false;
+    duration patience_{0};               // between two questions to everyone
+    std::optional<given_shares> given_;  // what must survive a restart
 };
 
 }  // namespace muster::signing

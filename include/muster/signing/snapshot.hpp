@@ -56,12 +56,14 @@ inline constexpr std::uint8_t snapshot_version = 3;
     if (s.broadcast_by) out.u32(*s.broadcast_by);
     out.u32(s.voted_for);
     out.i64(to_unix_millis(s.created));
-    out.u8(s.stalled ? static_cast<std::uint8_t>(*s.stalled) : 0).u8(s.is_unresolved ? 1 : 0);
+    out.u8(s.stalled ? 1 : 0);
+    if (s.stalled) out.u8(static_cast<std::uint8_t>(*s.stalled)).u8(s.is_unresolved ? 1 : 0);
     return out.take();
 }
 
 /// The snapshot that @p octets are, written by this version or an older one. @p now stands in for a time of creation
-/// that was not written down. @return it, or what does not fit.
+/// that was not written down, so that a session of an older version begins its lifetime anew. @return it, or what does
+/// not fit.
 [[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l, timestamp now = {}) {
     wire::reader in{octets};
     auto const version = in.u8();
@@ -85,12 +87,10 @@ inline constexpr std::uint8_t snapshot_version = 3;
     if (version >= 2) s.voted_for = in.u32();
     s.created = version >= 3 ? from_unix_millis(in.i64()) : now;
     if (version >= 3) {
-        auto const why = in.u8();
-        if (why > static_cast<std::uint8_t>(abort_reason::not_recorded)) {
-            in.fail(wire::errc::bad_value, text("no reason has the number ", why));
+        if (detail::decode_flag(in)) {
+            s.stalled = in.enumerator(abort_reason::declined, abort_reason::not_recorded);
+            s.is_unresolved = detail::decode_flag(in);
         }
-        if (why != 0) s.stalled = static_cast<abort_reason>(why);
-        s.is_unresolved = detail::decode_flag(in);
     }
     MUSTER_TRY(in.finish());
     return s;

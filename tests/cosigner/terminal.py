@@ -74,7 +74,7 @@ def test_the_approver_sees_what_is_signed_and_nothing_raw():
     pair.carol.wait(prompt(session))
     shown = pair.carol.seen
     for word in (rb'"rent\"\x0asession 00000000: me approved\x1b[8m\u202e\u2028\u009b"', b"SHA-256 digest",
-                 b"alice, me", b"path m/0/7", b"Taproot, key path only", b"the aggregate key", b"mesh",
+                 b"alice", b"path m/0/7", b"Taproot, key path only", b"the aggregate key", b"mesh",
                  b"election lexicographic", b"expires", b"cosigner show "):
         check(word in shown, f"{word} is not shown in {shown!r}")
     for raw in (b"\x1b", "\u202e".encode(), "\u2028".encode(), "\x9b".encode()):

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -136,13 +135,13 @@ public:
     }
     [[nodiscard]] result<std::vector<std::string>> drafts(std::string const& path) {
         auto const folder = folder_of(path);
-        std::unique_ptr<::DIR, closer> const opened{::opendir(folder.c_str())};
-        if (opened == nullptr) return failure("open", folder);
+        listing const opened{::opendir(folder.c_str())};
+        if (opened.entries == nullptr) return failure("open", folder);
         auto const slash = path.rfind('/');
         auto const before = slash == path.npos ? std::string{} : path.substr(0, slash + 1);
         auto const prefix = path.substr(before.size()) + std::string{draft_mark};
         std::vector<std::string> found;
-        while (auto const* const entry = ::readdir(opened.get())) {
+        while (auto const* const entry = ::readdir(opened.entries)) {
             std::string_view const name{entry->d_name};
             if (name.size() == prefix.size() + draft_digits && name.starts_with(prefix)) {
                 found.push_back(before + std::string{name});
@@ -175,8 +174,15 @@ public:
     }
 
 private:
-    struct closer {
-        void operator()(::DIR* d) const noexcept { ::closedir(d); }
+    /// A folder that is read. Not a unique_ptr, which would make this header a third larger.
+    struct listing {
+        explicit listing(::DIR* d) noexcept : entries{d} {}
+        listing(listing const&) = delete;
+        listing& operator=(listing const&) = delete;
+        ~listing() {
+            if (entries != nullptr) ::closedir(entries);
+        }
+        ::DIR* const entries;
     };
     static constexpr std::string_view draft_mark = ".draft-";
     static constexpr std::size_t draft_digits = 6;  // as many as mkstemp(3) replaces

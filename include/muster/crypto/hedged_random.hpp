@@ -5,9 +5,9 @@
 /// Secret randomness that differs even where its source repeats itself.
 ///
 /// A virtual machine that is resumed twice from one image, a container that was forked from a warm one, or a broken
-/// generator can give the same octets twice. Then nonces repeat, and with them the key is lost. So the source's octets
+/// generator can give the same bytes twice. Then nonces repeat, and with them the key is lost. So the source's bytes
 /// are hashed together with what is likely to differ: the process id, the boot id, both clocks in nanoseconds and a
-/// counter of this process. As long as the source is good its octets alone decide, since they enter the hash; where it
+/// counter of this process. As long as the source is good its bytes alone decide, since they enter the hash; where it
 /// is not, none of the rest is secret, and all it does is to make repetitions unlikely.
 ///
 /// Source: the hedging of nonces in Bellare and Tackmann, "Nonce-Based Cryptography: Retaining Security when Randomness
@@ -17,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -36,7 +35,7 @@ public:
     hedged_random() = default;
     explicit hedged_random(Source source) noexcept : source_{std::move(source)} {}
 
-    /// Fills @p out; every 32 octets of it take 32 octets of the source. Errors: the source's; `no_entropy` when it
+    /// Fills @p out; every 32 bytes of it take 32 bytes of the source. Errors: the source's; `no_entropy` when it
     /// gives zeros alone, which hashing would conceal.
     [[nodiscard]] result<void> fill_secret(byte_span out) {
         static hash_tag const tag{"muster/hedged-random/v1"};
@@ -49,8 +48,8 @@ public:
             if (any == 0) return error{errc::no_entropy, "the random source returned 32 zeros; it is broken"};
             auto block = tagged_hash(tag, byte_view{fresh}, circumstances());
             wipe_on_exit const wipe_block{block.octets};
-            auto const size = std::min(out.size(), block.octets.size());
-            std::copy_n(block.octets.begin(), size, out.begin());
+            auto const size = out.size() < block.octets.size() ? out.size() : block.octets.size();
+            for (std::size_t i = 0; i < size; ++i) out[i] = block.octets[i];
             out = out.subspan(size);
         }
         return ok();
@@ -81,7 +80,8 @@ private:
             return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
         };
         std::array<byte, boot_id_size + 5 * 8> all{};
-        auto at = std::copy(boot_id().begin(), boot_id().end(), all.begin());
+        auto at = all.begin();
+        for (byte const b : boot_id()) *at++ = b;
         for (std::uint64_t word : {static_cast<std::uint64_t>(::getpid()), static_cast<std::uint64_t>(::getppid()),
                                    nanoseconds(wall), nanoseconds(monotonic), calls.fetch_add(1)}) {
             for (int i = 0; i < 8; ++i, word >>= 8) *at++ = static_cast<byte>(word);

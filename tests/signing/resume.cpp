@@ -305,18 +305,30 @@ TEST_CASE("a share that could not be written down does not leave, also where a f
     };
     say(with_false_share(shares, 0));  // comes early, and is kept
     auto& victim = group.all[1];
-    SECTION("the disk is full") {
+    SECTION("the disk fails once") {
         victim.disk.fails_at = victim.disk.calls;
-        victim.disk.for_good = true;
         say(nonces);
         CHECK_FALSE(has_left);
         CHECK(victim.count<stalled>() == 0);
         CHECK(victim.last<aborted>().reason == abort_reason::not_recorded);
     }
+    SECTION("the disk fails for good: its record may be there, and cannot be taken out") {
+        victim.disk.fails_at = victim.disk.calls;
+        victim.disk.for_good = true;
+        say(nonces);
+        group.advance(limits{}.retry_interval);
+        CHECK_FALSE(has_left);
+        CHECK(victim.count<aborted>() == 0);
+        CHECK(victim.last<stalled>().reason == abort_reason::invalid_share);
+        victim.disk.fails_at.reset();  // well again: now it may leave
+        for (int i = 0; i < 4; ++i) group.advance(limits{}.retry_interval);
+        CHECK(has_left);
+    }
     SECTION("the disk is well") {
         say(nonces);
+        CHECK(has_left);
         CHECK(victim.count<aborted>() == 0);
         CHECK(victim.last<stalled>().reason == abort_reason::invalid_share);
     }
-    CHECK(victim.signer->find(id)->signatures().empty());
+    CHECK(victim.signer->find(id) != nullptr);
 }

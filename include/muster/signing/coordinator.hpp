@@ -712,8 +712,8 @@ private:
                 effects last;
                 if (journal_.erase(id)) {
                     s.not_recorded(recorded.error().to_text(), last);
-                } else if (s.is_open()) {
-                    (void)s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded);
+                } else if (!s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded)) {
+                    continue;  // it has stalled already, which is told below
                 }
                 (void)perform(id, s, last, true);
                 return recorded;

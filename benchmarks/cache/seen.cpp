@@ -122,7 +122,7 @@ struct hashes {
     using kept = std::uint64_t;
     struct hasher {
         using is_avalanching = void;
-        std::size_t operator()(kept hash) const noexcept { return hash; }
+        std::size_t operator()(kept already) const noexcept { return already; }
     };
     [[nodiscard]] kept operator()(id32 const& id) const noexcept { return hash(id); }
     cache::multiply_hash hash;

@@ -70,22 +70,20 @@ void take_part(terms const& t, session& s, bool signs) {
 
 void add_phase(std::string_view phase, std::size_t n, int upto) {
     auto const t = std::make_shared<terms>(n);
-    add_case("signing/memory", n, phase,
-             [t, upto](benchmark::State& state) {
-                 double held = 0;
-                 for (auto _ : state) {
-                     std::vector<session> all;
-                     all.reserve(count);
-                     auto const before = heap_in_use();
-                     for (std::size_t i = 0; i < count; ++i) {
-                         all.push_back(t->open());
-                         if (upto > 0) take_part(*t, all.back(), upto > 1);
-                     }
-                     held = (heap_in_use() - before) / count + sizeof(session);
-                 }
-                 state.counters["octets"] = held;
-             })
-        ->Repetitions(3);
+    add_case("signing/memory", n, phase, [t, upto](benchmark::State& state) {
+        double held = 0;
+        for (auto _ : state) {
+            std::vector<session> all;
+            all.reserve(count);
+            auto const before = heap_in_use();
+            for (std::size_t i = 0; i < count; ++i) {
+                all.push_back(t->open());
+                if (upto > 0) take_part(*t, all.back(), upto > 1);
+            }
+            held = (heap_in_use() - before) / count + sizeof(session);
+        }
+        state.counters["octets"] = held;
+    })->Repetitions(3);
 }
 
 }  // namespace

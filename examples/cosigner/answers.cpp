@@ -36,6 +36,13 @@ void node::propose(client_ptr const& client, propose_request what) {
     for (auto const& who : what.with) {
         auto const key = signer_named(who);
         if (!key) return client->refuse(key.error());
+        if (key.value() == signer_->signer_key()) {
+            return client->refuse(error{errc::bad_input, text(in_quotes(who), " is yourself, who signs anyway")});
+        }
+        auto const& so_far = what.what.signers;
+        if (std::find(so_far.begin(), so_far.end(), key.value()) != so_far.end()) {
+            return client->refuse(error{errc::bad_input, text(in_quotes(who), " is named twice")});
+        }
         what.what.signers.push_back(key.value());
     }
     auto const id = signer_->propose(std::move(what.what));
@@ -70,13 +77,16 @@ result<signing::public_key> node::signer_named(std::string const& who) const {
 // ---- about a session ------------------------------------------------------------------------------------
 
 result<signing::session_id> node::session_named(std::string const& prefix) const {
+    // Also those that are forgotten: whoever proposes can look for ids that begin alike, and one that was shown must
+    // not be taken for one that came later.
     std::optional<signing::session_id> found;
-    for (auto const& id : signer_->sessions()) {
+    for (auto const& [id, arrival] : arrivals_) {
         if (!to_hex(id).starts_with(prefix)) continue;
-        if (found) return error{errc::bad_input, text("several sessions begin with ", prefix, "; give more digits")};
+        if (found) return error{errc::bad_input, text("several sessions began with ", prefix, "; give more digits")};
         found = id;
     }
-    if (!found) return error{errc::bad_input, text("no session begins with '", prefix, "'; see `cosigner sessions`")};
+    if (!found || signer_->find(*found) == nullptr)
+        return error{errc::bad_input, text("no session begins with '", prefix, "'; see `cosigner sessions`")};
     return *found;
 }
 
@@ -127,6 +137,9 @@ void node::list_sessions(client_ptr const& client) const {
             line += text(" ", name_of(s.plan().roster[i].peer), given);
         }
         said.push_back(line);
+        if (s.at() == signing::phase::awaiting_approval) {
+            said.push_back(text("          cosigner approve ", as_argument(home_.dir().string()), " ", to_hex(id)));
+        }
         if (s.signatures().empty()) continue;
         said.push_back(text("          key       ", to_hex(muster::crypto::to_xonly(s.aggregate_key()))));
         for (auto const& sig : s.signatures()) said.push_back(text("          signature ", to_hex(sig)));

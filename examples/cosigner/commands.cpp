@@ -76,7 +76,9 @@ std::string purpose_of(arguments const& a) {
     if (a.purpose) return *a.purpose;
     if (!a.file) return {};
     if (*a.file == "-") return "standard input";
-    return escape(std::filesystem::path{*a.file}.filename().string(), value_size_max - 3);
+    // Whoever prints it escapes it. What is no UTF-8 cannot be sent.
+    auto const name = std::filesystem::path{*a.file}.filename().string();
+    return is_utf8(name) && name.size() <= value_size_max ? name : escape(name, value_size_max - 3);
 }
 
 result<value> proposal_of(arguments const& a, printer const& out) {
@@ -115,7 +117,8 @@ result<value> proposal_of(arguments const& a, printer const& out) {
 }
 
 /// What is left behind when somebody stops watching a proposal.
-int stop_watching(std::string const& session, std::string const& dir, printer& out) {
+int stop_watching(std::string const& session, std::string const& where, printer& out) {
+    auto const dir = as_argument(where);
     auto const id = session.substr(0, 8);
     if (session.empty()) {
         out.tell({{"event", "interrupted"}, {"session", nullptr}},
@@ -160,7 +163,7 @@ int verify(arguments const& a, printer& out) {
 int ask_about(arguments const& a, std::string const& command, printer& out) {
     value asked{{"command", command}};
     if (a.session) {
-        auto const session = parse_session(*a.session);
+        auto const session = command == "approve" ? parse_approved_session(*a.session) : parse_session(*a.session);
         if (!session) return out.fail(session.error());
         asked["session"] = session.value();
     }

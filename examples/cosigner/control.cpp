@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <istream>
 
@@ -112,8 +113,17 @@ result<void> control_server::listen(std::string const& path) {
 void control_server::accept() {
     acceptor_.async_accept([this](boost_error const& ec, stream_protocol::socket socket) {
         if (ec == boost::asio::error::operation_aborted) return;
-        if (!ec) std::make_shared<control_client>(std::move(socket), on_request_)->start();
+        if (ec) return accept_later();
+        std::make_shared<control_client>(std::move(socket), on_request_)->start();
         accept();
+    });
+}
+
+// There are no more file descriptors, or something like it: at once it would fail again, and again.
+void control_server::accept_later() {
+    pause_.expires_after(std::chrono::milliseconds{100});
+    pause_.async_wait([this](boost_error const& ec) {
+        if (!ec) accept();
     });
 }
 
@@ -160,8 +170,8 @@ result<void> reach(stream_protocol::socket& socket, std::filesystem::path const&
     if (ec == boost::asio::error::access_denied) {
         return error{errc::io_failed, text("cannot open ", path, ": ", ec.message())};
     }
-    return error{errc::not_running,
-                 text("no cosigner answers at ", path, "; start it with `cosigner run ", dir.string(), "`")};
+    return error{errc::not_running, text("no cosigner answers at ", path, "; start it with `cosigner run ",
+                                         as_argument(dir.string()), "`")};
 }
 
 }  // namespace

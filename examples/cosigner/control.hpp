@@ -15,6 +15,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 
 #include <muster/core/result.hpp>
@@ -66,15 +67,17 @@ private:
 class control_server {
 public:
     control_server(boost::asio::io_context& io, control_client::request_handler on_request)
-        : acceptor_{io}, on_request_{std::move(on_request)} {}
+        : acceptor_{io}, pause_{io}, on_request_{std::move(on_request)} {}
 
     /// Replaces a socket file that a process which is gone left behind.
     [[nodiscard]] result<void> listen(std::string const& path);
 
 private:
     void accept();
+    void accept_later();
 
     boost::asio::local::stream_protocol::acceptor acceptor_;
+    boost::asio::steady_timer pause_;
     control_client::request_handler on_request_;
 };
 

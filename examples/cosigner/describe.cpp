@@ -64,12 +64,14 @@ description node::describe(signing::event const& e) const {
             },
             [&](signing::stalled const& v) {
                 auto out = problem(in(v.session, text("no signature came, and our share is out: ", reason_of(v))));
-                out.text.push_back("  it may still be signed; do not sign anything instead that must not be signed twice");
+                out.text.push_back(
+                    "  it may still be signed; do not sign anything instead that must not be signed twice");
                 return out;
             },
             [&](signing::unresolved const& v) {
-                return problem(in(v.session, "nobody that answers has its signature, and our share is out: it may be "
-                                             "signed; please look into it"));
+                return problem(in(v.session,
+                                  "nobody that answers has its signature, and our share is out: it may be "
+                                  "signed; please look into it"));
             },
             [&](signing::should_broadcast const& v) { return info(in(v.session, "elected to broadcast")); },
             [&](signing::broadcast_confirmed const& v) {
@@ -99,8 +101,8 @@ description node::describe(signing::event const& e) const {
                 return problem(text(name_of(v.peer), " misbehaves: ", escape(v.why.to_text(), value_size_max)));
             },
             [&](signing::frames_dropped const& v) {
-                return problem(
-                    text("frames are dropped, the last of ", name_of(v.peer), ": ", escape(v.why.to_text(), value_size_max)));
+                return problem(text("frames are dropped, the last of ", name_of(v.peer), ": ",
+                                    escape(v.why.to_text(), value_size_max)));
             },
             [&](signing::journal_failed const& v) {
                 return problem(in(v.session, text("the journal cannot be written: ", v.why.to_text())));
@@ -184,7 +186,8 @@ session_view node::view_of(coordinator::session_type const& s, signing::session_
 lines node::summary(signing::session_id const& id) const {
     auto const* const s = signer_->find(id);
     if (s == nullptr) return {};
-    return summary_of(view_of(*s, id), clock_.wall_now(), text("cosigner show ", home_.dir().string(), " ", brief(id)));
+    return summary_of(view_of(*s, id), clock_.wall_now(),
+                      text("cosigner show ", as_argument(home_.dir().string()), " ", brief(id)));
 }
 
 value node::json_of(coordinator::session_type const& s, signing::session_id const& id) const {

@@ -91,6 +91,17 @@ std::string escape(std::string_view raw, std::size_t size_max) { return shown(ra
 
 std::string in_quotes(std::string_view raw, std::size_t size_max) { return '"' + shown(raw, size_max, true) + '"'; }
 
+std::string as_argument(std::string_view raw) {
+    auto const is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view{"/._-+,:@%"}.find(c) != std::string_view::npos;
+    };
+    if (!raw.empty() && std::all_of(raw.begin(), raw.end(), is_plain)) return std::string{raw};
+    std::string out = "'";
+    for (char const c : raw) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
 std::string joined(lines const& all) {
     std::string out;
     for (auto const& line : all) {

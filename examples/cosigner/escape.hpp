@@ -30,6 +30,9 @@ inline constexpr std::size_t value_size_max = 256;
 /// @p raw as @ref escape, between quotes, with quotes and backslashes in it escaped: where it ends cannot be forged.
 [[nodiscard]] std::string in_quotes(std::string_view raw, std::size_t size_max = value_size_max);
 
+/// @p raw as one argument of a command that a person may copy into a shell: in single quotes where it needs some.
+[[nodiscard]] std::string as_argument(std::string_view raw);
+
 /// Lines as one text, each escaped, with line ends between them: the only line ends in it are ours.
 [[nodiscard]] std::string joined(lines const& all);
 

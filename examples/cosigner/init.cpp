@@ -59,12 +59,19 @@ std::string reachable_host(bool is_v6) {
     return is_v6 ? "::1" : "127.0.0.1";
 }
 
+/// Whether @p where stands for every address of a machine, which nobody can dial.
+bool is_unspecified(multiaddr const& where) {
+    boost::system::error_code is_name;
+    auto const ip = boost::asio::ip::make_address(where.host().value_or(""), is_name);
+    return !is_name && ip.is_unspecified();
+}
+
 /// Where others reach who listens at @p listen, without the peer id.
 result<multiaddr> announced(arguments const& a, multiaddr const& listen) {
     if (a.address) {
         auto const given = multiaddr::from_text(*a.address);
         bool const is_usable = given && given.value().host() && given.value().tcp_port().value_or(0) != 0 &&
-                               !given.value().is_relayed() && !given.value().peer();
+                               !given.value().is_relayed() && !given.value().peer() && !is_unspecified(given.value());
         if (is_usable) return given;
         return error{errc::bad_input, text("--address: ", in_quotes(*a.address),
                                            " is not one like /dns4/alice.example/tcp/4001, without the peer id")};
@@ -90,8 +97,9 @@ result<settings> settings_of(arguments const& a) {
 /// The name that is handed over: as given, or after the directory.
 result<std::string> name_for(arguments const& a) {
     if (a.name) return parse_name(*a.name);
-    auto const name = parse_name(plain_directory(a.dir).filename().string());
-    return name ? name.value() : std::string{"cosigner"};
+    auto name = parse_name(plain_directory(a.dir).filename().string());
+    if (name) return name;
+    return error{errc::bad_input, text(name.error().message(), "; the directory's name is none, so give --name")};
 }
 
 }  // namespace

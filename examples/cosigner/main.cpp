@@ -146,15 +146,16 @@ private:
                 in_dir(add(app_, command, help, [this, command] { return ask_about(a_, command, out_); }));
             return sub;
         };
-        auto const about_session = [&](char const* command, char const* help) {
+        auto const about_session = [&](char const* command, char const* help,
+                                       char const* which = "First digits of the session id") {
             auto* const sub = about(command, help);
-            option(sub, "SESSION", a_.session, "First digits of the session id")->required();
+            option(sub, "SESSION", a_.session, which)->required();
             return sub;
         };
         about("sessions", "List sessions, oldest first, and who has given what");
         about("status", "Show keys and connections");
         about_session("show", "Show everything about a session");
-        about_session("approve", "Approve a session that waits for you");
+        about_session("approve", "Approve a session that waits for you", "First digits of the session id, at least 8");
         option(about_session("decline", "Refuse a session that waits for you"), "--why", a_.why,
                "The reason, for everyone");
         option(about_session("abort", "Give a session up"), "--why", a_.why, "The reason, for everyone");
@@ -203,7 +204,8 @@ private:
 /// Whether JSON is asked for: known before anything else, since errors of the command line are JSON then as well.
 bool wants_json(int argc, char** argv) {
     for (int i = 1; i < argc && std::string_view{argv[i]} != "--"; ++i) {
-        if (std::string_view{argv[i]} == "--json") return true;
+        auto const word = std::string_view{argv[i]};
+        if (word == "--json" || word.starts_with("--json=")) return true;
     }
     return false;
 }

@@ -135,8 +135,8 @@ void node::tell_journal(coordinator::restored const& found) {
               {what, where});
     }
     if (found.resumed + found.restarted + found.unreadable == 0) return;
-    auto const said = text("of the sessions before the restart ", found.resumed, " go on, ", found.restarted,
-                           " are over, and ", found.unreadable, " could not be read");
+    auto const said = text("of the sessions before the restart ", found.resumed, " are kept, ", found.restarted,
+                           " are over, since their nonces are gone, and ", found.unreadable, " could not be read");
     print(found.unreadable == 0 ? log_level::info : log_level::error,
           {{"event", "restored"},
            {"resumed", found.resumed},
@@ -153,7 +153,10 @@ void node::on_transport(muster::transport::event const& e) {
     peers_.on_transport(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
-        print(log_level::debug, {{"event", event}, {"peer", who.to_text()}, {"text", escape(said)}}, {said});
+        // That a peer is here is told when it has shown its key; that it has left only by this.
+        bool const has_left = event == std::string_view{"disconnected"} && peers_.find(who) != nullptr;
+        print(has_left ? log_level::info : log_level::debug,
+              {{"event", event}, {"peer", who.to_text()}, {"text", escape(said)}}, {said});
     };
     if (auto const* const v = std::get_if<transport::connected>(&e)) tell("connected", v->peer, "");
     if (auto const* const v = std::get_if<transport::disconnected>(&e)) tell("disconnected", v->peer, v->why.message());
@@ -203,9 +206,11 @@ void node::on_event(signing::event const& e) {
 }
 
 void node::note_arrival(signing::session_id const& id) {
+    constexpr std::size_t arrivals_max = 16'384;  // ours: a megabyte, and weeks
     arrivals_.emplace(id, next_arrival_++);
-    if (arrivals_.size() < 2 * signer_->sessions().size() + 64) return;
-    std::erase_if(arrivals_, [&](auto const& a) { return signer_->find(a.first) == nullptr; });
+    if (arrivals_.size() < arrivals_max) return;
+    auto const recent = next_arrival_ - arrivals_max / 2;
+    std::erase_if(arrivals_, [&](auto const& a) { return a.second < recent && signer_->find(a.first) == nullptr; });
 }
 
 void node::report(signing::event const& e) {

@@ -124,7 +124,8 @@ private:
     std::unique_ptr<coordinator> signer_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
-    std::map<signing::session_id, std::uint64_t> arrivals_;  ///< Sessions in the order in which they were heard of.
+    std::map<signing::session_id, std::uint64_t>
+        arrivals_;  ///< Sessions in the order in which they were heard of, many of them forgotten by now; bounded.
     std::uint64_t next_arrival_ = 0;
     terminal terminal_;
     bool is_attended_ = false;  ///< A person is asked at the terminal.

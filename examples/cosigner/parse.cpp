@@ -114,6 +114,15 @@ result<std::string> parse_session(std::string_view written) {
     return wrong("session", written, "is not the first digits of a session id; `cosigner sessions` lists them");
 }
 
+result<std::string> parse_approved_session(std::string_view written) {
+    constexpr std::size_t digits_min = 8;  // ours: as many as every line about a session begins with
+    MUSTER_TRY(auto id, parse_session(written));
+    if (id.size() >= digits_min) return id;
+    return wrong("session", written,
+                 text("has ", id.size(), " digits; what is approved is named by at least ", digits_min,
+                      " of those that were shown"));
+}
+
 std::string approval_rule::to_text() const {
     switch (what) {
         case kind::ask: return "ask";
@@ -130,7 +139,7 @@ result<approval_rule> parse_rule(std::string_view written) {
     if (written == "all") return approval_rule{kind::all};
     if (written == "none") return approval_rule{kind::none};
     if (!written.starts_with("digest:")) return wrong("--approve", written, "must be ask, all, none or digest:HEX");
-    MUSTER_TRY(auto const digest, parse_hex<muster::crypto::digest32>("--approve digest:", written.substr(7)));
+    MUSTER_TRY(auto const digest, parse_hex<muster::crypto::digest32>("--approve digest", written.substr(7)));
     return approval_rule{kind::digest, digest};
 }
 

@@ -46,6 +46,8 @@ template <class Fixed>
 [[nodiscard]] result<std::vector<std::string>> parse_list(std::string_view what, std::string_view written);
 /// The first digits of a session id, in lower case.
 [[nodiscard]] result<std::string> parse_session(std::string_view written);
+/// The same, at least as many digits as a question shows: whoever approves names what was shown.
+[[nodiscard]] result<std::string> parse_approved_session(std::string_view written);
 
 /// Who approves.
 struct approval_rule {

@@ -11,7 +11,8 @@ using muster::to_hex;
 
 void node::ask_person(signing::session_id const& id) {
     if (is_attended_) return carry_out(prompt_.asked(to_hex(id), std::chrono::steady_clock::now()));
-    out_.remark(text("waiting for `cosigner approve` or `cosigner decline` of ", to_hex(id).substr(0, 8)));
+    out_.remark(text("waiting for `cosigner approve ", as_argument(home_.dir().string()), " ", to_hex(id),
+                     "`, or `decline` instead of `approve`"));
 }
 
 // A question is one as long as its session awaits approval, whoever answers it and however it ends.

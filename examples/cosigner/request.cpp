@@ -83,7 +83,8 @@ result<request> parse_about_session(std::string const& command, value const& wha
                                         member{"why", shape::text}};
     bool const has_reason = command == "decline" || command == "abort";
     MUSTER_TRY(check_members(command, what, std::span{members}.first(has_reason ? 3 : 2)));
-    MUSTER_TRY(auto session, parse_session(word(what, "session")));
+    auto const written = word(what, "session");
+    MUSTER_TRY(auto session, command == "approve" ? parse_approved_session(written) : parse_session(written));
     return request{session_request{command, std::move(session), word(what, "why")}};
 }
 

@@ -71,7 +71,9 @@ expect 2 'cannot listen on /ip4/192.0.2.1/tcp/4000' "$cosigner" init "$dir/y" --
 expect 2 'must end with /p2p/' "$cosigner" init "$dir/y" --peer bob=/ip4/127.0.0.1/tcp/1
 expect 2 'address' "$cosigner" init "$dir/y" --address nonsense
 expect 2 'DIR is empty; is a variable of the shell not set' "$cosigner" init ''
-expect 4 'too long for the control socket' "$cosigner" init "$dir/$(printf 'long%.0s' $(seq 30))"
+expect 4 'too long for the control socket' "$cosigner" init "$dir/$(printf 'long%.0s' $(seq 30))" --name long
+expect 2 'so give --name' "$cosigner" init "$dir/two words"
+expect 2 'address' "$cosigner" init "$dir/y" --address /ip4/0.0.0.0/tcp/7
 [ -z "$(ls -A "$dir" | grep -E '^(y|\.)')" ] || { echo "FAILED: something is left of what was refused"; ls -A "$dir"; failures=$((failures + 1)); }
 expect 4 'no co-signer lives in' "$cosigner" run "$dir/nobody"
 expect 3 'no cosigner answers' "$cosigner" status "$dir/alice"
@@ -146,7 +148,11 @@ refused 'taproot' "$dir/file" --with bob --taproot "${digest:2}"
 refused 'digest' --digest "0x${digest:2}" --with bob
 for seconds in 0 010 86401 -1 1.5; do refused 'valid' "$dir/file" --with bob --valid "$seconds"; done
 refused 'not UTF-8' "$dir/file" --with bob --purpose $'\xff'
-expect 2 'no session begins with' "$cosigner" approve "$dir/alice" abcdef
+expect 2 'no session begins with' "$cosigner" decline "$dir/alice" abcdef
+expect 2 'named by at least 8' "$cosigner" approve "$dir/alice" abcdef
+expect 2 'no session begins with' "$cosigner" approve "$dir/alice" "$digest"
+expect 2 'is named twice' "$cosigner" propose "$dir/alice" "$dir/file" --with bob,bob
+expect 2 'is yourself' "$cosigner" propose "$dir/alice" "$dir/file" --with "$(sed -n 's/.*"event":"listening".*"signer":"\([^"]*\)".*/\1/p' "$dir/alice.log")"
 expect 2 'first digits of a session' "$cosigner" approve "$dir/alice" xyz
 
 # A signer that is killed while others wait: they end the session with a reason, in bounded time.

@@ -67,7 +67,8 @@ def test_a_request_that_is_not_right_is_refused_and_the_program_goes_on():
              proposal(**{"with": []}), proposal(purpose="x" * 300),
              proposal()[:-1] + ', "command": "propose"}', proposal()[:-1] + ', "with": ["carol"]}',
              '{"command": 5}', '{"command": null}', '{"command": "approve"}', '{"command": "approve", "session": 5}',
-             '{"command": "approve", "session": ""}', '{"command": "decline", "session": "aa", "why": 5}',
+             '{"command": "approve", "session": ""}', '{"command": "approve", "session": "aa"}',
+             '{"command": "decline", "session": "aa", "why": 5}',
              '{"command": "status", "more": 1}', '{"command": "peer_add", "peer": {}}', '{}', '[]', '5', '', '{',
              '"propose"', '\xff', '[' * 5000, '{"a":' * 5000, "x" * 300_000]
     for request in wrong:
@@ -95,6 +96,7 @@ def test_json_is_only_json_and_as_documented():
     seen.append(pair.proposed)
     pair.wait_line("carol", "approval_requested", session=session)
     check(run("show", carol, session) == 0, "show")
+    check(run("approve", carol, session[:7]) == 2 and "at least 8" in seen[-1]["text"], "less than was shown approves")
     check(run("approve", carol, session[:8]) == 0, "approve")
     out = watcher.stdout.read()
     check(watcher.wait() == 0, out)

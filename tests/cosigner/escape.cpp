@@ -34,6 +34,14 @@ TEST_CASE("bytes that are not UTF-8 are shown one by one") {
     CHECK(is_utf8("\xe2\x82\xac"));
 }
 
+TEST_CASE("what is printed to be copied is one argument of a shell") {
+    CHECK(as_argument("/home/alice/.cosigner-1") == "/home/alice/.cosigner-1");
+    CHECK(as_argument("") == "''");
+    CHECK(as_argument("my keys") == "'my keys'");
+    CHECK(as_argument("it's; rm $HOME") == "'it'\\''s; rm $HOME'");
+    CHECK(as_argument("~alice") == "'~alice'");
+}
+
 TEST_CASE("a long text is cut between characters, and ends with an ellipsis") {
     CHECK(escape(std::string(10, 'a'), 10) == std::string(10, 'a'));
     CHECK(escape(std::string(11, 'a'), 10) == std::string(10, 'a') + "\xe2\x80\xa6");

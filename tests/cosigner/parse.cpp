@@ -85,6 +85,13 @@ TEST_CASE("the beginning of a session id is hexadecimal") {
         CHECK_FALSE(parse_session(wrong));
 }
 
+TEST_CASE("what is approved is named by as many digits as were shown") {
+    CHECK(parse_approved_session("AbC1aBc1").value() == "abc1abc1");
+    CHECK(parse_approved_session(std::string(64, 'a')));
+    for (auto const& wrong : {std::string{}, std::string(7, 'a'), std::string{"xyzxyzxyz"}, std::string(65, 'a')})
+        CHECK_FALSE(parse_approved_session(wrong));
+}
+
 TEST_CASE("a word that is nearly right is recognised") {
     CHECK(did_you_mean("aprove", {"approve", "abort"}) == "; did you mean \"approve\"?");
     CHECK(did_you_mean("taprot", {"path", "taproot"}) == "; did you mean \"taproot\"?");

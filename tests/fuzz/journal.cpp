@@ -30,7 +30,12 @@ sessions load(sim::disk& disk) {
 void read_session(byte_view octets) {
     static limits const l;
     auto const kept = decode_snapshot(octets, l);
-    if (kept) fuzz::require(equal(encode(kept.value()), octets));
+    if (!kept) return;
+    auto const written = encode(kept.value());
+    // What an older version wrote is written anew in this version's form; from then on nothing changes.
+    if (octets.front() == snapshot_version) fuzz::require(equal(written, octets));
+    auto const again = decode_snapshot(written, l);
+    fuzz::require(again && equal(encode(again.value()), written));
 }
 
 /// The octets as a file.

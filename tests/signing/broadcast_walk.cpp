@@ -180,10 +180,41 @@ TEST_CASE("a disputed claim is believed no more, and the turn goes on") {
 
 TEST_CASE("what was known before a restart is known after it") {
     walker w{1};
-    w.walk.recall(std::nullopt, 2);
+    w.walk.recall(std::nullopt, 2, {});
     w.begin();
     CHECK(w.walk.turns().vote_of(1) == 2);
     walker done{1};
-    done.walk.recall(0, 0);
+    done.walk.recall(0, 0, {});
     CHECK(done.walk.is_settled());
+}
+
+TEST_CASE("what others said before a restart can be shown after it") {
+    walker before{1};
+    before.begin();
+    before.hears_vote(0, 0, 1);
+    before.hears_claim(2);
+    before.hears_vote(2, 0, 2);
+    before.hears_vote(0, 1, 2);
+    REQUIRE(before.walk.turns().confirmed_by() == 2);
+    walker after{1};
+    after.walk.recall(before.walk.turns().confirmed_by(), before.walk.turns().vote_of(1), before.walk.heard());
+    CHECK(after.effects.empty());
+    CHECK(after.walk.turns().view() == before.walk.turns().view());
+    CHECK(after.walk.heard() == before.walk.heard());
+    after.walk.hold({signature{}}, after.now);
+    after.walk.show_views(0, after.out);
+    CHECK(after.forwarded(0) == 2);  // the vote and the claim of 2
+    walker of_nobody{1};
+    of_nobody.walk.recall(std::nullopt, 0, {{7, 0, {}}, {1, 2, {}}, {9, 1, {}}});
+    CHECK(of_nobody.walk.heard().empty());
+    CHECK(of_nobody.walk.turns().vote_of(1) == 0);
+}
+
+TEST_CASE("where the list was used up before a restart, that is told again, and nobody is asked") {
+    walker w{1};
+    w.walk.recall(std::nullopt, 3, {{0, 3, {byte{1}}}, {2, 3, {byte{2}}}});
+    w.begin();
+    CHECK(w.told<failover_exhausted>() == 1);
+    CHECK(w.told<should_broadcast>() == 0);
+    CHECK(w.walk.is_settled());
 }

@@ -53,6 +53,27 @@ TEST_CASE("a vote outlives a restart of who cast it") {
     CHECK(group.all[turn[1]].last<should_broadcast>().view == 1);
 }
 
+TEST_CASE("who has heard of a broadcast can show it after a restart, also when the one who did it is gone") {
+    machines<> group;
+    auto const id = group.all[0].signer->propose(group.request()).value();
+    group.wires.run();
+    auto const turn = in_order(group, id);
+    // The first passes its turn on, so that the claim of the second needs the votes beside it.
+    for (std::size_t const v : {0u, 1u}) REQUIRE(group.all[turn[v]].signer->trigger_coordinator_failover(id));
+    group.wires.run();
+    group.wires.set_filter([&](auto const& p) { return p.to != group.members[turn[2]].peer; });
+    REQUIRE(group.all[turn[1]].signer->notify_broadcast_complete(id));
+    group.wires.run();
+    group.wires.set_filter({});
+    group.kill(turn[1]);
+    group.kill(turn[0]);
+    REQUIRE(group.boot(turn[0]));
+    group.connect();
+    CHECK_FALSE(group.all[turn[2]].signer->find(id)->is_confirmed());
+    group.advance(*limits{}.broadcast_timeout);
+    CHECK(group.all[turn[2]].last<broadcast_confirmed>().by == group.slot_of(turn[1], id));
+}
+
 TEST_CASE("who has resumed is answered, however few frames of it there were since") {
     machines<> group;
     for (int i = 0; i < 30; ++i) {

@@ -207,6 +207,7 @@ private:
             return false;
         }
         if (capacity_ == 0) return true;
+        if constexpr (requires { order_.leaves_soon(); }) index_.prefetch(ids_.hash_at(order_.leaves_soon()));
         auto const s = order_.append(
             t, [this](slot_number oldest) { drop(oldest); },
             [this](slot_number from, slot_number to) { move(from, to); });

@@ -18,6 +18,7 @@
 #include <muster/core/effect_sink.hpp>
 #include <muster/signing/broadcast.hpp>
 #include <muster/signing/effect.hpp>
+#include <muster/signing/snapshot.hpp>
 
 namespace muster::signing {
 
@@ -43,12 +44,33 @@ public:
     /// When the turn last passed on, or the signatures came.
     [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
 
+    /// What others have said, for @ref recall. O(signers).
+    [[nodiscard]] std::vector<broadcast_word> heard() const {
+        std::vector<broadcast_word> out;
+        for (slot s = 0; s < said_.size(); ++s) {
+            if (!said_[s].vote.empty()) out.push_back({s, turns_.vote_of(s), said_[s].vote});
+            if (!said_[s].claim.empty() && turns_.has_claimed(s)) out.push_back({s, 0, said_[s].claim});
+        }
+        return out;
+    }
+
     // ---- what happens -----------------------------------------------------------------------------------
 
-    /// What is known from before a restart.
-    void recall(std::optional<slot> broadcast_by, view_number voted_for) {
+    /// What is known from before a restart: @p heard is what others had said. Words of no signer are passed over.
+    void recall(std::optional<slot> broadcast_by, view_number voted_for, std::vector<broadcast_word> const& heard) {
         if (broadcast_by) turns_.confirm(*broadcast_by);
         turns_.vote(self_, voted_for);
+        for (auto const& word : heard) {
+            if (word.from >= said_.size() || word.from == self_) continue;
+            if (word.wants == 0) {
+                turns_.claim(word.from);
+                said_[word.from].claim = word.frame;
+            } else if (turns_.vote(word.from, word.wants)) {
+                said_[word.from].vote = word.frame;
+            }
+        }
+        while (turns_.pass_on()) {  // that was told then
+        }
     }
     /// The signatures are here; nobody is asked yet.
     void hold(std::vector<signature> signatures, instant now) {
@@ -59,7 +81,11 @@ public:
     template <effect_sink<session_effect> Sink>
     void begin(instant now, Sink& out) {
         if (change_view(now, out)) return;
-        await_broadcast(now, out);
+        if (turns_.is_exhausted()) {
+            out.push(notify{failover_exhausted{id_, true}});
+        } else {
+            await_broadcast(now, out);
+        }
         believe_broadcast(out);
     }
 

@@ -98,7 +98,7 @@ public:
                                                           " was written down with "
                                                           "signatures that do not verify")};
         }
-        s.walk_.recall(kept.broadcast_by, kept.voted_for);
+        s.walk_.recall(kept.broadcast_by, kept.voted_for, kept.heard);
         if (!kept.given) {
             s.finish(std::move(kept.signatures), now, out);
             return s;
@@ -417,7 +417,8 @@ public:
                                 turns.vote_of(terms_.self),
                                 terms_.created,
                                 is_stalled ? std::optional{two->stalled->reason} : std::nullopt,
-                                is_stalled && two->is_unresolved};
+                                is_stalled && two->is_unresolved,
+                                walk_.heard()};
     }
     /// Whether our share is made and not written down yet: until it is, nothing may be sent.
     [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }

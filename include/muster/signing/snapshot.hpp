@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <muster/musig2/rounds.hpp>
+#include <muster/signing/broadcast.hpp>
 #include <muster/signing/frame.hpp>
 
 namespace muster::signing {
@@ -22,6 +23,15 @@ struct given_shares {
     digest32 nonces{};         ///< The transcript of everyone's nonces.
     musig2::signed_part part;  ///< The shares, our own nonces, and the sums of all.
     bool operator==(given_shares const&) const = default;
+};
+
+/// What another signer has said about broadcasting, as it signed it. Whoever missed it can be shown it, also when the
+/// one who said it is gone.
+struct broadcast_word {
+    slot from = 0;
+    view_number wants = 0;  ///< Its vote; with 0 it is the claim to have broadcast.
+    bytes frame;
+    bool operator==(broadcast_word const&) const = default;
 };
 
 /// A session as it is written down. Each one takes the place of the one before.
@@ -35,10 +45,12 @@ struct session_snapshot {
     timestamp created{};                       ///< When we heard of it: its lifetime counts from then on.
     std::optional<abort_reason> stalled = {};  ///< Why no signature came though our share was given.
     bool is_unresolved = false;                ///< Its lifetime was over without one.
+    std::vector<broadcast_word> heard = {};    ///< A vote and a claim of each other signer, at most.
     bool operator==(session_snapshot const&) const = default;
 };
 
-/// Of what @ref encode writes. 1 knew no votes; 2 did not say when a session was created, nor that it stalled.
+/// Of what @ref encode writes. 1 knew no votes; 2 did not say when a session was created, that it stalled, nor what
+/// others had said about broadcasting.
 inline constexpr std::uint8_t snapshot_version = 3;
 
 /// The octets of @p s.
@@ -58,8 +70,23 @@ inline constexpr std::uint8_t snapshot_version = 3;
     out.i64(to_unix_millis(s.created));
     out.u8(s.stalled ? 1 : 0);
     if (s.stalled) out.u8(static_cast<std::uint8_t>(*s.stalled)).u8(s.is_unresolved ? 1 : 0);
+    out.size(s.heard.size());
+    for (auto const& word : s.heard) out.u32(word.from).u32(word.wants).sized(word.frame);
     return out.take();
 }
+
+namespace detail {
+[[nodiscard]] inline std::vector<broadcast_word> decode_heard(wire::reader& in, limits const& l) {
+    constexpr std::size_t size_min = 4 + 4 + 4;
+    std::vector<broadcast_word> heard(in.count(2 * l.signers_max, size_min));
+    for (auto& word : heard) {
+        word.from = in.u32();
+        word.wants = in.u32();
+        word.frame = to_bytes(in.sized(l.frame_size_max));
+    }
+    return heard;
+}
+}  // namespace detail
 
 /// The snapshot that @p octets are, written by this version or an older one. @p now stands in for a time of creation
 /// that was not written down, so that a session of an older version begins its lifetime anew. @return it, or what does
@@ -91,6 +118,7 @@ inline constexpr std::uint8_t snapshot_version = 3;
             s.stalled = in.enumerator(abort_reason::declined, abort_reason::not_recorded);
             s.is_unresolved = detail::decode_flag(in);
         }
+        s.heard = detail::decode_heard(in, l);
     }
     MUSTER_TRY(in.finish());
     return s;

@@ -21,27 +21,38 @@
 
 namespace muster::cache::detail {
 
-/// Slots of ids by their hashes. A kilooctet. Holds no slot that was dropped, but not every slot that was not: whoever
-/// finds one compares the id. Not thread-safe. Every operation is O(1), and the constructor O(places).
+/// Slots of ids by their hashes, with 32 bits of each, so that a wrong one is seldom looked at. Two kilobytes. Holds no
+/// slot that was dropped, but not every slot that was not: whoever finds one compares the id. Not thread-safe. Every
+/// operation is O(1), and the constructor O(places).
 class newest_slots {
 public:
-    newest_slots() noexcept { slots_.fill(no_slot); }
+    newest_slots() noexcept { entries_.fill({no_slot, 0}); }
 
     /// Where an id like @p hash was put lately, or @ref no_slot.
-    [[nodiscard]] slot_number like(std::uint64_t hash) const noexcept { return slots_[place(hash)]; }
+    [[nodiscard]] slot_number like(std::uint64_t hash) const noexcept {
+        auto const& e = entries_[place(hash)];
+        return e.bits == bits(hash) ? e.slot : no_slot;
+    }
     /// An id of @p hash is at @p s now. Whatever was known of its kind is not any more.
-    void put(std::uint64_t hash, slot_number s) noexcept { slots_[place(hash)] = s; }
+    void put(std::uint64_t hash, slot_number s) noexcept { entries_[place(hash)] = {s, bits(hash)}; }
     /// The id of @p hash is not at @p from any more, but at @p to; with @ref no_slot nowhere.
     void move(std::uint64_t hash, slot_number from, slot_number to) noexcept {
-        auto& slot = slots_[place(hash)];
+        auto& slot = entries_[place(hash)].slot;
         if (slot == from) slot = to;
     }
 
 private:
+    struct entry {
+        slot_number slot;
+        std::uint32_t bits;
+    };
     static constexpr std::size_t places = 256;
     [[nodiscard]] static std::size_t place(std::uint64_t hash) noexcept { return hash % places; }
+    [[nodiscard]] static std::uint32_t bits(std::uint64_t hash) noexcept {
+        return static_cast<std::uint32_t>(hash >> 32);
+    }
 
-    std::array<slot_number, places> slots_;
+    std::array<entry, places> entries_;
 };
 
 }  // namespace muster::cache::detail

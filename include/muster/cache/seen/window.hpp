@@ -98,6 +98,11 @@ struct first_seen {
             ++head_;
             return s;
         }
+        /// A place whose id leaves within the next recordings of a full ring, if there is one there.
+        [[nodiscard]] slot_number leaves_soon() const noexcept {
+            auto const s = tail_slot_ + leaves_soon_after;
+            return s < places_ ? s : 0;
+        }
         void renew(slot_number, Time) noexcept {}
         /// Leaves a hole, which goes the way of its neighbours or is filled when they move together; at the end of the
         /// ring it is filled up again.
@@ -124,6 +129,8 @@ struct first_seen {
             std::uint64_t first;
             Time latest;
         };
+
+        static constexpr slot_number leaves_soon_after = 4;  // recordings: a line from memory comes within so many
 
         // One over @p parts of @p whole. Whole ticks are rounded up: runs begin so far apart, or there would be more
         // than have room.

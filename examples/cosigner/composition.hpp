@@ -39,7 +39,7 @@ public:
 private:
     watcher watch_;
 };
-static_assert(muster::transport::transport<watched_transport>);
+static_assert(muster::transport::frames<watched_transport>);
 
 /// BIP-327 as it is, or, in a drill, with a false share at the end.
 struct drill_backend : muster::musig2::installed_backend {

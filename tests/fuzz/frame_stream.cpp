@@ -3,7 +3,7 @@
 /// @file
 /// Frames on a stream: however the octets are cut, the same frames come out, and what is written is read again.
 
-#include <muster/net/frame_stream.hpp>
+#include <muster/libp2p/framing.hpp>
 
 #include <vector>
 
@@ -23,7 +23,7 @@ struct outcome {
 
 /// The frames of @p stream, fed in pieces of at most @p piece octets.
 outcome read(byte_view stream, std::size_t piece) {
-    net::frame_reader reader{frame_size_max};
+    libp2p::frame_reader reader{frame_size_max};
     outcome out;
     while (!stream.empty() && !out.failed) {
         auto const part = stream.first(std::min(piece, stream.size()));
@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     auto const stream = in.rest();
     auto const found = read(stream, piece);
     fuzz::require(found == read(stream, size + 1));
-    net::frame_writer writer{1u << 20};
+    libp2p::frame_writer writer{1u << 20};
     for (auto const& frame : found.frames) fuzz::require(writer.try_push(frame));
     auto const again = read(writer.front(), piece);
     fuzz::require(again.frames == found.frames && !again.failed);

@@ -18,7 +18,7 @@ set(swarm_may_use core wire crypto cache peer)
 set(signing_may_use core wire crypto musig2 peer transport)
 set(sync_may_use core wire)
 set(identity_may_use core wire crypto)
-set(libp2p_may_use core wire crypto peer)
+set(libp2p_may_use core wire crypto peer transport)
 set(metrics_may_use core)
 set(pure core wire cache crypto musig2 peer transport discovery connection gossip feed swarm signing sync
     identity libp2p metrics)

@@ -41,10 +41,10 @@ struct node {
 
 }  // namespace
 
-static_assert(transport::transport<archetype>);
-static_assert(!transport::transport<forgets_refusals>);
-static_assert(!transport::transport<anonymous>);
-static_assert(transport::transport<memory_transport>);
+static_assert(transport::frames<archetype>);
+static_assert(!transport::frames<forgets_refusals>);
+static_assert(!transport::frames<anonymous>);
+static_assert(transport::frames<memory_transport>);
 
 TEST_CASE("frames arrive whole and in order, and nothing moves until the network is stepped") {
     memory_network network;

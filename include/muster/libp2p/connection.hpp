@@ -8,8 +8,7 @@
 /// multistream-select inside the channel agrees on `/yamux/1.0.0`, and from then on there are streams, each of
 /// which begins with a negotiation of its own. This machine climbs the ladder by itself: raw octets of the socket go
 /// into `feed`, raw octets for the socket come from `take_output`, and in between there are events and commands.
-/// It holds no clock: its owner limits the time a connection may spend before `established`, and a stream before
-/// `stream_ready`.
+/// It holds no clock: its owner limits the time a connection may spend before `established`, and calls `wake`.
 /// @see libp2p specs, connections/README.md, "Upgrading Connections".
 
 #include <cstddef>
@@ -116,6 +115,16 @@ public:
     [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets) {
         MUSTER_TRY(require_established());
         return streams_.write(id, octets);
+    }
+
+    /// From now on streams that the other side opens are accepted for @p protocols.
+    void offer(std::vector<std::string> protocols) { streams_.offer(std::move(protocols)); }
+
+    /// Ends streams that have not agreed on a protocol for too long, counted from the first call that found them: call
+    /// it once a second or so. @see connection_options::negotiation_timeout
+    template <effect_sink<connection_event> Sink>
+    void wake(instant now, Sink& sink) {
+        if (stage_ == stage::established) streams_.wake(now, sink);
     }
 
     /// Says that the user is done with @p size octets of `stream_data`. Without it the other side may send 256 KiB and

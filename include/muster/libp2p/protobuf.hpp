@@ -2,15 +2,17 @@
 #pragma once
 
 /// @file
-/// The two protobuf messages of the security handshake, read and written with protozero.
+/// The protobuf messages of the security handshake and of identify, read and written with protozero.
 ///
 /// This is the only header that names protozero. It reports malformed input by throwing; what it throws
 /// ends here. Unknown fields are skipped and a repeated field takes its last value, as protobuf wants it.
-/// @see libp2p specs, peer-ids/peer-ids.md ("Keys") and noise/README.md ("The libp2p Handshake Payload").
+/// @see libp2p specs, peer-ids/peer-ids.md ("Keys"), noise/README.md ("The libp2p Handshake Payload") and
+/// identify/README.md ("The Identify Message").
 
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
@@ -71,6 +73,21 @@ inline void add_octets(protozero::pbf_writer& writer, protozero::pbf_tag_type ta
 
 }  // namespace detail
 
+/// What a node says of itself: only claims, the public key apart, which the handshake has shown. The signed peer record
+/// (field 8) is not sent, and skipped when received.
+struct identify_message {
+    static constexpr std::size_t protocols_max = 1000;  ///< Names taken; more are left out. Ours.
+    static constexpr std::size_t addresses_max = 64;    ///< Addresses taken; more are left out. Ours.
+
+    bytes public_key;                    ///< An encoded @ref public_key_message.
+    std::vector<bytes> listens;          ///< Binary multiaddrs.
+    std::vector<std::string> protocols;  ///< What it accepts streams for.
+    bytes observed;                      ///< Where it sees the other side, as a binary multiaddr.
+    std::string protocol_version;
+    std::string agent;
+    bool operator==(identify_message const&) const = default;
+};
+
 /// @return the message's fields, absent ones empty, or `malformed`.
 [[nodiscard]] inline result<public_key_message> decode_public_key(byte_view message) {
     public_key_message out;
@@ -98,6 +115,34 @@ inline void add_octets(protozero::pbf_writer& writer, protozero::pbf_tag_type ta
         if (tag == 2) out.identity_sig = to_bytes(octets);
     }));
     return out;
+}
+
+/// @return the message's fields, absent ones empty, or `malformed`.
+[[nodiscard]] inline result<identify_message> decode_identify(byte_view message) {
+    identify_message out;
+    MUSTER_TRY(detail::for_each_field(message, [&](auto tag, std::uint64_t, byte_view octets) {
+        auto const as_string = [&] { return std::string{octets.begin(), octets.end()}; };
+        if (tag == 1) out.public_key = to_bytes(octets);
+        if (tag == 2 && out.listens.size() < identify_message::addresses_max) out.listens.push_back(to_bytes(octets));
+        if (tag == 3 && out.protocols.size() < identify_message::protocols_max) out.protocols.push_back(as_string());
+        if (tag == 4) out.observed = to_bytes(octets);
+        if (tag == 5) out.protocol_version = as_string();
+        if (tag == 6) out.agent = as_string();
+    }));
+    return out;
+}
+
+/// The encoding, field by field.
+[[nodiscard]] inline bytes encode(identify_message const& m) {
+    std::string out;
+    protozero::pbf_writer writer{out};
+    detail::add_octets(writer, 1, m.public_key);
+    for (auto const& a : m.listens) detail::add_octets(writer, 2, a);
+    for (auto const& p : m.protocols) writer.add_string(3, p);
+    if (!m.observed.empty()) detail::add_octets(writer, 4, m.observed);
+    writer.add_string(5, m.protocol_version);
+    writer.add_string(6, m.agent);
+    return to_bytes(as_bytes(out));
 }
 
 /// The encoding, field by field.

@@ -46,7 +46,7 @@ struct default_options {
 
 /// Proposes, approves and completes signing sessions with other coordinators.
 ///
-/// @tparam Transport  carries frames; see transport::transport.
+/// @tparam Transport  carries frames; see transport::frames.
 /// @tparam Registry   finds signers; see @ref signer_registry.
 /// @tparam Timers     wakes; see muster::timers.
 /// @tparam Clock      tells both kinds of time; see muster::clock.
@@ -57,7 +57,7 @@ struct default_options {
 /// thread (or strand) that the transport calls back on. Events reach the handler one at a time, after the
 /// state that they tell of is in place, and the handler may call any member (but not destroy the coordinator). Neither
 /// copyable nor movable.
-template <transport::transport Transport, signer_registry Registry, timers Timers, clock Clock,
+template <transport::frames Transport, signer_registry Registry, timers Timers, clock Clock,
           musig2::backend Backend = musig2::portable, class Options = default_options>
 class coordinator {
 public:
@@ -439,6 +439,7 @@ private:
                        },
                        [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
+                       [&](transport::frames_lost const&) {},     // what matters is asked for again
                    },
                    e);
         settle();

@@ -14,7 +14,7 @@
 
 #include <muster/signing/frame.hpp>
 #include <muster/signing/registry.hpp>
-#include <muster/transport/transport.hpp>
+#include <muster/transport/frames.hpp>
 
 namespace muster::signing {
 
@@ -22,7 +22,7 @@ namespace muster::signing {
 inline constexpr std::string_view cosign_protocol = "/muster/cosign/1.0.0";
 
 /// Sends frames as the node of one boot epoch. Transport, registry and key are borrowed. Not thread-safe.
-template <transport::transport Transport, signer_registry Registry>
+template <transport::frames Transport, signer_registry Registry>
 class courier {
 public:
     courier(Transport& network, Registry const& registry, peer::node_key const& key, boot_epoch const& epoch)

@@ -9,7 +9,7 @@
 /// is answered with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule
 /// every packet arrives in order and at once.
 ///
-/// `sim::transport` models transport::transport. A tap on it sees what its host sends and hears before anyone else and
+/// `sim::transport` models transport::frames. A tap on it sees what its host sends and hears before anyone else and
 /// decides what goes on: that is where liars live (see adversary.hpp).
 
 #include <cstddef>
@@ -26,7 +26,8 @@
 #include <vector>
 
 #include <muster/sim/rules.hpp>
-#include <muster/transport/transport.hpp>
+#include <muster/transport/frames.hpp>
+#include <muster/transport/request_desk.hpp>
 
 namespace muster::sim {
 
@@ -65,12 +66,13 @@ public:
 private:
     friend class transport;
 
-    enum class sign : std::uint8_t { syn, ack, frame, reset };
+    enum class sign : std::uint8_t { syn, ack, frame, reset, request };
     struct message {
         sign what = sign::frame;
         std::uint64_t connection = 0;
         std::string_view protocol = {};
         std::shared_ptr<bytes const> octets = {};
+        std::shared_ptr<muster::transport::request_message const> request = {};
     };
     struct direction {
         std::uint64_t packets = 0;
@@ -121,7 +123,8 @@ public:
     virtual void handled(peer_id const& from) { (void)from; }
 };
 
-/// One host's end of the network, for one incarnation of its process; models transport::transport.
+/// One host's end of the network, for one incarnation of its process; models transport::frames and
+/// transport::requests.
 class transport {
 public:
     transport(network& n, host_id on, peer_id self) : network_{&n}, on_{on}, self_{self} {
@@ -204,9 +207,35 @@ public:
         return ok();
     }
 
+    void serve(std::string_view protocol, muster::transport::request_options const& o,
+               muster::transport::question_handler handler) {
+        desk_.serve(protocol, o, std::move(handler));
+    }
+    void unserve(std::string_view protocol) { desk_.unserve(protocol); }
+    [[nodiscard]] result<muster::transport::request_id> request(peer_id const& peer, std::string_view protocol,
+                                                                bytes question,
+                                                                muster::transport::request_options const& o,
+                                                                muster::transport::answer_handler handler) {
+        using muster::transport::errc;
+        if (closed_) return error{errc::closed, "this transport was closed"};
+        if (!is_connected(peer)) {
+            return error{errc::not_connected, text("not connected to ", peer.to_text(), "; connect first")};
+        }
+        auto id = desk_.request(peer, protocol, std::move(question), o, std::move(handler), post());
+        if (id) network_->world_->after_on(on_, o.time_limit, [this, asked = id.value()] { desk_.expire(asked); });
+        return id;
+    }
+    void cancel(muster::transport::request_id id) { desk_.cancel(id); }
+    [[nodiscard]] result<void> answer(muster::transport::request_id id, bytes content) {
+        if (closed_) return error{muster::transport::errc::closed, "this transport was closed"};
+        return desk_.answer(id, std::move(content), post());
+    }
+    void refuse(muster::transport::request_id id) { desk_.refuse(id, post()); }
+
     void close() {
         if (std::exchange(closed_, true)) return;
         handlers_.clear();
+        desk_.clear();
         for (auto const& [peer, e] : ends_)
             network_->transmit(on_, *network_->host_of(peer), {network::sign::reset, e.id});
         ends_.clear();
@@ -257,6 +286,7 @@ private:
         if (tell_peer) network_->transmit(on_, *network_->host_of(peer), {network::sign::reset, gone.id});
         // Not from inside a call of the owner's.
         network_->world_->after_on(on_, duration{0}, [this, peer, gone, why = std::string{why}] {
+            desk_.lost(peer);
             if (gone.up) {
                 tell(muster::transport::disconnected{peer, lost(why)});
             } else {
@@ -268,6 +298,15 @@ private:
         return error{muster::transport::errc::peer_failed, std::string{why}};
     }
 
+    [[nodiscard]] auto post() {
+        return [this](peer_id const& to, muster::transport::request_message m) {
+            auto const found = ends_.find(to);
+            if (found == ends_.end()) return;
+            network::message out{network::sign::request, found->second.id};
+            out.request = std::make_shared<muster::transport::request_message const>(std::move(m));
+            network_->transmit(on_, *network_->host_of(to), std::move(out));
+        };
+    }
     void receive(peer_id const& from, std::string_view protocol, bytes const& frame) {
         if (tap_ != nullptr && !tap_->incoming(from, frame)) return;
         auto const found = handlers_.find(std::string{protocol});
@@ -294,15 +333,16 @@ private:
     bool closed_ = false;
     std::map<peer_id, endpoint> ends_;
     std::map<std::string, muster::transport::event_handler> handlers_;
+    muster::transport::request_desk desk_;
 };
 
 inline void network::transmit(host_id from, host_id to, message m) {
     auto& way = directions_[key(from, to)];
-    std::size_t const size = m.octets ? m.octets->size() : 0;
+    std::size_t const size = m.octets ? m.octets->size() : m.request ? m.request->content.size() : 0;
     packet const p{from, to, way.packets++, size, m.what == sign::frame};
     auto const f = rules_.decide(p, world_->now());
     if (f.dropped) return;
-    if (f.corrupted && size != 0) {
+    if (f.corrupted && m.octets && size != 0) {
         auto damaged = *m.octets;
         auto draw = packet_draws{*world_, "damage"}(p);
         auto& octet = damaged[uniform(draw, size)];
@@ -313,8 +353,8 @@ inline void network::transmit(host_id from, host_id to, message m) {
     if (!f.may_overtake) arrives = way.last_arrival = std::max(arrives, way.last_arrival);
     for (std::uint32_t copy = 0; copy <= f.extra_copies; ++copy) {
         way.in_flight += size;
-        world_->after(arrives - world_->now(), [this, from, to, m] {
-            left_the_wire(from, to, m.octets ? m.octets->size() : 0);
+        world_->after(arrives - world_->now(), [this, from, to, m, size] {
+            left_the_wire(from, to, size);
             world_->arrive_at(to, duration{0}, [this, from, to, m] { arrive(from, to, m); });
         });
     }
@@ -345,7 +385,9 @@ inline void network::arrive(host_id from, host_id to, message const& m) {
             if (!t.is_up(who, from, m.connection)) return;
             ++frames_;
             world_->log().note(*m.octets);
-            t.receive(who, m.protocol, *m.octets);
+            return t.receive(who, m.protocol, *m.octets);
+        case sign::request:
+            if (t.is_up(who, from, m.connection)) t.desk_.receive(who, *m.request, t.post());
     }
 }
 
@@ -364,6 +406,7 @@ inline void network::break_dead_connections() {
     }
 }
 
-static_assert(muster::transport::transport<transport>);
+static_assert(muster::transport::frames<transport>);
+static_assert(muster::transport::requests<transport>);
 
 }  // namespace muster::sim

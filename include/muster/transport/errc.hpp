@@ -20,6 +20,10 @@ enum class errc : std::uint8_t {
     unreachable,        ///< Every address was tried in vain.
     closed,             ///< The transport, or the connection, was closed on purpose.
     peer_failed,        ///< The connection broke, timed out, or the peer violated the protocol.
+    not_spoken,         ///< The peer does not speak the protocol.
+    refused,            ///< The peer broke off what it was asked.
+    timed_out,          ///< The peer did not answer in time.
+    gone,               ///< Nobody waits for that answer any more.
 };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "transport"; }
 [[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
@@ -31,6 +35,10 @@ enum class errc : std::uint8_t {
         case errc::unreachable: return "unreachable";
         case errc::closed: return "closed";
         case errc::peer_failed: return "peer_failed";
+        case errc::not_spoken: return "not_spoken";
+        case errc::refused: return "refused";
+        case errc::timed_out: return "timed_out";
+        case errc::gone: return "gone";
     }
     return "unknown";
 }

@@ -17,7 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include <muster/transport/transport.hpp>
+#include <muster/transport/frames.hpp>
+#include <muster/transport/request_desk.hpp>
 
 namespace muster::transport {
 
@@ -67,6 +68,15 @@ private:
         event what;
         std::uint64_t attachments;  // so many had been made when it happened
     };
+    struct letter {
+        peer_id from;
+        peer_id to;
+        request_message what;
+    };
+    struct loss {  // of the connection, for who waits for an answer
+        peer_id at;
+        peer_id of;
+    };
 
     [[nodiscard]] static link between(peer_id const& a, peer_id const& b) { return a < b ? link{a, b} : link{b, a}; }
     void tell(peer_id const& to, event what) { queue_.emplace_back(notice{to, std::move(what), attachments_}); }
@@ -78,13 +88,14 @@ private:
     std::set<link> links_;
     std::map<link, std::size_t> in_flight_;  // ordered pair: from, to
     std::set<link> congested_;
-    std::deque<std::variant<notice, packet>> queue_;
+    std::deque<std::variant<notice, packet, letter, loss>> queue_;
     std::uint64_t frames_delivered_ = 0;
     std::uint64_t octets_delivered_ = 0;
     std::uint64_t attachments_ = 0;
 };
 
-/// One peer on a @ref memory_network. Addresses are not needed: every peer on the network is reachable.
+/// One peer on a @ref memory_network. Models @ref frames and @ref requests. Addresses are not needed: every peer on the
+/// network is reachable. There is no time: a request waits until it is answered, refused, or its peer is gone.
 class memory_transport {
 public:
     memory_transport(memory_network& network, peer_id self) : network_{network}, self_{self} {
@@ -140,9 +151,29 @@ public:
         return ok();
     }
 
+    void serve(std::string_view protocol, request_options const& o, question_handler handler) {
+        desk_.serve(protocol, o, std::move(handler));
+    }
+    void unserve(std::string_view protocol) { desk_.unserve(protocol); }
+    [[nodiscard]] result<request_id> request(peer_id const& peer, std::string_view protocol, bytes question,
+                                             request_options const& o, answer_handler handler) {
+        if (closed_) return error{errc::closed, "this transport was closed"};
+        if (!is_connected(peer)) {
+            return error{errc::not_connected, text("not connected to ", peer.to_text(), "; connect first")};
+        }
+        return desk_.request(peer, protocol, std::move(question), o, std::move(handler), post());
+    }
+    void cancel(request_id id) { desk_.cancel(id); }
+    [[nodiscard]] result<void> answer(request_id id, bytes content) {
+        if (closed_) return error{errc::closed, "this transport was closed"};
+        return desk_.answer(id, std::move(content), post());
+    }
+    void refuse(request_id id) { desk_.refuse(id, post()); }
+
     void close() {
         if (std::exchange(closed_, true)) return;
         handlers_.clear();
+        desk_.clear();
         auto const links = network_.links_;
         for (auto const& [a, b] : links) {
             if (a == self_ || b == self_) {
@@ -155,6 +186,11 @@ public:
 private:
     friend class memory_network;
 
+    [[nodiscard]] auto post() {
+        return [this](peer_id const& to, request_message m) {
+            network_.queue_.emplace_back(memory_network::letter{self_, to, std::move(m)});
+        };
+    }
     void deliver(std::string_view protocol, event const& what) {
         auto const found = handlers_.find(std::string{protocol});
         if (found == handlers_.end()) return;
@@ -178,6 +214,7 @@ private:
     peer_id self_;
     bool closed_ = false;
     std::map<std::string, attachment> handlers_;
+    request_desk desk_;
 };
 
 inline bool memory_network::step() {
@@ -188,6 +225,16 @@ inline bool memory_network::step() {
         if (auto const node = nodes_.find(told->to); node != nodes_.end()) {
             node->second->deliver_to_all(told->what, told->attachments);
         }
+        return true;
+    }
+    if (auto* const m = std::get_if<letter>(&item)) {
+        auto const node = nodes_.find(m->to);
+        bool const arrives = node != nodes_.end() && links_.count(between(m->from, m->to)) != 0;
+        if (arrives) node->second->desk_.receive(m->from, std::move(m->what), node->second->post());
+        return true;
+    }
+    if (auto const* const l = std::get_if<loss>(&item)) {
+        if (auto const node = nodes_.find(l->at); node != nodes_.end()) node->second->desk_.lost(l->of);
         return true;
     }
     auto& p = std::get<packet>(item);
@@ -208,8 +255,11 @@ inline void memory_network::disconnect(peer_id const& a, peer_id const& b, error
     if (links_.erase(between(a, b)) == 0) return;
     tell(a, disconnected{b, why});
     tell(b, disconnected{a, why});
+    queue_.emplace_back(loss{a, b});
+    queue_.emplace_back(loss{b, a});
 }
 
-static_assert(transport<memory_transport>);
+static_assert(frames<memory_transport>);
+static_assert(requests<memory_transport>);
 
 }  // namespace muster::transport

@@ -7,6 +7,7 @@
 /// @see multiformats/unsigned-varint: seven bits per octet, least significant first, at most nine octets,
 /// minimal encoding required.
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -19,6 +20,10 @@ namespace muster::wire {
 
 /// Most octets of one varint: 63 bits, as multiformats/unsigned-varint limits it.
 inline constexpr std::size_t varint_size_max = 9;
+/// Bytes of the varint of @p value.
+[[nodiscard]] constexpr std::size_t varint_size(std::uint64_t value) noexcept {
+    return value == 0 ? 1 : (static_cast<std::size_t>(std::bit_width(value)) + 6) / 7;
+}
 
 /// A decoded varint and how many octets it took.
 struct varint {

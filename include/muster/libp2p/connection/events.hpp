@@ -4,6 +4,7 @@
 /// @file
 /// What happens on a libp2p connection, and the bounds of one.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
 #include <muster/libp2p/yamux/frame.hpp>
 #include <muster/libp2p/yamux/stream.hpp>
 #include <muster/peer/peer_id.hpp>
@@ -28,6 +30,7 @@ enum class end_of_stream : std::uint8_t {
     finished,  ///< Both sides said that they are done.
     reset,     ///< The other side broke it off, or broke the rules of its negotiation.
     refused,   ///< The other side speaks none of the protocols that were proposed.
+    late,      ///< No protocol was agreed on in time.
 };
 
 /// The other side has proved who it is, and streams can be opened.
@@ -88,6 +91,8 @@ using connection_event = std::variant<established, stream_ready, stream_data, st
 struct connection_options {
     std::vector<std::string> protocols;  ///< Accepted on streams that the other side opens.
     yamux::options streams;              ///< Bounds of the multiplexer.
+    /// How long a stream may take to agree on a protocol; noticed by the next `wake` after it. Ours.
+    duration negotiation_timeout = std::chrono::seconds{10};
 };
 
 /// How far a connection has come. Its owner sets a time limit to everything before `established`.

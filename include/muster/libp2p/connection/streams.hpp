@@ -32,7 +32,9 @@ namespace muster::libp2p {
 class stream_set {
 public:
     stream_set(role side, connection_options options)
-        : protocols_{std::move(options.protocols)}, session_{side, options.streams} {}
+        : protocols_{std::move(options.protocols)},
+          session_{side, options.streams},
+          negotiation_timeout_{options.negotiation_timeout} {}
 
     /// Takes plaintext of the other side. @return the errors of `yamux::session::feed`.
     template <effect_sink<connection_event> Sink>
@@ -51,6 +53,25 @@ public:
         auto out = session_.take_output(events);
         handle(events.take(), sink);
         return out;
+    }
+
+    /// @copydoc connection::offer
+    void offer(std::vector<std::string> protocols) { protocols_ = std::move(protocols); }
+
+    /// @copydoc connection::wake
+    template <effect_sink<connection_event> Sink>
+    void wake(instant now, Sink& sink) {
+        std::vector<stream_id> late;
+        for (auto& [id, s] : streams_) {
+            if (s.ready()) continue;
+            if (!s.seen) s.seen = now;
+            if (now - *s.seen >= negotiation_timeout_) late.push_back(id);
+        }
+        for (auto const id : late) {
+            bool const known = find(id)->outbound();
+            reset(id);
+            if (known) sink.push(stream_closed{id, end_of_stream::late});
+        }
     }
 
     /// @copydoc connection::open_stream
@@ -111,6 +132,7 @@ private:
         bool close_wanted = false;  ///< The user is done sending.
         bool we_closed = false;     ///< FIN was sent.
         bool they_closed = false;
+        deadline seen;  ///< When time first passed over it while it was negotiating.
 
         [[nodiscard]] bool ready() const noexcept { return negotiation.index() == 0; }
         [[nodiscard]] bool outbound() const noexcept { return negotiation.index() == 1; }
@@ -246,6 +268,7 @@ private:
 
     std::vector<std::string> protocols_;
     yamux::session session_;
+    duration negotiation_timeout_;
     std::map<stream_id, stream> streams_;  ///< At most as many as the session has.
     outbox<connection_event> ended_;       ///< Ended by a command; told with the next output.
 };

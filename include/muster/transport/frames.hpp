@@ -4,10 +4,13 @@
 /// @file
 /// What muster asks of a network: frames to named peers, and to be told what happens.
 ///
-/// A transport knows peers by the id that their host key proves; whoever receives a frame knows who sent it.
+/// A network knows peers by the id that their host key proves; whoever receives a frame knows who sent it.
 /// Frames of one protocol to one peer arrive whole, in order, at most once, as long as the connection lives;
-/// what was under way when it broke is lost, and the layer above repeats what matters.
+/// what was under way when it broke is lost, and the layer above repeats what matters. What is lost while the
+/// connection lives is told.
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -25,9 +28,14 @@ namespace muster::transport {
 using peer::multiaddr;
 using peer::peer_id;
 
+/// Who dialled.
+enum class direction : std::uint8_t { inbound, outbound };
+
 /// A connection to @p peer is up, dialled by either side. At most one per peer at a time.
 struct connected {
     peer_id peer;
+    transport::direction direction = transport::direction::inbound;
+    multiaddr remote = {};  ///< Where it is, as the network sees it; empty where addresses mean nothing.
     bool operator==(connected const&) const = default;
 };
 /// An attempt that `connect` began has failed.
@@ -48,13 +56,21 @@ struct received {
     bytes frame;
     bool operator==(received const&) const = default;
 };
-/// A send to @p peer that was refused as `congested` may be tried again.
+/// A send to @p peer that was refused as `congested` may be tried again. Told to the protocol that was refused.
 struct writable {
     peer_id peer;
     bool operator==(writable const&) const = default;
 };
-/// What a transport tells a protocol.
-using event = std::variant<connected, connect_failed, disconnected, received, writable>;
+/// Frames that were handed over will not arrive, though the connection lives: @p peer does not speak the protocol, or
+/// broke the stream off. Told to that protocol; the next `send` tries again.
+struct frames_lost {
+    peer_id peer;
+    std::size_t size;  ///< Bytes that waited here; what was under way is not known.
+    error why;
+    bool operator==(frames_lost const&) const = default;
+};
+/// What a network tells a protocol.
+using event = std::variant<connected, connect_failed, disconnected, received, writable, frames_lost>;
 
 /// Takes a protocol's events.
 using event_handler = std::function<void(event const&)>;
@@ -73,7 +89,7 @@ using event_handler = std::function<void(event const&)>;
 /// - `close()` ends everything; no event follows.
 /// Handlers are called one at a time, never from inside one of these functions, and may call all of them.
 template <class T>
-concept transport = requires(T& t, T const& c, peer_id const& peer, std::span<multiaddr const> addresses,
+concept frames = requires(T& t, T const& c, peer_id const& peer, std::span<multiaddr const> addresses,
                              std::string_view protocol, bytes frame, event_handler handler) {
     { c.local() } -> std::convertible_to<peer_id>;
     { c.is_connected(peer) } -> std::same_as<bool>;

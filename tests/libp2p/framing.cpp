@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/net/frame_stream.hpp>
+#include <muster/libp2p/framing.hpp>
 
 #include <muster/core/random.hpp>
 
 #include <support/catch.hpp>
 
 using namespace muster;
-using net::frame_reader;
-using net::frame_writer;
+using libp2p::frame_reader;
+using libp2p::frame_writer;
 
 namespace {
 

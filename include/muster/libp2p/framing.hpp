@@ -14,7 +14,7 @@
 #include <muster/transport/errc.hpp>
 #include <muster/wire/varint.hpp>
 
-namespace muster::net {
+namespace muster::libp2p {
 
 /// Cuts received octets into frames. Holds at most one frame and what came in with it.
 class frame_reader {
@@ -89,4 +89,4 @@ private:
     std::size_t at_ = 0;
 };
 
-}  // namespace muster::net
+}  // namespace muster::libp2p

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// So much per time, and bursts of so much.
+///
+/// Idea: a token bucket without a bucket. One instant says when everything that was allowed would have been done at the
+/// steady rate; what comes is allowed as long as that is not more than a burst ahead.
+///
+/// Source: the generic cell rate algorithm, ITU-T I.371, in its virtual-scheduling form.
+
+#include <algorithm>
+#include <cstddef>
+
+#include <muster/core/time.hpp>
+
+namespace muster {
+
+/// A rate, and what is left of its burst. One word of state. Not thread-safe.
+class rate_limiter {
+public:
+    /// @param interval  between two at the steady rate; positive.
+    /// @param burst     how many may come at once; at least 1.
+    constexpr rate_limiter(duration interval, std::size_t burst) noexcept
+        : interval_{interval}, tolerance_{interval * static_cast<duration::rep>(burst)} {}
+
+    /// So many per second, and bursts of as many. Expects `rate >= 1`.
+    [[nodiscard]] static constexpr rate_limiter per_second(std::size_t rate) noexcept {
+        return {duration{std::chrono::seconds{1}} / static_cast<duration::rep>(rate), rate};
+    }
+
+    /// Takes @p cost of what is allowed; false, and nothing is taken, when that is too much. Time that goes back counts
+    /// as standing still. O(1).
+    [[nodiscard]] constexpr bool allow(instant now, std::size_t cost = 1) noexcept {
+        auto const done = saturating_add(std::max(done_, now), interval_ * static_cast<duration::rep>(cost));
+        if (done - now > tolerance_) return false;
+        done_ = done;
+        return true;
+    }
+    /// Whether all of the burst is there: forgetting this limiter then changes nothing.
+    [[nodiscard]] constexpr bool is_idle(instant now) const noexcept { return done_ <= now; }
+
+private:
+    duration interval_;
+    duration tolerance_;
+    instant done_ = instant::min();
+};
+
+}  // namespace muster

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A libp2p node as a machine: whom it is connected to, and the streams between them.
+///
+/// Idea: everything that decides about connections is here, and nothing that performs: events of sockets and the time go
+/// in, what is to be done to sockets comes out, with what happens to peers and streams. So the same code runs on real
+/// sockets, on simulated ones, and in a test that writes both by hand.
+///
+/// When two peers dial each other at once there are two connections for a moment. Both ends keep the one that was
+/// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by the
+/// same side the newer one is kept: the older is what a restarted peer left behind. The other one leaves: it opens no
+/// more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or after
+/// the time of a set-up. It does not say go-away before: a peer that does not know this rule would wait for it.
+///
+/// Any byte that comes is a sign of life; after a ping's interval and time limit without one a connection is dead. What a
+/// peer sends is counted until a service consumes it, and beyond a bound no more is read, so a slow service slows the
+/// peer.
+///
+/// Time: limits are looked at once a second, so they may be exceeded by that; writing, and the next address of a dial,
+/// are not put off.
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/crypto/system_random.hpp>
+#include <muster/libp2p/host/workings.hpp>
+
+namespace muster::libp2p {
+
+/// One node. Commands take the time and the sink; what they refuse has changed nothing. Not thread-safe.
+/// @tparam Secret  for the keys of connections.
+template <secret_source Secret = crypto::system_random>
+class host : detail::host_workings<Secret> {
+    using base = detail::host_workings<Secret>;
+    using base::active_, base::counted_, base::dials_, base::dirty_, base::dirty_since_, base::held_, base::key_,
+        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::sources_,
+        base::sweep_at_;
+    using base::end, base::find_established, base::links_of, base::soil;
+
+public:
+    using event = socket_event;
+    using effect = host_effect;
+
+    /// @param key   the node's own; borrowed.
+    /// @param seed  decides who makes room where there is none.
+    host(peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {})
+        : base{key, std::move(options), seed, std::move(source)} {}
+    host(host const&) = delete;
+    host& operator=(host const&) = delete;
+
+    // ---- what happens -----------------------------------------------------------------------------------
+
+    template <effect_sink<host_effect> Sink>
+    void handle(socket_event const& e, instant now, Sink& out) {
+        places_.tell(now);
+        std::visit([&](auto const& v) { this->on(v, now, out); }, e);
+        this->pump_dials(now, out);
+    }
+    /// Harmless when nothing is due.
+    template <effect_sink<host_effect> Sink>
+    void wake(instant now, Sink& out) {
+        for (auto const id : std::exchange(dirty_, {})) {
+            if (auto* const l = this->find(id)) this->flush(*l, now, out);
+        }
+        dials_.wake(now);
+        if (now >= sweep_at_) this->sweep(now, out);
+        this->pump_dials(now, out);
+    }
+    [[nodiscard]] deadline next_deadline() const {
+        deadline out = dials_.next_deadline();
+        if (!links_.empty() || dials_.size() != 0) out = earlier(out, sweep_at_);
+        if (!dirty_.empty()) out = earlier(out, dirty_since_);
+        return out;
+    }
+
+    // ---- peers ------------------------------------------------------------------------------------------
+
+    /// Begins to connect: @ref peer_connected or @ref peer_unreachable follows. Changes nothing when the peer is
+    /// connected or being dialled.
+    /// @return `no_address` without any, or for ourselves.
+    template <effect_sink<host_effect> Sink>
+    [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, instant now,
+                                       Sink& out) {
+        if (is_connected(who) || dials_.is_dialling(who)) return ok();
+        if (who == local()) return error{transport::errc::no_address, "a peer does not connect to itself"};
+        if (addresses.empty()) {
+            return error{transport::errc::no_address, text("no address is known for ", who.to_text())};
+        }
+        dials_.begin(who, addresses, now, out);
+        this->pump_dials(now, out);
+        return ok();
+    }
+    /// Ends what there is with @p who at once.
+    template <effect_sink<host_effect> Sink>
+    void disconnect(peer::peer_id const& who, instant now, Sink& out) {
+        error const why{transport::errc::closed, "disconnected on purpose"};
+        bool const was_dialling = dials_.is_dialling(who);
+        for (auto const id : dials_.end(who)) end(id, why, now, out);
+        if (was_dialling) out.push(peer_unreachable{who, why});
+        for (auto const id : links_of(who)) end(id, why, now, out);
+    }
+    /// Ends one connection, whose peer did what it must not.
+    template <effect_sink<host_effect> Sink>
+    void fail(socket_id connection, error const& why, instant now, Sink& out) {
+        if (find_established(connection) != nullptr) end(connection, why, now, out);
+    }
+    /// Whether @p who finds room whoever else is there.
+    void protect(peer::peer_id const& who, bool is_protected) {
+        is_protected ? (void)protected_.insert(who) : (void)protected_.erase(who);
+        for (auto const id : links_of(who)) places_.protect(id, is_protected);
+    }
+    /// Streams that others open are accepted for these protocols from now on.
+    void offer(std::vector<std::string> protocols) {
+        protocols_ = std::move(protocols);
+        for (auto& [id, l] : links_) {
+            if (l.machine) l.machine->offer(protocols_);
+        }
+    }
+    /// The IP addresses that dials may come from.
+    void dial_from(std::vector<peer::multiaddr> addresses) { sources_ = std::move(addresses); }
+
+    // ---- streams ----------------------------------------------------------------------------------------
+
+    /// Opens a stream to a connected peer and proposes @p protocols: @ref stream_opened or @ref stream_gone follows.
+    /// @return `not_connected`, or `too_many_streams`.
+    [[nodiscard]] result<stream_ref> open_stream(peer::peer_id const& who, std::vector<std::string> protocols,
+                                                 instant now) {
+        auto const found = active_.find(who);
+        if (found == active_.end()) {
+            return error{transport::errc::not_connected, text("not connected to ", who.to_text(), "; connect first")};
+        }
+        auto& l = links_.at(found->second);
+        MUSTER_TRY(auto const id, l.machine->open_stream(std::move(protocols)));
+        l.streams[id] = {{}, direction::outbound};
+        soil(l, now);
+        return stream_ref{l.id, id};
+    }
+    /// Sends as much as there is room for; @ref stream_ready_again follows when that is not all. 0 for a stream that is
+    /// gone, of which is told.
+    [[nodiscard]] std::size_t write(stream_ref const& s, byte_view content, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return 0;
+        auto const taken = l->machine->write(s.stream, content);
+        places_.use(l->id, now);
+        soil(*l, now);
+        return taken ? taken.value() : 0;
+    }
+    /// A service is done with @p size bytes.
+    template <effect_sink<host_effect> Sink>
+    void consume(stream_ref const& s, std::size_t size, instant now, Sink& out) {
+        let_in(s, size, now);
+        release_held(s.connection, size, out);
+    }
+    /// The peer may send @p size more bytes on a stream; those before count as held until @ref release_held.
+    void let_in(stream_ref const& s, std::size_t size, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return;
+        l->machine->consume(s.stream, size);
+        soil(*l, now);
+    }
+    /// @see let_in
+    template <effect_sink<host_effect> Sink>
+    void release_held(socket_id connection, std::size_t size, Sink& out) {
+        auto* const l = find_established(connection);
+        if (l == nullptr) return;
+        size = std::min(size, l->held);
+        l->held -= size;
+        held_ -= size;
+        if (!l->is_paused || l->held > options_.connection_buffer_max / 2) return;
+        l->is_paused = false;
+        out.push(resume_reading{l->id});
+    }
+    /// We send no more on a stream.
+    void close_stream(stream_ref const& s, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return;
+        (void)l->machine->close_stream(s.stream);
+        soil(*l, now);
+    }
+    /// The same, once the peer has surely read what came before. js-libp2p fails to read what ends in the segment in
+    /// which it began.
+    void close_stream_later(stream_ref const& s, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return;
+        auto const number = ++l->pings;
+        if (!l->machine->ping(number)) return close_stream(s, now);
+        l->closing[number] = s.stream;
+        soil(*l, now);
+    }
+    /// Closes a stream that nobody uses any more, without taking from the peer what is on its way. No event names it
+    /// again.
+    void abandon_stream(stream_ref const& s, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return;
+        l->machine->abandon_stream(s.stream);
+        l->streams.erase(s.stream);
+        soil(*l, now);
+    }
+    /// Ends a stream at once. No event names it again.
+    void reset_stream(stream_ref const& s, instant now) {
+        auto* const l = find_established(s.connection);
+        if (l == nullptr) return;
+        l->machine->reset_stream(s.stream);
+        l->streams.erase(s.stream);
+        soil(*l, now);
+    }
+    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much.
+    [[nodiscard]] bool reserve(socket_id connection, std::size_t size) {
+        auto* const l = find_established(connection);
+        if (l == nullptr || l->held + l->queued + size > options_.connection_buffer_max) return false;
+        if (held_ + queued_ + size > options_.buffers_max) return false;
+        l->queued += size;
+        queued_ += size;
+        return true;
+    }
+    /// Gives it back.
+    void release(socket_id connection, std::size_t size) {
+        auto* const l = find_established(connection);
+        if (l == nullptr) return;
+        size = std::min(size, l->queued);
+        l->queued -= size;
+        queued_ -= size;
+    }
+
+    // ---- what can be asked ------------------------------------------------------------------------------
+
+    [[nodiscard]] peer::peer_id const& local() const noexcept { return key_->id(); }
+    [[nodiscard]] peer::node_key const& key() const noexcept { return *key_; }
+    [[nodiscard]] host_options const& options() const noexcept { return options_; }
+    [[nodiscard]] std::vector<std::string> const& protocols() const noexcept { return protocols_; }
+    [[nodiscard]] bool is_connected(peer::peer_id const& who) const { return active_.count(who) != 0; }
+    [[nodiscard]] std::vector<peer::peer_id> connected_peers() const {
+        std::vector<peer::peer_id> out;
+        for (auto const& [who, id] : active_) out.push_back(who);
+        return out;
+    }
+    /// What is known of @p who; none when it is not connected.
+    [[nodiscard]] std::optional<host_peer> info(peer::peer_id const& who) const {
+        auto const found = active_.find(who);
+        if (found == active_.end()) return std::nullopt;
+        auto const& l = links_.at(found->second);
+        return host_peer{l.id, l.way, l.remote, l.round_trip};
+    }
+    /// O(1).
+    [[nodiscard]] host_statistics stats() const {
+        auto out = counted_;
+        out.connections = links_.size();
+        out.inbound = places_.size();
+        out.peers = active_.size();
+        out.dialling = dials_.size();
+        out.held = held_;
+        out.queued = queued_;
+        return out;
+    }
+};
+
+}  // namespace muster::libp2p

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The workings of a host: how its connections begin, carry streams and end. See host.hpp for what it is.
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/random.hpp>
+#include <muster/libp2p/host/admission.hpp>
+#include <muster/libp2p/host/dialler.hpp>
+#include <muster/libp2p/host/link.hpp>
+#include <muster/peer/identity.hpp>
+
+namespace muster::libp2p {
+
+/// What a host knows of a connected peer.
+struct host_peer {
+    socket_id connection;
+    libp2p::direction direction;
+    peer::multiaddr remote;
+    duration round_trip;  ///< Of the last ping; 0 before one.
+};
+
+/// Gauges of a host, and counters since its beginning.
+struct host_statistics {
+    std::size_t connections = 0;  ///< All, at any stage.
+    std::size_t inbound = 0;      ///< Of these, those that others have opened.
+    std::size_t peers = 0;        ///< Connected.
+    std::size_t dialling = 0;     ///< Peers.
+    std::size_t held = 0;         ///< Bytes received and not consumed.
+    std::size_t queued = 0;       ///< Bytes that services keep to be sent.
+    std::uint64_t accepted = 0;   ///< Connections.
+    std::uint64_t refused = 0;    ///< Connections: no room, too fast, or by the gater.
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    bool operator==(host_statistics const&) const = default;
+};
+
+namespace detail {
+
+/// The state of a host, and what happens to it by itself.
+template <secret_source Secret>
+class host_workings {
+protected:
+    using stage = link::stage;
+
+    host_workings(peer::node_key const& key, host_options options, std::uint64_t seed, Secret source)
+        : key_{&key},
+          options_{std::move(options)},
+          source_{std::move(source)},
+          places_{options_, seed},
+          dials_{options_} {}
+
+    [[nodiscard]] link* find(socket_id id) {
+        auto const found = links_.find(id);
+        return found == links_.end() ? nullptr : &found->second;
+    }
+    /// A connection that streams can be used on.
+    [[nodiscard]] link* find_established(socket_id id) {
+        auto* const l = find(id);
+        return l != nullptr && l->is_established() ? l : nullptr;
+    }
+    [[nodiscard]] std::vector<socket_id> links_of(peer::peer_id const& who) const {
+        std::vector<socket_id> out;
+        for (auto const& [id, l] : links_) {
+            if (l.is_established() && l.peer == who) out.push_back(id);
+        }
+        return out;
+    }
+    /// A command has left something to write: the next `wake`, which is due, writes it.
+    void soil(link& l, instant now) {
+        if (std::exchange(l.is_dirty, true)) return;
+        if (dirty_.empty()) dirty_since_ = now;
+        dirty_.push_back(l.id);
+    }
+
+    // ---- sockets ----------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void on(accepted const& e, instant now, Sink& out) {
+        auto const verdict = lets_in({gate::stage::accepted, direction::inbound, e.remote, {}})
+                                 ? places_.arrive(e.socket, source_prefix::of(e.remote))
+                                 : admission::verdict{};
+        if (verdict.instead_of) make_room(*verdict.instead_of, now, out);
+        auto machine = verdict.is_admitted ? connection::listen(*key_, source_, options_of_connections())
+                                           : result<connection>{error{transport::errc::closed, "no room"}};
+        if (!machine) {
+            ++counted_.refused;
+            places_.leave(e.socket);
+            return out.push(close_socket{e.socket});
+        }
+        ++counted_.accepted;
+        auto& l = add(e.socket, direction::inbound, e.remote, now);
+        begin_upgrade(l, std::move(machine).value(), now, out);
+    }
+    template <class Sink>
+    void on(dialled const& e, instant now, Sink& out) {
+        auto* const l = find(e.socket);
+        if (l == nullptr || l->at != stage::opening) return;
+        auto machine = connection::dial(*key_, source_, l->peer, options_of_connections());
+        if (!machine) return end(e.socket, machine.error(), now, out);
+        begin_upgrade(*l, std::move(machine).value(), now, out);
+    }
+    template <class Sink>
+    void on(dial_failed const& e, instant now, Sink& out) {
+        if (find(e.socket) != nullptr) forget(e.socket, e.why, now, out);
+    }
+    template <class Sink>
+    void on(resolved const& e, instant, Sink&) {
+        dials_.resolved(e);
+    }
+    template <class Sink>
+    void on(socket_bytes const& e, instant now, Sink& out) {
+        auto* l = find(e.socket);
+        if (l == nullptr || !l->machine || l->at == stage::closing) return;
+        l->last_heard = now;
+        counted_.bytes_in += e.content.size();
+        if (!std::exchange(l->has_spoken, true)) {
+            auto const place = places_.speak(e.socket, now);
+            if (!place.is_admitted) return refuse(*l, "too many from there", now, out);
+            if (place.instead_of) make_room(*place.instead_of, now, out);
+        }
+        outbox<connection_event> events;
+        l->machine->feed(e.content, events);
+        if (!l->is_secured && !l->machine->peer().empty()) {
+            l->is_secured = true;
+            if (!lets_in({gate::stage::secured, l->way, l->remote, l->machine->peer()})) {
+                return refuse(*l, "refused by the gater", now, out);
+            }
+        }
+        tell(e.socket, events.take(), now, out);
+        l = find(e.socket);
+        if (l != nullptr) flush(*l, now, out);
+    }
+    template <class Sink>
+    void on(written const& e, instant now, Sink& out) {
+        auto* const l = find(e.socket);
+        if (l == nullptr) return;
+        l->is_writing = false;
+        flush(*l, now, out);
+    }
+    template <class Sink>
+    void on(socket_closed const& e, instant now, Sink& out) {
+        if (find(e.socket) != nullptr) forget(e.socket, e.why, now, out);
+    }
+
+    // ---- the life of a connection -----------------------------------------------------------------------
+
+    link& add(socket_id id, libp2p::direction way, peer::multiaddr remote, instant now) {
+        if (links_.empty()) sweep_at_ = saturating_add(now, sweep_interval);
+        return links_.try_emplace(id, id, way, std::move(remote), now).first->second;
+    }
+    template <class Sink>
+    void begin_upgrade(link& l, connection machine, instant now, Sink& out) {
+        l.at = stage::upgrading;
+        l.since = l.last_heard = now;
+        l.machine.emplace(std::move(machine));
+        flush(l, now, out);
+    }
+    [[nodiscard]] connection_options options_of_connections() const {
+        connection_options out;
+        out.protocols = protocols_;
+        out.streams.inbound_streams_max = options_.inbound_streams_max;
+        out.negotiation_timeout = options_.stream_timeout;
+        return out;
+    }
+    [[nodiscard]] bool lets_in(gate const& g) const { return !options_.gater || options_.gater(g); }
+
+    /// Writes what there is to write, one write at a time, and tells what that causes.
+    template <class Sink>
+    void flush(link& l, instant now, Sink& out) {
+        auto const id = l.id;
+        l.is_dirty = false;
+        for (auto* at = &l; at != nullptr && at->machine && !at->is_writing; at = find(id)) {
+            outbox<connection_event> events;
+            auto content = at->machine->take_output(events);
+            counted_.bytes_out += content.size();
+            at->is_writing = !content.empty();
+            if (at->is_writing) out.push(write_socket{id, std::move(content)});
+            if (events.empty()) {
+                if (at->at == stage::closing && !at->is_writing) drop(id, out);
+                return;
+            }
+            tell(id, events.take(), now, out);
+        }
+    }
+
+    template <class Sink>
+    void tell(socket_id id, std::vector<connection_event> events, instant now, Sink& out) {
+        for (auto& e : events) {
+            auto* const l = find(id);
+            if (l == nullptr || l->at == stage::closing) return;
+            std::visit([&](auto& v) { on(*l, v, now, out); }, e);
+        }
+    }
+
+    template <class Sink>
+    void on(link& l, established const& e, instant now, Sink& out) {
+        if (e.peer == key_->id()) return refuse(l, "a peer does not connect to itself", now, out);
+        l.peer = e.peer;
+        if (!lets_in({gate::stage::upgraded, l.way, l.remote, l.peer})) {
+            return refuse(l, "refused by the gater", now, out);
+        }
+        auto const place = places_.settle(l.id, protected_.count(e.peer) != 0, now);
+        if (!place.is_admitted) return refuse(l, "no room", now, out);
+        if (place.instead_of) make_room(*place.instead_of, now, out);
+        // Attempts whose socket is open may be the connection that the peer keeps; the others are of no use.
+        for (auto const id : dials_.end(e.peer)) {
+            auto const* const other = find(id);
+            if (id != l.id && other != nullptr && other->at == stage::opening) drop(id, out);
+        }
+        auto const known = active_.find(e.peer);
+        if (known == active_.end()) return use(l, now, out);
+        if (!replaces(l, links_.at(known->second))) return leave(l, now, out);
+        make_room_beside(known->second, now, out);
+        auto& old = links_.at(known->second);
+        active_.erase(known);
+        out.push(peer_disconnected{l.peer, error{transport::errc::closed, "replaced by another connection"}});
+        leave(old, now, out);
+        use(l, now, out);
+    }
+    template <class Sink>
+    void use(link& l, instant now, Sink& out) {
+        l.at = stage::active;
+        l.since = l.last_ping = now;
+        active_[l.peer] = l.id;
+        out.push(peer_connected{l.peer, l.id, l.way, l.remote});
+    }
+    template <class Sink>
+    void leave(link& l, instant now, Sink& out) {
+        l.at = stage::leaving;
+        l.since = now;
+        out.push(leaving{l.id, l.peer});
+    }
+    /// Whether a new connection to the same peer is the one to keep.
+    [[nodiscard]] bool replaces(link const& fresh, link const& old) const {
+        if (fresh.way == old.way) return true;
+        bool const we_are_smaller = key_->id() < fresh.peer;
+        return (fresh.way == direction::outbound) == we_are_smaller;
+    }
+    // Those that are leaving already have had their chance; or a peer could fill all places with them.
+    template <class Sink>
+    void make_room_beside(socket_id kept, instant now, Sink& out) {
+        auto const all = links_of(links_.at(kept).peer);
+        auto excess = all.size() + 1 - std::min(all.size() + 1, options_.connections_per_peer_max);
+        for (auto const id : all) {
+            if (excess == 0 || id == kept || links_.at(id).at != stage::leaving) continue;
+            end(id, error{transport::errc::closed, "replaced"}, now, out);
+            --excess;
+        }
+    }
+    template <class Sink>
+    void make_room(socket_id id, instant now, Sink& out) {
+        ++counted_.refused;
+        end(id, error{transport::errc::closed, "made room for another peer"}, now, out);
+    }
+    template <class Sink>
+    void refuse(link& l, char const* why, instant now, Sink& out) {
+        ++counted_.refused;
+        end(l.id, error{transport::errc::closed, why}, now, out);
+    }
+
+    // ---- streams ----------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void on(link& l, stream_ready& e, instant now, Sink& out) {
+        if (e.direction == direction::inbound) {
+            auto const alike = std::count_if(l.streams.begin(), l.streams.end(), [&](auto const& s) {
+                return s.second.way == direction::inbound && s.second.protocol == e.protocol;
+            });
+            if (static_cast<std::size_t>(alike) >= options_.streams_per_protocol_max) {
+                l.machine->reset_stream(e.id);
+                return;
+            }
+        } else if (l.streams.count(e.id) == 0) {
+            return;  // reset meanwhile
+        }
+        places_.use(l.id, now);
+        l.streams[e.id] = {e.protocol, e.direction};
+        out.push(stream_opened{{l.id, e.id}, l.peer, std::move(e.protocol), e.direction});
+    }
+    template <class Sink>
+    void on(link& l, stream_data& e, instant now, Sink& out) {
+        if (l.streams.count(e.id) == 0) return l.machine->consume(e.id, e.octets.size());
+        places_.use(l.id, now);
+        l.held += e.octets.size();
+        held_ += e.octets.size();
+        out.push(stream_bytes{{l.id, e.id}, std::move(e.octets)});
+        if (l.is_paused || (l.held <= options_.connection_buffer_max && held_ <= options_.buffers_max)) return;
+        l.is_paused = true;
+        out.push(pause_reading{l.id});
+    }
+    template <class Sink>
+    void on(link& l, stream_writable const& e, instant, Sink& out) {
+        if (l.streams.count(e.id) != 0) out.push(stream_ready_again{{l.id, e.id}});
+    }
+    template <class Sink>
+    void on(link& l, stream_half_closed const& e, instant, Sink& out) {
+        if (l.streams.count(e.id) != 0) out.push(stream_ended{{l.id, e.id}});
+    }
+    template <class Sink>
+    void on(link& l, stream_closed const& e, instant, Sink& out) {
+        if (l.streams.erase(e.id) != 0) out.push(stream_gone{{l.id, e.id}, e.reason});
+    }
+    template <class Sink>
+    void on(link& l, ping_answered const& e, instant now, Sink&) {
+        auto const waiting = l.closing.find(e.opaque);
+        if (waiting != l.closing.end()) {
+            (void)l.machine->close_stream(waiting->second);
+            l.closing.erase(waiting);
+            return;
+        }
+        l.is_pinging = false;
+        l.round_trip = now - l.last_ping;
+    }
+    template <class Sink>
+    void on(link& l, gone_away const&, instant now, Sink& out) {
+        if (l.at != stage::active) return;
+        active_.erase(l.peer);
+        out.push(peer_disconnected{l.peer, error{transport::errc::closed, "the peer closes the connection"}});
+        leave(l, now, out);
+    }
+    // What is left to say is said before the socket is closed: the peer learns that it broke a rule.
+    template <class Sink>
+    void on(link& l, failed const& e, instant now, Sink& out) {
+        tell_end(l, error{transport::errc::peer_failed, e.reason.to_text()}, now, out);
+        l.at = stage::closing;
+        l.since = now;
+    }
+
+    // ---- ends -------------------------------------------------------------------------------------------
+
+    /// Services and dials are told that a connection is over.
+    template <class Sink>
+    void tell_end(link& l, error const& why, instant now, Sink& out) {
+        places_.leave(l.id);
+        held_ -= std::exchange(l.held, 0);
+        queued_ -= std::exchange(l.queued, 0);
+        for (auto const& [id, s] : std::exchange(l.streams, {})) {
+            out.push(stream_gone{{l.id, id}, end_of_stream::reset});
+        }
+        if (l.at == stage::active) {
+            active_.erase(l.peer);
+            out.push(peer_disconnected{l.peer, why});
+        }
+        if (l.way == direction::outbound && (l.at == stage::opening || l.at == stage::upgrading)) {
+            dials_.failed(l.peer, l.id, text(l.remote.to_text(), ": ", why.to_text()), now);
+        }
+    }
+    /// A connection whose socket is gone.
+    template <class Sink>
+    void forget(socket_id id, error const& why, instant now, Sink& out) {
+        auto& l = links_.at(id);
+        tell_end(l, error{transport::errc::peer_failed, why.message()}, now, out);
+        links_.erase(id);
+    }
+    /// Ends a connection at once.
+    template <class Sink>
+    void end(socket_id id, error const& why, instant now, Sink& out) {
+        tell_end(links_.at(id), why, now, out);
+        drop(id, out);
+    }
+    template <class Sink>
+    void drop(socket_id id, Sink& out) {
+        out.push(close_socket{id});
+        links_.erase(id);
+    }
+
+    // ---- time -------------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void sweep(instant now, Sink& out) {
+        sweep_at_ = saturating_add(now, sweep_interval);
+        std::vector<socket_id> all;
+        for (auto const& [id, l] : links_) all.push_back(id);
+        for (auto const id : all) {
+            if (auto* const l = find(id)) look_at(*l, now, out);
+        }
+    }
+    template <class Sink>
+    void look_at(link& l, instant now, Sink& out) {
+        auto const age = now - l.since;
+        auto const fail = [&](char const* why) { end(l.id, error{transport::errc::peer_failed, why}, now, out); };
+        switch (l.at) {
+            case stage::opening:
+                if (age >= options_.dial_timeout) fail("no answer in time");
+                return;
+            case stage::upgrading:
+                if (age >= options_.setup_timeout) fail("the connection was not set up in time");
+                return;
+            case stage::closing:
+                if (age >= sweep_interval) drop(l.id, out);
+                return;
+            case stage::leaving:
+                if (l.machine->stream_count() != 0 || l.is_writing) {
+                    l.idle_since.reset();
+                } else if (!l.idle_since) {
+                    l.idle_since = now;
+                }
+                if (age >= options_.setup_timeout || (l.idle_since && now - *l.idle_since >= options_.linger)) {
+                    return fail("replaced");
+                }
+                break;
+            case stage::active: break;
+        }
+        keep_alive(l, now, out);
+    }
+    template <class Sink>
+    void keep_alive(link& l, instant now, Sink& out) {
+        if (now - l.last_heard >= options_.ping_interval + options_.ping_timeout && !l.is_paused) {
+            return end(l.id, error{transport::errc::peer_failed, "silence; the connection is half-open"}, now, out);
+        }
+        outbox<connection_event> events;
+        l.machine->wake(now, events);
+        if (!l.is_pinging && now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings)) {
+            l.is_pinging = true;
+            l.last_ping = now;
+        }
+        auto const id = l.id;
+        tell(id, events.take(), now, out);
+        if (auto* const still = find(id)) flush(*still, now, out);
+    }
+
+    // ---- dialling ---------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void pump_dials(instant now, Sink& out) {
+        while (auto const a = dials_.next(now)) {
+            auto const id = next_socket_;
+            next_socket_ += 2;
+            dials_.started(a->peer, id);
+            if (links_.size() >= options_.connections_max) {
+                dials_.failed(a->peer, id, text("all ", options_.connections_max, " connections are in use"), now);
+                continue;
+            }
+            add(id, direction::outbound, a->to, now).peer = a->peer;
+            out.push(open_socket{id, a->to, source_for(a->to)});
+        }
+        while (auto const u = dials_.take_unreachable()) out.push(peer_unreachable{u->first, u->second});
+    }
+    // Where others see us from is where we listen, as long as that can reach the target.
+    [[nodiscard]] std::optional<peer::multiaddr> source_for(peer::multiaddr const& to) const {
+        auto const is_like = [&](peer::multiaddr const& from) {
+            auto const a = to.components().front(), b = from.components().front();
+            return a.protocol == b.protocol && is_loopback(a) == is_loopback(b);
+        };
+        auto const found = std::find_if(sources_.begin(), sources_.end(), is_like);
+        return found == sources_.end() ? std::nullopt : std::optional{*found};
+    }
+    [[nodiscard]] static bool is_loopback(peer::multiaddr::component const& ip) {
+        if (ip.protocol == peer::address_protocol::ip4) return ip.value[0] == 127;
+        return std::all_of(ip.value.begin(), ip.value.end() - 1, [](byte b) { return b == 0; }) && ip.value.back() == 1;
+    }
+
+    static constexpr duration sweep_interval = std::chrono::seconds{1};
+
+    peer::node_key const* key_;
+    host_options options_;
+    [[no_unique_address]] Secret source_;
+    std::vector<std::string> protocols_;
+    std::vector<peer::multiaddr> sources_;
+    std::set<peer::peer_id> protected_;
+    admission places_;
+    dialler dials_;
+    std::map<socket_id, link> links_;
+    std::map<peer::peer_id, socket_id> active_;
+    std::vector<socket_id> dirty_;
+    instant dirty_since_{};
+    instant sweep_at_{};
+    socket_id next_socket_ = 1;
+    std::size_t held_ = 0;
+    std::size_t queued_ = 0;
+    host_statistics counted_;
+};
+
+}  // namespace detail
+}  // namespace muster::libp2p

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// identify and identify-push: nodes tell each other where they listen and what they speak.
+///
+/// Each side asks the other once per connection, and tells those that are connected when its own answer has changed.
+/// What comes is a claim: it is handed on with the peer that made it, bounded, and believed by nobody here.
+/// @see libp2p specs, identify/README.md.
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <muster/core/effect_sink.hpp>
+#include <muster/libp2p/host/events.hpp>
+#include <muster/libp2p/protobuf.hpp>
+#include <muster/peer/multiaddr.hpp>
+#include <muster/wire/varint.hpp>
+
+namespace muster::libp2p {
+
+/// What a connected peer claims of itself.
+struct identity_claim {
+    peer::peer_id peer;
+    std::vector<peer::multiaddr> listens;  ///< Those that are understood here.
+    std::vector<std::string> protocols;
+    std::optional<peer::multiaddr> observed;  ///< Where it sees us.
+    std::string protocol_version;
+    std::string agent;
+    bool operator==(identity_claim const&) const = default;
+};
+
+/// Both protocols, both sides. Not thread-safe.
+class identify_service {
+public:
+    static constexpr std::string_view query = "/ipfs/id/1.0.0";
+    static constexpr std::string_view push = "/ipfs/id/push/1.0.0";
+    static constexpr std::size_t message_size_max = 64u << 10;  ///< Bytes. Ours; a thousand protocols fit.
+
+    [[nodiscard]] static bool handles(std::string_view protocol) { return protocol == query || protocol == push; }
+    [[nodiscard]] static std::vector<std::string> protocols() { return {std::string{query}, std::string{push}}; }
+
+    /// Where others reach this node; what it speaks is known to the host.
+    void listens(std::vector<peer::multiaddr> where) { listens_ = std::move(where); }
+
+    /// Tells all connected peers what has changed.
+    template <class Host>
+    void tell_everyone(Host& host, instant now) {
+        for (auto const& who : host.connected_peers()) {
+            auto const s = host.open_stream(who, {std::string{push}}, now);
+            if (s) writing_[s.value()] = {message_for(host, who), 0, false};
+        }
+    }
+
+    /// Whether a stream that we have opened is one of this service.
+    [[nodiscard]] bool owns(stream_ref const& s) const { return reading_.count(s) != 0 || writing_.count(s) != 0; }
+
+    template <class Host>
+    void on(Host& host, peer_connected const& e, instant now) {
+        auto const s = host.open_stream(e.peer, {std::string{query}}, now);
+        if (s) reading_[s.value()] = {e.peer, {}};
+    }
+    template <class Host>
+    void on(Host& host, stream_opened const& e, instant now) {
+        bool const is_inbound = e.direction == direction::inbound;
+        if (is_inbound && e.protocol == push) {
+            reading_[e.stream] = {e.peer, {}};
+        } else if (is_inbound) {
+            writing_[e.stream] = {message_for(host, e.peer), 0, true};
+            write_some(host, e.stream, now);
+        } else if (reading_.count(e.stream) != 0) {
+            host.close_stream(e.stream, now);  // we only listen
+        } else {
+            write_some(host, e.stream, now);
+        }
+    }
+    template <class Host, effect_sink<identity_claim> Notes, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_bytes const& e, instant now, Notes& notes, Sink& out) {
+        host.consume(e.stream, e.content.size(), now, out);
+        auto const found = reading_.find(e.stream);
+        if (found == reading_.end()) return;
+        auto& r = found->second;
+        append(r.content, e.content);
+        auto const length = wire::parse_varint(r.content);
+        bool const is_wrong = !length || (length.value() && length.value()->value > message_size_max);
+        if (is_wrong) {
+            reading_.erase(found);
+            return host.reset_stream(e.stream, now);
+        }
+        if (!length.value() || r.content.size() < length.value()->size + length.value()->value) return;
+        auto const message = byte_view{r.content}.subspan(length.value()->size, length.value()->value);
+        if (auto const m = decode_identify(message)) notes.push(claim_of(r.peer, m.value()));
+        reading_.erase(found);
+        host.abandon_stream(e.stream, now);
+    }
+    template <class Host>
+    void on(Host& host, stream_ready_again const& e, instant now) {
+        write_some(host, e.stream, now);
+    }
+    template <class Host>
+    void on(Host& host, stream_ended const& e, instant now) {
+        if (reading_.erase(e.stream) != 0) host.close_stream(e.stream, now);
+    }
+    void on(stream_gone const& e) {
+        reading_.erase(e.stream);
+        writing_.erase(e.stream);
+    }
+
+private:
+    struct reading {
+        peer::peer_id peer;
+        bytes content;
+    };
+    struct writing {
+        bytes content;
+        std::size_t written = 0;
+        bool ends_later = false;  // the peer has asked, and might not be ready for an end
+    };
+
+    template <class Host>
+    void write_some(Host& host, stream_ref const& s, instant now) {
+        auto const found = writing_.find(s);
+        if (found == writing_.end()) return;
+        auto& w = found->second;
+        while (w.written < w.content.size()) {
+            auto const taken = host.write(s, byte_view{w.content}.subspan(w.written), now);
+            if (taken == 0) return;
+            w.written += taken;
+        }
+        bool const ends_later = w.ends_later;
+        writing_.erase(found);
+        ends_later ? host.close_stream_later(s, now) : host.close_stream(s, now);
+    }
+    template <class Host>
+    [[nodiscard]] bytes message_for(Host const& host, peer::peer_id const& who) const {
+        identify_message m;
+        m.public_key = encode(public_key_message{static_cast<std::uint64_t>(key_type::secp256k1),
+                                                 to_bytes(host.key().public_key().view())});
+        for (auto const& a : listens_) m.listens.push_back(to_bytes(a.bytes()));
+        m.protocols = host.protocols();
+        if (auto const known = host.info(who)) m.observed = to_bytes(known->remote.bytes());
+        m.protocol_version = "ipfs/0.1.0";
+        m.agent = "muster";
+        auto const content = encode(m);
+        bytes out;
+        wire::append_varint(out, content.size());
+        append(out, content);
+        return out;
+    }
+    [[nodiscard]] static identity_claim claim_of(peer::peer_id const& who, identify_message const& m) {
+        identity_claim out{who, {}, m.protocols, {}, m.protocol_version, m.agent};
+        for (auto const& a : m.listens) {
+            if (auto const known = peer::multiaddr::from_bytes(a)) out.listens.push_back(known.value());
+        }
+        if (auto const seen = peer::multiaddr::from_bytes(m.observed)) out.observed = seen.value();
+        return out;
+    }
+
+    std::vector<peer::multiaddr> listens_;
+    std::map<stream_ref, reading> reading_;
+    std::map<stream_ref, writing> writing_;
+};
+
+}  // namespace muster::libp2p

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What a libp2p network asks of whoever owns the sockets.
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
+#include <muster/libp2p/host/events.hpp>
+
+namespace muster::libp2p {
+
+/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'.
+class socket_user {
+public:
+    virtual void on_socket(socket_event const& e) = 0;
+    /// The time that was armed has come, or a turn that was asked for.
+    virtual void on_turn() = 0;
+
+protected:
+    ~socket_user() = default;
+};
+
+/// A listener that is open.
+struct listener {
+    std::uint64_t id = 0;
+    std::vector<peer::multiaddr> where;  ///< With the port that it got; of an unspecified address the real ones.
+    bool is_specific = false;            ///< Whether it listens on one address alone.
+};
+
+/// Sockets, time and turns of an event loop.
+///
+/// Semantics: `attach(user)` names who is told, `nullptr` ends it: then everything is closed, and nobody is called.
+/// `listen(address)` opens a listener for an IP address and TCP port, or refuses with `no_address`; `unlisten(id)`
+/// closes it. `perform(effect)` does what one of the effects of sockets says; of others nothing. `arm(deadline)` asks for
+/// a turn at that time, and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is the
+/// time.
+template <class S>
+concept sockets = requires(S& s, S const& c, socket_user* user, peer::multiaddr const& address, host_effect& effect,
+                           deadline at, std::uint64_t id) {
+    s.attach(user);
+    { s.listen(address) } -> std::same_as<result<listener>>;
+    s.unlisten(id);
+    s.perform(effect);
+    s.arm(at);
+    s.turn();
+    { c.now() } -> std::same_as<instant>;
+};
+
+}  // namespace muster::libp2p

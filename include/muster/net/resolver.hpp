@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Names looked up without waiting for them.
+///
+/// `getaddrinfo` cannot be interrupted, and a dead name server keeps it for half a minute. So each name has a thread of
+/// its own that nobody joins, and who asked stops waiting by itself; at the exit of the program such threads are simply
+/// gone. There are few of them, so a dead name server holds up names, and nothing else.
+
+#include <netdb.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+
+#include <muster/libp2p/host/events.hpp>
+
+namespace muster::net {
+
+/// Looks names up. Belongs to its executor's thread; destroying it forgets what is under way.
+class resolver {
+public:
+    /// What a name stands for, or why for nothing.
+    using handler = std::function<void(std::vector<boost::asio::ip::address>, std::string)>;
+    static constexpr std::size_t threads_max = 8;  ///< At a time, those that wait in vain included. Ours.
+
+    explicit resolver(boost::asio::any_io_executor executor) : shared_{std::make_shared<shared>(std::move(executor))} {}
+    resolver(resolver const&) = delete;
+    resolver& operator=(resolver const&) = delete;
+    ~resolver() {
+        std::lock_guard const lock{shared_->mutex};
+        shared_->executor.reset();
+        shared_->waiting.clear();
+        shared_->under_way.clear();
+    }
+
+    /// Calls @p done from the executor once @p name is known. Until then `run` of an io_context goes on.
+    void look_up(std::string name, libp2p::family family, handler done) {
+        std::lock_guard const lock{shared_->mutex};
+        shared_->waiting.push_back({std::move(name), family, std::move(done)});
+        begin(shared_);
+    }
+
+private:
+    struct query {
+        std::string name;
+        libp2p::family family;
+        handler done;
+    };
+    struct shared {
+        explicit shared(boost::asio::any_io_executor e)
+            : executor{boost::asio::prefer(std::move(e), boost::asio::execution::outstanding_work.untracked)} {}
+        std::mutex mutex;
+        std::optional<boost::asio::any_io_executor> executor;  // none when the resolver is gone
+        std::deque<query> waiting;
+        std::map<std::uint64_t, boost::asio::any_io_executor> under_way;  // each keeps `run` going
+        std::uint64_t last = 0;
+        std::size_t threads = 0;
+    };
+
+    // Expects the lock to be held.
+    static void begin(std::shared_ptr<shared> const& s) {
+        while (s->threads < threads_max && !s->waiting.empty()) {
+            auto next = std::move(s->waiting.front());
+            s->waiting.pop_front();
+            ++s->threads;
+            auto const number = ++s->last;
+            s->under_way.emplace(
+                number, boost::asio::prefer(*s->executor, boost::asio::execution::outstanding_work.tracked));
+            std::thread{[s, number, q = std::move(next)]() mutable {
+                auto answer = ask(q.name, q.family);
+                std::lock_guard const lock{s->mutex};
+                --s->threads;
+                if (!s->executor) return;  // and perhaps no event loop any more
+                boost::asio::post(*s->executor, [done = std::move(q.done), a = std::move(answer)]() mutable {
+                    done(std::move(a.first), std::move(a.second));
+                });
+                s->under_way.erase(number);
+                begin(s);
+            }}.detach();
+        }
+    }
+    [[nodiscard]] static std::pair<std::vector<boost::asio::ip::address>, std::string> ask(std::string const& name,
+                                                                                           libp2p::family family) {
+        addrinfo hints{};
+        hints.ai_family = family == libp2p::family::ip4 ? AF_INET : family == libp2p::family::ip6 ? AF_INET6 : AF_UNSPEC;
+        hints.ai_socktype = SOCK_STREAM;
+        addrinfo* raw = nullptr;
+        if (auto const code = ::getaddrinfo(name.c_str(), nullptr, &hints, &raw); code != 0) {
+            return {{}, ::gai_strerror(code)};
+        }
+        std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> const list{raw, &::freeaddrinfo};
+        std::vector<boost::asio::ip::address> found;
+        for (auto const* i = raw; i != nullptr; i = i->ai_next) {
+            if (i->ai_family == AF_INET) {
+                found.emplace_back(boost::asio::ip::address_v4{
+                    ntohl(reinterpret_cast<sockaddr_in const*>(i->ai_addr)->sin_addr.s_addr)});
+            } else if (i->ai_family == AF_INET6) {
+                boost::asio::ip::address_v6::bytes_type octets;
+                std::copy_n(reinterpret_cast<sockaddr_in6 const*>(i->ai_addr)->sin6_addr.s6_addr, octets.size(),
+                            octets.begin());
+                found.emplace_back(boost::asio::ip::address_v6{octets});
+            }
+        }
+        return {std::move(found), {}};
+    }
+
+    std::shared_ptr<shared> shared_;
+};
+
+}  // namespace muster::net

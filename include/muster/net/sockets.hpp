@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// TCP sockets, time and turns of a Boost.Asio event loop, for a libp2p network.
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+
+#include <muster/core/overloaded.hpp>
+#include <muster/libp2p/sockets.hpp>
+#include <muster/net/clock.hpp>
+#include <muster/net/resolver.hpp>
+#include <muster/transport/errc.hpp>
+
+namespace muster::net {
+
+/// Models libp2p::sockets. Movable. Not thread-safe: belongs to the executor's one thread or strand.
+class sockets {
+public:
+    explicit sockets(boost::asio::any_io_executor executor) : state_{std::make_shared<state>(std::move(executor))} {}
+    sockets(sockets&&) = default;
+    sockets& operator=(sockets&&) = delete;
+    ~sockets() {
+        if (state_) attach(nullptr);
+    }
+
+    void attach(libp2p::socket_user* user) {
+        state_->user = user;
+        if (user == nullptr) state_->close();
+    }
+    [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) { return state_->listen(address); }
+    void unlisten(std::uint64_t id) { state_->unlisten(id); }
+    void perform(libp2p::host_effect& e) {
+        std::visit([&](auto& v) { state_->perform(v); }, e);
+    }
+    void arm(deadline at) { state_->arm(at); }
+    void turn() { state_->turn(); }
+    [[nodiscard]] instant now() const noexcept { return system_clock{}.now(); }
+
+private:
+    using tcp = boost::asio::ip::tcp;
+    using boost_error = boost::system::error_code;
+
+    /// A socket. Lives as long as a handler of it is pending.
+    struct wire {
+        wire(libp2p::socket_id of, tcp::socket s) : id{of}, socket{std::move(s)} {}
+        libp2p::socket_id id;
+        tcp::socket socket;
+        std::optional<tcp::endpoint> bound_to{};  // while connecting
+        bytes output{};
+        bool is_paused = false;
+        bool is_reading = false;
+        bool is_open = true;
+    };
+    using wire_ptr = std::shared_ptr<wire>;
+
+    struct state : std::enable_shared_from_this<state> {
+        explicit state(boost::asio::any_io_executor e)
+            : executor{std::move(e)}, timer{executor}, names{std::make_unique<resolver>(executor)} {}
+
+        // ---- listening ----------------------------------------------------------------------------------
+
+        [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) {
+            auto const endpoint = libp2p::is_socket_address(address) ? endpoint_of(address) : std::nullopt;
+            if (!endpoint) {
+                return error{transport::errc::no_address,
+                             text(address.to_text(), " is not an IP address with a TCP port and nothing more")};
+            }
+            auto acceptor = std::make_shared<tcp::acceptor>(executor);
+            boost_error ec;
+            acceptor->open(endpoint->protocol(), ec);
+            if (!ec) acceptor->set_option(tcp::acceptor::reuse_address{true}, ec);
+            // Else `::` would take the port of `0.0.0.0` as well.
+            if (!ec && endpoint->address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only{true}, ec);
+            if (!ec) acceptor->bind(*endpoint, ec);
+            if (!ec) acceptor->listen(boost::asio::socket_base::max_listen_connections, ec);
+            auto const bound = acceptor->local_endpoint(ec);
+            if (ec) {
+                return error{transport::errc::no_address,
+                             text("cannot listen on ", address.to_text(), ": ", ec.message())};
+            }
+            acceptors[++last_listener] = acceptor;
+            accept(acceptor);
+            bool const is_specific = !bound.address().is_unspecified();
+            libp2p::listener out{last_listener, {}, is_specific};
+            for (auto const& ip : is_specific ? std::vector{bound.address()} : own_addresses(bound.address().is_v6())) {
+                out.where.push_back(address_of({ip, bound.port()}));
+            }
+            return out;
+        }
+        void unlisten(std::uint64_t id) {
+            auto const found = acceptors.find(id);
+            if (found == acceptors.end()) return;
+            boost_error ignored;
+            found->second->close(ignored);
+            acceptors.erase(found);
+        }
+        void accept(std::shared_ptr<tcp::acceptor> const& acceptor) {
+            acceptor->async_accept([self = shared_from_this(), acceptor](boost_error const& ec, tcp::socket socket) {
+                if (self->user == nullptr || !acceptor->is_open()) return;
+                if (ec && ec != boost::asio::error::connection_aborted) return self->accept_later(acceptor);
+                if (!ec) self->on_accepted(std::move(socket));
+                if (self->user != nullptr) self->accept(acceptor);
+            });
+        }
+        // Out of descriptors, most likely: trying again at once would spin.
+        void accept_later(std::shared_ptr<tcp::acceptor> const& acceptor) {
+            auto const pause = std::make_shared<boost::asio::steady_timer>(executor, std::chrono::milliseconds{100});
+            pause->async_wait([self = shared_from_this(), acceptor, pause](boost_error const&) {
+                if (self->user != nullptr && acceptor->is_open()) self->accept(acceptor);
+            });
+        }
+        void on_accepted(tcp::socket socket) {
+            boost_error ec;
+            auto const local = socket.local_endpoint(ec);
+            auto const remote = ec ? tcp::endpoint{} : socket.remote_endpoint(ec);
+            if (ec) return;  // gone already
+            next_accepted += 2;
+            auto const w = add(next_accepted, std::move(socket));
+            user->on_socket(libp2p::accepted{w->id, address_of(local), address_of(remote)});
+            read(w);
+        }
+
+        // ---- what is to be done -------------------------------------------------------------------------
+
+        template <class Other>
+        void perform(Other&) {}  // nothing of sockets
+
+        void perform(libp2p::resolve& e) {
+            names->look_up(e.name, e.family,
+                           [weak = this->weak_from_this(), query = e.query, port = e.port](auto found, std::string why) {
+                               auto const self = weak.lock();
+                               if (!self || self->user == nullptr) return;
+                               libp2p::resolved out{query, {}, std::move(why)};
+                               for (auto const& ip : found) out.found.push_back(address_of({ip, port}));
+                               self->user->on_socket(std::move(out));
+                           });
+        }
+        void perform(libp2p::open_socket& e) {
+            auto const w = add(e.socket, tcp::socket{executor});
+            w->bound_to = e.from ? endpoint_of(*e.from) : std::nullopt;
+            connect(w, *endpoint_of(e.to));
+        }
+        void connect(wire_ptr const& w, tcp::endpoint const& to) {
+            boost_error ec;
+            w->socket.open(to.protocol(), ec);
+            if (!ec && w->bound_to) {
+                w->bound_to->port(0);
+                w->socket.bind(*w->bound_to, ec);
+            }
+            w->socket.async_connect(to, [self = shared_from_this(), w, to](boost_error const& failed) {
+                if (self->user == nullptr || !w->is_open) return;
+                if (!failed) return self->on_connected(w);
+                boost_error ignored;
+                // From there the target may be out of reach; the system knows better where from.
+                if (std::exchange(w->bound_to, std::nullopt)) {
+                    w->socket.close(ignored);
+                    return self->connect(w, to);
+                }
+                self->forget(w);
+                self->user->on_socket(
+                    libp2p::dial_failed{w->id, error{transport::errc::unreachable, failed.message()}});
+            });
+        }
+        void on_connected(wire_ptr const& w) {
+            prepare(w);
+            user->on_socket(libp2p::dialled{w->id});
+            read(w);
+        }
+        void perform(libp2p::write_socket& e) {
+            auto const found = wires.find(e.socket);
+            if (found == wires.end()) return;
+            auto const w = found->second;
+            w->output = std::move(e.content);
+            boost::asio::async_write(w->socket, boost::asio::buffer(w->output),
+                                     [self = shared_from_this(), w](boost_error const& ec, std::size_t) {
+                                         if (self->user == nullptr || !w->is_open) return;
+                                         w->output = {};
+                                         if (ec) return self->lose(w, ec);
+                                         self->user->on_socket(libp2p::written{w->id});
+                                     });
+        }
+        void perform(libp2p::pause_reading& e) {
+            if (auto const found = wires.find(e.socket); found != wires.end()) found->second->is_paused = true;
+        }
+        void perform(libp2p::resume_reading& e) {
+            auto const found = wires.find(e.socket);
+            if (found == wires.end()) return;
+            found->second->is_paused = false;
+            read(found->second);
+        }
+        void perform(libp2p::close_socket& e) {
+            if (auto const found = wires.find(e.socket); found != wires.end()) forget(found->second);
+        }
+
+        // ---- reading ------------------------------------------------------------------------------------
+
+        void read(wire_ptr const& w) {
+            if (w->is_paused || !w->is_open || std::exchange(w->is_reading, true)) return;
+            // Waits without a buffer: one of them serves all sockets.
+            w->socket.async_wait(tcp::socket::wait_read, [self = shared_from_this(), w](boost_error const& ec) {
+                w->is_reading = false;
+                if (self->user == nullptr || !w->is_open) return;
+                if (ec) return self->lose(w, ec);
+                self->take(w);
+                self->read(w);
+            });
+        }
+        void take(wire_ptr const& w) {
+            // Some at a time, so that others have their turn.
+            for (int more = 4; more != 0 && w->is_open && !w->is_paused && user != nullptr; --more) {
+                boost_error ec;
+                auto const size = w->socket.read_some(boost::asio::buffer(*input), ec);
+                if (ec == boost::asio::error::would_block) return;
+                if (ec) return lose(w, ec);
+                user->on_socket(libp2p::socket_bytes{w->id, byte_view{*input}.first(size)});
+                if (size < input->size()) return;
+            }
+        }
+
+        // ---- ends ---------------------------------------------------------------------------------------
+
+        wire_ptr add(libp2p::socket_id id, tcp::socket socket) {
+            auto const w = std::make_shared<wire>(id, std::move(socket));
+            if (w->socket.is_open()) prepare(w);
+            wires[id] = w;
+            return w;
+        }
+        static void prepare(wire_ptr const& w) {
+            boost_error ignored;
+            w->socket.set_option(tcp::no_delay{true}, ignored);
+            w->socket.non_blocking(true, ignored);
+        }
+        void lose(wire_ptr const& w, boost_error const& ec) {
+            forget(w);
+            user->on_socket(
+                libp2p::socket_closed{w->id, error{transport::errc::peer_failed, text("connection lost: ", ec.message())}});
+        }
+        void forget(wire_ptr const& w) {
+            w->is_open = false;
+            close(w->socket);
+            wires.erase(w->id);
+        }
+        // What was written last shall arrive: bytes that nobody has read would have it thrown away.
+        void close(tcp::socket& socket) {
+            boost_error ec;
+            socket.non_blocking(true, ec);
+            if (!ec) socket.shutdown(tcp::socket::shutdown_send, ec);
+            for (int more = 4; more != 0 && !ec; --more) socket.read_some(boost::asio::buffer(*input), ec);
+            socket.close(ec);
+        }
+        void close() {
+            boost_error ignored;
+            for (auto const& [id, a] : acceptors) a->close(ignored);
+            for (auto const& [id, w] : wires) {
+                w->is_open = false;
+                close(w->socket);
+            }
+            timer.cancel();
+            acceptors.clear();
+            wires.clear();
+            names = std::make_unique<resolver>(executor);
+        }
+
+        // ---- time and turns -----------------------------------------------------------------------------
+
+        void arm(deadline at) {
+            if (!at) return (void)timer.cancel();
+            timer.expires_at(to_steady(*at));
+            timer.async_wait([self = shared_from_this()](boost_error const& ec) {
+                if (!ec && self->user != nullptr) self->user->on_turn();
+            });
+        }
+        void turn() {
+            boost::asio::post(executor, [self = shared_from_this()] {
+                if (self->user != nullptr) self->user->on_turn();
+            });
+        }
+
+        // ---- addresses ----------------------------------------------------------------------------------
+
+        [[nodiscard]] static std::optional<tcp::endpoint> endpoint_of(peer::multiaddr const& address) {
+            boost_error ec;
+            auto const ip = boost::asio::ip::make_address(*address.host(), ec);
+            if (ec) return std::nullopt;
+            return tcp::endpoint{ip, *address.tcp_port()};
+        }
+        [[nodiscard]] static peer::multiaddr address_of(tcp::endpoint const& at) {
+            auto ip = at.address();
+            if (ip.is_v6() && ip.to_v6().is_v4_mapped()) {
+                ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
+            }
+            if (ip.is_v6()) ip = boost::asio::ip::address_v6{ip.to_v6().to_bytes()};  // without a scope
+            return peer::multiaddr::from_text(text(ip.is_v6() ? "/ip6/" : "/ip4/", ip.to_string(), "/tcp/", at.port()))
+                .value();
+        }
+        /// Where others may reach this machine, and at last where only it can.
+        [[nodiscard]] static std::vector<boost::asio::ip::address> own_addresses(bool is_v6) {
+            std::vector<boost::asio::ip::address> out;
+            ifaddrs* raw = nullptr;
+            (void)::getifaddrs(&raw);
+            std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> const all{raw, &::freeifaddrs};
+            for (auto const* i = raw; i != nullptr; i = i->ifa_next) {
+                if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0) continue;
+                if (i->ifa_addr->sa_family != (is_v6 ? AF_INET6 : AF_INET)) continue;
+                if (is_v6) {
+                    boost::asio::ip::address_v6::bytes_type octets;
+                    std::copy_n(reinterpret_cast<sockaddr_in6 const*>(i->ifa_addr)->sin6_addr.s6_addr, octets.size(),
+                                octets.begin());
+                    boost::asio::ip::address_v6 const ip{octets};
+                    if (!ip.is_link_local()) out.emplace_back(ip);
+                } else {
+                    out.emplace_back(boost::asio::ip::address_v4{
+                        ntohl(reinterpret_cast<sockaddr_in const*>(i->ifa_addr)->sin_addr.s_addr)});
+                }
+            }
+            std::stable_partition(out.begin(), out.end(), [](auto const& ip) { return !ip.is_loopback(); });
+            if (out.empty() && is_v6) out.emplace_back(boost::asio::ip::address_v6::loopback());
+            if (out.empty()) out.emplace_back(boost::asio::ip::address_v4::loopback());
+            return out;
+        }
+
+        boost::asio::any_io_executor executor;
+        libp2p::socket_user* user = nullptr;
+        boost::asio::steady_timer timer;
+        std::unique_ptr<resolver> names;
+        std::map<std::uint64_t, std::shared_ptr<tcp::acceptor>> acceptors;
+        std::map<libp2p::socket_id, wire_ptr> wires;
+        std::uint64_t last_listener = 0;
+        libp2p::socket_id next_accepted = 0;
+        std::unique_ptr<std::array<byte, 64u << 10>> input = std::make_unique<std::array<byte, 64u << 10>>();
+    };
+
+    std::shared_ptr<state> state_;
+};
+static_assert(libp2p::sockets<sockets>);
+
+}  // namespace muster::net

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/transport/memory_transport.hpp>
+
+#include <support/keys.hpp>
+#include <support/network_models.hpp>
+
+namespace {
+
+struct memory_world {
+    muster::transport::memory_network wires;
+    muster::transport::memory_transport zero{wires, muster::test::node_keys(0).node.id()};
+    muster::transport::memory_transport one{wires, muster::test::node_keys(1).node.id()};
+
+    muster::transport::memory_transport& at(std::size_t i) { return i == 0 ? zero : one; }
+    void connect() { REQUIRE(zero.connect(one.local(), {})); }
+    template <class Done>
+    bool until(Done done) {
+        while (!done()) {
+            if (!wires.step()) return false;
+        }
+        return true;
+    }
+};
+
+}  // namespace
+
+MUSTER_TEST_NETWORK_MODEL(memory_world)

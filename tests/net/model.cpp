@@ -4,7 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include <support/keys.hpp>
+#include <support/node_keys.hpp>
 #include <support/network_models.hpp>
 
 namespace {
@@ -34,4 +34,4 @@ struct socket_world {
 
 }  // namespace
 
-MUSTER_TEST_NETWORK_MODEL(socket_world)
+MUSTER_TEST_NETWORK_MODEL("real sockets", socket_world)

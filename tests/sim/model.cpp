@@ -2,7 +2,7 @@
 
 #include <muster/sim/network.hpp>
 
-#include <support/keys.hpp>
+#include <support/node_keys.hpp>
 #include <support/network_models.hpp>
 
 namespace {
@@ -32,7 +32,7 @@ struct sim_world {
 
 }  // namespace
 
-MUSTER_TEST_NETWORK_MODEL(sim_world)
+MUSTER_TEST_NETWORK_MODEL("simulated frames", sim_world)
 
 TEST_CASE("a request that is not answered in time ends so") {
     sim_world w;

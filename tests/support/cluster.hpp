@@ -13,6 +13,7 @@
 #include <muster/transport/memory_transport.hpp>
 
 #include <support/keys.hpp>
+#include <support/node_keys.hpp>
 
 namespace muster::test {
 
@@ -22,12 +23,6 @@ struct predictable_options : signing::default_options {
     using topology = Topology;
     using entropy = predictable;
 };
-
-/// The keys that node @p i of any cluster has.
-[[nodiscard]] inline peer::key_set node_keys(std::size_t i) {
-    predictable source{i + 1};
-    return peer::derive_keys(crypto::secret<32>::generate(source).value()).value();
-}
 
 /// What a coordinator has told its application.
 struct listener {

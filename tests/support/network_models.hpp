@@ -200,17 +200,17 @@ void handlers_may_ask_again() {
     REQUIRE(p.world.until([&] { return size == 30; }));
 }
 
-/// Every model: one test each for what is above.
-#define MUSTER_TEST_NETWORK_MODEL(World)                                                                            \
-    TEST_CASE("frames go both ways, in order") { muster::test::frames_go_both_ways_in_order<World>(); }             \
-    TEST_CASE("protocols come and go on a live connection") {                                                       \
+/// Every model: one test each for what is above. @p Name is a string literal.
+#define MUSTER_TEST_NETWORK_MODEL(Name, World)                                                                      \
+    TEST_CASE(Name ": frames go both ways, in order") { muster::test::frames_go_both_ways_in_order<World>(); }      \
+    TEST_CASE(Name ": protocols come and go on a live connection") {                                                \
         muster::test::protocols_come_and_go_on_a_live_connection<World>();                                          \
     }                                                                                                               \
-    TEST_CASE("requests are answered once each") {                                                                  \
+    TEST_CASE(Name ": requests are answered once each") {                                                           \
         muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::end_of_stream);          \
         muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::length_prefix);          \
     }                                                                                                               \
-    TEST_CASE("requests that fail say why") { muster::test::requests_that_fail_say_why<World>(); }                  \
-    TEST_CASE("handlers may ask again") { muster::test::handlers_may_ask_again<World>(); }
+    TEST_CASE(Name ": requests that fail say why") { muster::test::requests_that_fail_say_why<World>(); }           \
+    TEST_CASE(Name ": handlers may ask again") { muster::test::handlers_may_ask_again<World>(); }
 
 }  // namespace muster::test

@@ -2,7 +2,7 @@
 
 #include <muster/transport/memory_transport.hpp>
 
-#include <support/keys.hpp>
+#include <support/node_keys.hpp>
 #include <support/network_models.hpp>
 
 namespace {
@@ -25,4 +25,4 @@ struct memory_world {
 
 }  // namespace
 
-MUSTER_TEST_NETWORK_MODEL(memory_world)
+MUSTER_TEST_NETWORK_MODEL("memory", memory_world)

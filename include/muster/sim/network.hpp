@@ -298,7 +298,7 @@ private:
         return error{muster::transport::errc::peer_failed, std::string{why}};
     }
 
-    [[nodiscard]] auto post() {
+    [[nodiscard]] std::function<void(peer_id const&, muster::transport::request_message)> post() {
         return [this](peer_id const& to, muster::transport::request_message m) {
             auto const found = ends_.find(to);
             if (found == ends_.end()) return;

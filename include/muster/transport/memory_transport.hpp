@@ -186,7 +186,7 @@ public:
 private:
     friend class memory_network;
 
-    [[nodiscard]] auto post() {
+    [[nodiscard]] std::function<void(peer_id const&, request_message)> post() {
         return [this](peer_id const& to, request_message m) {
             network_.queue_.emplace_back(memory_network::letter{self_, to, std::move(m)});
         };

@@ -115,7 +115,7 @@ private:
         request_options options;
         answer_handler handler;
     };
-    struct question {
+    struct inquiry {
         peer::peer_id peer;
         std::uint64_t number;
         std::size_t answer_size_max;
@@ -144,7 +144,7 @@ private:
 
     std::map<std::string, service, std::less<>> served_;
     std::map<request_id, pending> waiting_;  // for answers
-    std::map<request_id, question> asked_;   // and not answered
+    std::map<request_id, inquiry> asked_;    // and not answered
     std::uint64_t last_ = 0;
 };
 

@@ -36,5 +36,12 @@ TEST_CASE("whoever leaves or moves takes along its own place only") {
 TEST_CASE("hashes of every kind have a place") {
     newest_slots newest;
     for (std::uint64_t kind = 0; kind < 256; ++kind) newest.put(kind << 32 | kind, static_cast<slot_number>(kind));
-    for (std::uint64_t kind = 0; kind < 256; ++kind) REQUIRE(newest.like(~std::uint64_t{255} | kind) == kind);
+    for (std::uint64_t kind = 0; kind < 256; ++kind) REQUIRE(newest.like(kind << 32 | 0xabcd00 | kind) == kind);
+}
+
+TEST_CASE("an id of the same place with another hash is not taken for the one that was put there") {
+    newest_slots newest;
+    newest.put(std::uint64_t{1} << 32 | 7, 5);
+    CHECK(newest.like(std::uint64_t{2} << 32 | 7) == no_slot);
+    CHECK(newest.like(std::uint64_t{1} << 32 | 7) == 5);
 }

@@ -187,7 +187,7 @@ private:
     void check() {
         auto const use = signer_->in_use();
         bool const within = use.open_sessions <= 4 && use.closed_sessions <= 3 && use.tombstones <= 5 &&
-                            use.peers <= 3 && use.early_octets <= 3 * 600;
+                            use.graves <= 5 && use.peers <= 3 && use.early_octets <= 3 * 600;
         if (!within || crypto::secp256k1::illegal_calls() != 0) std::abort();
     }
 

@@ -57,15 +57,17 @@ TEST_CASE("the next deadline follows what becomes of the sessions") {
 
 TEST_CASE("of the closed sessions the least useful are forgotten, open ones never") {
     session_store<fake> store{2, 8};
-    std::vector<session_id> told;
-    auto const trim = [&] { return store.trim([&](session_id const& which, fake const&) { told.push_back(which); }); };
+    auto const trim = [&] {
+        std::vector<session_id> told;
+        store.trim([&](session_id const& which, fake const&) { told.push_back(which); });
+        return told;
+    };
     store.add(id(1), {{}, phase::finished, false, at(1)});  // nobody has broadcast it yet
     store.add(id(2), {{}, phase::finished, true, at(9)});
     store.add(id(3), {{}, phase::over, false, at(8)});
     store.add(id(4), {{}, phase::finished, true, at(7)});
     store.add(id(5), {at(1), phase::collecting_shares, false, at(0)});
     CHECK(trim() == std::vector{id(3), id(4)});
-    CHECK(told == std::vector{id(3), id(4)});
     CHECK(store.all() == std::vector{id(1), id(2), id(5)});
     CHECK(store.is_entombed(id(3)));
     CHECK(store.is_entombed(id(4)));

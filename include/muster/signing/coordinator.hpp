@@ -29,6 +29,7 @@
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/signing/gatekeeper.hpp>
+#include <muster/signing/graveyard.hpp>
 #include <muster/signing/nonce_counter.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
@@ -106,6 +107,7 @@ public:
           door_{limits_},
           mail_{network_, registry_, keys_.node, epoch_},
           sessions_{limits_.closed_sessions_max, limits_.tombstones_max},
+          graves_{limits_.tombstones_max},
           rosters_{limits_.rosters_max} {
         alarm_.attach(wake_function::of<&coordinator::wake>(*this));
         network_.attach(cosign_protocol, [this](transport::event const& e) { on_transport(e); });
@@ -137,6 +139,7 @@ public:
                 found.unreadable += nonces_drawn_.restore(octets) ? 0u : 1u;
                 continue;
             }
+            if (graves_.restore(journal_, id, octets, time_.wall_now())) continue;
             auto const resumed = resume(id, octets);
             found.resumed += resumed && resumed.value() ? 1u : 0u;
             found.restarted += resumed && !resumed.value() ? 1u : 0u;
@@ -280,6 +283,7 @@ public:
         std::size_t open_sessions = 0;    ///< At most `open_sessions_max`.
         std::size_t closed_sessions = 0;  ///< At most `closed_sessions_max`.
         std::size_t tombstones = 0;       ///< At most `tombstones_max`.
+        std::size_t graves = 0;           ///< At most `tombstones_max`; see @ref graveyard.
         std::size_t peers = 0;            ///< At most `peers_max + strangers_max`.
         std::size_t early_octets = 0;     ///< At most `early_octets_per_peer_max` for each of them.
         std::size_t rosters = 0;          ///< At most `rosters_max`.
@@ -291,6 +295,7 @@ public:
         return {open,
                 sessions_.size() - open,
                 sessions_.tombstone_count(),
+                graves_.size(),
                 door_.peers(),
                 door_.early_octets(),
                 rosters_.size(),
@@ -311,11 +316,16 @@ private:
     [[nodiscard]] result<void> record(session_id const& id, session_type const& s) {
         if constexpr (!has_journal) return ok();
         auto const snapshot = s.snapshot();
-        return snapshot ? journal_.put(id, encode(*snapshot)) : journal_.erase(id);
+        return snapshot ? journal_.put(id, encode(*snapshot)) : take_out(id, s);
+    }
+    // Nothing of a session stays in the journal but, where our nonces were shown, that it must not open again.
+    [[nodiscard]] result<void> take_out(session_id const& id, session_type const& s) {
+        if (!s.has_shown_nonces()) return journal_.erase(id);
+        return graves_.bury(journal_, id, s.plan().expires_at, time_.wall_now());
     }
     void forget(session_id const& id) {
+        (void)take_out(id, *sessions_.find(id));
         sessions_.forget(id);
-        (void)journal_.erase(id);
     }
     // True when the session goes on, false when it is over.
     [[nodiscard]] result<bool> resume(session_id const& id, byte_view octets) {
@@ -479,7 +489,7 @@ private:
         if (!is_admitted(from, f)) return;
         if (f.header.what == kind::hello) return on_hello(from, f);
         if (auto* const known = sessions_.find(f.header.session)) return on_session_frame(*known, from, f);
-        if (sessions_.is_entombed(f.header.session)) return;
+        if (sessions_.is_entombed(f.header.session) || graves_.holds(f.header.session)) return;
         if (f.header.what == kind::propose) return on_proposal(from, f);
         if (f.header.what != kind::request) door_.keep_early(from, f.header.session, raw, time_.now());
     }
@@ -711,7 +721,7 @@ private:
                 // Some of it may be there. Where it cannot be taken out, a restart may find it and give the share: then
                 // nobody can be told that there is no signature.
                 effects last;
-                if (journal_.erase(id)) {
+                if (take_out(id, s)) {
                     s.not_recorded(recorded.error().to_text(), last);
                 } else if (!s.cancel(recorded.error().to_text(), last, abort_reason::not_recorded)) {
                     continue;  // it has stalled already, which is told below
@@ -796,10 +806,10 @@ private:
     // back in; the outermost call delivers what that adds.
     void settle() {
         if (closed_) return;
-        auto const tell = [this](session_id const& id, session_type const& s) {
+        sessions_.trim([this](session_id const& id, session_type const& s) {
             if (s.may_complete() && s.at() != phase::unresolved) events_.push(unresolved{id});
-        };
-        for (auto const& id : sessions_.trim(tell)) (void)journal_.erase(id);
+            (void)take_out(id, s);
+        });
         if (auto const next = next_deadline(); next != armed_) {
             armed_ = next;
             if (next) {
@@ -852,6 +862,7 @@ private:
     gatekeeper door_;
     courier_type mail_;
     session_store<session_type> sessions_;
+    graveyard graves_;
     roster_book rosters_;
     outbox<event> events_;
     nonce_counter nonces_drawn_;

@@ -301,8 +301,9 @@ public:
             seat.has_resumed = true;
             seat.last_request = 0;  // it counts from the beginning again
         }
-        if (at() == phase::finished) return resend(who, out);  // it may have missed that, or who has broadcast
-        peer_connected(who, now, out);
+        if (at() != phase::finished) return peer_connected(who, now, out);
+        resend(who, out);  // it may have missed that, or who has broadcast; or we may
+        if (!is_confirmed()) out.push(send_frame{who, request_body{}});
     }
 
     /// A contribution of @p who was delayed for so long that @p who has restarted meanwhile.
@@ -420,6 +421,8 @@ public:
                                 is_stalled && two->is_unresolved,
                                 walk_.heard()};
     }
+    /// Whether others may hold nonces of ours, from this life or the one before.
+    [[nodiscard]] bool has_shown_nonces() const noexcept { return seats_[terms_.self].nonces.has_value() || is_lost_; }
     /// Whether our share is made and not written down yet: until it is, nothing may be sent.
     [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }
     /// What @ref snapshot gives is written down now.

@@ -76,17 +76,15 @@ public:
         return out;
     }
 
-    /// Forgets closed sessions until no more than allowed are left, and says which. @p f(id, session) is called before
-    /// each is forgotten. O(log n) each.
+    /// Forgets closed sessions until no more than allowed are left. @p f(id, session) is called before each is
+    /// forgotten. O(log n) each.
     template <class F>
-    std::vector<session_id> trim(F f) {
-        std::vector<session_id> out;
+    void trim(F f) {
         while (closed_.size() > closed_max_) {
-            out.push_back(closed_.begin()->second);
-            f(out.back(), std::as_const(*find(out.back())));
-            forget(out.back());
+            auto const id = closed_.begin()->second;
+            f(id, std::as_const(*find(id)));
+            forget(id);
         }
-        return out;
     }
     /// Forgets a session; its id is remembered, so that a replayed proposal cannot open it again.
     void forget(session_id const& id) {

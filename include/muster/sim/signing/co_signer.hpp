@@ -148,11 +148,12 @@ public:
         if (!process_ || !is_honest()) return;
         auto const use = process_->signer.in_use();
         auto const& l = bounds_;
-        bool const is_within =
-            use.open_sessions <= l.open_sessions_max && use.closed_sessions <= l.closed_sessions_max &&
-            use.tombstones <= l.tombstones_max && use.peers <= l.peers_max + l.strangers_max &&
-            use.early_octets <= (l.peers_max + l.strangers_max) * l.early_octets_per_peer_max &&
-            use.rosters <= l.rosters_max && use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
+        bool const is_within = use.open_sessions <= l.open_sessions_max &&
+                               use.closed_sessions <= l.closed_sessions_max && use.tombstones <= l.tombstones_max &&
+                               use.graves <= l.tombstones_max && use.peers <= l.peers_max + l.strangers_max &&
+                               use.early_octets <= (l.peers_max + l.strangers_max) * l.early_octets_per_peer_max &&
+                               use.rosters <= l.rosters_max &&
+                               use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
         if (!is_within)
             all_.laws.report(text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));
     }

@@ -52,8 +52,9 @@ struct link {
     bool is_dirty = false;     ///< A command left something to write.
     instant last_heard;
     instant last_ping;
-    bool is_pinging = false;
-    duration round_trip{0};    ///< Of the last ping; 0 before one.
+    instant ping_sent{};
+    std::optional<std::uint32_t> timed_ping{};  ///< Whose answer tells the round-trip time.
+    duration round_trip{0};    ///< Of the last ping that was timed; 0 before one.
     std::uint32_t pings = 0;
     deadline idle_since;       ///< Without a stream, while leaving.
     std::size_t held = 0;      ///< Bytes received and not consumed.

@@ -169,6 +169,7 @@ protected:
         connection_options out;
         out.protocols = protocols_;
         out.streams.inbound_streams_max = options_.inbound_streams_max;
+        out.streams.pings_max = pings_max;
         out.negotiation_timeout = options_.stream_timeout;
         return out;
     }
@@ -318,8 +319,9 @@ protected:
             l.closing.erase(waiting);
             return;
         }
-        l.is_pinging = false;
-        l.round_trip = now - l.last_ping;
+        if (l.timed_ping != e.opaque) return;
+        l.timed_ping.reset();
+        l.round_trip = now - l.ping_sent;
     }
     template <class Sink>
     void on(link& l, gone_away const&, instant now, Sink& out) {
@@ -420,9 +422,13 @@ protected:
         }
         outbox<connection_event> events;
         l.machine->wake(now, events);
-        if (!l.is_pinging && now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings)) {
-            l.is_pinging = true;
+        // Also while another is under way, which may wait behind much else: to the peer it is a sign of life.
+        if (now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings)) {
             l.last_ping = now;
+            if (!l.timed_ping) {
+                l.timed_ping = l.pings;
+                l.ping_sent = now;
+            }
         }
         auto const id = l.id;
         tell(id, events.take(), now, out);
@@ -461,6 +467,7 @@ protected:
     }
 
     static constexpr duration sweep_interval = std::chrono::seconds{1};
+    static constexpr std::size_t pings_max = 64;  // ours: at the default interval more than ten minutes
 
     peer::node_key const* key_;
     host_options options_;

@@ -27,9 +27,17 @@ constexpr std::string_view protocol = "/muster/benchmark/1";
     return peer::node_key{crypto::key_pair::generate(random).value()};
 }
 
+/// All peers here have one address: nobody is to be refused for that.
+[[nodiscard]] net::transport_options unhindered() {
+    net::transport_options out;
+    out.inbound_rate = 1'000'000;
+    out.connections_per_prefix_max = out.connections_max;
+    return out;
+}
+
 /// A peer that counts what happens to it.
 struct node {
-    node(boost::asio::io_context& io, peer::node_key const& key) : wire{io.get_executor(), key} {
+    node(boost::asio::io_context& io, peer::node_key const& key) : wire{io.get_executor(), key, unhindered()} {
         wire.attach(protocol, [this](transport::event const& e) {
             connected += std::holds_alternative<transport::connected>(e) ? 1u : 0u;
             disconnected += std::holds_alternative<transport::disconnected>(e) ? 1u : 0u;

@@ -21,8 +21,11 @@ void peer_book::set(settings const& s) {
     }
     auto const gone = std::exchange(peers_, std::move(fresh));
     for (auto const& p : gone) {
-        if (find(p.id) == nullptr) network_.disconnect(p.id);
+        if (find(p.id) != nullptr) continue;
+        network_.protect(p.id, false);
+        network_.disconnect(p.id);
     }
+    for (auto const& p : peers_) network_.protect(p.id);  // strangers do not take their places
 }
 
 void peer_book::dial() {

@@ -4,8 +4,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include <support/node_keys.hpp>
 #include <support/network_models.hpp>
+#include <support/node_keys.hpp>
 
 namespace {
 

@@ -79,7 +79,8 @@ TEST_CASE("lost packets are late bytes: everything arrives, in order") {
     stack_world w;
     auto const loss = w.net.rules().install(sim::losses(w.where, {20, 100}));
     w.connect();
-    REQUIRE(w.until([&] { return w.zero.count<transport::connected>() == 1 && w.one.count<transport::connected>() == 1; }));
+    REQUIRE(
+        w.until([&] { return w.zero.count<transport::connected>() == 1 && w.one.count<transport::connected>() == 1; }));
     for (byte n = 0; n < 50; ++n) REQUIRE(w.zero.net_.send(w.one.net_.local(), "/test/1", bytes(1000, n)));
     REQUIRE(w.until([&] { return w.one.count<transport::received>() == 50; }));
     byte n = 0;

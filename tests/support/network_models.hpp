@@ -33,12 +33,13 @@ struct frames_pair {
     }
     template <class E>
     [[nodiscard]] std::size_t count(std::size_t i) const {
-        return static_cast<std::size_t>(std::count_if(
-            seen[i].begin(), seen[i].end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
+        return static_cast<std::size_t>(
+            std::count_if(seen[i].begin(), seen[i].end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
     }
     void connect() {
         world.connect();
-        REQUIRE(world.until([&] { return count<transport::connected>(0) == 1 && count<transport::connected>(1) == 1; }));
+        REQUIRE(
+            world.until([&] { return count<transport::connected>(0) == 1 && count<transport::connected>(1) == 1; }));
     }
     [[nodiscard]] peer::peer_id id(std::size_t i) { return world.at(i).local(); }
 };
@@ -201,16 +202,16 @@ void handlers_may_ask_again() {
 }
 
 /// Every model: one test each for what is above. @p Name is a string literal.
-#define MUSTER_TEST_NETWORK_MODEL(Name, World)                                                                      \
-    TEST_CASE(Name ": frames go both ways, in order") { muster::test::frames_go_both_ways_in_order<World>(); }      \
-    TEST_CASE(Name ": protocols come and go on a live connection") {                                                \
-        muster::test::protocols_come_and_go_on_a_live_connection<World>();                                          \
-    }                                                                                                               \
-    TEST_CASE(Name ": requests are answered once each") {                                                           \
-        muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::end_of_stream);          \
-        muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::length_prefix);          \
-    }                                                                                                               \
-    TEST_CASE(Name ": requests that fail say why") { muster::test::requests_that_fail_say_why<World>(); }           \
+#define MUSTER_TEST_NETWORK_MODEL(Name, World)                                                                 \
+    TEST_CASE(Name ": frames go both ways, in order") { muster::test::frames_go_both_ways_in_order<World>(); } \
+    TEST_CASE(Name ": protocols come and go on a live connection") {                                           \
+        muster::test::protocols_come_and_go_on_a_live_connection<World>();                                     \
+    }                                                                                                          \
+    TEST_CASE(Name ": requests are answered once each") {                                                      \
+        muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::end_of_stream);     \
+        muster::test::requests_are_answered_once_each<World>(muster::transport::delimiter::length_prefix);     \
+    }                                                                                                          \
+    TEST_CASE(Name ": requests that fail say why") { muster::test::requests_that_fail_say_why<World>(); }      \
     TEST_CASE(Name ": handlers may ask again") { muster::test::handlers_may_ask_again<World>(); }
 
 }  // namespace muster::test

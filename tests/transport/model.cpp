@@ -2,8 +2,8 @@
 
 #include <muster/transport/memory_transport.hpp>
 
-#include <support/node_keys.hpp>
 #include <support/network_models.hpp>
+#include <support/node_keys.hpp>
 
 namespace {
 

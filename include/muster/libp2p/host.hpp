@@ -4,18 +4,18 @@
 /// @file
 /// A libp2p node as a machine: whom it is connected to, and the streams between them.
 ///
-/// Idea: everything that decides about connections is here, and nothing that performs: events of sockets and the time go
-/// in, what is to be done to sockets comes out, with what happens to peers and streams. So the same code runs on real
-/// sockets, on simulated ones, and in a test that writes both by hand.
+/// Idea: everything that decides about connections is here, and nothing that performs: events of sockets and the time
+/// go in, what is to be done to sockets comes out, with what happens to peers and streams. So the same code runs on
+/// real sockets, on simulated ones, and in a test that writes both by hand.
 ///
 /// When two peers dial each other at once there are two connections for a moment. Both ends keep the one that was
 /// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by the
 /// same side the newer one is kept: the older is what a restarted peer left behind. The other one leaves: it opens no
-/// more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or after
-/// the time of a set-up. It does not say go-away before: a peer that does not know this rule would wait for it.
+/// more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or
+/// after the time of a set-up. It does not say go-away before: a peer that does not know this rule would wait for it.
 ///
-/// Any byte that comes is a sign of life; after a ping's interval and time limit without one a connection is dead. What a
-/// peer sends is counted until a service consumes it, and beyond a bound no more is read, so a slow service slows the
+/// Any byte that comes is a sign of life; after a ping's interval and time limit without one a connection is dead. What
+/// a peer sends is counted until a service consumes it, and beyond a bound no more is read, so a slow service slows the
 /// peer.
 ///
 /// Time: limits are looked at once a second, so they may be exceeded by that; writing, and the next address of a dial,
@@ -85,8 +85,8 @@ public:
     /// connected or being dialled.
     /// @return `no_address` without any, or for ourselves.
     template <effect_sink<host_effect> Sink>
-    [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, instant now,
-                                       Sink& out) {
+    [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses,
+                                       instant now, Sink& out) {
         if (is_connected(who) || dials_.is_dialling(who)) return ok();
         if (who == local()) return error{transport::errc::no_address, "a peer does not connect to itself"};
         if (addresses.empty()) {

@@ -14,6 +14,15 @@
 
 namespace muster::libp2p {
 
+/// An IP address with a TCP port, and nothing behind it but perhaps a peer: what a socket can be opened to.
+[[nodiscard]] inline bool is_socket_address(peer::multiaddr const& a) {
+    using protocol = peer::address_protocol;
+    auto const path = a.components();
+    bool const is_ip = !path.empty() && (path[0].protocol == protocol::ip4 || path[0].protocol == protocol::ip6);
+    bool const ends = path.size() == 2 || (path.size() == 3 && path[2].protocol == protocol::p2p);
+    return is_ip && ends && path[1].protocol == protocol::tcp;
+}
+
 /// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'.
 class socket_user {
 public:
@@ -36,9 +45,9 @@ struct listener {
 ///
 /// Semantics: `attach(user)` names who is told, `nullptr` ends it: then everything is closed, and nobody is called.
 /// `listen(address)` opens a listener for an IP address and TCP port, or refuses with `no_address`; `unlisten(id)`
-/// closes it. `perform(effect)` does what one of the effects of sockets says; of others nothing. `arm(deadline)` asks for
-/// a turn at that time, and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is the
-/// time.
+/// closes it. `perform(effect)` does what one of the effects of sockets says; of others nothing. `arm(deadline)` asks
+/// for a turn at that time, and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is
+/// the time.
 template <class S>
 concept sockets = requires(S& s, S const& c, socket_user* user, peer::multiaddr const& address, host_effect& effect,
                            deadline at, std::uint64_t id) {

@@ -82,8 +82,8 @@ private:
             s->waiting.pop_front();
             ++s->threads;
             auto const number = ++s->last;
-            s->under_way.emplace(
-                number, boost::asio::prefer(*s->executor, boost::asio::execution::outstanding_work.tracked));
+            s->under_way.emplace(number,
+                                 boost::asio::prefer(*s->executor, boost::asio::execution::outstanding_work.tracked));
             std::thread{[s, number, q = std::move(next)]() mutable {
                 auto answer = ask(q.name, q.family);
                 std::lock_guard const lock{s->mutex};
@@ -100,7 +100,9 @@ private:
     [[nodiscard]] static std::pair<std::vector<boost::asio::ip::address>, std::string> ask(std::string const& name,
                                                                                            libp2p::family family) {
         addrinfo hints{};
-        hints.ai_family = family == libp2p::family::ip4 ? AF_INET : family == libp2p::family::ip6 ? AF_INET6 : AF_UNSPEC;
+        hints.ai_family = family == libp2p::family::ip4   ? AF_INET
+                          : family == libp2p::family::ip6 ? AF_INET6
+                                                          : AF_UNSPEC;
         hints.ai_socktype = SOCK_STREAM;
         addrinfo* raw = nullptr;
         if (auto const code = ::getaddrinfo(name.c_str(), nullptr, &hints, &raw); code != 0) {

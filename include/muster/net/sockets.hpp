@@ -145,14 +145,15 @@ private:
         void perform(Other&) {}  // nothing of sockets
 
         void perform(libp2p::resolve& e) {
-            names->look_up(e.name, e.family,
-                           [weak = this->weak_from_this(), query = e.query, port = e.port](auto found, std::string why) {
-                               auto const self = weak.lock();
-                               if (!self || self->user == nullptr) return;
-                               libp2p::resolved out{query, {}, std::move(why)};
-                               for (auto const& ip : found) out.found.push_back(address_of({ip, port}));
-                               self->user->on_socket(std::move(out));
-                           });
+            names->look_up(
+                e.name, e.family,
+                [weak = this->weak_from_this(), query = e.query, port = e.port](auto found, std::string why) {
+                    auto const self = weak.lock();
+                    if (!self || self->user == nullptr) return;
+                    libp2p::resolved out{query, {}, std::move(why)};
+                    for (auto const& ip : found) out.found.push_back(address_of({ip, port}));
+                    self->user->on_socket(std::move(out));
+                });
         }
         void perform(libp2p::open_socket& e) {
             auto const w = add(e.socket, tcp::socket{executor});
@@ -251,8 +252,8 @@ private:
         }
         void lose(wire_ptr const& w, boost_error const& ec) {
             forget(w);
-            user->on_socket(
-                libp2p::socket_closed{w->id, error{transport::errc::peer_failed, text("connection lost: ", ec.message())}});
+            user->on_socket(libp2p::socket_closed{
+                w->id, error{transport::errc::peer_failed, text("connection lost: ", ec.message())}});
         }
         void forget(wire_ptr const& w) {
             w->is_open = false;

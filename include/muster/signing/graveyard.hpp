@@ -4,11 +4,11 @@
 /// @file
 /// Sessions that must not open again, because our nonces were shown in them.
 ///
-/// A session that is over, or forgotten, could be opened once more by the proposal that opened it, until that expires. The
-/// nonces would be others then: who has the first ones would hold two contributions of ours, which is what a liar is
-/// convicted by, and a message would be signed that was signed or given up before. So the id stays until the proposal
-/// has expired, in the journal too: a restart, or two, must not bring it back. What has never been approved leaves
-/// nothing here.
+/// A session that is over, or forgotten, could be opened once more by the proposal that opened it, until that expires.
+/// The nonces would be others then: who has the first ones would hold two contributions of ours, which is what a liar
+/// is convicted by, and a message would be signed that was signed or given up before. So the id stays until the
+/// proposal has expired, in the journal too: a restart, or two, must not bring it back. What has never been approved
+/// leaves nothing here.
 
 #include <cstddef>
 #include <map>

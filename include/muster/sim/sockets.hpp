@@ -4,11 +4,11 @@
 /// @file
 /// Simulated sockets: a byte stream between two hosts, under the whole libp2p stack.
 ///
-/// An internet knows which host has which addresses, and the names of some. Packets are under the rules of rules.hpp, but
-/// a stream hides what becomes of them: one that is lost is sent again after a while, longer each time, and when that has
-/// gone on for too long the connection breaks for its sender. So bytes arrive whole and in order, late, or not at all.
-/// An address may lead to another host, or to none, and then nobody answers. A host that loses power says nothing; who
-/// writes to it afterwards is told once it is up again and does not know the connection.
+/// An internet knows which host has which addresses, and the names of some. Packets are under the rules of rules.hpp,
+/// but a stream hides what becomes of them: one that is lost is sent again after a while, longer each time, and when
+/// that has gone on for too long the connection breaks for its sender. So bytes arrive whole and in order, late, or not
+/// at all. An address may lead to another host, or to none, and then nobody answers. A host that loses power says
+/// nothing; who writes to it afterwards is told once it is up again and does not know the connection.
 ///
 /// Source: the times of retransmission are those of RFC 6298, beginning with 200 ms as Linux does.
 
@@ -31,10 +31,10 @@ class sockets;
 
 /// Bounds of a simulated internet. Ours.
 struct internet_limits {
-    std::size_t receive_buffer = 256u << 10;         ///< Bytes that nobody has read; then the writer waits.
+    std::size_t receive_buffer = 256u << 10;          ///< Bytes that nobody has read; then the writer waits.
     duration retry = std::chrono::milliseconds{200};  ///< Until a lost packet is sent again; twice as long each time.
-    std::size_t segment = 16u << 10;                 ///< Bytes that travel together.
-    int retries_max = 8;                             ///< Then the connection is broken for its sender.
+    std::size_t segment = 16u << 10;                  ///< Bytes that travel together.
+    int retries_max = 8;                              ///< Then the connection is broken for its sender.
 };
 
 /// Addresses, names and the wires. Must outlive the sockets. Not thread-safe.
@@ -100,9 +100,8 @@ public:
     }
     [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) { return state_->listen(address); }
     void unlisten(std::uint64_t id) {
-        std::erase_if(state_->net->listeners_, [&](auto const& l) {
-            return l.first.second == id && l.second.lock() == state_;
-        });
+        std::erase_if(state_->net->listeners_,
+                      [&](auto const& l) { return l.first.second == id && l.second.lock() == state_; });
     }
     void perform(libp2p::host_effect& e) {
         std::visit([&](auto& v) { state_->perform(v); }, e);
@@ -126,9 +125,9 @@ private:
         std::deque<bytes> inbox{};
         std::size_t unread = 0;
         bool is_paused = false;
-        bool is_told = false;      // a delivery is under way
-        bool has_ended = false;    // the other side has closed
-        bool peer_waits = false;   // for room here
+        bool is_told = false;     // a delivery is under way
+        bool has_ended = false;   // the other side has closed
+        bool peer_waits = false;  // for room here
     };
 
     struct state : std::enable_shared_from_this<state> {
@@ -183,15 +182,15 @@ private:
             auto const source = e.from ? *e.from->host() : source_for(ip);
             auto const from = address_of(source, net->next_port_++);
             auto const listener = net->listeners_.find({ip, *e.to.tcp_port()});
-            auto const there = listener == net->listeners_.end()
-                                   ? nullptr
-                                   : std::static_pointer_cast<state>(listener->second.lock());
+            auto const there =
+                listener == net->listeners_.end() ? nullptr : std::static_pointer_cast<state>(listener->second.lock());
             auto const to = there ? there->on : route->second.front();
             auto& mine = ends[e.socket];
             mine.to = to;
             auto const fail = [s = this->shared_from_this(), id = e.socket](char const* why) {
                 s->on_host([s, id, why] {
-                    if (s->ends.erase(id) != 0) s->tell(libp2p::dial_failed{id, error{transport::errc::unreachable, why}});
+                    if (s->ends.erase(id) != 0)
+                        s->tell(libp2p::dial_failed{id, error{transport::errc::unreachable, why}});
                 });
             };
             net->carry(

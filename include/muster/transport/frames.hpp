@@ -90,7 +90,7 @@ using event_handler = std::function<void(event const&)>;
 /// Handlers are called one at a time, never from inside one of these functions, and may call all of them.
 template <class T>
 concept frames = requires(T& t, T const& c, peer_id const& peer, std::span<multiaddr const> addresses,
-                             std::string_view protocol, bytes frame, event_handler handler) {
+                          std::string_view protocol, bytes frame, event_handler handler) {
     { c.local() } -> std::convertible_to<peer_id>;
     { c.is_connected(peer) } -> std::same_as<bool>;
     t.attach(protocol, std::move(handler));

@@ -4,8 +4,8 @@
 /// @file
 /// What networks without streams need for requests: who waits for which answer.
 ///
-/// A question and its answer are messages with a number. The desk numbers them, remembers who waits, holds sizes to their
-/// bounds and calls the handlers; its owner carries the messages and watches the time.
+/// A question and its answer are messages with a number. The desk numbers them, remembers who waits, holds sizes to
+/// their bounds and calls the handlers; its owner carries the messages and watches the time.
 
 #include <cstdint>
 #include <map>
@@ -48,7 +48,8 @@ public:
         }
         request_id const id{++last_};
         waiting_[id] = {who, o, std::move(handler)};
-        post(who, request_message{request_message::kind::question, id.value, std::string{protocol}, std::move(question)});
+        post(who,
+             request_message{request_message::kind::question, id.value, std::string{protocol}, std::move(question)});
         return id;
     }
     void cancel(request_id id) { waiting_.erase(id); }

@@ -23,8 +23,8 @@
 
 namespace muster::transport {
 
-/// Names a request, for as long as the network lives; those we make and those we are asked count apart from each other's
-/// peers. 0 names none.
+/// Names a request, for as long as the network lives; those we make and those we are asked count apart from each
+/// other's peers. 0 names none.
 struct request_id {
     std::uint64_t value = 0;
     auto operator<=>(request_id const&) const = default;
@@ -80,7 +80,9 @@ concept requests = requires(T& t, peer::peer_id const& peer, std::string_view pr
     t.unserve(protocol);
     { t.answer(id, std::move(content)) } -> std::same_as<result<void>>;
     t.refuse(id);
-    { t.request(peer, protocol, std::move(content), options, std::move(on_answer)) } -> std::same_as<result<request_id>>;
+    {
+        t.request(peer, protocol, std::move(content), options, std::move(on_answer))
+        } -> std::same_as<result<request_id>>;
     t.cancel(id);
 };
 

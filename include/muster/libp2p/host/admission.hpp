@@ -4,18 +4,18 @@
 /// @file
 /// Who gets a place among the connections that others have opened.
 ///
-/// Idea: places cost the one who accepts memory, and the one who connects nothing, so they must not be won by being many
-/// or by being silent. Each source, which is a /32 of IPv4 or a /56 of IPv6, has few places; among those that have said
-/// nothing yet, or nothing of use, chance decides who makes room, so no order can be gamed; and a peer that we know finds
-/// room whoever else is there.
+/// Idea: places cost the one who accepts memory, and the one who connects nothing, so they must not be won by being
+/// many or by being silent. Each source, which is a /32 of IPv4 or a /56 of IPv6, has few places; among those that have
+/// said nothing yet, or nothing of use, chance decides who makes room, so no order can be gamed; and a peer that we
+/// know finds room whoever else is there.
 ///
 /// Algorithm: who has said nothing yet costs little, so there is much room to wait in, three quarters of it at most for
-/// one source; when it is full, chance decides who of them goes, so that silence needs many connections a second to push
-/// out a peer on a slow line. With its first word a connection takes one of the few places of its source, and of the
-/// rate of its source, since it is the handshake that costs time. Where there is no place left it takes that of a
-/// stranger that has proved who it is and uses no stream, then, by chance, of somebody in the middle of its handshake, it
-/// itself among them. Some places are kept for handshakes, so that a known peer can always prove that it is one; then it
-/// takes the place of any stranger.
+/// one source; when it is full, chance decides who of them goes, so that silence needs many connections a second to
+/// push out a peer on a slow line. With its first word a connection takes one of the few places of its source, and of
+/// the rate of its source, since it is the handshake that costs time. Where there is no place left it takes that of a
+/// stranger that has proved who it is and uses no stream, then, by chance, of somebody in the middle of its handshake,
+/// it itself among them. Some places are kept for handshakes, so that a known peer can always prove that it is one;
+/// then it takes the place of any stranger.
 
 #include <algorithm>
 #include <array>

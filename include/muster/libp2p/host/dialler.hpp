@@ -4,8 +4,8 @@
 /// @file
 /// The order in which the addresses of a peer are tried.
 ///
-/// Idea: an address that does not answer says so late or never, so the next one is tried while it is waited for; and the
-/// first one that leads to the peer wins. Machines with a broken IPv6 are common, so the families take turns.
+/// Idea: an address that does not answer says so late or never, so the next one is tried while it is waited for; and
+/// the first one that leads to the peer wins. Machines with a broken IPv6 are common, so the families take turns.
 ///
 /// Algorithm: addresses are sorted so that IPv6 and IPv4 alternate, IPv6 first, and begun a stagger apart, or at once
 /// when one fails. Names are looked up side by side; what they stand for joins the others. A peer is unreachable when
@@ -27,18 +27,10 @@
 #include <muster/core/effect_sink.hpp>
 #include <muster/libp2p/host/events.hpp>
 #include <muster/libp2p/host/options.hpp>
+#include <muster/libp2p/sockets.hpp>
 #include <muster/transport/errc.hpp>
 
 namespace muster::libp2p {
-
-/// An IP address with a TCP port, and nothing behind it but perhaps a peer: what a socket can be opened to.
-[[nodiscard]] inline bool is_socket_address(peer::multiaddr const& a) {
-    using protocol = peer::address_protocol;
-    auto const path = a.components();
-    bool const is_ip = !path.empty() && (path[0].protocol == protocol::ip4 || path[0].protocol == protocol::ip6);
-    bool const ends = path.size() == 2 || (path.size() == 3 && path[2].protocol == protocol::p2p);
-    return is_ip && ends && path[1].protocol == protocol::tcp;
-}
 
 /// The peers that are being dialled. Not thread-safe.
 class dialler {
@@ -154,8 +146,9 @@ private:
         auto const first = path.empty() ? protocol::udp : path[0].protocol;
         bool const is_name = first == protocol::dns || first == protocol::dns4 || first == protocol::dns6;
         if (!is_name || !ends || path[1].protocol != protocol::tcp || *a.tcp_port() == 0) {
-            d.last_failure = text(a.to_text(), " cannot be dialled here: give an IP address or a name with a TCP port and "
-                                               "nothing more");
+            d.last_failure = text(a.to_text(),
+                                  " cannot be dialled here: give an IP address or a name with a TCP port and "
+                                  "nothing more");
             return;
         }
         if (d.queries == options_->dial_addresses_max) return;
@@ -170,8 +163,8 @@ private:
         if (d.known.insert(ip).second) d.waiting.push_back(ip);
     }
     [[nodiscard]] static peer::multiaddr without_peer(peer::multiaddr const& a) {
-        return peer::multiaddr::from_text(text(a.to_text().starts_with("/ip6/") ? "/ip6/" : "/ip4/", *a.host(), "/tcp/",
-                                               *a.tcp_port()))
+        return peer::multiaddr::from_text(
+                   text(a.to_text().starts_with("/ip6/") ? "/ip6/" : "/ip4/", *a.host(), "/tcp/", *a.tcp_port()))
             .value();
     }
     // The families take turns, IPv6 first; within each the order is that in which they were given.

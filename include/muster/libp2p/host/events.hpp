@@ -179,9 +179,8 @@ struct stream_gone {
 };
 
 /// What a host wants done, and what it tells.
-using host_effect =
-    std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket, peer_connected,
-                 peer_disconnected, peer_unreachable, leaving, stream_opened, stream_bytes, stream_ready_again,
-                 stream_ended, stream_gone>;
+using host_effect = std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket,
+                                 peer_connected, peer_disconnected, peer_unreachable, leaving, stream_opened,
+                                 stream_bytes, stream_ready_again, stream_ended, stream_gone>;
 
 }  // namespace muster::libp2p

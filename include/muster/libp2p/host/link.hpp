@@ -44,21 +44,21 @@ struct link {
     stage at = stage::opening;
     instant since;  ///< When it came to that stage.
     std::optional<connection> machine;
-    peer::peer_id peer;        ///< Who was dialled, or has proved to be there.
-    bool has_spoken = false;   ///< A byte came.
-    bool is_secured = false;   ///< The gater was asked about the peer.
+    peer::peer_id peer;       ///< Who was dialled, or has proved to be there.
+    bool has_spoken = false;  ///< A byte came.
+    bool is_secured = false;  ///< The gater was asked about the peer.
     bool is_writing = false;
-    bool is_paused = false;    ///< No bytes are read, since too many are held.
-    bool is_dirty = false;     ///< A command left something to write.
+    bool is_paused = false;  ///< No bytes are read, since too many are held.
+    bool is_dirty = false;   ///< A command left something to write.
     instant last_heard;
     instant last_ping;
     instant ping_sent{};
     std::optional<std::uint32_t> timed_ping{};  ///< Whose answer tells the round-trip time.
-    duration round_trip{0};    ///< Of the last ping that was timed; 0 before one.
+    duration round_trip{0};                     ///< Of the last ping that was timed; 0 before one.
     std::uint32_t pings = 0;
-    deadline idle_since;       ///< Without a stream, while leaving.
-    std::size_t held = 0;      ///< Bytes received and not consumed.
-    std::size_t queued = 0;    ///< Bytes that services hold for it.
+    deadline idle_since;     ///< Without a stream, while leaving.
+    std::size_t held = 0;    ///< Bytes received and not consumed.
+    std::size_t queued = 0;  ///< Bytes that services hold for it.
     std::map<stream_id, host_stream> streams{};
     std::map<std::uint32_t, stream_id> closing{};  ///< Streams to be closed when that ping is answered.
 };

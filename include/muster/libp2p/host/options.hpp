@@ -43,18 +43,19 @@ struct host_options {
     std::size_t inbound_rate = 20;                ///< First words per second and source; bursts of as many.
     std::size_t connections_per_peer_max = 2;     ///< The one in use, and one that is being replaced.
 
-    std::size_t inbound_streams_max = 256;       ///< Per connection.
-    std::size_t streams_per_protocol_max = 64;   ///< Opened by the peer, per connection.
+    std::size_t inbound_streams_max = 256;         ///< Per connection.
+    std::size_t streams_per_protocol_max = 64;     ///< Opened by the peer, per connection.
     std::size_t connection_buffer_max = 4u << 20;  ///< Bytes that one connection may make us hold, either way.
     std::size_t buffers_max = 64u << 20;           ///< The same of all connections.
 
-    std::size_t dial_addresses_max = 16;  ///< Of one peer, with those that its names stand for.
+    std::size_t dial_addresses_max = 16;                     ///< Of one peer, with those that its names stand for.
     duration dial_stagger = std::chrono::milliseconds{250};  ///< Between attempts (RFC 8305, section 8).
     duration dial_timeout = std::chrono::seconds{10};        ///< For one address, until the socket is connected.
     duration resolve_timeout = std::chrono::seconds{5};      ///< For one name.
     duration setup_timeout = std::chrono::seconds{10};       ///< From a socket to an authenticated peer.
     duration stream_timeout = std::chrono::seconds{10};      ///< From a stream to its protocol.
-    duration linger = std::chrono::seconds{1};  ///< How long a connection that was replaced stays open without a stream.
+    duration linger =
+        std::chrono::seconds{1};  ///< How long a connection that was replaced stays open without a stream.
     duration ping_interval = std::chrono::seconds{10};  ///< js-libp2p's connection monitor uses 10 s as well.
     duration ping_timeout = std::chrono::seconds{50};   ///< Silence beyond a ping's interval: the connection is dead.
 

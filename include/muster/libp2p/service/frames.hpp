@@ -6,8 +6,8 @@
 ///
 /// Each protocol has one long-lived stream per peer and direction, with frames behind their length. What a peer sends
 /// stays as it came until somebody takes the frames one by one, and only then may the peer send more; so a frame costs
-/// memory for its bytes, however small it is, and a slow reader slows the writer. Only the beginning of a frame that has
-/// not come as a whole is consumed at once, or one above the window could never arrive.
+/// memory for its bytes, however small it is, and a slow reader slows the writer. Only the beginning of a frame that
+/// has not come as a whole is consumed at once, or one above the window could never arrive.
 ///
 /// A protocol may have several names, versions of it, which are proposed together; the first one names it here.
 
@@ -70,7 +70,9 @@ public:
         std::erase_if(readers_, [&](auto const& r) { return r.second.protocol == found->first; });
         names_.erase(found);
     }
-    [[nodiscard]] bool handles(std::string_view protocol) const { return first_names_.find(protocol) != first_names_.end(); }
+    [[nodiscard]] bool handles(std::string_view protocol) const {
+        return first_names_.find(protocol) != first_names_.end();
+    }
     /// All names, for host::offer.
     [[nodiscard]] std::vector<std::string> protocols() const {
         std::vector<std::string> out;
@@ -83,7 +85,8 @@ public:
     [[nodiscard]] result<void> send(Host& host, peer::peer_id const& to, std::string_view protocol, byte_view frame,
                                     instant now) {
         if (frame.size() > frame_size_max_) {
-            return error{transport::errc::too_large, text("frame of ", frame.size(), " bytes, at most ", frame_size_max_)};
+            return error{transport::errc::too_large,
+                         text("frame of ", frame.size(), " bytes, at most ", frame_size_max_)};
         }
         MUSTER_TRY(auto* const w, writer_to(host, to, protocol, now));
         auto const before = w->queue.size();
@@ -141,7 +144,8 @@ public:
     template <class Host, effect_sink<frames_note> Notes>
     void on(Host& host, stream_opened const& e, instant now, Notes& notes) {
         if (e.direction == direction::inbound) {
-            readers_.emplace(e.stream, reader{e.peer, first_names_.find(e.protocol)->second, frame_reader{frame_size_max_}});
+            readers_.emplace(e.stream,
+                             reader{e.peer, first_names_.find(e.protocol)->second, frame_reader{frame_size_max_}});
         } else if (auto* const w = writer_on(e.stream)) {
             w->is_ready = true;
             write_some(host, *w, now);
@@ -235,15 +239,15 @@ private:
         return found == streams_.end() ? nullptr : &found->second;
     }
     template <class Host>
-    [[nodiscard]] result<writer*> writer_to(Host& host, peer::peer_id const& to, std::string_view protocol, instant now) {
+    [[nodiscard]] result<writer*> writer_to(Host& host, peer::peer_id const& to, std::string_view protocol,
+                                            instant now) {
         auto mine = writers_.find(protocol);
         if (mine == writers_.end()) mine = writers_.emplace(protocol, std::map<peer::peer_id, stream_ref>{}).first;
         if (auto const known = mine->second.find(to); known != mine->second.end()) return &streams_.at(known->second);
         auto const names = names_.find(protocol);
-        MUSTER_TRY(auto const ref, host.open_stream(to,
-                                                    names == names_.end() ? std::vector{std::string{protocol}}
-                                                                          : names->second,
-                                                    now));
+        MUSTER_TRY(
+            auto const ref,
+            host.open_stream(to, names == names_.end() ? std::vector{std::string{protocol}} : names->second, now));
         mine->second[to] = ref;
         return &streams_.emplace(ref, writer{ref, to, std::string{protocol}, frame_writer{queue_max_}}).first->second;
     }

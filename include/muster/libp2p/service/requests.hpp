@@ -159,8 +159,8 @@ public:
         if (x->is_whole) return;
         if (x->options.delimiter == transport::delimiter::end_of_stream) {
             if (x->in.size() > x->in_max) {
-                return break_off(host, *x, error{transport::errc::too_large, text("more than ", x->in_max, " bytes")}, now,
-                                 notes, out);
+                return break_off(host, *x, error{transport::errc::too_large, text("more than ", x->in_max, " bytes")},
+                                 now, notes, out);
             }
             auto content = std::exchange(x->in, {});
             return whole(host, *x, std::move(content), now, notes, out);
@@ -172,7 +172,7 @@ public:
         auto* const x = find(e.stream);
         if (x == nullptr) return;
         if (x->is_ours && !x->is_whole) {
-            auto const code = !host.is_connected(x->peer)             ? transport::errc::peer_failed
+            auto const code = !host.is_connected(x->peer)          ? transport::errc::peer_failed
                               : e.reason == end_of_stream::refused ? transport::errc::not_spoken
                               : e.reason == end_of_stream::late    ? transport::errc::timed_out
                                                                    : transport::errc::refused;
@@ -188,9 +188,7 @@ public:
             break_off(host, x, error{transport::errc::timed_out, "no answer in time"}, now, notes, out);
         }
     }
-    [[nodiscard]] deadline next_deadline() const {
-        return ends_.empty() ? deadline{} : deadline{ends_.begin()->first};
-    }
+    [[nodiscard]] deadline next_deadline() const { return ends_.empty() ? deadline{} : deadline{ends_.begin()->first}; }
 
 private:
     struct exchange_of {
@@ -212,8 +210,8 @@ private:
         bool is_said = false;      // all that we have to say is sent
     };
 
-    exchange_of& add(stream_ref const& s, peer::peer_id const& who, transport::request_options const& o, std::size_t in_max,
-                     instant now) {
+    exchange_of& add(stream_ref const& s, peer::peer_id const& who, transport::request_options const& o,
+                     std::size_t in_max, instant now) {
         transport::request_id const id{++last_};
         exchange_of e;
         e.id = id;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// The state of a host: its connections, and how they end. See host.hpp for what it is.
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/random.hpp>
+#include <muster/libp2p/host/admission.hpp>
+#include <muster/libp2p/host/dialler.hpp>
+#include <muster/libp2p/host/link.hpp>
+#include <muster/peer/identity.hpp>
+
+namespace muster::libp2p {
+
+/// What a host knows of a connected peer.
+struct host_peer {
+    socket_id connection;
+    libp2p::direction direction;
+    peer::multiaddr remote;
+    duration round_trip;  ///< Of the last ping; 0 before one.
+};
+
+/// Gauges of a host, and counters since its beginning.
+struct host_statistics {
+    std::size_t connections = 0;  ///< All, at any stage.
+    std::size_t inbound = 0;      ///< Of these, those that others have opened.
+    std::size_t peers = 0;        ///< Connected.
+    std::size_t dialling = 0;     ///< Peers.
+    std::size_t held = 0;         ///< Bytes received and not consumed.
+    std::size_t queued = 0;       ///< Bytes that services keep to be sent.
+    std::uint64_t accepted = 0;   ///< Connections.
+    std::uint64_t refused = 0;    ///< Connections: no room, too fast, or by the gater.
+    std::uint64_t bytes_in = 0;
+    std::uint64_t bytes_out = 0;
+    bool operator==(host_statistics const&) const = default;
+};
+
+namespace detail {
+
+/// What a host holds.
+template <secret_source Secret>
+class host_links {
+protected:
+    using stage = link::stage;
+
+    host_links(peer::node_key const& key, host_options options, std::uint64_t seed, Secret source)
+        : key_{&key},
+          options_{std::move(options)},
+          source_{std::move(source)},
+          places_{options_, seed},
+          dials_{options_} {}
+
+    [[nodiscard]] link* find(socket_id id) {
+        auto const found = links_.find(id);
+        return found == links_.end() ? nullptr : &found->second;
+    }
+    /// A connection that streams can be used on.
+    [[nodiscard]] link* find_established(socket_id id) {
+        auto* const l = find(id);
+        return l != nullptr && l->is_established() ? l : nullptr;
+    }
+    [[nodiscard]] std::vector<socket_id> links_of(peer::peer_id const& who) const {
+        std::vector<socket_id> out;
+        for (auto const& [id, l] : links_) {
+            if (l.is_established() && l.peer == who) out.push_back(id);
+        }
+        return out;
+    }
+    /// A command has left something to write: the next `wake`, which is due, writes it.
+    void soil(link& l, instant now) {
+        if (std::exchange(l.is_dirty, true)) return;
+        if (dirty_.empty()) dirty_since_ = now;
+        dirty_.push_back(l.id);
+    }
+
+    // ---- ends -------------------------------------------------------------------------------------------
+
+    /// Services and dials are told that a connection is over.
+    template <class Sink>
+    void tell_end(link& l, error const& why, instant now, Sink& out) {
+        places_.leave(l.id);
+        held_ -= std::exchange(l.held, 0);
+        queued_ -= std::exchange(l.queued, 0);
+        for (auto const& [id, s] : std::exchange(l.streams, {})) {
+            out.push(stream_gone{{l.id, id}, end_of_stream::reset});
+        }
+        if (l.at == stage::active) {
+            active_.erase(l.peer);
+            out.push(peer_disconnected{l.peer, why});
+        }
+        if (l.way == direction::outbound && (l.at == stage::opening || l.at == stage::upgrading)) {
+            dials_.failed(l.peer, l.id, text(l.remote.to_text(), ": ", why.to_text()), now);
+        }
+    }
+    /// A connection whose socket is gone.
+    template <class Sink>
+    void forget(socket_id id, error const& why, instant now, Sink& out) {
+        auto& l = links_.at(id);
+        tell_end(l, error{transport::errc::peer_failed, why.message()}, now, out);
+        links_.erase(id);
+    }
+    /// Ends a connection at once.
+    template <class Sink>
+    void end(socket_id id, error const& why, instant now, Sink& out) {
+        tell_end(links_.at(id), why, now, out);
+        drop(id, out);
+    }
+    template <class Sink>
+    void drop(socket_id id, Sink& out) {
+        out.push(close_socket{id});
+        links_.erase(id);
+    }
+
+    static constexpr duration sweep_interval = std::chrono::seconds{1};
+    static constexpr std::size_t pings_max = 64;  // ours: at the default interval more than ten minutes
+
+    peer::node_key const* key_;
+    host_options options_;
+    [[no_unique_address]] Secret source_;
+    std::vector<std::string> protocols_;
+    std::vector<peer::multiaddr> sources_;
+    std::set<peer::peer_id> protected_;
+    admission places_;
+    dialler dials_;
+    std::map<socket_id, link> links_;
+    std::map<peer::peer_id, socket_id> active_;
+    std::vector<socket_id> dirty_;
+    instant dirty_since_{};
+    instant sweep_at_{};
+    socket_id next_socket_ = 1;
+    std::size_t held_ = 0;
+    std::size_t queued_ = 0;
+    host_statistics counted_;
+};
+
+}  // namespace detail
+}  // namespace muster::libp2p

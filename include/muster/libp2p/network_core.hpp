@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What binds a host, its services and sockets. See network.hpp.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/core/overloaded.hpp>
+#include <muster/libp2p/host.hpp>
+#include <muster/libp2p/service/frames.hpp>
+#include <muster/libp2p/service/identify.hpp>
+#include <muster/libp2p/service/ping.hpp>
+#include <muster/libp2p/service/requests.hpp>
+#include <muster/libp2p/sockets.hpp>
+#include <muster/transport/frames.hpp>
+
+namespace muster::libp2p {
+
+/// Takes what peers claim of themselves.
+using identity_handler = std::function<void(identity_claim const&)>;
+
+namespace detail {
+
+/// The state of a network, kept alive while one of its handlers runs.
+template <sockets Sockets, secret_source Secret>
+struct network_core final : socket_user, std::enable_shared_from_this<network_core<Sockets, Secret>> {
+    network_core(Sockets s, peer::node_key const& key, host_options o, std::uint64_t seed, Secret source)
+        : wires{std::move(s)},
+          machine{key, o, seed, std::move(source)},
+          frames{o.frame_size_max, o.send_queue_max} {}
+    network_core(network_core const&) = delete;
+    network_core& operator=(network_core const&) = delete;
+
+    void start() {
+        wires.attach(this);
+        offer();
+    }
+
+    // ---- what comes from the sockets ----------------------------------------------------------------
+
+    void on_socket(socket_event const& e) override {
+        auto const alive = this->shared_from_this();
+        act([&](auto now, auto& out) { machine.handle(e, now, out); });
+    }
+    void on_turn() override {
+        auto const alive = this->shared_from_this();
+        has_turn = false;
+        armed.reset();
+        deliver();
+        act([&](auto now, auto& out) {
+            outbox<requests_note> notes;
+            requests.wake(machine, now, notes, out);
+            tell(notes);
+            machine.wake(now, out);
+        });
+    }
+
+    // ---- what the host tells ------------------------------------------------------------------------
+
+    template <class F>
+    void act(F f) {
+        if (closed) return;
+        auto const now = wires.now();
+        f(now, effects);
+        settle(now);
+    }
+    template <class F>
+    auto command(F f) -> decltype(f(instant{}, std::declval<outbox<host_effect>&>())) {
+        if (closed) return error{transport::errc::closed, "this network was closed"};
+        auto const now = wires.now();
+        auto outcome = f(now, effects);
+        settle(now);
+        return outcome;
+    }
+    void settle(instant now) {
+        while (!effects.empty()) {
+            for (auto& e : effects.take()) {
+                if (!closed) std::visit([&](auto& v) { on(v, now); }, e);
+            }
+        }
+        auto const next = earlier(machine.next_deadline(), requests.next_deadline());
+        bool const is_due = !queue.empty() || (next && *next <= now);
+        if (is_due && !std::exchange(has_turn, true)) wires.turn();
+        if (is_due || next == armed) return;
+        armed = next;
+        wires.arm(next);
+    }
+
+    template <class Effect>
+    void perform(Effect& e) {
+        host_effect one{std::move(e)};
+        wires.perform(one);
+    }
+    void on(resolve& e, instant) { perform(e); }
+    void on(open_socket& e, instant) { perform(e); }
+    void on(write_socket& e, instant) { perform(e); }
+    void on(pause_reading& e, instant) { perform(e); }
+    void on(resume_reading& e, instant) { perform(e); }
+    void on(close_socket& e, instant) { perform(e); }
+
+    void on(peer_connected& e, instant now) {
+        auto const way = e.direction == direction::inbound ? transport::direction::inbound
+                                                           : transport::direction::outbound;
+        queue.push_back(news{{}, transport::connected{e.peer, way, e.remote}});
+        identify.on(machine, e, now);
+    }
+    void on(peer_disconnected& e, instant) {
+        queue.push_back(news{{}, transport::disconnected{e.peer, std::move(e.why)}});
+    }
+    void on(peer_unreachable& e, instant) {
+        queue.push_back(news{{}, transport::connect_failed{e.peer, std::move(e.why)}});
+    }
+    void on(leaving& e, instant now) { frames.on(machine, e, now); }
+
+    void on(stream_opened& e, instant now) {
+        if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now);
+        outbox<frames_note> notes;
+        if (e.direction == direction::outbound || frames.handles(e.protocol)) frames.on(machine, e, now, notes);
+        tell(notes);
+        if (e.direction == direction::outbound || identify.handles(e.protocol)) {
+            identify.on(machine, e, now);
+        } else if (requests.handles(e.protocol)) {
+            requests.on(machine, e, now);
+        } else if (!frames.handles(e.protocol) && !ping.handles(e.protocol)) {
+            machine.reset_stream(e.stream, now);  // taken away meanwhile
+        }
+        if (e.direction == direction::inbound) protocol_of[e.stream] = e.protocol;
+    }
+    void on(stream_bytes& e, instant now) {
+        if (requests.owns(e.stream)) {
+            outbox<requests_note> notes;
+            requests.on(machine, e, now, notes, effects);
+            return tell(notes);
+        }
+        if (is_of(identify, e.stream) || identify.owns(e.stream)) {
+            outbox<identity_claim> claims;
+            identify.on(machine, e, now, claims, effects);
+            for (auto& c : claims.take()) queue.push_back(std::move(c));
+            return;
+        }
+        if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
+        outbox<frames_note> notes;
+        frames.on(machine, e, now, notes, effects);
+        tell(notes);
+    }
+    void on(stream_ready_again& e, instant now) {
+        if (requests.owns(e.stream)) return requests.on(machine, e, now);
+        identify.on(machine, e, now);
+        outbox<frames_note> notes;
+        frames.on(machine, e, now, notes);
+        tell(notes);
+    }
+    void on(stream_ended& e, instant now) {
+        if (requests.owns(e.stream)) {
+            outbox<requests_note> notes;
+            requests.on(machine, e, now, notes, effects);
+            return tell(notes);
+        }
+        if (is_of(ping, e.stream)) return ping.on(machine, e, now);
+        if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now);
+        frames.on(machine, e, now);
+    }
+    void on(stream_gone& e, instant) {
+        protocol_of.erase(e.stream);
+        outbox<requests_note> asked;
+        requests.on(machine, e, asked);
+        tell(asked);
+        identify.on(e);
+        ping.on(e);
+        outbox<frames_note> notes;
+        frames.on(machine, e, notes);
+        tell(notes);
+    }
+    template <class Service>
+    [[nodiscard]] bool is_of(Service const&, stream_ref const& s) const {
+        auto const found = protocol_of.find(s);
+        return found != protocol_of.end() && Service::handles(found->second);
+    }
+
+    // ---- what the services tell ---------------------------------------------------------------------
+
+    void tell(outbox<frames_note>& notes) {
+        for (auto& n : notes.take()) {
+            std::visit(overloaded{[&](frames_came& v) { queue.push_back(v); },
+                                  [&](frames_writable& v) {
+                                      queue.push_back(news{std::move(v.protocol), transport::writable{v.peer}});
+                                  },
+                                  [&](frames_dropped& v) {
+                                      queue.push_back(news{std::move(v.protocol),
+                                                           transport::frames_lost{v.peer, v.size, std::move(v.why)}});
+                                  }},
+                       n);
+        }
+    }
+    void tell(outbox<requests_note>& notes) {
+        for (auto& n : notes.take()) {
+            std::visit([&](auto& v) { queue.push_back(std::move(v)); }, n);
+        }
+    }
+
+    // ---- delivery -----------------------------------------------------------------------------------
+
+    /// For one protocol, or for all when it is empty.
+    struct news {
+        std::string protocol;
+        transport::event what;
+    };
+    using item = std::variant<news, frames_came, request_ended, question_came, identity_claim>;
+
+    void deliver() {
+        auto const again = std::shared_ptr<void>{nullptr, [this](void*) {  // also when a handler throws
+                                                     if (!queue.empty() && !closed && !std::exchange(has_turn, true))
+                                                         wires.turn();
+                                                 }};
+        // What handlers cause comes in a later turn, so that sockets are not kept waiting.
+        for (auto left = queue.size(); left != 0 && !queue.empty() && !closed; --left) {
+            auto const next = std::move(queue.front());
+            queue.pop_front();
+            std::visit([&](auto const& v) { give(v); }, next);
+        }
+    }
+    void give(news const& n) {
+        if (!n.protocol.empty()) return give(n.protocol, n.what);
+        std::vector<std::string> names;
+        for (auto const& [name, handler] : handlers) names.push_back(name);
+        for (auto const& name : names) give(name, n.what);
+    }
+    void give(std::string const& protocol, transport::event const& what) {
+        auto const found = handlers.find(protocol);  // an earlier handler may have detached it
+        if (found == handlers.end() || closed) return;
+        auto const handler = found->second;  // it may detach itself
+        handler(what);
+    }
+    void give(frames_came const& n) {
+        for (auto from = frames.origin(n.stream); from && !closed; from = frames.origin(n.stream)) {
+            auto const now = wires.now();
+            auto frame = frames.take(machine, n.stream, now, effects);
+            settle(now);
+            if (!frame || !frame.value()) return;
+            give(from->second, transport::received{from->first, *std::move(frame).value()});
+        }
+    }
+    void give(request_ended const& n) {
+        auto const found = answers.find(n.id);
+        if (found == answers.end()) return;
+        auto const handler = std::move(found->second);
+        answers.erase(found);
+        handler(n.id, n.answer);
+    }
+    void give(question_came const& n) {
+        auto const found = questions.find(n.what.protocol);
+        if (found == questions.end()) return act([&](auto now, auto&) { requests.refuse(machine, n.what.id, now); });
+        auto const handler = found->second;
+        handler(n.what);
+    }
+    void give(identity_claim const& c) {
+        auto const handler = on_identity;
+        if (handler) handler(c);
+    }
+
+    // ---- the user's commands ------------------------------------------------------------------------
+
+    /// Streams are accepted for what somebody takes; everyone is told.
+    void offer() {
+        std::vector<std::string> all = identify.protocols();
+        for (auto const& more : {ping.protocols(), frames.protocols(), requests.protocols()}) {
+            all.insert(all.end(), more.begin(), more.end());
+        }
+        act([&](auto now, auto&) {
+            machine.offer(std::move(all));
+            identify.tell_everyone(machine, now);
+        });
+    }
+    [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) {
+        if (closed) return error{transport::errc::closed, "this network was closed"};
+        MUSTER_TRY(auto opened, wires.listen(address));
+        MUSTER_TRY(auto where, opened.where.front().with_peer(machine.local()));
+        listeners.push_back(std::move(opened));
+        listeners_changed();
+        return where;
+    }
+    void unlisten(peer::multiaddr const& address) {
+        std::erase_if(listeners, [&](listener const& l) {
+            bool const is_it = std::any_of(l.where.begin(), l.where.end(), [&](auto const& w) {
+                return w == address || w.with_peer(machine.local()).value() == address;
+            });
+            if (is_it) wires.unlisten(l.id);
+            return is_it;
+        });
+        listeners_changed();
+    }
+    void listeners_changed() {
+        std::vector<peer::multiaddr> sources;
+        for (auto const& l : listeners) {
+            if (l.is_specific) sources.push_back(l.where.front());
+        }
+        machine.dial_from(std::move(sources));
+        auto where = addresses();
+        act([&](auto now, auto&) {
+            identify.listens(std::move(where));
+            identify.tell_everyone(machine, now);
+        });
+    }
+    [[nodiscard]] std::vector<peer::multiaddr> addresses() const {
+        std::vector<peer::multiaddr> out;
+        for (auto const& l : listeners) {
+            for (auto const& w : l.where) out.push_back(w.with_peer(machine.local()).value());
+        }
+        return out;
+    }
+    void disconnect(peer::peer_id const& who) {
+        act([&](auto now, auto& out) { machine.disconnect(who, now, out); });
+        frames.forget(who);  // what it had sent is not delivered any more
+    }
+    void close() {
+        if (std::exchange(closed, true)) return;
+        wires.attach(nullptr);
+        queue.clear();
+        handlers.clear();
+        questions.clear();
+        answers.clear();
+        on_identity = {};
+    }
+
+    Sockets wires;
+    host<Secret> machine;
+    frames_service frames;
+    requests_service requests;
+    identify_service identify;
+    ping_service ping;
+    outbox<host_effect> effects;
+    std::deque<item> queue;
+    std::map<stream_ref, std::string> protocol_of;  // of streams that peers have opened
+    std::map<std::string, transport::event_handler> handlers;
+    std::map<std::string, transport::question_handler> questions;
+    std::map<transport::request_id, transport::answer_handler> answers;
+    identity_handler on_identity;
+    std::vector<listener> listeners;
+    deadline armed;
+    bool has_turn = false;
+    bool closed = false;
+};
+
+}  // namespace detail
+}  // namespace muster::libp2p

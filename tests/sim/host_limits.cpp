@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+
+// What strangers can do to a node: each bound of host_options is exceeded, and an honest peer is served meanwhile.
+
+#include <set>
+
+#include <muster/libp2p/network.hpp>
+#include <muster/sim/sockets.hpp>
+
+#include <support/catch.hpp>
+#include <support/node_keys.hpp>
+
+using namespace muster;
+using namespace std::chrono_literals;
+using network = libp2p::network<sim::sockets, test::predictable>;
+using libp2p::socket_id;
+
+namespace {
+
+struct world_of_hosts {
+    sim::world where{7};
+    sim::internet net{where};
+    sim::rule_set::guard delay = net.rules().install(sim::delays(where, 10ms, 10ms));
+
+    sim::sockets plug_in(std::string const& ip, sim::host_id& on) {
+        on = where.add_host();
+        net.route(ip, on);
+        where.boot(on);
+        return sim::sockets{net, on, {ip}};
+    }
+    void pass(duration time) { where.run_until(where.now() + time); }
+};
+
+/// The node under test, or an honest peer of it.
+struct node {
+    node(world_of_hosts& w, std::size_t i, std::string const& ip, libp2p::host_options o = {})
+        : key{std::move(test::node_keys(i).node)},
+          wire{w.plug_in(ip, on), key, std::move(o), i, test::predictable{i + 100}},
+          where{wire.listen(peer::multiaddr::from_text(text("/ip4/", ip, "/tcp/1000")).value()).value()} {
+        wire.serve("/echo/1", {}, [this](transport::asked const& q) { CHECK(wire.answer(q.id, q.request)); });
+        wire.attach("/test/1", [this](transport::event const& e) { events.push_back(e); });
+    }
+    template <class E>
+    [[nodiscard]] std::size_t count() const {
+        return static_cast<std::size_t>(
+            std::count_if(events.begin(), events.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
+    }
+    sim::host_id on{};
+    peer::node_key key;
+    network wire;
+    peer::multiaddr where;
+    std::vector<transport::event> events;
+};
+
+/// Whether a newcomer gets @p requests answered by @p to.
+bool serves(world_of_hosts& w, node& to, std::size_t number, std::size_t requests = 10) {
+    node honest{w, number, text("172.16.", number / 250, ".", number % 250 + 1)};
+    if (!honest.wire.connect(to.wire.local(), std::array{to.where})) return false;
+    if (!w.where.run_until(w.where.now() + 20s, [&] { return honest.wire.is_connected(to.wire.local()); })) return false;
+    std::size_t answered = 0;
+    for (std::size_t i = 0; i < requests; ++i) {
+        bytes const question(100, static_cast<byte>(i));
+        auto const asked = honest.wire.request(to.wire.local(), "/echo/1", question, {}, [&](auto, auto const& r) {
+            answered += r && r.value() == question ? 1u : 0u;
+        });
+        if (!asked || !w.where.run_until(w.where.now() + 20s, [&] { return answered == i + 1; })) return false;
+    }
+    return answered == requests;
+}
+
+/// A stranger that opens sockets by hand, and speaks as far as it is told to.
+struct stranger : libp2p::socket_user {
+    stranger(world_of_hosts& w, std::size_t i, std::string const& ip)
+        : key{std::move(test::node_keys(i).node)}, source{i}, wires{w.plug_in(ip, on)} {
+        wires.attach(this);
+    }
+    ~stranger() { wires.attach(nullptr); }
+
+    socket_id open(peer::multiaddr const& to, bool speaks_here) {
+        auto const id = next;
+        next += 2;
+        speaks[id] = speaks_here;
+        libp2p::host_effect e{libp2p::open_socket{id, peer::multiaddr::from_text(to.to_text().substr(
+                                                          0, to.to_text().find("/p2p/"))).value(), {}}};
+        wires.perform(e);
+        return id;
+    }
+    void on_socket(libp2p::socket_event const& e) override {
+        if (auto const* const d = std::get_if<libp2p::dialled>(&e)) {
+            opened.insert(d->socket);
+            if (speaks[d->socket]) {
+                machines.emplace(d->socket, libp2p::connection::dial(key, source, {}, {}).value());
+                flush(d->socket);
+            }
+        } else if (auto const* const b = std::get_if<libp2p::socket_bytes>(&e)) {
+            auto const m = machines.find(b->socket);
+            if (m == machines.end()) return;
+            outbox<libp2p::connection_event> events;
+            m->second.feed(b->content, events);
+            for (auto& x : events.take()) {
+                if (std::holds_alternative<libp2p::established>(x)) established.insert(b->socket);
+                seen.push_back(std::move(x));
+            }
+            flush(b->socket);
+        } else if (auto const* const w = std::get_if<libp2p::written>(&e)) {
+            writing.erase(w->socket);
+            flush(w->socket);
+        } else if (auto const* const c = std::get_if<libp2p::socket_closed>(&e)) {
+            closed.insert(c->socket);
+            opened.erase(c->socket);
+            established.erase(c->socket);
+            machines.erase(c->socket);
+        }
+    }
+    void on_turn() override {}
+    void flush(socket_id id) {
+        auto const m = machines.find(id);
+        if (m == machines.end() || writing.count(id) != 0) return;
+        outbox<libp2p::connection_event> events;
+        auto content = m->second.take_output(events);
+        for (auto& x : events.take()) seen.push_back(std::move(x));
+        if (content.empty()) return;
+        writing.insert(id);
+        libp2p::host_effect e{libp2p::write_socket{id, std::move(content)}};
+        wires.perform(e);
+    }
+    template <class E>
+    [[nodiscard]] std::size_t count() const {
+        return static_cast<std::size_t>(
+            std::count_if(seen.begin(), seen.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
+    }
+
+    sim::host_id on{};
+    peer::node_key key;
+    test::predictable source;
+    sim::sockets wires;
+    socket_id next = 1;
+    std::map<socket_id, bool> speaks;
+    std::map<socket_id, libp2p::connection> machines;
+    std::set<socket_id> writing, opened, closed, established;
+    std::vector<libp2p::connection_event> seen;
+};
+
+}  // namespace
+
+TEST_CASE("silence takes no place that a peer needs, and ends") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger silent{w, 1, "10.0.1.1"};
+    for (int i = 0; i < 400; ++i) (void)silent.open(us.where, false);
+    w.pass(1s);
+    CHECK(us.wire.stats().inbound <= libp2p::host_options{}.pending_inbound_max);
+    CHECK(serves(w, us, 10));
+    w.pass(libp2p::host_options{}.setup_timeout + 2s);
+    CHECK(silent.opened.empty());
+    w.pass(5s);
+    CHECK(us.wire.stats().inbound == 0);
+}
+
+TEST_CASE("a source has so many places, and so many first words a second") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    SECTION("places") {
+        o.inbound_rate = 1000;
+        node us{w, 0, "10.0.0.1", o};
+        std::vector<std::unique_ptr<stranger>> many;  // behind one address
+        for (std::size_t i = 0; i < o.connections_per_prefix_max + 1; ++i) {
+            many.push_back(std::make_unique<stranger>(w, 100 + i, "10.0.1.1"));
+            (void)many.back()->open(us.where, true);
+            w.pass(100ms);
+        }
+        w.pass(1s);
+        auto const in = std::count_if(many.begin(), many.end(), [](auto const& s) { return !s->established.empty(); });
+        CHECK(static_cast<std::size_t>(in) == o.connections_per_prefix_max);
+        CHECK(us.wire.stats().refused == 1);
+        CHECK(serves(w, us, 10));
+    }
+    SECTION("words") {
+        o.connections_per_prefix_max = 1000;
+        node us{w, 0, "10.0.0.1", o};
+        std::vector<std::unique_ptr<stranger>> many;
+        for (std::size_t i = 0; i < o.inbound_rate + 5; ++i) {
+            many.push_back(std::make_unique<stranger>(w, 100 + i, "10.0.1.1"));
+            (void)many.back()->open(us.where, true);
+        }
+        w.pass(2s);
+        CHECK(us.wire.stats().refused == 5);
+        CHECK(us.wire.stats().peers == o.inbound_rate);
+        CHECK(serves(w, us, 10));
+    }
+}
+
+TEST_CASE("strangers that use nothing make room for newcomers; known peers find room among those that do") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.connections_max = 40;
+    o.pending_inbound_max = 10;
+    node us{w, 0, "10.0.0.1", o};
+    std::vector<std::unique_ptr<stranger>> all;
+    for (std::size_t i = 0; i < 40; ++i) {
+        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.1.", i, ".1")));
+        (void)all.back()->open(us.where, true);
+        w.pass(200ms);
+    }
+    CHECK(us.wire.stats().connections <= 30);
+    SECTION("idle ones") { CHECK(serves(w, us, 10)); }
+    SECTION("busy ones") {
+        for (auto& s : all) {
+            for (auto& [id, m] : s->machines) {
+                (void)m.open_stream("/test/1");
+                s->flush(id);
+            }
+        }
+        w.pass(1s);
+        CHECK_FALSE(serves(w, us, 10));
+        us.wire.protect(test::node_keys(11).node.id());
+        CHECK(serves(w, us, 11));
+    }
+}
+
+TEST_CASE("a peer opens so many streams of a protocol, and so many in all") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    REQUIRE(s.established.count(id) == 1);
+    for (std::size_t i = 0; i < libp2p::host_options{}.streams_per_protocol_max + 1; ++i) {
+        REQUIRE(s.machines.at(id).open_stream("/test/1"));
+    }
+    s.flush(id);
+    w.pass(2s);
+    CHECK(s.count<libp2p::stream_closed>() == 1);
+    CHECK(s.established.count(id) == 1);
+    CHECK(serves(w, us, 10));
+}
+
+TEST_CASE("questions that are never finished stop their sender, not us") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    transport::request_options large;
+    large.request_size_max = 1u << 20;
+    us.wire.serve("/large/1", large, [](transport::asked const&) { CHECK(false); });
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto& m = s.machines.at(id);
+    std::vector<libp2p::stream_id> streams;
+    for (int i = 0; i < 40; ++i) streams.push_back(m.open_stream("/large/1").value());
+    s.flush(id);
+    w.pass(1s);
+    std::size_t most = 0;
+    for (int round = 0; round < 50; ++round) {
+        for (auto const stream : streams) (void)m.write(stream, bytes(20'000));
+        s.flush(id);
+        w.pass(100ms);
+        most = std::max(most, us.wire.stats().held);
+    }
+    CHECK(most > 1u << 20);
+    CHECK(most <= libp2p::host_options{}.connection_buffer_max + (1u << 20));
+    CHECK(serves(w, us, 10));
+    w.pass(large.time_limit + 2s);
+    CHECK(us.wire.stats().held <= 1u << 20);
+}
+
+TEST_CASE("a gater is asked at each stage, and refuses at any") {
+    for (auto const at : {libp2p::gate::stage::accepted, libp2p::gate::stage::secured, libp2p::gate::stage::upgraded}) {
+        world_of_hosts w;
+        libp2p::host_options o;
+        std::vector<libp2p::gate> asked;
+        o.gater = [&](libp2p::gate const& g) {
+            asked.push_back(g);
+            return g.at != at;
+        };
+        node us{w, 0, "10.0.0.1", o};
+        node other{w, 1, "10.0.0.2"};
+        REQUIRE(other.wire.connect(us.wire.local(), std::array{us.where}));
+        w.pass(30s);
+        CHECK(us.count<transport::connected>() == 0);
+        CHECK(us.wire.stats().refused == 1);
+        REQUIRE_FALSE(asked.empty());
+        CHECK(asked.back().at == at);
+        CHECK(asked.back().who.has_value() == (at != libp2p::gate::stage::accepted));
+    }
+}
+
+TEST_CASE("frames that a peer does not take are told to be lost, once, and the connection lives") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"}, other{w, 1, "10.0.0.2"};
+    REQUIRE(us.wire.connect(other.wire.local(), std::array{other.where}));
+    w.pass(1s);
+    std::vector<transport::frames_lost> lost;
+    us.wire.attach("/unknown/1", [&](transport::event const& e) {
+        if (auto const* const l = std::get_if<transport::frames_lost>(&e)) lost.push_back(*l);
+    });
+    REQUIRE(us.wire.send(other.wire.local(), "/unknown/1", bytes(10)));
+    REQUIRE(us.wire.send(other.wire.local(), "/test/1", bytes(10)));
+    w.pass(1s);
+    REQUIRE(lost.size() == 1);
+    CHECK(lost[0].why == transport::errc::not_spoken);
+    CHECK(lost[0].size == 11);
+    CHECK(us.wire.is_connected(other.wire.local()));
+    CHECK(other.count<transport::received>() == 1);
+    other.wire.attach("/unknown/1", [](transport::event const&) {});
+    REQUIRE(us.wire.send(other.wire.local(), "/unknown/1", bytes(10)));  // the next one is tried anew
+    w.pass(1s);
+    CHECK(lost.size() == 1);
+}
+
+TEST_CASE("a frame above the limit ends the connection that it comes on, before it is held") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    libp2p::host_options wider;
+    wider.frame_size_max = 1u << 20;
+    node other{w, 1, "10.0.0.2", wider};
+    REQUIRE(other.wire.connect(us.wire.local(), std::array{us.where}));
+    w.pass(1s);
+    REQUIRE(other.wire.send(us.wire.local(), "/test/1", bytes(100'000)));
+    w.pass(2s);
+    CHECK(us.count<transport::received>() == 0);
+    CHECK(us.count<transport::disconnected>() == 1);
+    CHECK(us.wire.stats().held == 0);
+}

@@ -78,6 +78,26 @@ TEST_CASE("two peers connect over loopback, know each other and exchange frames 
     }
 }
 
+TEST_CASE("what cannot be listened on is refused; an unspecified address reports the real ones; listeners end") {
+    boost::asio::io_context io;
+    node a{io, 0};
+    auto const at = [](std::string const& text) { return peer::multiaddr::from_text(text).value(); };
+    for (auto const* const wrong :
+         {"/ip4/192.0.2.1/tcp/0", "/ip4/127.0.0.1/udp/0", "/ip4/127.0.0.1/tcp/0/ws", "/dns4/localhost/tcp/0"}) {
+        INFO(wrong);
+        CHECK(a.wire.listen(at(wrong)).error() == errc::no_address);
+    }
+    auto const any = a.wire.listen(at("/ip4/0.0.0.0/tcp/0")).value();
+    CHECK(any.host() != "0.0.0.0");
+    CHECK(a.wire.listen(at(text("/ip6/::/tcp/", *any.tcp_port()))));
+    REQUIRE(a.wire.addresses().size() >= 3);
+    a.wire.unlisten(a.address);
+    for (auto const& where : a.wire.addresses()) CHECK(where != a.address);
+    node b{io, 1};
+    REQUIRE(b.dial(a));
+    REQUIRE(run_until(io, [&] { return b.count<connect_failed>() == 1; }));
+}
+
 TEST_CASE("dialling somebody else's address is noticed before anything is said") {
     boost::asio::io_context io;
     node a{io, 0}, b{io, 1};

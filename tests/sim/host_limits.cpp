@@ -56,7 +56,8 @@ struct node {
 bool serves(world_of_hosts& w, node& to, std::size_t number, std::size_t requests = 10) {
     node honest{w, number, text("172.16.", number / 250, ".", number % 250 + 1)};
     if (!honest.wire.connect(to.wire.local(), std::array{to.where})) return false;
-    if (!w.where.run_until(w.where.now() + 20s, [&] { return honest.wire.is_connected(to.wire.local()); })) return false;
+    if (!w.where.run_until(w.where.now() + 20s, [&] { return honest.wire.is_connected(to.wire.local()); }))
+        return false;
     std::size_t answered = 0;
     for (std::size_t i = 0; i < requests; ++i) {
         bytes const question(100, static_cast<byte>(i));
@@ -80,8 +81,8 @@ struct stranger : libp2p::socket_user {
         auto const id = next;
         next += 2;
         speaks[id] = speaks_here;
-        libp2p::host_effect e{libp2p::open_socket{id, peer::multiaddr::from_text(to.to_text().substr(
-                                                          0, to.to_text().find("/p2p/"))).value(), {}}};
+        libp2p::host_effect e{libp2p::open_socket{
+            id, peer::multiaddr::from_text(to.to_text().substr(0, to.to_text().find("/p2p/"))).value(), {}}};
         wires.perform(e);
         return id;
     }

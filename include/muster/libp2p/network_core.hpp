@@ -35,9 +35,7 @@ namespace detail {
 template <sockets Sockets, secret_source Secret>
 struct network_core final : socket_user, std::enable_shared_from_this<network_core<Sockets, Secret>> {
     network_core(Sockets s, peer::node_key const& key, host_options o, std::uint64_t seed, Secret source)
-        : wires{std::move(s)},
-          machine{key, o, seed, std::move(source)},
-          frames{o.frame_size_max, o.send_queue_max} {}
+        : wires{std::move(s)}, machine{key, o, seed, std::move(source)}, frames{o.frame_size_max, o.send_queue_max} {}
     network_core(network_core const&) = delete;
     network_core& operator=(network_core const&) = delete;
 
@@ -109,8 +107,8 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(close_socket& e, instant) { perform(e); }
 
     void on(peer_connected& e, instant now) {
-        auto const way = e.direction == direction::inbound ? transport::direction::inbound
-                                                           : transport::direction::outbound;
+        auto const way =
+            e.direction == direction::inbound ? transport::direction::inbound : transport::direction::outbound;
         queue.push_back(news{{}, transport::connected{e.peer, way, e.remote}});
         identify.on(machine, e, now);
     }

@@ -34,6 +34,18 @@
 
 namespace muster::net {
 
+/// The IP address that the system means by @p at; none for another kind, or none at all.
+[[nodiscard]] inline std::optional<boost::asio::ip::address> ip_of(sockaddr const* at) {
+    if (at == nullptr) return std::nullopt;
+    if (at->sa_family == AF_INET) {
+        return boost::asio::ip::address_v4{ntohl(reinterpret_cast<sockaddr_in const*>(at)->sin_addr.s_addr)};
+    }
+    if (at->sa_family != AF_INET6) return std::nullopt;
+    boost::asio::ip::address_v6::bytes_type raw;
+    std::copy_n(reinterpret_cast<sockaddr_in6 const*>(at)->sin6_addr.s6_addr, raw.size(), raw.begin());
+    return boost::asio::ip::address_v6{raw};
+}
+
 /// Looks names up. Belongs to its executor's thread; destroying it forgets what is under way.
 class resolver {
 public:
@@ -111,15 +123,7 @@ private:
         std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> const list{raw, &::freeaddrinfo};
         std::vector<boost::asio::ip::address> found;
         for (auto const* i = raw; i != nullptr; i = i->ai_next) {
-            if (i->ai_family == AF_INET) {
-                found.emplace_back(boost::asio::ip::address_v4{
-                    ntohl(reinterpret_cast<sockaddr_in const*>(i->ai_addr)->sin_addr.s_addr)});
-            } else if (i->ai_family == AF_INET6) {
-                boost::asio::ip::address_v6::bytes_type octets;
-                std::copy_n(reinterpret_cast<sockaddr_in6 const*>(i->ai_addr)->sin6_addr.s6_addr, octets.size(),
-                            octets.begin());
-                found.emplace_back(boost::asio::ip::address_v6{octets});
-            }
+            if (auto const ip = ip_of(i->ai_addr)) found.push_back(*ip);
         }
         return {std::move(found), {}};
     }

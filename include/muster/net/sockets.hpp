@@ -92,7 +92,7 @@ private:
             if (!ec && endpoint->address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only{true}, ec);
             if (!ec) acceptor->bind(*endpoint, ec);
             if (!ec) acceptor->listen(boost::asio::socket_base::max_listen_connections, ec);
-            auto const bound = acceptor->local_endpoint(ec);
+            auto const bound = ec ? tcp::endpoint{} : acceptor->local_endpoint(ec);
             if (ec) {
                 return error{transport::errc::no_address,
                              text("cannot listen on ", address.to_text(), ": ", ec.message())};
@@ -320,20 +320,10 @@ private:
             (void)::getifaddrs(&raw);
             std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> const all{raw, &::freeifaddrs};
             for (auto const* i = raw; i != nullptr; i = i->ifa_next) {
-                if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0) continue;
-                if (i->ifa_addr->sa_family != (is_v6 ? AF_INET6 : AF_INET)) continue;
-                if (is_v6) {
-                    boost::asio::ip::address_v6::bytes_type octets;
-                    std::copy_n(reinterpret_cast<sockaddr_in6 const*>(i->ifa_addr)->sin6_addr.s6_addr, octets.size(),
-                                octets.begin());
-                    boost::asio::ip::address_v6 const ip{octets};
-                    if (!ip.is_link_local()) out.emplace_back(ip);
-                } else {
-                    out.emplace_back(boost::asio::ip::address_v4{
-                        ntohl(reinterpret_cast<sockaddr_in const*>(i->ifa_addr)->sin_addr.s_addr)});
-                }
+                auto const ip = (i->ifa_flags & IFF_UP) != 0 ? ip_of(i->ifa_addr) : std::nullopt;
+                if (ip && ip->is_v6() == is_v6 && !(is_v6 && ip->to_v6().is_link_local())) out.push_back(*ip);
             }
-            std::stable_partition(out.begin(), out.end(), [](auto const& ip) { return !ip.is_loopback(); });
+            std::partition(out.begin(), out.end(), [](auto const& ip) { return !ip.is_loopback(); });
             if (out.empty() && is_v6) out.emplace_back(boost::asio::ip::address_v6::loopback());
             if (out.empty()) out.emplace_back(boost::asio::ip::address_v4::loopback());
             return out;

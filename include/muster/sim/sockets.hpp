@@ -142,7 +142,8 @@ private:
 
         [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) {
             if (!libp2p::is_socket_address(address)) {
-                return error{transport::errc::no_address, text(address.to_text(), " is no IP address with a TCP port")};
+                return error{muster::transport::errc::no_address,
+                             text(address.to_text(), " is no IP address with a TCP port")};
             }
             auto const ip = *address.host();
             bool const is_any = ip == "0.0.0.0" || ip == "::";
@@ -151,11 +152,13 @@ private:
             for (auto const& own : ips) {
                 if (is_any ? (own.find(':') == std::string::npos) != (ip == "0.0.0.0") : own != ip) continue;
                 auto& place = net->listeners_[{own, port}];
-                if (!place.expired()) return error{transport::errc::no_address, text(own, ":", port, " is taken")};
+                if (!place.expired())
+                    return error{muster::transport::errc::no_address, text(own, ":", port, " is taken")};
                 place = this->shared_from_this();
                 out.where.push_back(address_of(own, port));
             }
-            if (out.where.empty()) return error{transport::errc::no_address, text(ip, " is no address of this host")};
+            if (out.where.empty())
+                return error{muster::transport::errc::no_address, text(ip, " is no address of this host")};
             return out;
         }
 
@@ -190,7 +193,7 @@ private:
             auto const fail = [s = this->shared_from_this(), id = e.socket](char const* why) {
                 s->on_host([s, id, why] {
                     if (s->ends.erase(id) != 0)
-                        s->tell(libp2p::dial_failed{id, error{transport::errc::unreachable, why}});
+                        s->tell(libp2p::dial_failed{id, error{muster::transport::errc::unreachable, why}});
                 });
             };
             net->carry(
@@ -287,7 +290,7 @@ private:
                 }
                 if (at == s->ends.end() || !at->second.inbox.empty() || !at->second.has_ended) return;
                 s->ends.erase(at);
-                s->tell(libp2p::socket_closed{id, error{transport::errc::peer_failed, "closed by the peer"}});
+                s->tell(libp2p::socket_closed{id, error{muster::transport::errc::peer_failed, "closed by the peer"}});
             });
         }
 
@@ -322,7 +325,7 @@ private:
         void lose(libp2p::socket_id id, char const* why) {
             on_host([s = this->shared_from_this(), id, why] {
                 if (s->ends.erase(id) == 0) return;
-                s->tell(libp2p::socket_closed{id, error{transport::errc::peer_failed, why}});
+                s->tell(libp2p::socket_closed{id, error{muster::transport::errc::peer_failed, why}});
             });
         }
         // A host without power does not answer: it is for the silence to be noticed.

@@ -8,19 +8,19 @@
 //     frame PEER HEX           over /muster/interop/1.0.0; those that come: frame PEER HEX
 //     quit
 //
-// It says first where it listens. Requests are answered with their bytes in reverse; a frame that comes is sent back once
-// with a byte more, so that both directions are used. What peers say of themselves: identified PEER AGENT COUNT.
+// It says first where it listens. Requests are answered with their bytes in reverse; a frame that comes is sent back
+// once with a byte more, so that both directions are used. What peers say of themselves: identified PEER AGENT COUNT.
 
 #include <algorithm>
 #include <iostream>
 #include <sstream>
 #include <string>
 
+#include <unistd.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
-#include <unistd.h>
 
 #include <muster/core/hex.hpp>
 #include <muster/net/libp2p_transport.hpp>

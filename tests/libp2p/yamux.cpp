@@ -248,6 +248,21 @@ TEST_CASE("yamux: streams may be opened a little out of order, and each once") {
     CHECK(c.refuse(update(0x7fff'ffff - 2 * 257, 0, flag::syn)) == errc::violation);
 }
 
+TEST_CASE("yamux: one that takes nothing is not answered for ever, whatever it provokes") {
+    options o;
+    o.output_size_max = 1000;
+    o.reply_size_max = 1000;
+    session machine{role::listener, o};
+    outbox<event> events;
+    bool is_cut = false;
+    for (stream_id id = 1; id < 1000 && !is_cut; id += 2) {
+        is_cut = !machine.feed(update(id, 0, flag::syn), events);
+        machine.reset_stream(id);
+    }
+    CHECK(is_cut);
+    CHECK(machine.pending() < 3000);
+}
+
 TEST_CASE("yamux: ids run out and do not come round") {
     for (stream_id last : {0xffff'ffffu, 0xffff'fffeu}) {
         own_ids ids{last};

@@ -205,9 +205,22 @@ TEST_CASE("what others said before a restart can be shown after it") {
     after.walk.show_views(0, after.out);
     CHECK(after.forwarded(0) == 2);  // the vote and the claim of 2
     walker of_nobody{1};
-    of_nobody.walk.recall(std::nullopt, 0, {{7, 0, {}}, {1, 2, {}}, {9, 1, {}}});
+    of_nobody.walk.recall(9, 0, {{7, 0, {}}, {1, 2, {}}, {9, 1, {}}, {9, broadcast_word::disputed, {}}});
+    CHECK_FALSE(of_nobody.walk.is_confirmed());
     CHECK(of_nobody.walk.heard().empty());
     CHECK(of_nobody.walk.turns().vote_of(1) == 0);
+}
+
+TEST_CASE("a dispute outlives a restart: the same claim is not believed when it is shown again") {
+    walker before{1};
+    before.begin();
+    before.hears_claim(0);
+    before.walk.dispute(0, before.now, before.out);
+    walker after{1};
+    after.walk.recall(before.walk.turns().confirmed_by(), before.walk.turns().vote_of(1), before.walk.heard());
+    after.begin();
+    after.hears_claim(0);
+    CHECK_FALSE(after.walk.is_confirmed());
 }
 
 TEST_CASE("where the list was used up before a restart, that is told again, and nobody is asked") {

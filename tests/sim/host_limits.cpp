@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What strangers can do to a node: each bound of host_options is exceeded, and an honest peer is served meanwhile.
+// What strangers can do to a node: bounds of host_options are exceeded, and an honest peer is served meanwhile.
 
 #include <set>
 
@@ -70,7 +70,7 @@ bool serves(world_of_hosts& w, node& to, std::size_t number, std::size_t request
 }
 
 /// A stranger that opens sockets by hand, and speaks as far as it is told to.
-struct stranger : libp2p::socket_user {
+struct stranger final : libp2p::socket_user {
     stranger(world_of_hosts& w, std::size_t i, std::string const& ip)
         : key{std::move(test::node_keys(i).node)}, source{i}, wires{w.plug_in(ip, on)} {
         wires.attach(this);
@@ -262,6 +262,85 @@ TEST_CASE("questions that are never finished stop their sender, not us") {
     CHECK(serves(w, us, 10));
     w.pass(large.time_limit + 2s);
     CHECK(us.wire.stats().held <= 1u << 20);
+}
+
+TEST_CASE("what is begun and broken off is held no longer") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto& m = s.machines.at(id);
+    for (int round = 0; round < 100; ++round) {
+        for (auto const* const protocol : {"/test/1", "/echo/1"}) {
+            auto const stream = m.open_stream(protocol).value();
+            s.flush(id);
+            w.pass(50ms);
+            bytes part(60'000);
+            part[0] = 0xff;  // a frame of which more is to come
+            part[1] = 0xff;
+            part[2] = 0x03;
+            REQUIRE(m.write(stream, part).value() == part.size());
+            m.reset_stream(stream);
+            s.flush(id);
+        }
+        w.pass(100ms);
+    }
+    w.pass(1s);
+    CHECK(us.wire.stats().held == 0);
+    CHECK(s.established.count(id) == 1);
+    CHECK(serves(w, us, 10));
+}
+
+TEST_CASE("who begins much and finishes nothing is cut after a while, and takes nothing from others") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.connection_buffer_max = 500'000;
+    node us{w, 0, "10.0.0.1", o};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto& m = s.machines.at(id);
+    for (int i = 0; i < 30; ++i) {
+        auto const stream = m.open_stream("/test/1").value();
+        s.flush(id);
+        w.pass(50ms);
+        bytes part(60'000);
+        part[0] = part[1] = 0xff;
+        part[2] = 0x03;
+        (void)m.write(stream, part);
+        s.flush(id);
+        w.pass(50ms);
+    }
+    CHECK(us.wire.stats().held > 100'000);
+    CHECK(us.wire.stats().held < 1'000'000);
+    CHECK(serves(w, us, 10));
+    w.pass(o.ping_interval + o.ping_timeout + 2s);
+    CHECK(us.wire.stats().held == 0);
+    CHECK(s.closed.count(id) == 1);
+}
+
+TEST_CASE("a protocol that is taken away and back is told to who sends, and goes on") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"}, other{w, 1, "10.0.0.2"};
+    REQUIRE(other.wire.connect(us.wire.local(), std::array{us.where}));
+    w.pass(1s);
+    REQUIRE(other.wire.send(us.wire.local(), "/test/1", bytes(10)));
+    w.pass(1s);
+    CHECK(us.count<transport::received>() == 1);
+    us.wire.detach("/test/1");
+    w.pass(1s);
+    CHECK(other.count<transport::frames_lost>() == 1);
+    us.wire.attach("/test/1", [&](transport::event const& e) { us.events.push_back(e); });
+    REQUIRE(other.wire.send(us.wire.local(), "/test/1", bytes(10)));
+    w.pass(1s);
+    CHECK(us.count<transport::received>() == 2);
+    us.wire.attach("/test/1",
+                   [&](transport::event const& e) { us.events.push_back(e); });  // once more: nothing is lost
+    REQUIRE(other.wire.send(us.wire.local(), "/test/1", bytes(10)));
+    w.pass(1s);
+    CHECK(us.count<transport::received>() == 3);
+    CHECK(other.count<transport::frames_lost>() == 1);
 }
 
 TEST_CASE("a gater is asked at each stage, and refuses at any") {

@@ -25,6 +25,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -103,7 +104,11 @@ public:
         bool const was_dialling = dials_.is_dialling(who);
         for (auto const id : dials_.end(who)) end(id, why, now, out);
         if (was_dialling) out.push(peer_unreachable{who, why});
-        for (auto const id : links_of(who)) end(id, why, now, out);
+        std::vector<socket_id> all;  // those too that have lost a race and are still being set up
+        for (auto const& [id, l] : links_) {
+            if (l.peer == who && l.at != detail::link::stage::closing) all.push_back(id);
+        }
+        for (auto const id : all) end(id, why, now, out);
     }
     /// Ends one connection, whose peer did what it must not.
     template <effect_sink<host_effect> Sink>
@@ -155,7 +160,7 @@ public:
     template <effect_sink<host_effect> Sink>
     void consume(stream_ref const& s, std::size_t size, instant now, Sink& out) {
         let_in(s, size, now);
-        release_held(s.connection, size, out);
+        release_held(s.connection, size, now, out);
     }
     /// The peer may send @p size more bytes on a stream; those before count as held until @ref release_held.
     void let_in(stream_ref const& s, std::size_t size, instant now) {
@@ -166,15 +171,13 @@ public:
     }
     /// @see let_in
     template <effect_sink<host_effect> Sink>
-    void release_held(socket_id connection, std::size_t size, Sink& out) {
+    void release_held(socket_id connection, std::size_t size, instant now, Sink& out) {
         auto* const l = find_established(connection);
         if (l == nullptr) return;
         size = std::min(size, l->held);
         l->held -= size;
         held_ -= size;
-        if (!l->is_paused || l->held > options_.connection_buffer_max / 2) return;
-        l->is_paused = false;
-        out.push(resume_reading{l->id});
+        this->read_on(*l, now, out);
     }
     /// We send no more on a stream.
     void close_stream(stream_ref const& s, instant now) {
@@ -213,11 +216,17 @@ public:
     /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much.
     [[nodiscard]] bool reserve(socket_id connection, std::size_t size) {
         auto* const l = find_established(connection);
-        if (l == nullptr || l->held + l->queued + size > options_.connection_buffer_max) return false;
-        if (held_ + queued_ + size > options_.buffers_max) return false;
+        if (l == nullptr || l->queued + size > options_.connection_buffer_max) return false;
+        if (queued_ + size > options_.buffers_max) return false;
         l->queued += size;
         queued_ += size;
         return true;
+    }
+    /// Whether there is room again, after @ref reserve has refused.
+    [[nodiscard]] bool has_room(socket_id connection) const {
+        auto const found = links_.find(connection);
+        return found != links_.end() && found->second.queued <= options_.connection_buffer_max / 2 &&
+               queued_ <= options_.buffers_max / 2;
     }
     /// Gives it back.
     void release(socket_id connection, std::size_t size) {
@@ -226,6 +235,14 @@ public:
         size = std::min(size, l->queued);
         l->queued -= size;
         queued_ -= size;
+    }
+
+    /// What a stream carries; empty before it has agreed on that, and when it is gone.
+    [[nodiscard]] std::string_view protocol_of(stream_ref const& s) const {
+        auto const l = links_.find(s.connection);
+        if (l == links_.end()) return {};
+        auto const found = l->second.streams.find(s.stream);
+        return found == l->second.streams.end() ? std::string_view{} : std::string_view{found->second.protocol};
     }
 
     // ---- what can be asked ------------------------------------------------------------------------------

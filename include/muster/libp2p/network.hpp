@@ -65,7 +65,7 @@ public:
     }
     void detach(std::string_view protocol) {
         core_->handlers.erase(std::string{protocol});
-        core_->frames.detach(protocol);
+        core_->act([&](auto now, auto& out) { core_->frames.detach(core_->machine, protocol, now, out); });
         core_->offer();
     }
     [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses) {
@@ -101,14 +101,14 @@ public:
     }
     void cancel(transport::request_id id) {
         core_->answers.erase(id);
-        core_->act([&](auto now, auto&) { core_->requests.cancel(core_->machine, id, now); });
+        core_->act([&](auto now, auto& out) { core_->requests.cancel(core_->machine, id, now, out); });
     }
     [[nodiscard]] result<void> answer(transport::request_id id, bytes content) {
         return core_->command(
             [&](auto now, auto&) { return core_->requests.answer(core_->machine, id, std::move(content), now); });
     }
     void refuse(transport::request_id id) {
-        core_->act([&](auto now, auto&) { core_->requests.refuse(core_->machine, id, now); });
+        core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });
     }
     /// Who wants to know what peers claim of themselves; an empty one for nobody.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }

@@ -59,6 +59,10 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             outbox<requests_note> notes;
             requests.wake(machine, now, notes, out);
             tell(notes);
+            identify.wake(machine, now, out);
+            outbox<frames_note> room;
+            frames.wake(machine, room);
+            tell(room);
             machine.wake(now, out);
         });
     }
@@ -132,7 +136,6 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         } else if (!frames.handles(e.protocol) && !ping.handles(e.protocol)) {
             machine.reset_stream(e.stream, now);  // taken away meanwhile
         }
-        if (e.direction == direction::inbound) protocol_of[e.stream] = e.protocol;
     }
     void on(stream_bytes& e, instant now) {
         if (requests.owns(e.stream)) {
@@ -165,24 +168,22 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             return tell(notes);
         }
         if (is_of(ping, e.stream)) return ping.on(machine, e, now);
-        if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now);
-        frames.on(machine, e, now);
+        if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now, effects);
+        frames.on(machine, e, now, effects);
     }
-    void on(stream_gone& e, instant) {
-        protocol_of.erase(e.stream);
+    void on(stream_gone& e, instant now) {
         outbox<requests_note> asked;
-        requests.on(machine, e, asked);
+        requests.on(machine, e, now, asked, effects);
         tell(asked);
-        identify.on(e);
+        identify.on(machine, e, now, effects);
         ping.on(e);
         outbox<frames_note> notes;
-        frames.on(machine, e, notes);
+        frames.on(machine, e, now, notes, effects);
         tell(notes);
     }
     template <class Service>
     [[nodiscard]] bool is_of(Service const&, stream_ref const& s) const {
-        auto const found = protocol_of.find(s);
-        return found != protocol_of.end() && Service::handles(found->second);
+        return Service::handles(machine.protocol_of(s));
     }
 
     // ---- what the services tell ---------------------------------------------------------------------
@@ -257,7 +258,8 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void give(question_came const& n) {
         auto const found = questions.find(n.what.protocol);
-        if (found == questions.end()) return act([&](auto now, auto&) { requests.refuse(machine, n.what.id, now); });
+        if (found == questions.end())
+            return act([&](auto now, auto& out) { requests.refuse(machine, n.what.id, now, out); });
         auto const handler = found->second;
         handler(n.what);
     }
@@ -338,7 +340,6 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     ping_service ping;
     outbox<host_effect> effects;
     std::deque<item> queue;
-    std::map<stream_ref, std::string> protocol_of;  // of streams that peers have opened
     std::map<std::string, transport::event_handler> handlers;
     std::map<std::string, transport::question_handler> questions;
     std::map<transport::request_id, transport::answer_handler> answers;

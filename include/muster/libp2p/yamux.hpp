@@ -52,6 +52,8 @@ public:
             auto const done = payload_left_ != 0 ? take_payload(in, sink) : take_header(in, sink);
             if (!done) fail(done.error());
         }
+        // Whatever it was that it provoked: one that takes nothing is not answered for ever.
+        if (!failed_ && output_.size() > limits_.output_size_max + limits_.reply_size_max) fail(flooded_by_answers());
         return require_alive();
     }
 
@@ -239,6 +241,9 @@ private:
     [[nodiscard]] result<void> reply(header const& h) {
         append_header(output_, h);
         if (output_.size() <= limits_.output_size_max + limits_.reply_size_max) return ok();
+        return flooded_by_answers();
+    }
+    [[nodiscard]] error flooded_by_answers() const {
         return error{errc::flooded,
                      text("the other side provokes answers and takes none: ", output_.size(), " octets wait")};
     }

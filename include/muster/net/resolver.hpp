@@ -20,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -51,7 +52,8 @@ class resolver {
 public:
     /// What a name stands for, or why for nothing.
     using handler = std::function<void(std::vector<boost::asio::ip::address>, std::string)>;
-    static constexpr std::size_t threads_max = 8;  ///< At a time, those that wait in vain included. Ours.
+    static constexpr std::size_t waiting_max = 256;  ///< Names; more are answered at once, in vain. Ours.
+    static constexpr std::size_t threads_max = 8;    ///< At a time, those that wait in vain included. Ours.
 
     explicit resolver(boost::asio::any_io_executor executor) : shared_{std::make_shared<shared>(std::move(executor))} {}
     resolver(resolver const&) = delete;
@@ -66,6 +68,8 @@ public:
     /// Calls @p done from the executor once @p name is known. Until then `run` of an io_context goes on.
     void look_up(std::string name, libp2p::family family, handler done) {
         std::lock_guard const lock{shared_->mutex};
+        if (shared_->waiting.size() >= waiting_max)
+            return answer(*shared_, std::move(done), {{}, "too many names wait"});
         shared_->waiting.push_back({std::move(name), family, std::move(done)});
         begin(shared_);
     }
@@ -96,18 +100,29 @@ private:
             auto const number = ++s->last;
             s->under_way.emplace(number,
                                  boost::asio::prefer(*s->executor, boost::asio::execution::outstanding_work.tracked));
-            std::thread{[s, number, q = std::move(next)]() mutable {
-                auto answer = ask(q.name, q.family);
-                std::lock_guard const lock{s->mutex};
+            auto const q = std::make_shared<query>(std::move(next));
+            try {
+                std::thread{[s, number, q] {
+                    auto found = ask(q->name, q->family);
+                    std::lock_guard const lock{s->mutex};
+                    --s->threads;
+                    if (!s->executor) return;  // and perhaps no event loop any more
+                    answer(*s, std::move(q->done), std::move(found));
+                    s->under_way.erase(number);
+                    begin(s);
+                }}.detach();
+            } catch (std::system_error const& e) {  // no more threads
                 --s->threads;
-                if (!s->executor) return;  // and perhaps no event loop any more
-                boost::asio::post(*s->executor, [done = std::move(q.done), a = std::move(answer)]() mutable {
-                    done(std::move(a.first), std::move(a.second));
-                });
+                answer(*s, std::move(q->done), {{}, e.what()});
                 s->under_way.erase(number);
-                begin(s);
-            }}.detach();
+            }
         }
+    }
+    using found_or_why = std::pair<std::vector<boost::asio::ip::address>, std::string>;
+    static void answer(shared& s, handler done, found_or_why what) {
+        boost::asio::post(*s.executor, [done = std::move(done), w = std::move(what)]() mutable {
+            done(std::move(w.first), std::move(w.second));
+        });
     }
     [[nodiscard]] static std::pair<std::vector<boost::asio::ip::address>, std::string> ask(std::string const& name,
                                                                                            libp2p::family family) {

@@ -74,6 +74,7 @@ public:
     void claim(slot who) { claimed_[who] = !disputed_[who]; }
     /// Whether @p who claims to have broadcast, and that is not disputed.
     [[nodiscard]] bool has_claimed(slot who) const noexcept { return claimed_[who]; }
+    [[nodiscard]] bool is_disputed(slot who) const noexcept { return disputed_[who]; }
     /// @p who has not broadcast, whatever it claims.
     void dispute(slot who) {
         disputed_[who] = true;

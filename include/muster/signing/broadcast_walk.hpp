@@ -50,6 +50,7 @@ public:
         for (slot s = 0; s < said_.size(); ++s) {
             if (!said_[s].vote.empty()) out.push_back({s, turns_.vote_of(s), said_[s].vote});
             if (!said_[s].claim.empty() && turns_.has_claimed(s)) out.push_back({s, 0, said_[s].claim});
+            if (turns_.is_disputed(s)) out.push_back({s, broadcast_word::disputed, {}});
         }
         return out;
     }
@@ -58,11 +59,13 @@ public:
 
     /// What is known from before a restart: @p heard is what others had said. Words of no signer are passed over.
     void recall(std::optional<slot> broadcast_by, view_number voted_for, std::vector<broadcast_word> const& heard) {
-        if (broadcast_by) turns_.confirm(*broadcast_by);
+        if (broadcast_by && *broadcast_by < said_.size()) turns_.confirm(*broadcast_by);
         turns_.vote(self_, voted_for);
         for (auto const& word : heard) {
             if (word.from >= said_.size() || word.from == self_) continue;
-            if (word.wants == 0) {
+            if (word.wants == broadcast_word::disputed) {
+                turns_.dispute(word.from);
+            } else if (word.wants == 0) {
                 turns_.claim(word.from);
                 said_[word.from].claim = word.frame;
             } else if (turns_.vote(word.from, word.wants)) {

@@ -29,8 +29,11 @@ struct given_shares {
 /// one who said it is gone.
 struct broadcast_word {
     slot from = 0;
-    view_number wants = 0;  ///< Its vote; with 0 it is the claim to have broadcast.
-    bytes frame;
+    view_number wants =
+        0;        ///< Its vote; with 0 it is the claim to have broadcast; with @ref disputed our word on that.
+    bytes frame;  ///< Empty for a dispute.
+    /// That @ref from has not broadcast, whatever it claims.
+    static constexpr view_number disputed = ~view_number{0};
     bool operator==(broadcast_word const&) const = default;
 };
 
@@ -45,13 +48,13 @@ struct session_snapshot {
     timestamp created{};                       ///< When we heard of it: its lifetime counts from then on.
     std::optional<abort_reason> stalled = {};  ///< Why no signature came though our share was given.
     bool is_unresolved = false;                ///< Its lifetime was over without one.
-    std::vector<broadcast_word> heard = {};    ///< A vote and a claim of each other signer, at most.
+    std::vector<broadcast_word> heard = {};    ///< A vote, a claim and a dispute of each other signer, at most.
     bool operator==(session_snapshot const&) const = default;
 };
 
-/// Of what @ref encode writes. 1 knew no votes; 2 did not say when a session was created, that it stalled, nor what
-/// others had said about broadcasting.
-inline constexpr std::uint8_t snapshot_version = 3;
+/// Of what @ref encode writes. 1 knew no votes; 2 did not say when a session was created, nor that it stalled; 3 not
+/// what others had said about broadcasting.
+inline constexpr std::uint8_t snapshot_version = 4;
 
 /// The octets of @p s.
 [[nodiscard]] inline bytes encode(session_snapshot const& s) {
@@ -78,7 +81,7 @@ inline constexpr std::uint8_t snapshot_version = 3;
 namespace detail {
 [[nodiscard]] inline std::vector<broadcast_word> decode_heard(wire::reader& in, limits const& l) {
     constexpr std::size_t size_min = 4 + 4 + 4;
-    std::vector<broadcast_word> heard(in.count(2 * l.signers_max, size_min));
+    std::vector<broadcast_word> heard(in.count(3 * l.signers_max, size_min));
     for (auto& word : heard) {
         word.from = in.u32();
         word.wants = in.u32();
@@ -118,8 +121,8 @@ namespace detail {
             s.stalled = in.enumerator(abort_reason::declined, abort_reason::not_recorded);
             s.is_unresolved = detail::decode_flag(in);
         }
-        s.heard = detail::decode_heard(in, l);
     }
+    if (version >= 4) s.heard = detail::decode_heard(in, l);
     MUSTER_TRY(in.finish());
     return s;
 }

@@ -48,8 +48,9 @@ struct link {
     bool has_spoken = false;  ///< A byte came.
     bool is_secured = false;  ///< The gater was asked about the peer.
     bool is_writing = false;
-    bool is_paused = false;  ///< No bytes are read, since too many are held.
-    bool is_dirty = false;   ///< A command left something to write.
+    deadline paused_since{};  ///< No bytes are read, since too many are held.
+    instant writing_since{};
+    bool is_dirty = false;  ///< A command left something to write.
     instant last_heard;
     instant last_ping;
     instant ping_sent{};
@@ -58,7 +59,7 @@ struct link {
     std::uint32_t pings = 0;
     deadline idle_since;     ///< Without a stream, while leaving.
     std::size_t held = 0;    ///< Bytes received and not consumed.
-    std::size_t queued = 0;  ///< Bytes that services hold for it.
+    std::size_t queued = 0;  ///< Bytes that services keep to be sent on it.
     std::map<stream_id, host_stream> streams{};
     std::map<std::uint32_t, stream_id> closing{};  ///< Streams to be closed when that ping is answered.
 };

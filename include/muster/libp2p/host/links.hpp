@@ -81,6 +81,21 @@ protected:
         dirty_.push_back(l.id);
     }
 
+    /// What a connection may hold when all hold too much together.
+    [[nodiscard]] std::size_t share_of_buffers() const noexcept {
+        return options_.buffers_max / std::max<std::size_t>(options_.connections_max, 1);
+    }
+    /// Reads again what was not read since too much was held, when that is over.
+    template <class Sink>
+    void read_on(link& l, instant now, Sink& out) {
+        bool const is_too_much = l.held > options_.connection_buffer_max / 2 ||
+                                 (held_ > options_.buffers_max && l.held > share_of_buffers() / 2);
+        if (!l.paused_since || is_too_much) return;
+        l.paused_since.reset();
+        l.last_heard = now;
+        out.push(resume_reading{l.id});
+    }
+
     // ---- ends -------------------------------------------------------------------------------------------
 
     /// Services and dials are told that a connection is over.

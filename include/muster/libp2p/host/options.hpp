@@ -31,12 +31,12 @@ struct gate {
     std::optional<peer::peer_id> who{};  ///< None before it is secured.
 };
 
-/// Everything that a stranger can make us hold or wait for has a bound here. Defaults are ours unless said otherwise.
+/// Bounds on what a stranger can make us hold or wait for. Defaults are ours unless said otherwise.
 struct host_options {
     std::size_t frame_size_max = 64u << 10;  ///< Bytes of one frame, either way.
     std::size_t send_queue_max = 1u << 20;   ///< Bytes waiting per stream before `congested`.
 
-    std::size_t connections_max = 256;            ///< All connections; a quarter is kept for those we dial.
+    std::size_t connections_max = 256;            ///< All connections; others open three quarters of it at most.
     std::size_t pending_inbound_max = 128;        ///< Accepted, not yet authenticated.
     std::size_t connections_per_prefix_max = 16;  ///< That have said anything, of one source: a /32 (IPv4) or /56
                                                   ///< (IPv6).
@@ -58,6 +58,10 @@ struct host_options {
         std::chrono::seconds{1};  ///< How long a connection that was replaced stays open without a stream.
     duration ping_interval = std::chrono::seconds{10};  ///< js-libp2p's connection monitor uses 10 s as well.
     duration ping_timeout = std::chrono::seconds{50};   ///< Silence beyond a ping's interval: the connection is dead.
+                                                        ///< So long it may also leave us with what it has begun, while
+                                                        ///< too much is held to read on.
+    duration write_timeout = std::chrono::minutes{5};   ///< For the peer to take what was written at once, a megabyte
+                                                        ///< at most.
 
     /// Refuses connections by returning false; none when empty. Must not call back.
     std::function<bool(gate const&)> gater{};

@@ -24,15 +24,16 @@ protected:
     using base::active_, base::counted_, base::dials_, base::held_, base::key_, base::links_, base::next_socket_,
         base::options_, base::places_, base::protected_, base::protocols_, base::source_, base::sources_,
         base::sweep_at_;
-    using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::sweep_interval,
-        base::tell_end;
+    using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::share_of_buffers,
+        base::sweep_interval, base::tell_end;
     using base::host_links;
 
     // ---- sockets ----------------------------------------------------------------------------------------
 
     template <class Sink>
     void on(accepted const& e, instant now, Sink& out) {
-        auto const verdict = lets_in({gate::stage::accepted, direction::inbound, e.remote, {}})
+        bool const is_full = links_.size() >= options_.connections_max;
+        auto const verdict = !is_full && lets_in({gate::stage::accepted, direction::inbound, e.remote, {}})
                                  ? places_.arrive(e.socket, source_prefix::of(e.remote))
                                  : admission::verdict{};
         if (verdict.instead_of) make_room(*verdict.instead_of, now, out);
@@ -131,6 +132,7 @@ protected:
             auto content = at->machine->take_output(events);
             counted_.bytes_out += content.size();
             at->is_writing = !content.empty();
+            at->writing_since = now;
             if (at->is_writing) out.push(write_socket{id, std::move(content)});
             if (events.empty()) {
                 if (at->at == stage::closing && !at->is_writing) drop(id, out);
@@ -166,8 +168,8 @@ protected:
         }
         auto const known = active_.find(e.peer);
         if (known == active_.end()) return use(l, now, out);
-        if (!replaces(l, links_.at(known->second))) return leave(l, now, out);
         make_room_beside(known->second, now, out);
+        if (!replaces(l, links_.at(known->second))) return leave(l, now, out);
         auto& old = links_.at(known->second);
         active_.erase(known);
         out.push(peer_disconnected{l.peer, error{transport::errc::closed, "replaced by another connection"}});
@@ -241,8 +243,11 @@ protected:
         l.held += e.octets.size();
         held_ += e.octets.size();
         out.push(stream_bytes{{l.id, e.id}, std::move(e.octets)});
-        if (l.is_paused || (l.held <= options_.connection_buffer_max && held_ <= options_.buffers_max)) return;
-        l.is_paused = true;
+        // Where all hold too much together, those pay who hold more than their share.
+        bool const is_too_much =
+            l.held > options_.connection_buffer_max || (held_ > options_.buffers_max && l.held > share_of_buffers());
+        if (l.paused_since || !is_too_much) return;
+        l.paused_since = now;
         out.push(pause_reading{l.id});
     }
     template <class Sink>
@@ -325,9 +330,12 @@ protected:
     }
     template <class Sink>
     void keep_alive(link& l, instant now, Sink& out) {
-        if (now - l.last_heard >= options_.ping_interval + options_.ping_timeout && !l.is_paused) {
-            return end(l.id, error{transport::errc::peer_failed, "silence; the connection is half-open"}, now, out);
-        }
+        auto const patience = options_.ping_interval + options_.ping_timeout;
+        auto const fail = [&](char const* why) { end(l.id, error{transport::errc::peer_failed, why}, now, out); };
+        if (!l.paused_since && now - l.last_heard >= patience) return fail("silence; the connection is half-open");
+        if (l.paused_since && now - *l.paused_since >= patience) return fail("much was begun and never finished");
+        if (l.is_writing && now - l.writing_since >= options_.write_timeout) return fail("the peer takes nothing");
+        this->read_on(l, now, out);
         outbox<connection_event> events;
         l.machine->wake(now, events);
         // Also while another is under way, which may wait behind much else: to the peer it is a sign of life.

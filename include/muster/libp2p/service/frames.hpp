@@ -11,8 +11,9 @@
 ///
 /// A protocol may have several names, versions of it, which are proposed together; the first one names it here.
 
+#include <algorithm>
 #include <cstddef>
-#include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,15 +60,24 @@ public:
     /// Frames of the protocol that @p names name, the most wanted first, are taken from now on.
     void attach(std::vector<std::string> names) {
         auto const first = names.front();
-        detach(first);
+        std::erase_if(first_names_, [&](auto const& n) { return n.second == first; });
         for (auto const& n : names) first_names_[n] = first;
         names_[first] = std::move(names);
     }
-    void detach(std::string_view protocol) {
+    /// Nobody takes them any more. Streams that carry them are broken off, so that their senders know.
+    template <class Host, effect_sink<host_effect> Sink>
+    void detach(Host& host, std::string_view protocol, instant now, Sink& out) {
         auto const found = names_.find(protocol);
         if (found == names_.end()) return;
         std::erase_if(first_names_, [&](auto const& n) { return n.second == found->first; });
-        std::erase_if(readers_, [&](auto const& r) { return r.second.protocol == found->first; });
+        for (auto r = readers_.begin(); r != readers_.end();) {
+            auto const next = std::next(r);
+            if (r->second.protocol == found->first) {
+                if (writer_on(r->first) == nullptr) host.reset_stream(r->first, now);
+                erase(host, r, now, out);
+            }
+            r = next;
+        }
         names_.erase(found);
     }
     [[nodiscard]] bool handles(std::string_view protocol) const {
@@ -112,20 +122,24 @@ public:
         auto const next = r.frames.next();
         if (!next) {
             auto const why = next.error();
-            readers_.erase(found);
+            erase(host, found, now, out);
             host.fail(s.connection, error{transport::errc::peer_failed, why.to_text()}, now, out);
             return why;
         }
         if (!next.value()) {
+            // The beginning of a frame stays held, but more must come, or one above the window could never arrive.
             r.is_told = false;
-            host.consume(s, std::exchange(r.unconsumed, 0), now, out);
-            if (r.has_ended) finish(host, s, now);
+            host.let_in(s, std::exchange(r.unconsumed, 0), now);
+            if (r.has_ended) finish(host, found, now, out);
             return std::optional<bytes>{};
         }
         std::optional<bytes> frame{to_bytes(*next.value())};
-        auto const size = std::min(frame->size() + wire::varint_size(frame->size()), r.unconsumed);
-        r.unconsumed -= size;
-        host.consume(s, size, now, out);
+        auto const size = frame->size() + wire::varint_size(frame->size());
+        auto const fresh = std::min(size, r.unconsumed);
+        r.unconsumed -= fresh;
+        host.let_in(s, fresh, now);
+        r.held -= std::min(size, r.held);
+        host.release_held(s.connection, size, now, out);
         return frame;
     }
     /// Who sends on a stream, and under which protocol; none when it is gone.
@@ -134,9 +148,16 @@ public:
         if (found == readers_.end()) return std::nullopt;
         return std::pair{found->second.peer, found->second.protocol};
     }
-    /// What @p who has sent is not wanted any more.
+    /// What @p who, who is disconnected, has sent is not wanted any more.
     void forget(peer::peer_id const& who) {
         std::erase_if(readers_, [&](auto const& r) { return r.second.peer == who; });
+    }
+    /// Who was refused for want of room in all is told when there is some. Call it once a second or so. O(writers).
+    template <class Host, effect_sink<frames_note> Notes>
+    void wake(Host& host, Notes& notes) {
+        for (auto& [ref, w] : streams_) {
+            if (w.is_congested && host.has_room(ref.connection)) note_room(w, notes);
+        }
     }
 
     // ---- what happens on the host -----------------------------------------------------------------------
@@ -163,6 +184,7 @@ public:
         auto& r = found->second;
         r.frames.feed(e.content);
         r.unconsumed += e.content.size();
+        r.held += e.content.size();
         if (!std::exchange(r.is_told, true)) notes.push(frames_came{e.stream});
     }
     template <class Host, effect_sink<frames_note> Notes>
@@ -172,19 +194,22 @@ public:
         write_some(host, *w, now);
         note_room(*w, notes);
     }
-    template <class Host>
-    void on(Host& host, stream_ended const& e, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ended const& e, instant now, Sink& out) {
         auto const found = readers_.find(e.stream);
         if (found == readers_.end()) {
             if (writer_on(e.stream) == nullptr) host.close_stream(e.stream, now);
             return;
         }
         found->second.has_ended = true;
-        if (!found->second.is_told) finish(host, e.stream, now);
+        if (!found->second.is_told) finish(host, found, now, out);
     }
-    template <class Host, effect_sink<frames_note> Notes>
-    void on(Host& host, stream_gone const& e, Notes& notes) {
-        if (auto const r = readers_.find(e.stream); r != readers_.end() && !r->second.is_told) readers_.erase(r);
+    template <class Host, effect_sink<frames_note> Notes, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_gone const& e, instant now, Notes& notes, Sink& out) {
+        if (auto const r = readers_.find(e.stream); r != readers_.end()) {
+            r->second.has_ended = true;  // what came whole may still be taken
+            if (!r->second.is_told) erase(host, r, now, out);
+        }
         auto const at = streams_.find(e.stream);
         if (at == streams_.end()) return;
         auto const w = std::move(at->second);
@@ -222,16 +247,17 @@ private:
         std::string protocol;
         frame_writer queue;
         bool is_ready = false;
-        bool is_congested = false;  // a frame was refused since there was room
+        bool is_congested = false;  // a frame was refused, and `frames_writable` is owed
         bool is_leaving = false;    // no more frames will come; to be closed when it is empty
     };
     struct reader {
         peer::peer_id peer;
         std::string protocol;
         frame_reader frames;
-        std::size_t unconsumed = 0;
-        bool is_told = false;    // `frames_came` was told, and not all that came is taken
-        bool has_ended = false;  // the peer sends no more
+        std::size_t unconsumed = 0;  // bytes that the peer may not send again yet
+        std::size_t held = 0;        // bytes that count as held
+        bool is_told = false;        // `frames_came` was told, and not all that came is taken
+        bool has_ended = false;      // the peer sends no more
     };
 
     [[nodiscard]] writer* writer_on(stream_ref const& s) {
@@ -267,10 +293,17 @@ private:
         w.is_congested = false;
         notes.push(frames_writable{w.peer, w.protocol});
     }
+    using reader_at = std::map<stream_ref, reader>::iterator;
+    template <class Host, class Sink>
+    void erase(Host& host, reader_at r, instant now, Sink& out) {
+        host.release_held(r->first.connection, r->second.held, now, out);
+        readers_.erase(r);
+    }
     // All that came is taken, and the peer sends no more.
-    template <class Host>
-    void finish(Host& host, stream_ref const& s, instant now) {
-        readers_.erase(s);
+    template <class Host, class Sink>
+    void finish(Host& host, reader_at r, instant now, Sink& out) {
+        auto const s = r->first;
+        erase(host, r, now, out);
         if (writer_on(s) == nullptr) host.close_stream(s, now);
     }
 

@@ -8,8 +8,11 @@
 /// What comes is a claim: it is handed on with the peer that made it, bounded, and believed by nobody here.
 /// @see libp2p specs, identify/README.md.
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,13 +65,29 @@ public:
     template <class Host>
     void on(Host& host, peer_connected const& e, instant now) {
         auto const s = host.open_stream(e.peer, {std::string{query}}, now);
-        if (s) reading_[s.value()] = {e.peer, {}};
+        if (s) begin_reading(s.value(), e.peer, now);
+    }
+    /// Ends messages that take too long.
+    template <class Host, effect_sink<host_effect> Sink>
+    void wake(Host& host, instant now, Sink& out) {
+        for (auto r = reading_.begin(); r != reading_.end();) {
+            auto const next = std::next(r);
+            if (now - r->second.began >= host.options().stream_timeout) {
+                host.reset_stream(r->first, now);
+                end_reading(host, r, now, out);
+            }
+            r = next;
+        }
     }
     template <class Host>
     void on(Host& host, stream_opened const& e, instant now) {
         bool const is_inbound = e.direction == direction::inbound;
         if (is_inbound && e.protocol == push) {
-            reading_[e.stream] = {e.peer, {}};
+            auto const is_under_way = std::any_of(reading_.begin(), reading_.end(), [&](auto const& r) {
+                return r.second.is_push && r.second.peer == e.peer;
+            });
+            if (is_under_way) return host.reset_stream(e.stream, now);
+            begin_reading(e.stream, e.peer, now).is_push = true;
         } else if (is_inbound) {
             writing_[e.stream] = {message_for(host, e.peer), 0, true};
             write_some(host, e.stream, now);
@@ -80,33 +99,38 @@ public:
     }
     template <class Host, effect_sink<identity_claim> Notes, effect_sink<host_effect> Sink>
     void on(Host& host, stream_bytes const& e, instant now, Notes& notes, Sink& out) {
-        host.consume(e.stream, e.content.size(), now, out);
         auto const found = reading_.find(e.stream);
-        if (found == reading_.end()) return;
+        if (found == reading_.end()) return host.consume(e.stream, e.content.size(), now, out);
         auto& r = found->second;
         append(r.content, e.content);
+        r.held += e.content.size();
+        host.let_in(e.stream, e.content.size(), now);
         auto const length = wire::parse_varint(r.content);
         bool const is_wrong = !length || (length.value() && length.value()->value > message_size_max);
         if (is_wrong) {
-            reading_.erase(found);
+            end_reading(host, found, now, out);
             return host.reset_stream(e.stream, now);
         }
         if (!length.value() || r.content.size() < length.value()->size + length.value()->value) return;
         auto const message = byte_view{r.content}.subspan(length.value()->size, length.value()->value);
         if (auto const m = decode_identify(message)) notes.push(claim_of(r.peer, m.value()));
-        reading_.erase(found);
+        end_reading(host, found, now, out);
         host.abandon_stream(e.stream, now);
     }
     template <class Host>
     void on(Host& host, stream_ready_again const& e, instant now) {
         write_some(host, e.stream, now);
     }
-    template <class Host>
-    void on(Host& host, stream_ended const& e, instant now) {
-        if (reading_.erase(e.stream) != 0) host.close_stream(e.stream, now);
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ended const& e, instant now, Sink& out) {
+        auto const found = reading_.find(e.stream);
+        if (found == reading_.end()) return;
+        end_reading(host, found, now, out);
+        host.close_stream(e.stream, now);
     }
-    void on(stream_gone const& e) {
-        reading_.erase(e.stream);
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_gone const& e, instant now, Sink& out) {
+        if (auto const found = reading_.find(e.stream); found != reading_.end()) end_reading(host, found, now, out);
         writing_.erase(e.stream);
     }
 
@@ -114,6 +138,9 @@ private:
     struct reading {
         peer::peer_id peer;
         bytes content;
+        std::size_t held = 0;
+        instant began;
+        bool is_push = false;
     };
     struct writing {
         bytes content;
@@ -121,6 +148,14 @@ private:
         bool ends_later = false;  // the peer has asked, and might not be ready for an end
     };
 
+    reading& begin_reading(stream_ref const& s, peer::peer_id const& who, instant now) {
+        return reading_.insert_or_assign(s, reading{who, {}, 0, now, false}).first->second;
+    }
+    template <class Host, class Sink>
+    void end_reading(Host& host, std::map<stream_ref, reading>::iterator r, instant now, Sink& out) {
+        host.release_held(r->first.connection, r->second.held, now, out);
+        reading_.erase(r);
+    }
     template <class Host>
     void write_some(Host& host, stream_ref const& s, instant now) {
         auto const found = writing_.find(s);

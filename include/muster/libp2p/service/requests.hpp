@@ -78,14 +78,14 @@ public:
         return e.id;
     }
     /// Ends a request of ours without a word.
-    template <class Host>
-    void cancel(Host& host, transport::request_id id, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void cancel(Host& host, transport::request_id id, instant now, Sink& out) {
         auto* const e = find(id);
         if (e == nullptr || !e->is_ours) return;
         host.reset_stream(e->stream, now);
-        forget(host, *e);
+        forget(host, *e, now, out);
     }
-    /// Answers a question. @return `gone`, or `too_large`.
+    /// Answers a question. @return `gone`, `too_large`, or `congested`.
     template <class Host>
     [[nodiscard]] result<void> answer(Host& host, transport::request_id id, bytes content, instant now) {
         auto* const e = find(id);
@@ -96,18 +96,22 @@ public:
             return error{transport::errc::too_large,
                          text("an answer of ", content.size(), " bytes, at most ", e->options.answer_size_max)};
         }
+        if (!host.reserve(e->stream.connection, content.size())) {
+            return error{transport::errc::congested, text(e->peer.to_text(), " has much to read first")};
+        }
+        e->reserved = content.size();
         e->is_answered = true;
         e->out = framed(std::move(content), e->options);
         write_some(host, *e, now);
         return ok();
     }
     /// Breaks a question off.
-    template <class Host>
-    void refuse(Host& host, transport::request_id id, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void refuse(Host& host, transport::request_id id, instant now, Sink& out) {
         auto* const e = find(id);
         if (e == nullptr || e->is_ours) return;
         host.reset_stream(e->stream, now);
-        forget(host, *e);
+        forget(host, *e, now, out);
     }
 
     // ---- what happens on the host -----------------------------------------------------------------------
@@ -131,6 +135,7 @@ public:
         auto* const x = find(e.stream);
         if (x == nullptr || x->is_whole) return host.consume(e.stream, e.content.size(), now, out);
         append(x->in, e.content);
+        x->held += e.content.size();
         host.let_in(e.stream, e.content.size(), now);
         if (x->in.size() > x->in_max + wire::varint_size_max) {
             return break_off(host, *x, error{transport::errc::too_large, text("more than ", x->in_max, " bytes")}, now,
@@ -167,8 +172,8 @@ public:
         }
         break_off(host, *x, error{transport::errc::refused, "ended before it was whole"}, now, notes, out);
     }
-    template <class Host, effect_sink<requests_note> Notes>
-    void on(Host& host, stream_gone const& e, Notes& notes) {
+    template <class Host, effect_sink<requests_note> Notes, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_gone const& e, instant now, Notes& notes, Sink& out) {
         auto* const x = find(e.stream);
         if (x == nullptr) return;
         if (x->is_ours && !x->is_whole) {
@@ -178,7 +183,7 @@ public:
                                                                    : transport::errc::refused;
             notes.push(request_ended{x->id, error{code, text("the request came to nothing: ", why(code))}});
         }
-        forget(host, *x);
+        forget(host, *x, now, out);
     }
     /// Ends what takes too long.
     template <class Host, effect_sink<requests_note> Notes, effect_sink<host_effect> Sink>
@@ -199,7 +204,9 @@ private:
         transport::request_options options;
         instant ends;
         bytes in;
+        std::size_t held = 0;  // bytes that count as held by the connection
         std::size_t in_max = 0;
+        std::size_t reserved = 0;  // bytes of an answer that are not sent
         bytes out;
         std::size_t written = 0;
         bool is_ours = false;
@@ -224,8 +231,11 @@ private:
         ends_.insert({e.ends, id});
         return all_.emplace(id, std::move(e)).first->second;
     }
-    template <class Host>
-    void forget(Host&, exchange_of const& e) {
+    // Gives back what it held.
+    template <class Host, class Sink>
+    void forget(Host& host, exchange_of const& e, instant now, Sink& out) {
+        host.release_held(e.stream.connection, e.held, now, out);
+        host.release(e.stream.connection, e.reserved);
         by_stream_.erase(e.stream);
         ends_.erase({e.ends, e.id});
         all_.erase(transport::request_id{e.id});
@@ -252,6 +262,9 @@ private:
             auto const taken = host.write(e.stream, byte_view{e.out}.subspan(e.written), now);
             if (taken == 0) return;
             e.written += taken;
+            auto const sent = std::min(taken, e.reserved);
+            e.reserved -= sent;
+            host.release(e.stream.connection, sent);
         }
         e.is_said = true;
         host.close_stream(e.stream, now);
@@ -259,7 +272,7 @@ private:
     // All of a question or an answer is here.
     template <class Host, class Notes, class Sink>
     void whole(Host& host, exchange_of& e, bytes content, instant now, Notes& notes, Sink& out) {
-        host.release_held(e.stream.connection, content.size() + (e.in.empty() ? 0 : e.in.size() - content.size()), out);
+        host.release_held(e.stream.connection, std::exchange(e.held, 0), now, out);
         e.in = {};
         e.is_whole = true;
         if (!e.is_ours) {
@@ -268,14 +281,13 @@ private:
         }
         notes.push(request_ended{e.id, std::move(content)});
         host.abandon_stream(e.stream, now);  // what is left of the question, or behind the answer, is of no use
-        forget(host, e);
+        forget(host, e, now, out);
     }
     template <class Host, class Notes, class Sink>
     void break_off(Host& host, exchange_of& e, error why, instant now, Notes& notes, Sink& out) {
         host.reset_stream(e.stream, now);
-        host.release_held(e.stream.connection, e.in.size(), out);
         if (e.is_ours && !e.is_whole) notes.push(request_ended{e.id, std::move(why)});
-        forget(host, e);
+        forget(host, e, now, out);
     }
     [[nodiscard]] static char const* why(transport::errc code) {
         switch (code) {

@@ -206,7 +206,7 @@ void node::on_event(signing::event const& e) {
 }
 
 void node::note_arrival(signing::session_id const& id) {
-    constexpr std::size_t arrivals_max = 16'384;  // ours: a megabyte, and weeks
+    constexpr std::size_t arrivals_max = 16'384;  // ours: about 1 MB
     arrivals_.emplace(id, next_arrival_++);
     if (arrivals_.size() < arrivals_max) return;
     auto const recent = next_arrival_ - arrivals_max / 2;

@@ -12,7 +12,8 @@
 /// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by the
 /// same side the newer one is kept: the older is what a restarted peer left behind. The other one leaves: it opens no
 /// more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or
-/// after the time of a set-up. It does not say go-away before: a peer that does not know this rule would wait for it.
+/// after the time of a set-up. It does not say go-away before it closes: js-libp2p would open no more streams on it,
+/// and yet use no other connection.
 ///
 /// Any byte that comes is a sign of life; after a ping's interval and time limit without one a connection is dead. What
 /// a peer sends is counted until a service consumes it, and beyond a bound no more is read, so a slow service slows the
@@ -49,7 +50,7 @@ public:
     using effect = host_effect;
 
     /// @param key   the node's own; borrowed.
-    /// @param seed  decides who makes room where there is none.
+    /// @param seed  for the random choice of the connection that is closed when no place is free.
     host(peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {})
         : base{key, std::move(options), seed, std::move(source)} {}
     host(host const&) = delete;
@@ -115,7 +116,7 @@ public:
     void fail(socket_id connection, error const& why, instant now, Sink& out) {
         if (find_established(connection) != nullptr) end(connection, why, now, out);
     }
-    /// Whether @p who finds room whoever else is there.
+    /// Protects @p who, or ends that. A protected peer takes a stranger's place when all are in use.
     void protect(peer::peer_id const& who, bool is_protected) {
         is_protected ? (void)protected_.insert(who) : (void)protected_.erase(who);
         for (auto const id : links_of(who)) places_.protect(id, is_protected);
@@ -146,8 +147,8 @@ public:
         soil(l, now);
         return stream_ref{l.id, id};
     }
-    /// Sends as much as there is room for; @ref stream_ready_again follows when that is not all. 0 for a stream that is
-    /// gone, of which is told.
+    /// Sends as much as there is room for; @ref stream_ready_again follows when that is not all.
+    /// @return how many bytes; 0 for a stream that is gone, of which @ref stream_gone tells.
     [[nodiscard]] std::size_t write(stream_ref const& s, byte_view content, instant now) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return 0;

@@ -28,7 +28,7 @@ template <sockets Sockets, secret_source Secret = crypto::system_random>
 class network {
 public:
     /// @param key   the own host key; borrowed.
-    /// @param seed  decides who makes room where there is none.
+    /// @param seed  for the random choice of the connection that is closed when no place is free.
     network(Sockets s, peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {})
         : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source))} {
         core_->start();
@@ -38,8 +38,9 @@ public:
     ~network() { close(); }
 
     /// Accepts connections at @p address (ip4 or ip6, tcp; port 0 for any free one).
-    /// @return the address with the port it got and our peer id; one that others can use where @p address is
-    ///         unspecified; `no_address` for what cannot be listened on.
+    /// @return our address with the actual port and our peer id; for an unspecified @p address, one of the machine's
+    /// own.
+    ///         `no_address` for what cannot be listened on, or `closed`.
     [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) { return core_->listen(address); }
     /// Ends a listener by one of its addresses. Connections go on.
     void unlisten(peer::multiaddr const& address) { core_->unlisten(address); }
@@ -72,7 +73,8 @@ public:
         return core_->command([&](auto now, auto& out) { return core_->machine.connect(who, addresses, now, out); });
     }
     void disconnect(peer::peer_id const& who) { core_->disconnect(who); }
-    /// Whether @p who finds room whoever else is there: co-signers, wallets.
+    /// Protects @p who, or ends that: co-signers, wallets. A protected peer takes a stranger's place when all are in
+    /// use.
     void protect(peer::peer_id const& who, bool is_protected = true) { core_->machine.protect(who, is_protected); }
     [[nodiscard]] result<void> send(peer::peer_id const& who, std::string_view protocol, byte_view frame) {
         return core_->command(
@@ -110,7 +112,7 @@ public:
     void refuse(transport::request_id id) {
         core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });
     }
-    /// Who wants to know what peers claim of themselves; an empty one for nobody.
+    /// Sets the handler of what peers claim about themselves; an empty one removes it.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }
 
     void close() { core_->close(); }

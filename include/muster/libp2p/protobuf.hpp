@@ -73,8 +73,8 @@ inline void add_octets(protozero::pbf_writer& writer, protozero::pbf_tag_type ta
 
 }  // namespace detail
 
-/// What a node says of itself: only claims, the public key apart, which the handshake has shown. The signed peer record
-/// (field 8) is not sent, and skipped when received.
+/// What a node says of itself: claims only. The public key is not used, since the handshake has proved one already. The
+/// signed peer record (field 8) is not sent, and skipped when received.
 struct identify_message {
     static constexpr std::size_t protocols_max = 1000;  ///< Names taken; more are left out. Ours.
     static constexpr std::size_t addresses_max = 64;    ///< Addresses taken; more are left out. Ours.

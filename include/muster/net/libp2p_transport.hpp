@@ -15,7 +15,7 @@
 
 namespace muster::net {
 
-/// Bounds and times; see there.
+/// The options of @ref libp2p::host_options.
 using transport_options = libp2p::host_options;
 
 /// A libp2p peer on TCP; see libp2p::network. Models transport::frames and transport::requests.

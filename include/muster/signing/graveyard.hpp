@@ -4,11 +4,10 @@
 /// @file
 /// Sessions that must not open again, because our nonces were shown in them.
 ///
-/// A session that is over, or forgotten, could be opened once more by the proposal that opened it, until that expires.
-/// The nonces would be others then: who has the first ones would hold two contributions of ours, which is what a liar
-/// is convicted by, and a message would be signed that was signed or given up before. So the id stays until the
-/// proposal has expired, in the journal too: a restart, or two, must not bring it back. What has never been approved
-/// leaves nothing here.
+/// The proposal that opened a session could open it again until it expires. We would then make new nonces, and whoever
+/// holds the first ones would have two different contributions of ours, which counts as proof of equivocation; and a
+/// message would be signed that was signed or given up before. So the id is kept, in the journal too, until the
+/// proposal expires or too many are kept. A session that was never approved leaves nothing here.
 
 #include <cstddef>
 #include <map>
@@ -27,13 +26,13 @@ namespace muster::signing {
 /// Ids with the time until which they are kept. Not thread-safe. O(log n).
 class graveyard {
 public:
-    /// @param ids_max  of more than so many the one that expires first is forgotten.
+    /// @param ids_max  kept; beyond it @ref bury forgets the one that expires first.
     explicit graveyard(std::size_t ids_max) noexcept : ids_max_{ids_max} {}
 
     [[nodiscard]] bool holds(session_id const& id) const { return expires_.count(id) != 0; }
     [[nodiscard]] std::size_t size() const noexcept { return expires_.size(); }
 
-    /// In the place of what @p journal keeps of @p id, it keeps that @p id must not open again before @p expires.
+    /// Replaces what @p journal holds for @p id by a note that @p id must not open again before @p expires.
     /// @return what the journal refuses; the id is remembered all the same.
     template <class Journal>
     [[nodiscard]] result<void> bury(Journal& journal, session_id const& id, timestamp expires, timestamp now) {
@@ -50,7 +49,8 @@ public:
     }
 
     /// Takes up what a journal has kept for @p id.
-    /// @return whether that is a grave; when it has expired it is taken out of @p journal.
+    /// @return whether that is such a note. It is erased from @p journal when it has expired, or when too many are
+    /// kept.
     template <class Journal>
     [[nodiscard]] bool restore(Journal& journal, session_id const& id, byte_view kept, timestamp now) {
         wire::reader in{kept};

@@ -302,7 +302,7 @@ public:
             seat.last_request = 0;  // it counts from the beginning again
         }
         if (at() != phase::finished) return peer_connected(who, now, out);
-        resend(who, out);  // it may have missed that, or who has broadcast; or we may
+        resend(who, out);  // it may have missed that, or who has broadcast; so may we
         if (!is_confirmed()) out.push(send_frame{who, request_body{}});
     }
 

@@ -9,8 +9,8 @@
 /// is answered with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule
 /// every packet arrives in order and at once.
 ///
-/// `sim::transport` models transport::frames. A tap on it sees what its host sends and hears before anyone else and
-/// decides what goes on: that is where liars live (see adversary.hpp).
+/// `sim::transport` models transport::frames and transport::requests. A tap on it sees what its host sends and hears
+/// before anyone else and decides what goes on: that is where liars live (see adversary.hpp).
 
 #include <cstddef>
 #include <cstdint>

@@ -31,7 +31,8 @@ struct packet {
     host_id to = 0;
     std::uint64_t nth = 0;      ///< Of those from @ref from to @ref to.
     std::size_t size = 0;       ///< Octets.
-    bool carries_frame = true;  ///< False for what keeps up a connection: it can only be delayed or cut off.
+    bool carries_frame = true;  ///< False for what keeps up a connection, and for requests: these can only be
+                                ///< delayed or cut off.
 };
 
 /// What becomes of it.

@@ -8,7 +8,8 @@
 /// but a stream hides what becomes of them: one that is lost is sent again after a while, longer each time, and when
 /// that has gone on for too long the connection breaks for its sender. So bytes arrive whole and in order, late, or not
 /// at all. An address may lead to another host, or to none, and then nobody answers. A host that loses power says
-/// nothing; who writes to it afterwards is told once it is up again and does not know the connection.
+/// nothing: who writes to it learns it by a reset when it is up again, or after the last retransmission while it is
+/// down.
 ///
 /// Source: the times of retransmission are those of RFC 6298, beginning with 200 ms as Linux does.
 

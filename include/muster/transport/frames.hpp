@@ -83,7 +83,7 @@ using event_handler = std::function<void(event const&)>;
 ///   connections. `detach(protocol)` ends it, and the handler is not called afterwards.
 /// - `connect(peer, addresses)` begins to connect and returns at once; the outcome is an event. A second call
 ///   while one is under way, or when connected, changes nothing. Refused with `no_address` or `closed`.
-/// - `disconnect(peer)` ends the connection; `disconnected` follows.
+/// - `disconnect(peer)` ends the connection; `disconnected` follows, or `connect_failed` while it is being dialled.
 /// - `send(peer, protocol, frame)` hands over one frame. Refused, without any effect, with `not_connected`,
 ///   `congested` (back-pressure: a `writable` event follows), `too_large` or `closed`.
 /// - `close()` ends everything; no event follows.

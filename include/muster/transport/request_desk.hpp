@@ -5,7 +5,8 @@
 /// What networks without streams need for requests: who waits for which answer.
 ///
 /// A question and its answer are messages with a number. The desk numbers them, remembers who waits, holds sizes to
-/// their bounds and calls the handlers; its owner carries the messages and watches the time.
+/// their bounds and calls the handlers; its owner carries the messages and watches the time. Questions do not expire
+/// here, and an answer can be given although who asked has cancelled.
 
 #include <cstdint>
 #include <map>

@@ -23,8 +23,8 @@
 
 namespace muster::transport {
 
-/// Names a request, for as long as the network lives; those we make and those we are asked count apart from each
-/// other's peers. 0 names none.
+/// Names a request of ours or a question to us. Both come from one counter; a value is used once in the life of a
+/// network. 0 names none.
 struct request_id {
     std::uint64_t value = 0;
     auto operator<=>(request_id const&) const = default;
@@ -64,9 +64,9 @@ using answer_handler = std::function<void(request_id, result<bytes> const&)>;
 /// Semantics:
 /// - `serve(protocol, options, handler)` takes questions; `unserve(protocol)` ends it, and the handler is not called
 ///   afterwards.
-/// - `answer(id, bytes)` answers one question, once. Refused with `gone` when who asked does not wait any more, with
-///   `too_large`, or `closed`. `refuse(id)` breaks it off; harmless when it is gone. A question that is not answered in
-///   time is broken off.
+/// - `answer(id, bytes)` answers one question, once. Refused with `gone` when nobody is known to wait for it, with
+///   `too_large`, `congested` while the peer has much to read, or `closed`. `refuse(id)` breaks it off; harmless when
+///   it is gone. A question that is not answered in time is broken off, where the network has a time.
 /// - `request(peer, protocol, bytes, options, handler)` asks; the handler is called exactly once, unless the request is
 ///   cancelled or the network closed. Refused with `not_connected`, `congested` while too many wait, `too_large` or
 ///   `closed`; then the handler is not called.

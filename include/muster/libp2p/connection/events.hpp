@@ -28,7 +28,7 @@ enum class direction : std::uint8_t { inbound, outbound };
 /// How a stream ended.
 enum class end_of_stream : std::uint8_t {
     finished,  ///< Both sides said that they are done.
-    reset,     ///< The other side broke it off, or broke the rules of its negotiation.
+    reset,     ///< The other side broke it off, or broke the rules of its negotiation; or the connection is gone.
     refused,   ///< The other side speaks none of the protocols that were proposed.
     late,      ///< No protocol was agreed on in time.
 };

@@ -51,8 +51,8 @@ struct source_prefix {
     }
 };
 
-/// The places for connections that others have opened. Not thread-safe. O(connections) where there is no place left,
-/// else O(log connections).
+/// The places for connections that others have opened. Not thread-safe. `arrive`, `speak` and `settle` are
+/// O(connections), the rest is O(log connections).
 class admission {
 public:
     admission(host_options const& o, std::uint64_t seed)
@@ -127,7 +127,7 @@ public:
 
     /// Connections that others have opened.
     [[nodiscard]] std::size_t size() const noexcept { return guests_.size(); }
-    /// Tells the time, for who has not used its connection for long.
+    /// The time, by which it is known who has not used a connection for long.
     void tell(instant now) noexcept { now_ = now; }
 
 private:

@@ -53,7 +53,7 @@ struct dial_failed {
     error why;
     bool operator==(dial_failed const&) const = default;
 };
-/// A name stands for these IP addresses with TCP ports; for none of them @p why.
+/// A name stands for these IP addresses with TCP ports; when there are none, `why` says the reason.
 struct resolved {
     std::uint64_t query;
     std::vector<peer::multiaddr> found;
@@ -103,7 +103,7 @@ struct write_socket {
     bytes content;
     bool operator==(write_socket const&) const = default;
 };
-/// Read no more before @ref resume_reading. A socket begins reading.
+/// Read no more before @ref resume_reading. A new socket reads at once.
 struct pause_reading {
     socket_id socket;
     bool operator==(pause_reading const&) const = default;

@@ -35,9 +35,9 @@ struct host_statistics {
     std::size_t peers = 0;        ///< Connected.
     std::size_t dialling = 0;     ///< Peers.
     std::size_t held = 0;         ///< Bytes received and not consumed.
-    std::size_t queued = 0;       ///< Bytes that services keep to be sent.
+    std::size_t queued = 0;       ///< Bytes of frames and answers that wait to be sent.
     std::uint64_t accepted = 0;   ///< Connections.
-    std::uint64_t refused = 0;    ///< Connections: no room, too fast, or by the gater.
+    std::uint64_t refused = 0;    ///< Connections that were refused, or closed to make room.
     std::uint64_t bytes_in = 0;
     std::uint64_t bytes_out = 0;
     bool operator==(host_statistics const&) const = default;

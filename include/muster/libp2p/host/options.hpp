@@ -63,7 +63,7 @@ struct host_options {
     duration write_timeout = std::chrono::minutes{5};   ///< For the peer to take what was written at once, a megabyte
                                                         ///< at most.
 
-    /// Refuses connections by returning false; none when empty. Must not call back.
+    /// Refuses connections by returning false. An empty function refuses nothing. Must not call back.
     std::function<bool(gate const&)> gater{};
 };
 

@@ -18,7 +18,7 @@
 
 namespace muster::libp2p {
 
-/// The answering side. Holds less than a ping and an answer per stream. Not thread-safe.
+/// The answering side. Holds less than one ping per stream between calls. Not thread-safe.
 class ping_service {
 public:
     static constexpr std::string_view protocol = "/ipfs/ping/1.0.0";

@@ -6,7 +6,8 @@
 ///
 /// A request is a stream: the question goes there, the answer comes back, and each side says that it is done. What ends
 /// a request early, a time limit or a size, ends its stream and nothing else. What is being collected counts as held by
-/// its connection until it is whole, so questions that are never finished stop their sender's reading, not our memory.
+/// its connection until it is whole, so unfinished questions make us stop reading from their sender instead of filling
+/// our memory.
 
 #include <algorithm>
 #include <cstddef>

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
-
-#include <memory>
-
 #include <boost/asio/io_context.hpp>
 
 #include <muster/crypto/system_random.hpp>
@@ -22,8 +17,19 @@ using muster::peer::multiaddr;
 
 namespace {
 
-/// Listens as `run` will, and stops. @return the address with the port that it got.
-result<multiaddr> try_listening(multiaddr const& where) {
+/// Where a co-signer listens, and where others reach that; both with the port that it got.
+struct place {
+    multiaddr listen;
+    multiaddr reached;
+};
+
+[[nodiscard]] result<multiaddr> with_port(std::string const& host, multiaddr const& where) {
+    auto const ip = boost::asio::ip::make_address(host);
+    return multiaddr::from_text(text(ip.is_v6() ? "/ip6/" : "/ip4/", host, "/tcp/", *where.tcp_port()));
+}
+
+/// Listens as `run` will, and stops.
+result<place> try_listening(multiaddr const& where) {
     muster::crypto::system_random random;
     MUSTER_TRY(auto const seed, muster::crypto::secret<32>::generate(random));
     MUSTER_TRY(auto const keys, muster::peer::derive_keys(seed));
@@ -32,31 +38,10 @@ result<multiaddr> try_listening(multiaddr const& where) {
     auto const bound = network.listen(where);
     network.close();
     if (!bound) return error{errc::bad_input, bound.error().message()};
-    return multiaddr::from_text(text(where.to_text().starts_with("/ip6/") ? "/ip6/" : "/ip4/", *where.host(), "/tcp/",
-                                     *bound.value().tcp_port()));
-}
-
-/// An address of this machine that others may reach, of the family that @p wanted is of; loopback when there is none.
-std::string reachable_host(bool is_v6) {
-    ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0) return is_v6 ? "::1" : "127.0.0.1";
-    std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> const all{list, &::freeifaddrs};
-    for (auto const* i = list; i != nullptr; i = i->ifa_next) {
-        if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != (is_v6 ? AF_INET6 : AF_INET)) continue;
-        boost::asio::ip::address found;
-        if (is_v6) {
-            boost::asio::ip::address_v6::bytes_type raw;
-            std::copy_n(reinterpret_cast<sockaddr_in6 const*>(i->ifa_addr)->sin6_addr.s6_addr, raw.size(), raw.begin());
-            auto const v6 = boost::asio::ip::address_v6{raw};
-            if (v6.is_link_local()) continue;
-            found = v6;
-        } else {
-            found =
-                boost::asio::ip::address_v4{ntohl(reinterpret_cast<sockaddr_in const*>(i->ifa_addr)->sin_addr.s_addr)};
-        }
-        if (!found.is_loopback()) return found.to_string();
-    }
-    return is_v6 ? "::1" : "127.0.0.1";
+    place out;
+    MUSTER_TRY(out.listen, with_port(*where.host(), bound.value()));
+    MUSTER_TRY(out.reached, with_port(*bound.value().host(), bound.value()));
+    return out;
 }
 
 /// Whether @p where stands for every address of a machine, which nobody can dial.
@@ -66,32 +51,32 @@ bool is_unspecified(multiaddr const& where) {
     return !is_name && ip.is_unspecified();
 }
 
-/// Where others reach who listens at @p listen, without the peer id.
-result<multiaddr> announced(arguments const& a, multiaddr const& listen) {
-    if (a.address) {
-        auto const given = multiaddr::from_text(*a.address);
-        bool const is_usable = given && given.value().host() && given.value().tcp_port().value_or(0) != 0 &&
-                               !given.value().is_relayed() && !given.value().peer() && !is_unspecified(given.value());
-        if (is_usable) return given;
-        return error{errc::bad_input, text("--address: ", in_quotes(*a.address),
-                                           " is not one like /dns4/alice.example/tcp/4001, without the peer id")};
-    }
-    auto const ip = boost::asio::ip::make_address(*listen.host());
-    auto const host = ip.is_unspecified() ? reachable_host(ip.is_v6()) : *listen.host();
-    return multiaddr::from_text(text(ip.is_v6() ? "/ip6/" : "/ip4/", host, "/tcp/", *listen.tcp_port()));
+/// Where others reach us, without the peer id: as given, or @p found.
+result<multiaddr> announced(arguments const& a, multiaddr const& found) {
+    if (!a.address) return found;
+    auto const given = multiaddr::from_text(*a.address);
+    bool const is_usable = given && given.value().host() && given.value().tcp_port().value_or(0) != 0 &&
+                           !given.value().is_relayed() && !given.value().peer() && !is_unspecified(given.value());
+    if (is_usable) return given;
+    return error{errc::bad_input, text("--address: ", in_quotes(*a.address),
+                                       " is not one like /dns4/alice.example/tcp/4001, without the peer id")};
 }
 
+/// The settings as given, which do not say yet where to listen.
 result<settings> settings_of(arguments const& a) {
     settings s;
-    MUSTER_TRY(auto const listen, parse_listen(a.listen.value_or("/ip4/127.0.0.1/tcp/0")));
     for (auto const& written : a.peers) {
         MUSTER_TRY(auto peer, parse_peer(written));
         if (s.peers.count(peer.first) != 0)
             return error{errc::bad_input, text("--peer ", peer.first, " is there twice")};
         MUSTER_TRY(add_peer(s, std::move(peer)));
     }
-    MUSTER_TRY(s.listen, try_listening(listen));
     return s;
+}
+/// Where to listen, tried.
+result<place> place_of(arguments const& a) {
+    MUSTER_TRY(auto const listen, parse_listen(a.listen.value_or("/ip4/127.0.0.1/tcp/0")));
+    return try_listening(listen);
 }
 
 /// The name that is handed over: as given, or after the directory.
@@ -107,9 +92,12 @@ result<std::string> name_for(arguments const& a) {
 int init(arguments const& a, printer& out) {
     auto const name = name_for(a);
     if (!name) return out.fail(name.error());
-    auto const wanted = settings_of(a);
+    auto wanted = settings_of(a);
     if (!wanted) return out.fail(wanted.error());
-    auto const where = announced(a, wanted.value().listen);
+    auto const found = place_of(a);
+    if (!found) return out.fail(found.error());
+    wanted.value().listen = found.value().listen;
+    auto const where = announced(a, found.value().reached);
     if (!where) return out.fail(where.error());
     auto const made = home::create(a.dir, wanted.value());
     if (!made) return out.fail(made.error());

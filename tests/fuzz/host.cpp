@@ -104,7 +104,7 @@ struct run {
         open.insert(id);
         auto const from = peer::multiaddr::from_text(text("/ip4/10.0.0.", in.below(4), "/tcp/1")).value();
         if (in.below(2) == 0) peers.emplace(id, connection::dial(other, secrets, {}, {}).value());
-        tell(accepted{id, from, from});
+        tell(accepted{id, from});
     }
     void hear() {
         auto const id = any_of(open);

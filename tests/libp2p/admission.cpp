@@ -76,7 +76,7 @@ TEST_CASE("nobody is bound to be the next one to go") {
         }
         survived += lives ? 1u : 0u;
     }
-    CHECK(survived > 40);   // (1 - 1/96)^96 of 200 is 73
+    CHECK(survived > 40);  // (1 - 1/96)^96 of 200 is 73
     CHECK(survived < 120);
 }
 

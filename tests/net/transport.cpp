@@ -274,6 +274,30 @@ TEST_CASE("a peer that stops answering is noticed as half-open") {
     CHECK(why == errc::peer_failed);
 }
 
+TEST_CASE("a handler that throws loses nothing: what else is due comes in the next turn") {
+    boost::asio::io_context io;
+    node a{io, 0}, b{io, 1};
+    std::size_t thrown = 0;
+    b.wire.attach("/test/2", [&](event const& e) {
+        if (std::holds_alternative<received>(e) && ++thrown == 1) throw std::runtime_error{"no"};
+    });
+    REQUIRE(a.dial(b));
+    REQUIRE(run_until(io, [&] { return a.count<connected>() == 1 && b.count<connected>() == 1; }));
+    REQUIRE(a.wire.send(b.id(), "/test/2", bytes{1}));
+    auto const careful = [&](auto done) {
+        for (;;) {
+            try {
+                return run_until(io, done);
+            } catch (std::runtime_error const&) {
+            }
+        }
+    };
+    REQUIRE(careful([&] { return thrown == 1; }));
+    REQUIRE(a.wire.send(b.id(), "/test/2", bytes{2}));
+    REQUIRE(b.wire.send(a.id(), "/test/1", bytes{3}));
+    REQUIRE(careful([&] { return thrown == 2 && a.count<received>() == 1; }));
+}
+
 TEST_CASE("frames of a protocol that the peer does not speak go nowhere, the connection lives") {
     boost::asio::io_context io;
     node a{io, 0}, b{io, 1};

@@ -54,7 +54,12 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         auto const alive = this->shared_from_this();
         has_turn = false;
         armed.reset();
-        deliver();
+        try {
+            deliver();
+        } catch (...) {  // a handler has thrown: what else is due comes in the next turn
+            if (!closed) ask_for_turn();
+            throw;
+        }
         act([&](auto now, auto& out) {
             outbox<requests_note> notes;
             requests.wake(machine, now, notes, out);
@@ -92,10 +97,14 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         }
         auto const next = earlier(machine.next_deadline(), requests.next_deadline());
         bool const is_due = !queue.empty() || (next && *next <= now);
-        if (is_due && !std::exchange(has_turn, true)) wires.turn();
-        if (is_due || next == armed) return;
+        if (is_due) return ask_for_turn();
+        if (next == armed) return;
         armed = next;
         wires.arm(next);
+    }
+
+    void ask_for_turn() {
+        if (!std::exchange(has_turn, true)) wires.turn();
     }
 
     template <class Effect>
@@ -111,9 +120,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(close_socket& e, instant) { perform(e); }
 
     void on(peer_connected& e, instant now) {
-        auto const way =
-            e.direction == direction::inbound ? transport::direction::inbound : transport::direction::outbound;
-        queue.push_back(news{{}, transport::connected{e.peer, way, e.remote}});
+        queue.push_back(news{{}, transport::connected{e.peer, e.direction, e.remote}});
         identify.on(machine, e, now);
     }
     void on(peer_disconnected& e, instant) {
@@ -217,10 +224,6 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     using item = std::variant<news, frames_came, request_ended, question_came, identity_claim>;
 
     void deliver() {
-        auto const again = std::shared_ptr<void>{nullptr, [this](void*) {  // also when a handler throws
-                                                     if (!queue.empty() && !closed && !std::exchange(has_turn, true))
-                                                         wires.turn();
-                                                 }};
         // What handlers cause comes in a later turn, so that sockets are not kept waiting.
         for (auto left = queue.size(); left != 0 && !queue.empty() && !closed; --left) {
             auto const next = std::move(queue.front());
@@ -246,7 +249,12 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             auto frame = frames.take(machine, n.stream, now, effects);
             settle(now);
             if (!frame || !frame.value()) return;
-            give(from->second, transport::received{from->first, *std::move(frame).value()});
+            try {
+                give(from->second, transport::received{from->first, *std::move(frame).value()});
+            } catch (...) {  // the frames behind it are not lost
+                if (!closed) queue.push_front(n);
+                throw;
+            }
         }
     }
     void give(request_ended const& n) {

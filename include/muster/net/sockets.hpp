@@ -130,12 +130,11 @@ private:
         }
         void on_accepted(tcp::socket socket) {
             boost_error ec;
-            auto const local = socket.local_endpoint(ec);
-            auto const remote = ec ? tcp::endpoint{} : socket.remote_endpoint(ec);
+            auto const remote = socket.remote_endpoint(ec);
             if (ec) return;  // gone already
             next_accepted += 2;
             auto const w = add(next_accepted, std::move(socket));
-            user->on_socket(libp2p::accepted{w->id, address_of(local), address_of(remote)});
+            user->on_socket(libp2p::accepted{w->id, address_of(remote)});
             read(w);
         }
 

@@ -199,24 +199,23 @@ private:
             };
             net->carry(
                 on, to, 60, mine.way,
-                [s = this->shared_from_this(), id = e.socket, weak = std::weak_ptr{there}, from, at = e.to, to, fail] {
+                [s = this->shared_from_this(), id = e.socket, weak = std::weak_ptr{there}, from, to, fail] {
                     auto const peer = weak.lock();
                     if (!s->net->world_->is_up(to)) return;  // nobody answers
                     if (!peer || peer->user == nullptr) return fail("connection refused");
-                    peer->accept(s, id, at, from);
+                    peer->accept(s, id, from);
                 },
                 [] {});
         }
         // A connection has reached us.
-        void accept(std::shared_ptr<state> const& other, libp2p::socket_id theirs, peer::multiaddr const& at,
-                    peer::multiaddr const& from) {
+        void accept(std::shared_ptr<state> const& other, libp2p::socket_id theirs, peer::multiaddr const& from) {
             next_accepted += 2;
             auto const id = next_accepted;
             auto& mine = ends[id];
             mine.peer = other;
             mine.peers = theirs;
             mine.to = other->on;
-            on_host([s = this->shared_from_this(), id, at, from] { s->tell(libp2p::accepted{id, at, from}); });
+            on_host([s = this->shared_from_this(), id, from] { s->tell(libp2p::accepted{id, from}); });
             net->carry(
                 on, other->on, 60, mine.way,
                 [other, theirs, s = this->weak_from_this(), id] {

@@ -10,7 +10,6 @@
 /// connection lives is told.
 
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <span>
 #include <string_view>
@@ -21,15 +20,13 @@
 #include <muster/core/result.hpp>
 #include <muster/peer/multiaddr.hpp>
 #include <muster/peer/peer_id.hpp>
+#include <muster/transport/direction.hpp>
 #include <muster/transport/errc.hpp>
 
 namespace muster::transport {
 
 using peer::multiaddr;
 using peer::peer_id;
-
-/// Who dialled.
-enum class direction : std::uint8_t { inbound, outbound };
 
 /// A connection to @p peer is up, dialled by either side. At most one per peer at a time.
 struct connected {

@@ -17,13 +17,13 @@
 #include <muster/libp2p/yamux/frame.hpp>
 #include <muster/libp2p/yamux/stream.hpp>
 #include <muster/peer/peer_id.hpp>
+#include <muster/transport/direction.hpp>
 
 namespace muster::libp2p {
 
 using yamux::stream_id;
 
-/// Who opened a stream.
-enum class direction : std::uint8_t { inbound, outbound };
+using transport::direction;
 
 /// How a stream ended.
 enum class end_of_stream : std::uint8_t {

@@ -38,7 +38,6 @@ enum class family : std::uint8_t { any, ip4, ip6 };
 /// Somebody has connected to one of our listeners.
 struct accepted {
     socket_id socket;
-    peer::multiaddr local;
     peer::multiaddr remote;
     bool operator==(accepted const&) const = default;
 };

@@ -6,8 +6,9 @@
 ///
 /// Each protocol has one long-lived stream per peer and direction, with frames behind their length. What a peer sends
 /// stays as it came until somebody takes the frames one by one, and only then may the peer send more; so a frame costs
-/// memory for its bytes, however small it is, and a slow reader slows the writer. Only the beginning of a frame that
-/// has not come as a whole is consumed at once, or one above the window could never arrive.
+/// memory for its bytes, however small it is, and a slow reader slows the writer. Only after
+/// the beginning of a frame more may come at once, or a frame above the window could never arrive; it counts as held
+/// until the frame is taken.
 ///
 /// A protocol may have several names, versions of it, which are proposed together; the first one names it here.
 
@@ -54,7 +55,7 @@ using frames_note = std::variant<frames_came, frames_writable, frames_dropped>;
 /// The streams that carry frames. Not thread-safe.
 class frames_service {
 public:
-    explicit frames_service(std::size_t frame_size_max, std::size_t queue_max) noexcept
+    frames_service(std::size_t frame_size_max, std::size_t queue_max) noexcept
         : frame_size_max_{frame_size_max}, queue_max_{queue_max} {}
 
     /// Frames of the protocol that @p names name, the most wanted first, are taken from now on.

@@ -90,7 +90,7 @@ public:
     template <class Host>
     [[nodiscard]] result<void> answer(Host& host, transport::request_id id, bytes content, instant now) {
         auto* const e = find(id);
-        if (e == nullptr || e->is_ours || !e->is_asked || e->is_answered) {
+        if (e == nullptr || e->is_ours || !e->is_whole || e->is_answered) {
             return error{transport::errc::gone, "nobody waits for this answer any more"};
         }
         if (content.size() > e->options.answer_size_max) {
@@ -213,7 +213,6 @@ private:
         bool is_ours = false;
         bool is_ready = false;     // ours: a protocol was agreed on
         bool is_whole = false;     // all that the peer has to say is here
-        bool is_asked = false;     // theirs: the application was told
         bool is_answered = false;  // theirs: by the application
         bool is_said = false;      // all that we have to say is sent
     };
@@ -277,7 +276,6 @@ private:
         e.in = {};
         e.is_whole = true;
         if (!e.is_ours) {
-            e.is_asked = true;
             return notes.push(question_came{{e.id, e.peer, e.protocol, std::move(content)}});
         }
         notes.push(request_ended{e.id, std::move(content)});

@@ -10,3 +10,14 @@
 #else
 #include <catch2/catch.hpp>
 #endif
+
+#include <string>
+
+#include <muster/core/fields.hpp>
+
+/// A check that fails shows events and effects with their fields.
+template <class T>
+    requires muster::has_fields<T>
+struct Catch::StringMaker<T> {
+    static std::string convert(T const& v) { return muster::to_text(v); }
+};

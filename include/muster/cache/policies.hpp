@@ -11,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <muster/core/enumeration.hpp>
+
 namespace muster::cache {
 
 /// Says by two constants which calls count as a use of an entry that exists.
@@ -102,15 +104,15 @@ concept time_source_for = std::same_as<S, caller_time> || requires(S const& s) {
 };
 
 /// Why an entry left, or did not enter.
-enum class removal : std::uint8_t {
-    evicted,    ///< It made room.
-    expired,    ///< Its time was over.
-    erased,     ///< By `erase`.
-    replaced,   ///< The value made way for a new one under the same key.
-    cleared,    ///< By `clear`.
-    rejected,   ///< It never entered: too heavy, expired already, or not admitted.
-    withdrawn,  ///< A newer value under the same key was rejected, and this one is not true any more.
-};
+MUSTER_ENUMERATION(removal, 0,
+                   evicted,   ///< It made room.
+                   expired,   ///< Its time was over.
+                   erased,    ///< By `erase`.
+                   replaced,  ///< The value made way for a new one under the same key.
+                   cleared,   ///< By `clear`.
+                   rejected,  ///< It never entered: too heavy, expired already, or not admitted.
+                   withdrawn  ///< A newer value under the same key was rejected, and this one is not true any more.
+);
 
 /// Nobody is told.
 struct no_listener {};

@@ -13,19 +13,17 @@
 #include <string_view>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
 #include <muster/core/result.hpp>
 
 namespace muster {
 
 /// Why a text is not base58.
-enum class base58_errc : std::uint8_t {
-    bad_character = 1,  ///< A character outside the alphabet (0, O, I and l are not in it).
-    too_long,           ///< More characters than @ref base58_size_max.
-};
+MUSTER_ENUMERATION(base58_errc, 1,
+                   bad_character,  ///< A character outside the alphabet (0, O, I and l are not in it).
+                   too_long        ///< More characters than @ref base58_size_max.
+);
 [[nodiscard]] constexpr std::string_view category_of(base58_errc) noexcept { return "base58"; }
-[[nodiscard]] constexpr std::string_view to_string(base58_errc e) noexcept {
-    return e == base58_errc::bad_character ? "bad_character" : "too_long";
-}
 
 /// Longest text that is decoded, in characters; an extended key has 111, a peer id 53. Ours.
 inline constexpr std::size_t base58_size_max = 256;

@@ -21,29 +21,20 @@
 #include <vector>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
 #include <muster/core/result.hpp>
 
 namespace muster {
 
 /// Why files could not be kept.
-enum class file_errc : std::uint8_t {
-    io_failed = 1,      ///< The operating system refused; the message says what and why.
-    too_large,          ///< A file above the bound that was set for it.
-    cannot_keep_aside,  ///< A file that cannot be read would have to be overwritten.
-    in_use,             ///< Somebody else has locked the path: another process, or another object of this one.
-    cannot_lock,        ///< The lock of a path cannot be taken or made here, whoever tries.
-};
+MUSTER_ENUMERATION(file_errc, 1,
+                   io_failed,          ///< The operating system refused; the message says what and why.
+                   too_large,          ///< A file above the bound that was set for it.
+                   cannot_keep_aside,  ///< A file that cannot be read would have to be overwritten.
+                   in_use,      ///< Somebody else has locked the path: another process, or another object of this one.
+                   cannot_lock  ///< The lock of a path cannot be taken or made here, whoever tries.
+);
 [[nodiscard]] constexpr std::string_view category_of(file_errc) noexcept { return "file"; }
-[[nodiscard]] constexpr std::string_view to_string(file_errc e) noexcept {
-    switch (e) {
-        case file_errc::io_failed: return "io_failed";
-        case file_errc::too_large: return "too_large";
-        case file_errc::cannot_keep_aside: return "cannot_keep_aside";
-        case file_errc::in_use: return "in_use";
-        case file_errc::cannot_lock: return "cannot_lock";
-    }
-    return "unknown";
-}
 
 /// How a file is opened.
 enum class open_mode : std::uint8_t {

@@ -9,25 +9,18 @@
 #include <string_view>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
 #include <muster/core/result.hpp>
 
 namespace muster {
 
 /// Why a text is not the hexadecimal that was asked for.
-enum class hex_errc : std::uint8_t {
-    odd_length = 1,  ///< A digit is missing or one too many.
-    bad_digit,       ///< A character outside 0-9, a-f, A-F.
-    wrong_size,      ///< Valid hexadecimal of another number of octets.
-};
+MUSTER_ENUMERATION(hex_errc, 1,
+                   odd_length,  ///< A digit is missing or one too many.
+                   bad_digit,   ///< A character outside 0-9, a-f, A-F.
+                   wrong_size   ///< Valid hexadecimal of another number of octets.
+);
 [[nodiscard]] constexpr std::string_view category_of(hex_errc) noexcept { return "hex"; }
-[[nodiscard]] constexpr std::string_view to_string(hex_errc e) noexcept {
-    switch (e) {
-        case hex_errc::odd_length: return "odd_length";
-        case hex_errc::bad_digit: return "bad_digit";
-        case hex_errc::wrong_size: return "wrong_size";
-    }
-    return "unknown";
-}
 
 /// Two lower-case digits per octet.
 [[nodiscard]] inline std::string to_hex(byte_view view) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <muster/core/base58.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/musig2/backend.hpp>
 
@@ -26,13 +27,13 @@ namespace muster::musig2 {
 /// Unhardened derivation steps from the aggregate key's synthetic extended key.
 struct bip32_path {
     std::vector<std::uint32_t> steps;  ///< Each below 2^31.
-    bool operator==(bip32_path const&) const = default;
+    MUSTER_FIELDS(bip32_path, steps);
 };
 
 /// Taproot: the aggregate key as internal key, with or without a script tree.
 struct taproot {
     std::optional<digest32> merkle_root = {};  ///< None for a key-path-only output.
-    bool operator==(taproot const&) const = default;
+    MUSTER_FIELDS(taproot, merkle_root);
 };
 
 namespace unsafe {
@@ -41,7 +42,7 @@ namespace unsafe {
 struct raw_tweak {
     tweak_value value;
     bool is_xonly = false;
-    bool operator==(raw_tweak const&) const = default;
+    MUSTER_FIELDS(raw_tweak, value, is_xonly);
 };
 }  // namespace unsafe
 

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/enumeration.hpp>
 #include <muster/core/error.hpp>
 #include <muster/crypto/secp256k1.hpp>
 
@@ -39,58 +40,31 @@ struct tweak_value_tag;
 using tweak_value = fixed_bytes<tweak_value_tag, 32>;
 
 /// Why BIP-327 refuses. Where one contribution is at fault, `error::index()` is its signer's position.
-enum class errc : std::uint8_t {
-    invalid_pubkey = 1,     ///< A signer's public key is not a point.
-    invalid_pubnonce,       ///< A signer's public nonce is not two points.
-    invalid_psig,           ///< A signer's partial signature is out of range or fails its equation.
-    invalid_aggnonce,       ///< The aggregator's nonce is not two points or infinities.
-    invalid_aggothernonce,  ///< The others' aggregate nonce is not two points.
-    no_keys,                ///< An empty list of keys.
-    aggregate_is_infinity,  ///< The keys add up to the point at infinity.
-    tweak_out_of_range,     ///< A tweak not below the group order.
-    tweak_to_infinity,      ///< Key and tweak add up to the point at infinity.
-    tweak_order,            ///< Derivation after a Taproot or raw tweak has no meaning.
-    hardened_step,          ///< A hardened derivation step, which needs a secret nobody has.
-    not_a_signer,           ///< The signer's key is not in the list, or not at the given position.
-    key_mismatch,           ///< The secret nonce was made for another key.
-    secnonce_out_of_range,  ///< The secret nonce is zero or not below the order: used, or corrupted.
-    no_entropy,             ///< The random source failed or returned zeros.
-    nonce_consumed,         ///< The secret nonce was used, moved away, or inherited through fork.
-    equivocation,           ///< A second, different contribution for the same position.
-    unknown_position,       ///< A position outside the list of signers.
-    wrong_count,            ///< Not one contribution per message.
-    incomplete,             ///< A contribution is still missing.
-    unsupported_message,    ///< The secret nonce does not sign messages of that length.
-    self_check_failed,      ///< Our own result does not verify: a computation error; nothing was released.
-};
+MUSTER_ENUMERATION(errc, 1,
+                   invalid_pubkey,         ///< A signer's public key is not a point.
+                   invalid_pubnonce,       ///< A signer's public nonce is not two points.
+                   invalid_psig,           ///< A signer's partial signature is out of range or fails its equation.
+                   invalid_aggnonce,       ///< The aggregator's nonce is not two points or infinities.
+                   invalid_aggothernonce,  ///< The others' aggregate nonce is not two points.
+                   no_keys,                ///< An empty list of keys.
+                   aggregate_is_infinity,  ///< The keys add up to the point at infinity.
+                   tweak_out_of_range,     ///< A tweak not below the group order.
+                   tweak_to_infinity,      ///< Key and tweak add up to the point at infinity.
+                   tweak_order,            ///< Derivation after a Taproot or raw tweak has no meaning.
+                   hardened_step,          ///< A hardened derivation step, which needs a secret nobody has.
+                   not_a_signer,           ///< The signer's key is not in the list, or not at the given position.
+                   key_mismatch,           ///< The secret nonce was made for another key.
+                   secnonce_out_of_range,  ///< The secret nonce is zero or not below the order: used, or corrupted.
+                   no_entropy,             ///< The random source failed or returned zeros.
+                   nonce_consumed,         ///< The secret nonce was used, moved away, or inherited through fork.
+                   equivocation,           ///< A second, different contribution for the same position.
+                   unknown_position,       ///< A position outside the list of signers.
+                   wrong_count,            ///< Not one contribution per message.
+                   incomplete,             ///< A contribution is still missing.
+                   unsupported_message,    ///< The secret nonce does not sign messages of that length.
+                   self_check_failed  ///< Our own result does not verify: a computation error; nothing was released.
+);
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "musig2"; }
-[[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
-    switch (e) {
-        case errc::invalid_pubkey: return "invalid_pubkey";
-        case errc::invalid_pubnonce: return "invalid_pubnonce";
-        case errc::invalid_psig: return "invalid_psig";
-        case errc::invalid_aggnonce: return "invalid_aggnonce";
-        case errc::invalid_aggothernonce: return "invalid_aggothernonce";
-        case errc::no_keys: return "no_keys";
-        case errc::aggregate_is_infinity: return "aggregate_is_infinity";
-        case errc::tweak_out_of_range: return "tweak_out_of_range";
-        case errc::tweak_to_infinity: return "tweak_to_infinity";
-        case errc::tweak_order: return "tweak_order";
-        case errc::hardened_step: return "hardened_step";
-        case errc::not_a_signer: return "not_a_signer";
-        case errc::key_mismatch: return "key_mismatch";
-        case errc::secnonce_out_of_range: return "secnonce_out_of_range";
-        case errc::no_entropy: return "no_entropy";
-        case errc::nonce_consumed: return "nonce_consumed";
-        case errc::equivocation: return "equivocation";
-        case errc::unknown_position: return "unknown_position";
-        case errc::wrong_count: return "wrong_count";
-        case errc::incomplete: return "incomplete";
-        case errc::unsupported_message: return "unsupported_message";
-        case errc::self_check_failed: return "self_check_failed";
-    }
-    return "unknown";
-}
 
 /// What is signed. Octets do not convert to it: the caller says how they are meant.
 class message {

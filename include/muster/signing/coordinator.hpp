@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/alarm.hpp>
 #include <muster/core/timers.hpp>
 #include <muster/crypto/hedged_random.hpp>
 #include <muster/musig2/portable.hpp>
@@ -109,7 +110,7 @@ public:
           sessions_{limits_.closed_sessions_max, limits_.tombstones_max},
           graves_{limits_.tombstones_max},
           rosters_{limits_.rosters_max} {
-        alarm_.attach(wake_function::of<&coordinator::wake>(*this));
+        line_.attach(wake_function::of<&coordinator::wake>(*this));
         network_.attach(cosign_protocol, [this](transport::event const& e) { on_transport(e); });
     }
     coordinator(coordinator const&) = delete;
@@ -244,7 +245,6 @@ public:
     /// The deadline may have passed. Timers call it; calling it early, late or twice is harmless.
     void wake() {
         if (closed_) return;
-        armed_.reset();  // an early wake-up used the timer up
         auto const now = time_.now();
         for_each(sessions_.due(now), [&](session_id const&, session_type& s, auto& out) { s.wake(now, out); });
         settle();
@@ -253,8 +253,7 @@ public:
     /// Leaves the transport and the timers; no event follows. Secret nonces are wiped.
     void close() {
         if (std::exchange(closed_, true)) return;
-        alarm_.disarm();
-        alarm_.attach({});
+        alarm_.stop();
         network_.detach(cosign_protocol);
         sessions_.clear();
         (void)events_.take();
@@ -810,14 +809,7 @@ private:
             if (s.may_complete() && s.at() != phase::unresolved) events_.push(unresolved{id});
             (void)take_out(id, s);
         });
-        if (auto const next = next_deadline(); next != armed_) {
-            armed_ = next;
-            if (next) {
-                alarm_.arm(*next);
-            } else {
-                alarm_.disarm();
-            }
-        }
+        line_.set(next_deadline());
         if (delivering_) return;
         delivery const guard{delivering_};
         while (!events_.empty()) {
@@ -849,7 +841,8 @@ private:
 
     Transport& network_;
     Registry const& registry_;
-    Timers& alarm_;
+    alarm<Timers> alarm_;
+    typename alarm<Timers>::line line_{alarm_};
     Clock const& time_;
     peer::key_set keys_;
     boot_epoch epoch_;
@@ -866,7 +859,6 @@ private:
     roster_book rosters_;
     outbox<event> events_;
     nonce_counter nonces_drawn_;
-    deadline armed_;
     std::set<session_id> resumed_;  // went on after a restart
     std::set<session_id> lost_;     // ended with it
     bool is_restored_ = !has_journal;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <variant>
 
+#include <muster/core/enumeration.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/signing/event.hpp>
 
 namespace muster::signing {
@@ -24,47 +26,33 @@ struct authenticated_frame {
 struct send_frame {
     std::optional<slot> to;
     body what;
-    bool operator==(send_frame const&) const = default;
+    MUSTER_FIELDS(send_frame, to, what);
 };
 /// Pass on another signer's frame as it is.
 struct forward_frame {
     slot to = 0;
     bytes raw;
-    bool operator==(forward_frame const&) const = default;
+    MUSTER_FIELDS(forward_frame, to, raw);
 };
 /// Tell the application.
 struct notify {
     event what;
+    MUSTER_FIELDS(notify, what);
 };
 /// Make the session's snapshot durable before anything that follows is done; when it cannot be, nothing of that is.
 struct persist {
-    bool operator==(persist const&) const = default;
+    MUSTER_FIELDS(persist);
 };
 /// What a session wants done, in order.
 using session_effect = std::variant<send_frame, forward_frame, notify, persist>;
 
 /// Where a session stands.
-enum class phase : std::uint8_t {
-    awaiting_approval,
-    collecting_nonces,
-    collecting_shares,  ///< Our share is given.
-    stalled,            ///< The same, and the others' shares did not come: there may be a signature.
-    unresolved,         ///< The same, and the session's lifetime is over.
-    finished,           ///< There is a signature.
-    over,               ///< There is none, and our share was not given.
-};
-/// The phase's name.
-[[nodiscard]] constexpr std::string_view to_string(phase p) noexcept {
-    switch (p) {
-        case phase::awaiting_approval: return "awaiting_approval";
-        case phase::collecting_nonces: return "collecting_nonces";
-        case phase::collecting_shares: return "collecting_shares";
-        case phase::stalled: return "stalled";
-        case phase::unresolved: return "unresolved";
-        case phase::finished: return "finished";
-        case phase::over: return "over";
-    }
-    return "unknown";
-}
+MUSTER_ENUMERATION(phase, 0, awaiting_approval, collecting_nonces,
+                   collecting_shares,  ///< Our share is given.
+                   stalled,            ///< The same, and the others' shares did not come: there may be a signature.
+                   unresolved,         ///< The same, and the session's lifetime is over.
+                   finished,           ///< There is a signature.
+                   over                ///< There is none, and our share was not given.
+);
 
 }  // namespace muster::signing

@@ -14,6 +14,8 @@
 #include <variant>
 #include <vector>
 
+#include <muster/core/enumeration.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/signing/broadcast.hpp>
 
 namespace muster::signing {
@@ -37,39 +39,20 @@ enum class kind : std::uint8_t {
 };
 
 /// Why a session ended without a signature.
-enum class abort_reason : std::uint8_t {
-    declined = 1,       ///< A signer's application said no.
-    timeout,            ///< Contributions were still missing at the deadline.
-    expired,            ///< Nobody approved in time.
-    invalid_nonce,      ///< A signer's public nonce is not two points.
-    invalid_share,      ///< A signer's partial signature fails its equation.
-    invalid_aggregate,  ///< The aggregator's nonce is not the sum of the signed ones.
-    equivocation,       ///< A signer signed two different contributions.
-    restarted,          ///< A signer restarted and lost its secret nonces.
-    cancelled,          ///< The application gave up.
-    stuck,              ///< No progress for too long; cleaned up.
-    self_check_failed,  ///< Our own result did not verify: a computation error here.
-    not_recorded,       ///< The journal could not be written, so nothing was promised.
-};
-
-/// The reason's name, for logs and people.
-[[nodiscard]] constexpr std::string_view to_string(abort_reason r) noexcept {
-    switch (r) {
-        case abort_reason::declined: return "declined";
-        case abort_reason::timeout: return "timeout";
-        case abort_reason::expired: return "expired";
-        case abort_reason::invalid_nonce: return "invalid_nonce";
-        case abort_reason::invalid_share: return "invalid_share";
-        case abort_reason::invalid_aggregate: return "invalid_aggregate";
-        case abort_reason::equivocation: return "equivocation";
-        case abort_reason::restarted: return "restarted";
-        case abort_reason::cancelled: return "cancelled";
-        case abort_reason::stuck: return "stuck";
-        case abort_reason::self_check_failed: return "self_check_failed";
-        case abort_reason::not_recorded: return "not_recorded";
-    }
-    return "unknown";
-}
+MUSTER_ENUMERATION(abort_reason, 1,
+                   declined,           ///< A signer's application said no.
+                   timeout,            ///< Contributions were still missing at the deadline.
+                   expired,            ///< Nobody approved in time.
+                   invalid_nonce,      ///< A signer's public nonce is not two points.
+                   invalid_share,      ///< A signer's partial signature fails its equation.
+                   invalid_aggregate,  ///< The aggregator's nonce is not the sum of the signed ones.
+                   equivocation,       ///< A signer signed two different contributions.
+                   restarted,          ///< A signer restarted and lost its secret nonces.
+                   cancelled,          ///< The application gave up.
+                   stuck,              ///< No progress for too long; cleaned up.
+                   self_check_failed,  ///< Our own result did not verify: a computation error here.
+                   not_recorded        ///< The journal could not be written, so nothing was promised.
+);
 
 /// Most sessions that a hello names. Ours.
 inline constexpr std::size_t resumed_max = 256;
@@ -79,51 +62,51 @@ struct hello_body {
     public_key signer;                     ///< The sender's MuSig2 key ...
     peer::binding binding;                 ///< ... and its statement that the sender speaks for it.
     std::vector<session_id> resumed = {};  ///< Sessions that it can still serve though it restarted.
-    bool operator==(hello_body const&) const = default;
+    MUSTER_FIELDS(hello_body, signer, binding, resumed);
 };
 struct propose_body {
     encoded_proposal encoded;
-    bool operator==(propose_body const&) const = default;
+    MUSTER_FIELDS(propose_body, encoded);
 };
 struct decline_body {
     std::string reason;
-    bool operator==(decline_body const&) const = default;
+    MUSTER_FIELDS(decline_body, reason);
 };
 struct nonces_body {
     std::vector<musig2::pubnonce> nonces;  ///< One per message.
-    bool operator==(nonces_body const&) const = default;
+    MUSTER_FIELDS(nonces_body, nonces);
 };
 struct aggregate_nonces_body {
     digest32 transcript;                   ///< The hash of everyone's nonces.
     std::vector<musig2::aggnonce> nonces;  ///< One per message.
-    bool operator==(aggregate_nonces_body const&) const = default;
+    MUSTER_FIELDS(aggregate_nonces_body, transcript, nonces);
 };
 struct shares_body {
     digest32 transcript;               ///< The hash of the nonces, and of their sums, that were signed under.
     std::vector<musig2::psig> shares;  ///< One per message.
-    bool operator==(shares_body const&) const = default;
+    MUSTER_FIELDS(shares_body, transcript, shares);
 };
 struct signatures_body {
     std::vector<signature> signatures;  ///< One per message.
-    bool operator==(signatures_body const&) const = default;
+    MUSTER_FIELDS(signatures_body, signatures);
 };
 struct abort_body {
     abort_reason reason = abort_reason::cancelled;
     std::optional<slot> culprit;  ///< Whom the sender blames: a claim.
     std::string text;
     std::vector<slot> missing = {};  ///< For whose contributions the sender was waiting: a claim.
-    bool operator==(abort_body const&) const = default;
+    MUSTER_FIELDS(abort_body, reason, culprit, text, missing);
 };
 struct request_body {
-    bool operator==(request_body const&) const = default;
+    MUSTER_FIELDS(request_body);
 };
 struct broadcast_done_body {
-    bool operator==(broadcast_done_body const&) const = default;
+    MUSTER_FIELDS(broadcast_done_body);
 };
 struct view_change_body {
     view_number in = 0;     ///< Where the sender is: a claim, by which others see whether to help it along.
     view_number wants = 0;  ///< Its vote: at least this view; see @ref broadcast_turns.
-    bool operator==(view_change_body const&) const = default;
+    MUSTER_FIELDS(view_change_body, in, wants);
 };
 /// @}
 

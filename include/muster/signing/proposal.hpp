@@ -20,6 +20,8 @@
 #include <variant>
 #include <vector>
 
+#include <muster/core/enumeration.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/time.hpp>
 #include <muster/musig2/tweak.hpp>
@@ -53,14 +55,14 @@ struct member {
     public_key signer;
     peer_id peer;
     peer::binding binding;
-    bool operator==(member const&) const = default;
+    MUSTER_FIELDS(member, signer, peer, binding);
 };
 
 /// Octets to be signed under a BIP-340 tag, shown to the approver as they are.
 struct tagged_payload {
     std::string tag;
     bytes content;
-    bool operator==(tagged_payload const&) const = default;
+    MUSTER_FIELDS(tagged_payload, tag, content);
 };
 /// What is to be signed: a digest made elsewhere, or tagged octets.
 using payload = std::variant<digest32, tagged_payload>;
@@ -75,18 +77,18 @@ using payload = std::variant<digest32, tagged_payload>;
 }
 
 /// Who broadcasts first, and in which order the others take over. See election.hpp.
-enum class election_method : std::uint8_t {
-    lexicographic = 1,  ///< By public key, beginning at a place that the session id chooses.
-    hash_based,         ///< By the hash of session id and public key.
-    first_signer,       ///< Slot 0, then 1, ... of an order that the initiator chose.
-    last_signer,        ///< The last slot of such an order, then the one before, ...
-};
+MUSTER_ENUMERATION(election_method, 1,
+                   lexicographic,  ///< By public key, beginning at a place that the session id chooses.
+                   hash_based,     ///< By the hash of session id and public key.
+                   first_signer,   ///< Slot 0, then 1, ... of an order that the initiator chose.
+                   last_signer     ///< The last slot of such an order, then the one before, ...
+);
 
 /// How contributions travel. See topology.hpp.
-enum class topology_id : std::uint8_t {
-    mesh = 1,    ///< Everyone to everyone.
-    aggregator,  ///< Through the elected signer.
-};
+MUSTER_ENUMERATION(topology_id, 1,
+                   mesh,       ///< Everyone to everyone.
+                   aggregator  ///< Through the elected signer.
+);
 
 /// A request to sign.
 struct proposal {
@@ -99,7 +101,7 @@ struct proposal {
     slot initiator = 0;           ///< Who proposes.
     std::string purpose;          ///< For the people who approve; at most 256 octets.
     std::array<byte, 32> salt{};  ///< Fresh random octets.
-    bool operator==(proposal const&) const = default;
+    MUSTER_FIELDS(proposal, roster, messages, tweaks, expires_at, election, topology, initiator, purpose, salt);
 };
 
 /// Longest purpose, and longest tag of a payload, in octets. Ours.
@@ -187,7 +189,7 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
 struct encoded_proposal {
     bytes terms;  ///< Everything else, beginning with the roster's id.
     bytes roster;
-    bool operator==(encoded_proposal const&) const = default;
+    MUSTER_FIELDS(encoded_proposal, terms, roster);
     [[nodiscard]] std::size_t size() const noexcept { return terms.size() + roster.size(); }
 };
 

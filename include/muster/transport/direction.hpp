@@ -6,9 +6,11 @@
 
 #include <cstdint>
 
+#include <muster/core/enumeration.hpp>
+
 namespace muster::transport {
 
 /// Who opened a connection or a stream: the peer, or we.
-enum class direction : std::uint8_t { inbound, outbound };
+MUSTER_ENUMERATION(direction, 0, inbound, outbound);
 
 }  // namespace muster::transport

@@ -17,6 +17,7 @@
 #include <variant>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/core/result.hpp>
 #include <muster/peer/multiaddr.hpp>
 #include <muster/peer/peer_id.hpp>
@@ -33,30 +34,30 @@ struct connected {
     peer_id peer;
     transport::direction direction = transport::direction::inbound;
     multiaddr remote = {};  ///< Where it is, as the network sees it; empty where addresses mean nothing.
-    bool operator==(connected const&) const = default;
+    MUSTER_FIELDS(connected, peer, direction, remote);
 };
 /// An attempt that `connect` began has failed.
 struct connect_failed {
     peer_id peer;
     error why;
-    bool operator==(connect_failed const&) const = default;
+    MUSTER_FIELDS(connect_failed, peer, why);
 };
 /// The connection to @p peer is gone.
 struct disconnected {
     peer_id peer;
     error why;
-    bool operator==(disconnected const&) const = default;
+    MUSTER_FIELDS(disconnected, peer, why);
 };
 /// @p peer sent a frame. The sender is authenticated, the contents are only its claim.
 struct received {
     peer_id peer;
     bytes frame;
-    bool operator==(received const&) const = default;
+    MUSTER_FIELDS(received, peer, frame);
 };
 /// A send to @p peer that was refused as `congested` may be tried again. Told to the protocol that was refused.
 struct writable {
     peer_id peer;
-    bool operator==(writable const&) const = default;
+    MUSTER_FIELDS(writable, peer);
 };
 /// Frames that were handed over will not arrive, though the connection lives: @p peer does not speak the protocol, or
 /// broke the stream off. Told to that protocol; the next `send` tries again.
@@ -64,7 +65,7 @@ struct frames_lost {
     peer_id peer;
     std::size_t size;  ///< Bytes that waited here; what was under way is not known.
     error why;
-    bool operator==(frames_lost const&) const = default;
+    MUSTER_FIELDS(frames_lost, peer, size, why);
 };
 /// What a network tells a protocol.
 using event = std::variant<connected, connect_failed, disconnected, received, writable, frames_lost>;

@@ -16,6 +16,8 @@
 #include <utility>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/peer/peer_id.hpp>
@@ -31,10 +33,10 @@ struct request_id {
 };
 
 /// How a request and its answer end.
-enum class delimiter : std::uint8_t {
-    end_of_stream,  ///< Each is all that its side sends.
-    length_prefix,  ///< Each is behind its length as a varint.
-};
+MUSTER_ENUMERATION(delimiter, 0,
+                   end_of_stream,  ///< Each is all that its side sends.
+                   length_prefix   ///< Each is behind its length as a varint.
+);
 
 /// Bounds of a protocol of requests. Both sides choose their own; the defaults are ours.
 struct request_options {
@@ -50,7 +52,7 @@ struct asked {
     peer::peer_id peer;
     std::string protocol;
     bytes request;
-    bool operator==(asked const&) const = default;
+    MUSTER_FIELDS(asked, id, peer, protocol, request);
 };
 
 /// Takes what peers ask.

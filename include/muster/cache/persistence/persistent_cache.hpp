@@ -30,6 +30,7 @@
 #include <muster/cache/cache.hpp>
 #include <muster/cache/persistence/save_schedule.hpp>
 #include <muster/cache/persistence/store.hpp>
+#include <muster/core/alarm.hpp>
 #include <muster/core/timers.hpp>
 
 namespace muster::cache {
@@ -117,11 +118,11 @@ public:
                   "deadlines are kept as wall time, which only instants and timestamps can be told from");
 
     /// Nothing is read or written before @ref load.
-    persistent_cache(options o, typename store::options where, timers_type& alarm, clock_type const& clock,
+    persistent_cache(options o, typename store::options where, timers_type& by, clock_type const& clock,
                      save_schedule::options const& when = {})
         : store_{std::move(where)},
           schedule_{when},
-          timers_{alarm},
+          alarm_{by},
           clock_{clock},
           entries_{{.entries_max = o.entries_max,
                     .weight_max = o.weight_max,
@@ -133,15 +134,14 @@ public:
                     .on_removal = {this, std::move(o.on_removal)},
                     .keep_on_reject = o.keep_on_reject,
                     .entry_weight_max = o.entry_weight_max}} {
-        timers_.attach(wake_function::of<&persistent_cache::wake>(*this));
+        line_.attach(wake_function::of<&persistent_cache::wake>(*this));
     }
     persistent_cache(persistent_cache const&) = delete;
     persistent_cache& operator=(persistent_cache const&) = delete;
     /// Saves what is not saved yet. Who wants to know whether that went well calls @ref flush before.
     ~persistent_cache() {
         if (is_loaded_) (void)flush();
-        timers_.disarm();
-        timers_.attach({});
+        alarm_.stop();
     }
 
     /// Fills the cache from its store; to be called once, before anything else: what was put before is dropped, and
@@ -192,7 +192,6 @@ public:
     }
     /// Saves if that is due. Called by the timers; harmless at any time.
     void wake() {
-        armed_.reset();
         if (auto const due = schedule_.next_deadline(); due && *due <= clock_.now()) {
             (void)flush();
         } else {
@@ -376,15 +375,7 @@ private:
 
     // A wake-up that comes early arms again, so a deadline that moves back costs nothing now.
     void arm() {
-        if (!is_loaded_) return;
-        auto const due = schedule_.next_deadline();
-        if (!due) {
-            if (armed_) timers_.disarm();
-            armed_.reset();
-        } else if (!armed_ || *due < *armed_) {
-            timers_.arm(*due);
-            armed_ = due;
-        }
+        if (is_loaded_) line_.wake_by(schedule_.next_deadline());
     }
 
     // ---- deadlines are kept as wall time -----------------------------------------------------------------
@@ -469,9 +460,9 @@ private:
 
     store store_;
     save_schedule schedule_;
-    timers_type& timers_;
+    alarm<timers_type> alarm_;
+    typename alarm<timers_type>::line line_{alarm_};
     clock_type const& clock_;
-    deadline armed_;
     std::optional<error> failure_;
     save_report last_save_;
     bool is_loading_ = false;

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/libp2p/yamux/frame.hpp>
@@ -26,61 +28,62 @@ using yamux::stream_id;
 using transport::direction;
 
 /// How a stream ended.
-enum class end_of_stream : std::uint8_t {
+MUSTER_ENUMERATION(
+    end_of_stream, 0,
     finished,  ///< Both sides said that they are done.
     reset,     ///< The other side broke it off, or broke the rules of its negotiation; or the connection is gone.
     refused,   ///< The other side speaks none of the protocols that were proposed.
-    late,      ///< No protocol was agreed on in time.
-};
+    late       ///< No protocol was agreed on in time.
+);
 
 /// The other side has proved who it is, and streams can be opened.
 struct established {
     peer::peer_id peer;
-    bool operator==(established const&) const = default;
+    MUSTER_FIELDS(established, peer);
 };
 /// A protocol was agreed on; the stream carries it from here on.
 struct stream_ready {
     stream_id id;
     std::string protocol;
     libp2p::direction direction;
-    bool operator==(stream_ready const&) const = default;
+    MUSTER_FIELDS(stream_ready, id, protocol, direction);
 };
 /// Octets arrived, in order; say `consume` when done with them.
 struct stream_data {
     stream_id id;
     bytes octets;
-    bool operator==(stream_data const&) const = default;
+    MUSTER_FIELDS(stream_data, id, octets);
 };
 /// A write that was cut short may go on.
 struct stream_writable {
     stream_id id;
-    bool operator==(stream_writable const&) const = default;
+    MUSTER_FIELDS(stream_writable, id);
 };
 /// The other side sends no more on the stream. It may still read.
 struct stream_half_closed {
     stream_id id;
-    bool operator==(stream_half_closed const&) const = default;
+    MUSTER_FIELDS(stream_half_closed, id);
 };
 /// The stream is gone; no event names it again.
 struct stream_closed {
     stream_id id;
     end_of_stream reason;
-    bool operator==(stream_closed const&) const = default;
+    MUSTER_FIELDS(stream_closed, id, reason);
 };
 /// A ping of ours came back.
 struct ping_answered {
     std::uint32_t opaque;
-    bool operator==(ping_answered const&) const = default;
+    MUSTER_FIELDS(ping_answered, opaque);
 };
 /// The other side accepts no new streams and means to end the connection; 0 is the normal reason.
 struct gone_away {
     std::uint32_t code;
-    bool operator==(gone_away const&) const = default;
+    MUSTER_FIELDS(gone_away, code);
 };
 /// The connection is over, its streams with it. Send what output is left and close the socket.
 struct failed {
     error reason;
-    bool operator==(failed const&) const = default;
+    MUSTER_FIELDS(failed, reason);
 };
 
 /// What happened.

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
 #include <muster/core/error.hpp>
+#include <muster/core/fields.hpp>
 #include <muster/libp2p/connection/events.hpp>
 #include <muster/peer/multiaddr.hpp>
 #include <muster/peer/peer_id.hpp>
@@ -28,10 +30,11 @@ struct stream_ref {
     socket_id connection = 0;
     stream_id stream = 0;
     auto operator<=>(stream_ref const&) const = default;
+    MUSTER_FIELDS(stream_ref, connection, stream);
 };
 
 /// Which addresses a name may stand for.
-enum class family : std::uint8_t { any, ip4, ip6 };
+MUSTER_ENUMERATION(family, 0, any, ip4, ip6);
 
 // ---- what happens to sockets: into the host -----------------------------------------------------------------
 
@@ -39,41 +42,44 @@ enum class family : std::uint8_t { any, ip4, ip6 };
 struct accepted {
     socket_id socket;
     peer::multiaddr remote;
-    bool operator==(accepted const&) const = default;
+    MUSTER_FIELDS(accepted, socket, remote);
 };
 /// A socket that was to be opened is.
 struct dialled {
     socket_id socket;
-    bool operator==(dialled const&) const = default;
+    MUSTER_FIELDS(dialled, socket);
 };
 /// A socket could not be opened.
 struct dial_failed {
     socket_id socket;
     error why;
-    bool operator==(dial_failed const&) const = default;
+    MUSTER_FIELDS(dial_failed, socket, why);
 };
 /// A name stands for these IP addresses with TCP ports; when there are none, `why` says the reason.
 struct resolved {
     std::uint64_t query;
     std::vector<peer::multiaddr> found;
     std::string why;
-    bool operator==(resolved const&) const = default;
+    MUSTER_FIELDS(resolved, query, found, why);
 };
 /// Bytes came in; they are the caller's.
 struct socket_bytes {
     socket_id socket;
     byte_view content;
+    static constexpr auto fields =
+        field_list{"socket_bytes", field{"socket", &socket_bytes::socket}, field{"content", &socket_bytes::content}};
+    friend bool operator==(socket_bytes const& a, socket_bytes const& b) { return have_equal_fields(a, b); }
 };
 /// What was to be written is.
 struct written {
     socket_id socket;
-    bool operator==(written const&) const = default;
+    MUSTER_FIELDS(written, socket);
 };
 /// A socket is gone, by itself.
 struct socket_closed {
     socket_id socket;
     error why;
-    bool operator==(socket_closed const&) const = default;
+    MUSTER_FIELDS(socket_closed, socket, why);
 };
 /// What a host is told.
 using socket_event = std::variant<accepted, dialled, dial_failed, resolved, socket_bytes, written, socket_closed>;
@@ -86,7 +92,7 @@ struct resolve {
     std::string name;
     libp2p::family family;
     std::uint16_t port;
-    bool operator==(resolve const&) const = default;
+    MUSTER_FIELDS(resolve, query, name, family, port);
 };
 /// Connect to an IP address and TCP port, where possible from the IP address @p from; answer with @ref dialled or @ref
 /// dial_failed.
@@ -94,28 +100,28 @@ struct open_socket {
     socket_id socket;
     peer::multiaddr to;
     std::optional<peer::multiaddr> from;
-    bool operator==(open_socket const&) const = default;
+    MUSTER_FIELDS(open_socket, socket, to, from);
 };
 /// Write, and answer with @ref written or @ref socket_closed. One at a time per socket.
 struct write_socket {
     socket_id socket;
     bytes content;
-    bool operator==(write_socket const&) const = default;
+    MUSTER_FIELDS(write_socket, socket, content);
 };
 /// Read no more before @ref resume_reading. A new socket reads at once.
 struct pause_reading {
     socket_id socket;
-    bool operator==(pause_reading const&) const = default;
+    MUSTER_FIELDS(pause_reading, socket);
 };
 /// @see pause_reading
 struct resume_reading {
     socket_id socket;
-    bool operator==(resume_reading const&) const = default;
+    MUSTER_FIELDS(resume_reading, socket);
 };
 /// Close; no event names the socket again.
 struct close_socket {
     socket_id socket;
-    bool operator==(close_socket const&) const = default;
+    MUSTER_FIELDS(close_socket, socket);
 };
 
 // ---- what happens to peers and streams: out of the host, to its services ------------------------------------
@@ -126,25 +132,25 @@ struct peer_connected {
     socket_id connection;
     libp2p::direction direction;
     peer::multiaddr remote;
-    bool operator==(peer_connected const&) const = default;
+    MUSTER_FIELDS(peer_connected, peer, connection, direction, remote);
 };
 /// A peer has no connection in use any more. Streams of the old one may live on for a while: see @ref leaving.
 struct peer_disconnected {
     peer::peer_id peer;
     error why;
-    bool operator==(peer_disconnected const&) const = default;
+    MUSTER_FIELDS(peer_disconnected, peer, why);
 };
 /// A peer that was to be connected cannot be.
 struct peer_unreachable {
     peer::peer_id peer;
     error why;
-    bool operator==(peer_unreachable const&) const = default;
+    MUSTER_FIELDS(peer_unreachable, peer, why);
 };
 /// A connection is to end: finish its streams. It is closed when it has none, or before long.
 struct leaving {
     socket_id connection;
     peer::peer_id peer;
-    bool operator==(leaving const&) const = default;
+    MUSTER_FIELDS(leaving, connection, peer);
 };
 /// A stream has agreed on a protocol and can be used.
 struct stream_opened {
@@ -152,29 +158,29 @@ struct stream_opened {
     peer::peer_id peer;
     std::string protocol;
     libp2p::direction direction;
-    bool operator==(stream_opened const&) const = default;
+    MUSTER_FIELDS(stream_opened, stream, peer, protocol, direction);
 };
 /// Bytes of a stream; say `consume` when done with them.
 struct stream_bytes {
     stream_ref stream;
     bytes content;
-    bool operator==(stream_bytes const&) const = default;
+    MUSTER_FIELDS(stream_bytes, stream, content);
 };
 /// A write that was cut short may go on.
 struct stream_ready_again {
     stream_ref stream;
-    bool operator==(stream_ready_again const&) const = default;
+    MUSTER_FIELDS(stream_ready_again, stream);
 };
 /// The peer sends no more on a stream.
 struct stream_ended {
     stream_ref stream;
-    bool operator==(stream_ended const&) const = default;
+    MUSTER_FIELDS(stream_ended, stream);
 };
 /// A stream is gone, or never came to be. No event names it again.
 struct stream_gone {
     stream_ref stream;
     end_of_stream reason;
-    bool operator==(stream_gone const&) const = default;
+    MUSTER_FIELDS(stream_gone, stream, reason);
 };
 
 /// What a host wants done, and what it tells.

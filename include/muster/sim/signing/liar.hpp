@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/enumeration.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/sim/clock.hpp>
 #include <muster/sim/network.hpp>
@@ -22,7 +23,8 @@
 namespace muster::sim {
 
 /// What a liar does.
-enum class lie : std::uint8_t {
+MUSTER_ENUMERATION(
+    lie, 0,
     silence,       ///< Never says anything.
     quitting,      ///< Shows its nonces, looks at those of the others, and never gives a share.
     equivocation,  ///< Tells some peers other nonces, sums and shares than the rest.
@@ -34,19 +36,12 @@ enum class lie : std::uint8_t {
     false_shares,  ///< Shares that do not add up.
     framing,       ///< Says that others are to blame, instead of giving its share.
     usurpation,    ///< Votes everybody out of the way, and claims to have broadcast.
-    grinding,      ///< Has ground its key to be elected, and then sits there: neither broadcasts nor steps aside.
-};
+    grinding       ///< Has ground its key to be elected, and then sits there: neither broadcasts nor steps aside.
+);
 /// All of them.
 inline constexpr std::array<lie, 12> all_lies{lie::silence,      lie::quitting, lie::equivocation, lie::replay,
                                               lie::forgery,      lie::flooding, lie::garbling,     lie::false_nonces,
                                               lie::false_shares, lie::framing,  lie::usurpation,   lie::grinding};
-/// Its name.
-[[nodiscard]] constexpr std::string_view to_string(lie l) noexcept {
-    constexpr std::array<std::string_view, 12> names{"silence",      "quitting", "equivocation", "replay",
-                                                     "forgery",      "flooding", "garbling",     "false_nonces",
-                                                     "false_shares", "framing",  "usurpation",   "grinding"};
-    return names[static_cast<std::size_t>(l)];
-}
 
 /// The tap of a liar. Borrows all it is made of. Not thread-safe.
 class liar final : public wire_tap {

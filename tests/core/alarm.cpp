@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/core/alarm.hpp>
+#include <muster/core/backoff.hpp>
+#include <muster/core/observer.hpp>
+
+#include <memory>
+#include <set>
+#include <vector>
+
+#include <support/catch.hpp>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr instant at(duration t) { return instant{t}; }
+
+/// Has a line, and counts how often it is woken.
+struct sleeper {
+    explicit sleeper(muster::alarm<manual_timers>& a) : line{a} {
+        line.attach(wake_function::of<&sleeper::wake>(*this));
+    }
+    void wake() {
+        ++woken;
+        if (then) then();
+    }
+    muster::alarm<manual_timers>::line line;
+    int woken = 0;
+    std::function<void()> then;
+};
+
+struct cut {
+    int peer = 3;
+    MUSTER_FIELDS(cut, peer);
+};
+
+/// Counts how often it is armed.
+struct counting_timers : manual_timers {
+    void arm(instant t) {
+        ++arms;
+        manual_timers::arm(t);
+    }
+    int arms = 0;
+};
+
+}  // namespace
+
+TEST_CASE("the timers are armed with the earliest line, which alone is woken") {
+    manual_timers timers;
+    muster::alarm<manual_timers> shared{timers};
+    sleeper a{shared}, b{shared}, c{shared};
+    CHECK(!timers.armed());
+    a.line.arm(at(5s));
+    b.line.arm(at(3s));
+    CHECK(timers.armed() == at(3s));
+    CHECK(!timers.fire_due(at(2s)));
+    CHECK(timers.fire_due(at(3s)));
+    CHECK((a.woken == 0 && b.woken == 1 && c.woken == 0));
+    CHECK(!b.line.armed());
+    CHECK(timers.armed() == at(5s));
+    a.line.disarm();
+    CHECK(!timers.armed());
+}
+
+TEST_CASE("lines with one deadline are all woken by it, and may arm again, leave, and bring others") {
+    manual_timers timers;
+    muster::alarm<manual_timers> shared{timers};
+    auto a = std::make_unique<sleeper>(shared), b = std::make_unique<sleeper>(shared);
+    std::unique_ptr<sleeper> late;
+    sleeper c{shared};
+    for (auto* const s : {a.get(), b.get(), &c}) s->line.arm(at(1s));
+    a->then = [&] {
+        a->line.arm(at(9s));
+        b.reset();
+        late = std::make_unique<sleeper>(shared);
+        late->line.arm(at(7s));
+    };
+    REQUIRE(timers.fire_due(at(1s)));
+    CHECK(a->woken == 1);
+    CHECK(c.woken == 1);
+    CHECK(late->woken == 0);
+    CHECK(timers.armed() == at(7s));
+    a.reset();
+    late.reset();
+    CHECK(!timers.armed());
+}
+
+TEST_CASE("a wake-up that nobody asked for is early for those who wait, and none for the others") {
+    manual_timers timers;
+    muster::alarm<manual_timers> shared{timers};
+    sleeper a{shared}, b{shared};
+    timers.fire();
+    CHECK((a.woken == 0 && b.woken == 0));
+    a.line.arm(at(5s));
+    timers.fire();  // early: the machine arms again
+    CHECK(a.woken == 1);
+    CHECK(b.woken == 0);
+    CHECK(!timers.armed());
+}
+
+TEST_CASE("timers are armed only when the earliest deadline changes") {
+    counting_timers timers;
+    muster::alarm<counting_timers> shared{timers};
+    muster::alarm<counting_timers>::line a{shared}, b{shared};
+    a.set(at(5s));
+    a.set(at(5s));
+    b.set(at(6s));
+    b.set(at(8s));
+    CHECK(timers.arms == 1);
+    b.wake_by(at(9s));  // 8 s is early enough
+    CHECK(b.armed() == at(8s));
+    b.wake_by(at(4s));
+    CHECK(timers.armed() == at(4s));
+    b.wake_by({});
+    CHECK(!b.armed());
+    CHECK(timers.arms == 3);
+}
+
+TEST_CASE("waits stay in their bounds, grow at most threefold, and differ also when they have reached the longest") {
+    splitmix64 draw{7};
+    backoff waits{{1s, 10s}};
+    duration last = 1s;
+    std::set<duration> seen;
+    std::size_t longest = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        auto const w = waits.next(draw);
+        CHECK((w >= 1s && w <= 10s && w <= 3 * last));
+        last = w;
+        seen.insert(w);
+        if (w == 10s) ++longest;
+    }
+    CHECK(seen.size() > 9'900);
+    CHECK(longest < 10);
+    waits.reset();
+    CHECK(waits.next(draw) <= 3s);
+    backoff constant{{2s, 2s}};
+    CHECK(constant.next(draw) == 2s);
+    backoff huge{{1s, duration::max()}};
+    for (int i = 0; i < 200; ++i) CHECK(huge.next(draw) >= 1s);
+}
+
+TEST_CASE("observers: nothing costs nothing, a recording remembers, a line writer keeps to its level") {
+    struct watched {
+        int n;
+        [[no_unique_address]] null_observer by;
+    };
+    static_assert(sizeof(watched) == sizeof(int));
+    recording_observer seen;
+    seen.count("frames_received_total", 2);
+    seen.count("frames_received_total", 3);
+    seen.gauge("peers", 4);
+    seen.gauge("peers", 1);
+    seen.measure("round_trip_seconds", 0.5);
+    CHECK(seen.counted("frames_received_total") == 5);
+    CHECK(seen.counted("nothing") == 0);
+    CHECK(seen.gauged("peers") == 1);
+    CHECK(seen.measured("round_trip_seconds") == std::vector<double>{0.5});
+    log_event(seen, log_level::info, cut{});
+    CHECK(seen.lines() == std::vector<std::pair<log_level, std::string>>{{log_level::info, "cut{peer: 3}"}});
+    std::vector<std::string> lines;
+    line_observer writer{log_level::warning, [&](std::string_view l) { lines.emplace_back(l); }};
+    log_event(writer, log_level::info, cut{});
+    log_event(writer, log_level::error, cut{});
+    CHECK(lines == std::vector<std::string>{"error: cut{peer: 3}"});
+}

@@ -56,7 +56,7 @@ struct terms {
 /// Takes a session of @p t to where everyone's nonces are there, and as far as our share if @p signs.
 void take_part(terms const& t, session& s, bool signs) {
     crypto::system_random random;
-    outbox<signing::session_effect> out;
+    effect_list<signing::session_effect> out;
     crypto::detail::must(static_cast<bool>(s.approve(random, t.keys[0].signer, instant{}, out)));
     auto const n = t.keys.size();
     for (signing::slot from = 1; from < n - (signs ? 0 : 1); ++from) {

@@ -105,8 +105,8 @@ TEST_CASE("a bounded map finds what it holds, also when full") {
     CHECK(map.size() == 2);
 }
 
-TEST_CASE("an outbox keeps effects in order until they are taken") {
-    outbox<int> out;
+TEST_CASE("an effect_list keeps effects in order until they are taken") {
+    effect_list<int> out;
     out.push(1);
     out.push(2);
     CHECK(out.take() == std::vector{1, 2});

@@ -14,7 +14,7 @@ using namespace muster::libp2p;
 
 namespace {
 
-using box = outbox<connection_event>;
+using box = effect_list<connection_event>;
 
 connection start(role side) {
     static peer::node_key const host{std::move(test::make_keys(1)[0])};

@@ -40,7 +40,7 @@ struct run {
     machine ours{key, options, 1, seeded{}};
     seeded secrets{splitmix64{2}};
     instant now{std::chrono::hours{1}};
-    outbox<host_effect> effects{};
+    effect_list<host_effect> effects{};
     std::set<socket_id> open{}, opening{}, writing{};
     std::map<socket_id, connection> peers{};  // who is at the other end, where somebody is
     std::vector<stream_ref> streams{};
@@ -86,7 +86,7 @@ struct run {
     void answer(socket_id id, byte_view content) {
         auto const p = peers.find(id);
         if (p == peers.end()) return;
-        outbox<connection_event> events;
+        effect_list<connection_event> events;
         p->second.feed(content, events);
     }
     void tell(socket_event const& e) {
@@ -110,7 +110,7 @@ struct run {
         auto const id = any_of(open);
         auto const p = peers.find(id);
         if (p == peers.end()) return tell(socket_bytes{id, in.octets()});
-        outbox<connection_event> events;
+        effect_list<connection_event> events;
         if (in.below(3) == 0) (void)p->second.open_stream(in.below(2) == 0 ? "/a" : "/b");
         for (stream_id s = 1; s < 9; s += 2) (void)p->second.write(s, bytes(in.below(2) == 0 ? 10 : 30'000));
         auto content = p->second.take_output(events);

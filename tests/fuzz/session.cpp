@@ -72,7 +72,7 @@ void run(byte_view input) {
     session_terms<musig2::portable> const terms{g.id, {}, g.plan, g.context, 0, {}, now + std::chrono::minutes{10}};
     session<musig2::portable, Topology> s{terms, l, now};
     test::predictable source{1};
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     wire::reader in{input};
     std::size_t signings = 0;
     while (in.ok() && in.remaining() != 0) {

@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     o.output_size_max = 300;
     o.reply_size_max = 100;
     session s{in.below(2) == 0 ? role::dialer : role::listener, o};
-    outbox<event> events;
+    effect_list<event> events;
     std::map<stream_id, std::size_t> held;
     while (!in.empty()) {
         auto const id = static_cast<stream_id>(in.below(12));

@@ -28,7 +28,7 @@ struct end {
 
     peer::node_key me;
     connection machine;
-    outbox<connection_event> sink;
+    effect_list<connection_event> sink;
 
     bytes output() { return machine.take_output(sink); }
     events feed(byte_view in) {
@@ -174,7 +174,7 @@ TEST_CASE("connection: proposal, request and FIN in one flight are taken apart")
 
     // An eager dialer sends everything at once, so that it arrives in one read.
     yamux::session eager{role::dialer};
-    outbox<yamux::event> nothing;
+    effect_list<yamux::event> nothing;
     stream_set served{role::listener, {{"/echo"}, {}}};
     auto const other = eager.open().value();
     bytes flight;
@@ -183,7 +183,7 @@ TEST_CASE("connection: proposal, request and FIN in one flight are taken apart")
     append(flight, as_bytes("request"));
     REQUIRE(eager.write(other, flight).value() == flight.size());
     REQUIRE(eager.close(other));
-    outbox<connection_event> seen;
+    effect_list<connection_event> seen;
     REQUIRE(served.feed(eager.take_output(nothing), seen));
     CHECK(seen.take() == events{stream_ready{other, "/echo", direction::inbound}, stream_data{other, octets("request")},
                                 stream_half_closed{other}});
@@ -366,8 +366,8 @@ TEST_CASE("connection: any octets are survived, in any stage") {
 TEST_CASE("connection: a stream whose negotiation misbehaves is reset alone") {
     stream_set served{role::listener, {{"/echo"}, {}}};
     yamux::session rude{role::dialer};
-    outbox<yamux::event> heard;
-    outbox<connection_event> seen;
+    effect_list<yamux::event> heard;
+    effect_list<connection_event> seen;
     auto const silent = rude.open().value();
     auto const wrong = rude.open().value();
     auto const hasty = rude.open().value();

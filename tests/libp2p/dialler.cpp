@@ -16,7 +16,7 @@ namespace {
 struct dialling {
     host_options options;
     dialler machine{options};
-    outbox<host_effect> out;
+    effect_list<host_effect> out;
     instant now{1h};
     peer::peer_id who = test::node_keys(1).node.id();
 

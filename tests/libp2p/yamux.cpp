@@ -18,7 +18,7 @@ using namespace muster::libp2p::yamux;
 
 namespace {
 
-using box = outbox<event>;
+using box = effect_list<event>;
 
 /// A session with what it emitted.
 struct end {
@@ -253,7 +253,7 @@ TEST_CASE("yamux: one that takes nothing is not answered for ever, whatever it p
     o.output_size_max = 1000;
     o.reply_size_max = 1000;
     session machine{role::listener, o};
-    outbox<event> events;
+    effect_list<event> events;
     bool is_cut = false;
     for (stream_id id = 1; id < 1000 && !is_cut; id += 2) {
         is_cut = !machine.feed(update(id, 0, flag::syn), events);

@@ -61,18 +61,18 @@ struct stage {
 
     /// Approves for @p s and returns what it wants done.
     [[nodiscard]] std::vector<session_effect> approve(slot s) {
-        outbox<session_effect> out;
+        effect_list<session_effect> out;
         REQUIRE(sessions[s].approve(source, keys[s].signer, now, out));
         return out.take();
     }
     /// Hands a frame to @p to and returns what it wants done.
     std::vector<session_effect> tell(slot to, slot from, body const& what, byte life = 1) {
-        outbox<session_effect> out;
+        effect_list<session_effect> out;
         sessions[to].handle(frame(from, what, life), now, out);
         return out.take();
     }
     std::vector<session_effect> wake(slot s) {
-        outbox<session_effect> out;
+        effect_list<session_effect> out;
         sessions[s].wake(now, out);
         return out.take();
     }
@@ -98,7 +98,7 @@ struct stage {
     /// Brings session 0 of three to @p target; nonces and shares of the others are kept for later use.
     void bring_to(phase target) {
         if (target == phase::over) {
-            outbox<session_effect> out;
+            effect_list<session_effect> out;
             REQUIRE(sessions[0].cancel("enough", out));
         }
         if (target == phase::awaiting_approval || target == phase::over) return;
@@ -116,7 +116,7 @@ struct stage {
         }
         if (target == phase::collecting_shares) return;
         if (target == phase::stalled || target == phase::unresolved) {
-            outbox<session_effect> out;
+            effect_list<session_effect> out;
             REQUIRE(sessions[0].cancel("enough", out));
             if (target == phase::unresolved) now = ends, wake(0);
             return;
@@ -189,7 +189,7 @@ TEST_CASE("the happy path of a session, frame by frame") {
     CHECK(me.at() == phase::finished);
     CHECK_FALSE(me.next_deadline());
 
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     REQUIRE(me.notify_broadcast_complete(out));
     REQUIRE(me.notify_broadcast_complete(out));
     auto const done = out.take();
@@ -238,7 +238,7 @@ TEST_CASE("every state takes every frame from anyone without harm, also from slo
             CHECK(s.tell(0, 0, what).empty());
             auto stray = s.frame(1, what);
             stray.header.sender = 3;
-            outbox<session_effect> out;
+            effect_list<session_effect> out;
             s.sessions[0].handle(stray, s.now, out);
             CHECK(out.empty());
             CHECK(s.sessions[0].at() == target);
@@ -285,7 +285,7 @@ TEST_CASE("commands that do not fit the state are refused and change nothing") {
         mesh_stage s{3};
         s.bring_to(target);
         auto& me = s.sessions[0];
-        outbox<session_effect> out;
+        effect_list<session_effect> out;
         INFO(to_string(target));
         if (target != phase::awaiting_approval) {
             CHECK(me.approve(s.source, s.keys[0].signer, s.now, out).error() == errc::wrong_state);
@@ -343,7 +343,7 @@ TEST_CASE("a request is answered with the same contribution, once per sequence n
     mesh_stage s{3};
     s.bring_to(phase::collecting_shares);
     auto const request = s.frame(1, request_body{});
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     s.sessions[0].handle(request, s.now, out);
     auto const first = out.take();
     auto const again = mesh_stage::sent<shares_body>(first);
@@ -361,7 +361,7 @@ TEST_CASE("two different nonces from one signer convict it before everyone", "[m
     s.bring_to(phase::collecting_nonces);
     auto const a = s.frame(1, nonces_body{{musig2::pubnonce{{1}}}});
     auto const b = s.frame(1, nonces_body{{musig2::pubnonce{{2}}}});
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     s.sessions[0].handle(a, s.now, out);
     (void)out.take();
     s.sessions[0].handle(a, s.now, out);
@@ -388,7 +388,7 @@ TEST_CASE("a signer that tells different nonces to different peers is found out 
     auto const other = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[2].signer.public_key()}).value();
     auto const honest = s.frame(2, nonces[2]);
     auto const lie = s.frame(2, nonces_body{{other.second}});
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     s.tell(0, 1, nonces[1]);
     s.sessions[0].handle(honest, s.now, out);
     (void)out.take();
@@ -495,7 +495,7 @@ TEST_CASE("a claim to have broadcast counts when it is its author's turn, and no
     auto const done = s.tell(0, 2, shares2);
     CHECK(mesh_stage::told<should_broadcast>(done) != nullptr);
     CHECK(mesh_stage::told<broadcast_confirmed>(done) == nullptr);
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     REQUIRE(s.sessions[0].trigger_coordinator_failover(s.now, out));
     auto const moved = out.take();
     CHECK(mesh_stage::told<coordinator_failed>(moved)->new_coordinator == 1);
@@ -687,7 +687,7 @@ TEST_CASE("where nobody is left to broadcast a session goes on asking, also afte
     mesh_stage s{2};
     s.bring_to(phase::finished);
     auto& me = s.sessions[0];
-    outbox<session_effect> out;
+    effect_list<session_effect> out;
     CHECK_FALSE(me.next_deadline());  // without a timeout the application decides
     REQUIRE(me.trigger_coordinator_failover(s.now, out));
     s.tell(0, 1, view_change_body{1, 2});

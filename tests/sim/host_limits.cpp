@@ -96,7 +96,7 @@ struct stranger final : libp2p::socket_user {
         } else if (auto const* const b = std::get_if<libp2p::socket_bytes>(&e)) {
             auto const m = machines.find(b->socket);
             if (m == machines.end()) return;
-            outbox<libp2p::connection_event> events;
+            effect_list<libp2p::connection_event> events;
             m->second.feed(b->content, events);
             for (auto& x : events.take()) {
                 if (std::holds_alternative<libp2p::established>(x)) established.insert(b->socket);
@@ -117,7 +117,7 @@ struct stranger final : libp2p::socket_user {
     void flush(socket_id id) {
         auto const m = machines.find(id);
         if (m == machines.end() || writing.count(id) != 0) return;
-        outbox<libp2p::connection_event> events;
+        effect_list<libp2p::connection_event> events;
         auto content = m->second.take_output(events);
         for (auto& x : events.take()) seen.push_back(std::move(x));
         if (content.empty()) return;

@@ -21,7 +21,7 @@ concept effect_sink = requires(S& sink, Effect effect) {
 
 /// The plain sink: keeps effects, in order, until its owner takes them. Not thread-safe.
 template <class Effect>
-class outbox {
+class effect_list {
 public:
     void push(Effect effect) { effects_.push_back(std::move(effect)); }
 
@@ -30,12 +30,12 @@ public:
     [[nodiscard]] auto begin() const noexcept { return effects_.begin(); }
     [[nodiscard]] auto end() const noexcept { return effects_.end(); }
 
-    /// All effects so far; the outbox is empty afterwards.
+    /// All effects so far; the list is empty afterwards.
     [[nodiscard]] std::vector<Effect> take() noexcept { return std::exchange(effects_, {}); }
 
 private:
     std::vector<Effect> effects_;
 };
-static_assert(effect_sink<outbox<int>, int>);
+static_assert(effect_sink<effect_list<int>, int>);
 
 }  // namespace muster

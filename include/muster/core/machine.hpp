@@ -20,7 +20,7 @@ namespace muster {
 /// own names; they take the time, and the sink where they have effects, and what they refuse has changed nothing.
 template <class M>
 concept machine = requires(M& m, M const& c, typename M::event const& e, instant now,
-                           outbox<typename M::effect>& sink) {
+                           effect_list<typename M::effect>& sink) {
     m.handle(e, now, sink);
     m.wake(now, sink);
     { c.next_deadline() } -> std::same_as<deadline>;

@@ -79,7 +79,7 @@ public:
             if (stage_ == stage::established) {
                 append(plain, streams_.take_output(sink));
             } else if (stage_ == stage::failed) {
-                outbox<connection_event> nobody;
+                effect_list<connection_event> nobody;
                 append(plain, streams_.take_output(nobody));
             }
             if (auto const sealed = channel_->seal(plain, output_); !sealed && stage_ != stage::failed) {

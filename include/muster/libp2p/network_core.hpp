@@ -61,11 +61,11 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             throw;
         }
         act([&](auto now, auto& out) {
-            outbox<requests_note> notes;
+            effect_list<requests_note> notes;
             requests.wake(machine, now, notes, out);
             tell(notes);
             identify.wake(machine, now, out);
-            outbox<frames_note> room;
+            effect_list<frames_note> room;
             frames.wake(machine, room);
             tell(room);
             machine.wake(now, out);
@@ -82,7 +82,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         settle(now);
     }
     template <class F>
-    auto command(F f) -> decltype(f(instant{}, std::declval<outbox<host_effect>&>())) {
+    auto command(F f) -> decltype(f(instant{}, std::declval<effect_list<host_effect>&>())) {
         if (closed) return error{transport::errc::closed, "this network was closed"};
         auto const now = wires.now();
         auto outcome = f(now, effects);
@@ -133,7 +133,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
 
     void on(stream_opened& e, instant now) {
         if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now);
-        outbox<frames_note> notes;
+        effect_list<frames_note> notes;
         if (e.direction == direction::outbound || frames.handles(e.protocol)) frames.on(machine, e, now, notes);
         tell(notes);
         if (e.direction == direction::outbound || identify.handles(e.protocol)) {
@@ -146,31 +146,31 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void on(stream_bytes& e, instant now) {
         if (requests.owns(e.stream)) {
-            outbox<requests_note> notes;
+            effect_list<requests_note> notes;
             requests.on(machine, e, now, notes, effects);
             return tell(notes);
         }
         if (is_of(identify, e.stream) || identify.owns(e.stream)) {
-            outbox<identity_claim> claims;
+            effect_list<identity_claim> claims;
             identify.on(machine, e, now, claims, effects);
             for (auto& c : claims.take()) queue.push_back(std::move(c));
             return;
         }
         if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
-        outbox<frames_note> notes;
+        effect_list<frames_note> notes;
         frames.on(machine, e, now, notes, effects);
         tell(notes);
     }
     void on(stream_ready_again& e, instant now) {
         if (requests.owns(e.stream)) return requests.on(machine, e, now);
         identify.on(machine, e, now);
-        outbox<frames_note> notes;
+        effect_list<frames_note> notes;
         frames.on(machine, e, now, notes);
         tell(notes);
     }
     void on(stream_ended& e, instant now) {
         if (requests.owns(e.stream)) {
-            outbox<requests_note> notes;
+            effect_list<requests_note> notes;
             requests.on(machine, e, now, notes, effects);
             return tell(notes);
         }
@@ -179,12 +179,12 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         frames.on(machine, e, now, effects);
     }
     void on(stream_gone& e, instant now) {
-        outbox<requests_note> asked;
+        effect_list<requests_note> asked;
         requests.on(machine, e, now, asked, effects);
         tell(asked);
         identify.on(machine, e, now, effects);
         ping.on(e);
-        outbox<frames_note> notes;
+        effect_list<frames_note> notes;
         frames.on(machine, e, now, notes, effects);
         tell(notes);
     }
@@ -195,7 +195,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
 
     // ---- what the services tell ---------------------------------------------------------------------
 
-    void tell(outbox<frames_note>& notes) {
+    void tell(effect_list<frames_note>& notes) {
         for (auto& n : notes.take()) {
             std::visit(overloaded{[&](frames_came& v) { queue.push_back(v); },
                                   [&](frames_writable& v) {
@@ -208,7 +208,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
                        n);
         }
     }
-    void tell(outbox<requests_note>& notes) {
+    void tell(effect_list<requests_note>& notes) {
         for (auto& n : notes.take()) {
             std::visit([&](auto& v) { queue.push_back(std::move(v)); }, n);
         }
@@ -346,7 +346,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     requests_service requests;
     identify_service identify;
     ping_service ping;
-    outbox<host_effect> effects;
+    effect_list<host_effect> effects;
     std::deque<item> queue;
     std::map<std::string, transport::event_handler> handlers;
     std::map<std::string, transport::question_handler> questions;

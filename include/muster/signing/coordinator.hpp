@@ -302,7 +302,7 @@ public:
     }
 
 private:
-    using effects = outbox<session_effect>;
+    using effects = effect_list<session_effect>;
     static constexpr bool has_journal = !std::same_as<journal_policy, no_journal>;
 
     // ---- the journal ------------------------------------------------------------------------------------
@@ -857,7 +857,7 @@ private:
     session_store<session_type> sessions_;
     graveyard graves_;
     roster_book rosters_;
-    outbox<event> events_;
+    effect_list<event> events_;
     nonce_counter nonces_drawn_;
     std::set<session_id> resumed_;  // went on after a restart
     std::set<session_id> lost_;     // ended with it

@@ -39,7 +39,7 @@ public:
     /// Takes plaintext of the other side. @return the errors of `yamux::session::feed`.
     template <effect_sink<connection_event> Sink>
     [[nodiscard]] result<void> feed(byte_view in, Sink& sink) {
-        outbox<yamux::event> events;
+        effect_list<yamux::event> events;
         auto const fed = session_.feed(in, events);
         handle(events.take(), sink);
         return fed;
@@ -49,7 +49,7 @@ public:
     template <effect_sink<connection_event> Sink>
     [[nodiscard]] bytes take_output(Sink& sink) {
         for (auto& event : ended_.take()) sink.push(std::move(event));
-        outbox<yamux::event> events;
+        effect_list<yamux::event> events;
         auto out = session_.take_output(events);
         handle(events.take(), sink);
         return out;
@@ -270,7 +270,7 @@ private:
     yamux::session session_;
     duration negotiation_timeout_;
     std::map<stream_id, stream> streams_;  ///< At most as many as the session has.
-    outbox<connection_event> ended_;       ///< Ended by a command; told with the next output.
+    effect_list<connection_event> ended_;  ///< Ended by a command; told with the next output.
 };
 
 }  // namespace muster::libp2p

@@ -75,7 +75,7 @@ protected:
             if (!place.is_admitted) return refuse(*l, "too many from there", now, out);
             if (place.instead_of) make_room(*place.instead_of, now, out);
         }
-        outbox<connection_event> events;
+        effect_list<connection_event> events;
         l->machine->feed(e.content, events);
         if (!l->is_secured && !l->machine->peer().empty()) {
             l->is_secured = true;
@@ -128,7 +128,7 @@ protected:
         auto const id = l.id;
         l.is_dirty = false;
         for (auto* at = &l; at != nullptr && at->machine && !at->is_writing; at = find(id)) {
-            outbox<connection_event> events;
+            effect_list<connection_event> events;
             auto content = at->machine->take_output(events);
             counted_.bytes_out += content.size();
             at->is_writing = !content.empty();
@@ -336,7 +336,7 @@ protected:
         if (l.paused_since && now - *l.paused_since >= patience) return fail("much was begun and never finished");
         if (l.is_writing && now - l.writing_since >= options_.write_timeout) return fail("the peer takes nothing");
         this->read_on(l, now, out);
-        outbox<connection_event> events;
+        effect_list<connection_event> events;
         l.machine->wake(now, events);
         // Also while another is under way, which may wait behind much else: to the peer it is a sign of life.
         if (now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings)) {

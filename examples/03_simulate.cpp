@@ -25,14 +25,14 @@ struct caching : musig2::portable {
         return groups->emplace(group, made).first->second;
     }
 };
-struct mine : sim::co_signer_policies {
+struct mine : sim::signing::co_signer_policies {
     using backend = caching;
 };
 
 int main(int count, char** arguments) {
     auto const seeds = count > 1 ? std::strtoull(arguments[1], nullptr, 10) : 1000;
     auto const run = [](std::uint64_t seed) {
-        return sim::signing_run<mine>{seed, sim::signing_options::from_seed(seed)}.run();
+        return sim::signing::group_run<mine>{seed, sim::signing::group_options::from_seed(seed)}.run();
     };
     auto const verdict =
         sim::explore(1, seeds, run, [](std::string_view line) { std::printf("%s\n", std::string{line}.c_str()); });

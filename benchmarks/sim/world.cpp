@@ -130,11 +130,11 @@ void register_sim() {
     }
     for (std::size_t const hosts : {1'000u, 10'000u}) add_events<chatter>("sim/network_event", hosts, "muster");
     // One run of a seed, from 1 on: a group of two to seven for seven minutes of its time and more.
-    add_case("sim/signing_run", 1, "muster", [seed = std::uint64_t{0}](benchmark::State& state) mutable {
+    add_case("sim/group_run", 1, "muster", [seed = std::uint64_t{0}](benchmark::State& state) mutable {
         std::uint64_t events = 0;
         for (auto _ : state) {
             ++seed;
-            sim::signing_run<> run{seed, sim::signing_options::from_seed(seed)};
+            sim::signing::group_run<> run{seed, sim::signing::group_options::from_seed(seed)};
             auto const o = run.run();
             if (o.failure) return state.SkipWithError(o.failure->c_str());
             events += o.events;

@@ -44,10 +44,10 @@ template <class Topology>
 class rig {
     struct options : default_options {
         using topology = Topology;
-        using entropy = sim::replayed_entropy;
+        using entropy = sim::signing::replayed_entropy;
         using journal = file_journal<sim::disk_files>;
     };
-    using backend = sim::witnessed<musig2::portable>;
+    using backend = sim::signing::witnessed<musig2::portable>;
     using machine =
         coordinator<transport::memory_transport, static_registry, manual_timers, manual_clock, backend, options>;
 
@@ -86,7 +86,7 @@ private:
         boot_epoch const epoch{{static_cast<byte>(++lives_)}};
         signer_ = std::make_unique<machine>(
             typename machine::parts{*network_, all().registry, alarm_, clock_, all().own(), epoch, bounds_,
-                                    backend{nonces_, 0}, sim::replayed_entropy{lives_},
+                                    backend{nonces_, 0}, sim::signing::replayed_entropy{lives_},
                                     file_journal<sim::disk_files>{{.path = "j", .files = sim::disk_files{disk_}}}},
             [this](event const& e) {
                 if (auto const* const v = std::get_if<session_created>(&e)) note(v->session, *v->what);
@@ -192,7 +192,7 @@ private:
     }
 
     limits bounds_;
-    sim::nonce_book nonces_;
+    sim::signing::nonce_book nonces_;
     sim::disk disk_;
     sim::disk::image backup_;
     manual_clock clock_;

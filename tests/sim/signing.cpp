@@ -9,7 +9,8 @@
 
 using namespace muster;
 using namespace muster::sim;
-using signing::phase;
+using namespace muster::sim::signing;
+using muster::signing::phase;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -17,7 +18,7 @@ using std::chrono::seconds;
 namespace {
 
 struct star : co_signer_policies {
-    using topology = signing::aggregator;
+    using topology = muster::signing::aggregator;
 };
 
 std::vector<host_id> first(host_id n) {
@@ -27,14 +28,15 @@ std::vector<host_id> first(host_id n) {
 }
 
 template <class Group>
-std::optional<signing::session_id> propose(Group& group, host_id by = 0) {
-    return group.signers[by].propose(first(group.options.hosts), signing::election_method::hash_based, 1, minutes{10});
+std::optional<muster::signing::session_id> propose(Group& group, host_id by = 0) {
+    return group.signers[by].propose(first(group.options.hosts), muster::signing::election_method::hash_based, 1,
+                                     minutes{10});
 }
 
 }  // namespace
 
 TEST_CASE("the same seed is the same run, another one is another") {
-    auto const once = [](std::uint64_t seed) { return signing_run<>{seed, signing_options::from_seed(seed)}.run(); };
+    auto const once = [](std::uint64_t seed) { return group_run<>{seed, group_options::from_seed(seed)}.run(); };
     auto const a = once(6), b = once(6), c = once(8);
     CHECK_FALSE(a.failure);
     CHECK(a.trace == b.trace);
@@ -65,10 +67,10 @@ TEST_CASE("many runs are one verdict, and a failure says how to see it again") {
 
 TEST_CASE("a fault that is switched off stays off, and the rest is drawn as before") {
     for (std::uint64_t seed = 1; seed < 200; ++seed) {
-        auto const all = signing_options::from_seed(seed);
+        auto const all = group_options::from_seed(seed);
         auto less = all;
         less.faults.loss.of = 0;
-        CHECK(less.faults.crash == signing_options::from_seed(seed).faults.crash);
+        CHECK(less.faults.crash == group_options::from_seed(seed).faults.crash);
         CHECK((all.faults.loss.of == 0) == (all.to_text() == less.to_text()));
         CHECK(all.hosts >= 2);
         CHECK(all.lies.size() < all.hosts);
@@ -83,9 +85,9 @@ TEST_CASE("a fault that is switched off stays off, and the rest is drawn as befo
 
 // A group that loses no frames any more does other things, and has other sessions; the world does the same to it.
 TEST_CASE("in a run, a fault that is switched off moves nothing that the world does") {
-    auto const deeds = [](signing_options const& o, std::uint64_t seed) {
+    auto const deeds = [](group_options const& o, std::uint64_t seed) {
         std::vector<std::string> out;
-        signing_run<> run{seed, o};
+        group_run<> run{seed, o};
         bool is_healed = false;
         run.listen([&](std::string_view line) {
             is_healed |= line.find("healed") != line.npos;
@@ -98,7 +100,7 @@ TEST_CASE("in a run, a fault that is switched off moves nothing that the world d
     };
     std::size_t compared = 0;
     for (std::uint64_t seed = 2; seed < 40; seed += 2) {
-        auto o = signing_options::from_seed(seed);
+        auto o = group_options::from_seed(seed);
         o.faults.disk_error = {};  // how many calls a disk gets depends on what is written
         auto const all = deeds(o, seed);
         compared += all.size();
@@ -115,7 +117,7 @@ TEMPLATE_TEST_CASE("a crash after every single step", "", co_signer_policies, st
     for (host_id const victim : {0u, 1u, 2u}) {
         bool is_finished_before_the_crash = false;
         for (std::uint64_t steps = 0; !is_finished_before_the_crash; ++steps) {
-            signing_group<TestType> group{7, {}};
+            group<TestType> group{7, {}};
             auto const slow = group.wires.rules().install(delays(group.where, milliseconds{5}, milliseconds{50}));
             group.boot_all();
             group.pass(seconds{2});
@@ -146,10 +148,10 @@ TEMPLATE_TEST_CASE("a crash after every single step", "", co_signer_policies, st
 }
 
 TEMPLATE_TEST_CASE("a hundred of a hundred sign while every twentieth frame is lost", "", co_signer_policies, star) {
-    signing_options o;
+    group_options o;
     o.hosts = 100;
     o.bounds.frames_burst_max = 4096;
-    signing_group<TestType> group{1, o};
+    group<TestType> group{1, o};
     group.boot_all();
     group.pass(seconds{2});
     auto const slow = group.wires.rules().install(delays(group.where, milliseconds{5}, milliseconds{80}));
@@ -167,18 +169,18 @@ TEMPLATE_TEST_CASE("a hundred of a hundred sign while every twentieth frame is l
 }
 
 TEST_CASE("a thousand sessions at once in one process") {
-    signing_options o;
+    group_options o;
     o.bounds.open_sessions_max = 1100;
     o.bounds.open_sessions_per_peer_max = 1100;
     o.bounds.open_sessions_reserved = 0;
     o.bounds.closed_sessions_max = 2000;
     o.bounds.frames_burst_max = 1u << 20;
     o.habits.answers_within = seconds{1};
-    signing_group<> group{1, o};
+    group<> group{1, o};
     group.boot_all();
     group.pass(seconds{2});
     auto const slow = group.wires.rules().install(delays(group.where, milliseconds{5}, milliseconds{80}));
-    std::vector<signing::session_id> ids;
+    std::vector<muster::signing::session_id> ids;
     for (int i = 0; i < 1000; ++i) {
         auto const id = propose(group);
         REQUIRE(id);
@@ -200,11 +202,12 @@ TEST_CASE("a thousand sessions at once in one process") {
 
 // Fifty sessions for each method that an initiator without an order of its own can ask for; the grinder is one of five.
 TEST_CASE("who grinds its key gets no more than its share of seats, and cannot keep those") {
-    signing_group<> group{1, {.hosts = 5, .lies = {lie::grinding}}};
+    group<> group{1, {.hosts = 5, .lies = {lie::grinding}}};
     group.boot_all();
     group.pass(seconds{2});
-    for (auto const method : {signing::election_method::lexicographic, signing::election_method::hash_based,
-                              signing::election_method::first_signer, signing::election_method::last_signer}) {
+    for (auto const method :
+         {muster::signing::election_method::lexicographic, muster::signing::election_method::hash_based,
+          muster::signing::election_method::first_signer, muster::signing::election_method::last_signer}) {
         int seats = 0;
         for (host_id i = 0; i < 50; ++i) {
             auto const id = group.signers[1 + i % 4].propose(first(5), method, 1, minutes{10});
@@ -226,57 +229,57 @@ TEST_CASE("who grinds its key gets no more than its share of seats, and cannot k
 
 TEST_CASE("the laws see what they are for") {
     auto const broken = [](auto do_it) {
-        signing_group<> group{1, {.hosts = 3, .lies = {lie::silence}}};
-        auto plan = std::make_shared<signing::proposal>();
+        group<> group{1, {.hosts = 3, .lies = {lie::silence}}};
+        auto plan = std::make_shared<muster::signing::proposal>();
         plan->roster = group.members;
         plan->messages = {crypto::sha256(as_bytes("x"))};
-        signing::session_id const id{{1}};
-        group.laws.told(1, signing::session_created{id, plan, 1}, {});
+        muster::signing::session_id const id{{1}};
+        group.laws.told(1, muster::signing::session_created{id, plan, 1}, {});
         do_it(group, id);
         return group.failure().value_or("");
     };
-    using signing::abort_reason;
+    using muster::signing::abort_reason;
     auto const has = [](std::string const& all, std::string_view part) { return all.find(part) != std::string::npos; };
     CHECK(broken([](auto&, auto const&) {}).empty());
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 2, {}, {}, ""}, {});
+                  g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, {}, {}, ""}, {});
               }),
               "blames honest host 2"));
     CHECK(has(broken([](auto& g, auto const& id) {  // a liar, which has not said anything yet
-                  g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
+                  g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
               }),
               "nothing shows"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::aborted{id, abort_reason::equivocation, 0, {}, {}, ""}, {});
+                  g.laws.told(1, muster::signing::aborted{id, abort_reason::equivocation, 0, {}, {}, ""}, {});
               }),
               "nothing shows"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::equivocation_proven{id, 0, {}, {}}, {});
+                  g.laws.told(1, muster::signing::equivocation_proven{id, 0, {}, {}}, {});
               }),
               "proves nothing"));
     CHECK(broken([](auto& g, auto const& id) {  // hearsay is no finding
-              g.laws.told(1, signing::aborted{id, abort_reason::invalid_share, 2, 0, {}, ""}, {});
+              g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, 0, {}, ""}, {});
           })
               .empty());
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::completed{id, {}, {signing::signature{}}, 0}, {});
+                  g.laws.told(1, muster::signing::completed{id, {}, {muster::signing::signature{}}, 0}, {});
               }),
               "does not verify"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::should_broadcast{id, 0, {}}, {});
-                  g.laws.told(2, signing::should_broadcast{id, 0, {}}, {});
+                  g.laws.told(1, muster::signing::should_broadcast{id, 0, {}}, {});
+                  g.laws.told(2, muster::signing::should_broadcast{id, 0, {}}, {});
               }),
               "both to broadcast"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::broadcast_confirmed{id, 2}, {});
+                  g.laws.told(1, muster::signing::broadcast_confirmed{id, 2}, {});
               }),
               "never made"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::aborted{id, abort_reason::restarted, 2, {}, {}, ""}, {});
+                  g.laws.told(1, muster::signing::aborted{id, abort_reason::restarted, 2, {}, {}, ""}, {});
               }),
               "never did"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, signing::equivocation_proven{id, 2, {}, {}}, {});
+                  g.laws.told(1, muster::signing::equivocation_proven{id, 2, {}, {}}, {});
               }),
               "proof against honest"));
     musig2::pubnonce const nonce{{2}};

@@ -26,7 +26,7 @@ namespace {
 
 using namespace muster;
 
-struct mesh : sim::co_signer_policies {
+struct mesh : sim::signing::co_signer_policies {
     using backend = test::backend;
 };
 struct star : mesh {
@@ -44,13 +44,13 @@ struct settings {
 
 template <class Policies>
 sim::outcome run(std::uint64_t seed, settings const& s) {
-    auto options = sim::signing_options::from_seed(seed);
+    auto options = sim::signing::group_options::from_seed(seed);
     for (auto const& [name, what] : sim::fault_options::all) {
         for (auto const& off : s.without) {
             if (off == name) (options.faults.*what).of = 0;
         }
     }
-    sim::signing_run<Policies> r{seed, options};
+    sim::signing::group_run<Policies> r{seed, options};
     if (s.trace)
         r.listen([](std::string_view line) { std::printf("%.*s\n", static_cast<int>(line.size()), line.data()); });
     return r.run();

@@ -11,6 +11,7 @@
 /// Source: swarm testing, Groce et al., ISSTA 2012; the two phases are those of TigerBeetle's VOPR.
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,7 +21,7 @@
 #include <vector>
 
 #include <muster/sim/clock.hpp>
-#include <muster/sim/network.hpp>
+#include <muster/sim/rules.hpp>
 
 namespace muster::sim {
 
@@ -110,7 +111,18 @@ struct fault_options {
     }
 };
 
+/// A network whose packets rules can touch.
+///
+/// Semantics: `rules()` is the set of them; `split(partition)` cuts hosts off from each other as long as the guard that
+/// it returns lives.
+template <class N>
+concept faulty_network = requires(N& n, partition p) {
+    { n.rules() } -> std::same_as<rule_set&>;
+    { n.split(std::move(p)) } -> std::same_as<rule_set::guard>;
+};
+
 /// Does to a network and its hosts what @ref fault_options say. Must outlive the world's queue. Not thread-safe.
+template <faulty_network Network>
 class chaos {
 public:
     /// What only the owner of the hosts can do to them.
@@ -121,7 +133,7 @@ public:
     };
 
     /// @param hosts  those that may crash, pause and have their clocks set: the first so many.
-    chaos(world& w, network& n, fault_options o, host_id hosts, hands do_it)
+    chaos(world& w, Network& n, fault_options o, host_id hosts, hands do_it)
         : world_{&w}, network_{&n}, options_{o}, do_{std::move(do_it)}, partitions_{w.stream("partition")} {
         for (host_id h = 0; h < hosts; ++h) machines_.push_back(w.stream("host", h));
     }
@@ -215,7 +227,7 @@ private:
     }
 
     world* world_;
-    network* network_;
+    Network* network_;
     fault_options options_;
     hands do_;
     splitmix64 partitions_;

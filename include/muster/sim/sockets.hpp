@@ -46,6 +46,9 @@ public:
     internet& operator=(internet const&) = delete;
 
     [[nodiscard]] rule_set& rules() noexcept { return rules_; }
+    /// Cuts hosts off from each other, until the guard is destroyed. What was sent meanwhile comes when it is sent
+    /// again.
+    [[nodiscard]] rule_set::guard split(partition p) { return rules_.install(std::move(p)); }
     [[nodiscard]] world& where() noexcept { return *world_; }
     /// Packets to the IP address @p ip go to @p h. Several hosts may be behind one address only if they never listen on
     /// the same port of it.
@@ -55,23 +58,41 @@ public:
 
 private:
     friend class sockets;
+    // One direction of a connection. What arrives waits for what was sent before it.
     struct way {
-        std::uint64_t packets = 0;
-        instant last_arrival{};
+        std::uint64_t attempts = 0;  // so far: what rules draw by
+        std::uint64_t sent = 0;
+        std::uint64_t due = 0;
+        std::map<std::uint64_t, world::action> arrived;
+    };
+    struct parcel {
+        host_id from;
+        host_id to;
+        std::size_t size;
+        std::uint64_t number;
+        world::action arrived;
+        world::action lost;
     };
 
-    /// Does @p arrived when a packet comes through, or @p lost when it does not, for as long as anybody waits.
-    void carry(host_id from, host_id to, std::size_t size, way& w, world::action arrived, world::action lost) {
-        duration waited{0};
-        auto wait = limits_.retry;
-        for (int attempt = 0; attempt <= limits_.retries_max; ++attempt, waited += wait, wait *= 2) {
-            auto const f = rules_.decide({from, to, w.packets++, size, true}, world_->now() + waited);
-            if (f.dropped) continue;
-            auto const at = std::max(world_->now() + waited + f.delay, w.last_arrival);
-            w.last_arrival = at;
-            return world_->after(at - world_->now(), std::move(arrived));
+    /// Does @p arrived when a packet comes through, or @p lost when it does not for as long as anybody tries.
+    void carry(host_id from, host_id to, std::size_t size, std::shared_ptr<way> const& w, world::action arrived,
+               world::action lost) {
+        attempt(std::make_shared<parcel>(parcel{from, to, size, w->sent++, std::move(arrived), std::move(lost)}), w, 0);
+    }
+    void attempt(std::shared_ptr<parcel> const& p, std::shared_ptr<way> const& w, int nth) {
+        auto const f = rules_.decide({p->from, p->to, w->attempts++, p->size, true}, world_->now());
+        if (!f.dropped) return world_->after(f.delay, [p, w] { arrive(*p, *w); });
+        auto const wait = limits_.retry * (1 << nth);
+        if (nth == limits_.retries_max) return world_->after(wait, p->lost);
+        world_->after(wait, [this, p, w, nth] { attempt(p, w, nth + 1); });
+    }
+    static void arrive(parcel& p, way& w) {
+        w.arrived[p.number] = std::move(p.arrived);
+        for (auto next = w.arrived.find(w.due); next != w.arrived.end(); next = w.arrived.find(++w.due)) {
+            auto const what = std::move(next->second);
+            w.arrived.erase(next);
+            what();
         }
-        world_->after(waited, std::move(lost));
     }
 
     world* world_;
@@ -122,7 +143,7 @@ private:
         std::weak_ptr<state> peer{};
         libp2p::socket_id peers = 0;
         host_id to = 0;
-        internet::way way{};
+        std::shared_ptr<internet::way> way = std::make_shared<internet::way>();
         std::deque<bytes> inbox{};
         std::size_t unread = 0;
         bool is_paused = false;

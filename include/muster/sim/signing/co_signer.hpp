@@ -26,11 +26,11 @@
 #include <muster/sim/signing/watch.hpp>
 #include <muster/sim/signing/witness.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// The policies that a simulated group runs with. Derive, and put your own in.
 struct co_signer_policies {
-    using topology = signing::mesh;
+    using topology = muster::signing::mesh;
     using backend = musig2::portable;
 };
 
@@ -47,32 +47,32 @@ struct application_habits {
 /// A signer of the group. Neither copyable nor movable. Not thread-safe.
 template <class Policies = co_signer_policies>
 class co_signer {
-    struct options : signing::default_options {
+    struct options : muster::signing::default_options {
         using topology = typename Policies::topology;
         using entropy = replayed_entropy;
-        using journal = signing::file_journal<disk_files>;
+        using journal = muster::signing::file_journal<disk_files>;
     };
 
 public:
     using backend = witnessed<typename Policies::backend>;
-    using coordinator =
-        signing::coordinator<transport, signing::static_registry, host_timers, host_clock, backend, options>;
+    using coordinator = muster::signing::coordinator<transport, muster::signing::static_registry, host_timers,
+                                                     host_clock, backend, options>;
 
     /// What all signers of a run share. Borrowed.
     struct surroundings {
         world& where;
         network& wires;
-        signing::static_registry& registry;
-        std::vector<signing::member>& group;
+        muster::signing::static_registry& registry;
+        std::vector<muster::signing::member>& group;
         nonce_book& nonces;
-        signing_laws& laws;
+        safety_laws& laws;
         fault_options const& faults;
         std::optional<peer_id> stranger = {};  ///< Whose frames must change nothing.
     };
 
     /// @param key_seed  what its keys are drawn from; see @ref keys_from.
     co_signer(surroundings s, host_id on, std::uint64_t key_seed, std::optional<lie> lies, application_habits habits,
-              signing::limits bounds)
+              muster::signing::limits bounds)
         : all_{s},
           on_{on},
           key_seed_{key_seed},
@@ -123,10 +123,11 @@ public:
 
     /// Proposes to sign with @p signers, in that order or sorted; the id, or nothing when the proposal was refused
     /// here.
-    std::optional<signing::session_id> propose(std::vector<host_id> const& signers, signing::election_method method,
-                                               std::size_t messages, duration valid_for, bool keep_order = false) {
+    std::optional<muster::signing::session_id> propose(std::vector<host_id> const& signers,
+                                                       muster::signing::election_method method, std::size_t messages,
+                                                       duration valid_for, bool keep_order = false) {
         if (!process_) return std::nullopt;
-        signing::signing_request r;
+        muster::signing::signing_request r;
         for (host_id const h : signers) r.signers.push_back(all_.group[h].signer);
         for (std::size_t k = 0; k < messages; ++k) {
             auto const number = messages_();
@@ -178,7 +179,7 @@ private:
               signer{{wire, self.all_.registry, alarm, time, keys_from(self.key_seed_), epoch, self.bounds_,
                       backend{self.all_.nonces, self.on_}, replayed_entropy{draw()},
                       typename options::journal{{.path = "journal", .files = disk_files{self.disk_}}}},
-                     [&self](signing::event const& e) { self.on_event(e); }} {
+                     [&self](muster::signing::event const& e) { self.on_event(e); }} {
             if (self.lies_) {
                 tongue.emplace(self.all_.where, wire, keys.node, epoch, *self.lies_,
                                self.all_.where.stream("lie", mixed(self.on_, self.all_.where.incarnation(self.on_))),
@@ -189,7 +190,7 @@ private:
         }
         splitmix64 draw;  // what this life begins with
         peer::key_set keys;
-        signing::boot_epoch epoch;
+        muster::signing::boot_epoch epoch;
         transport wire;
         host_clock time;
         host_timers alarm;
@@ -204,7 +205,8 @@ private:
         if (!is_honest() || disk_.fails_at) return;
         for (auto const& id : process_->signer.sessions()) {
             auto const at = process_->signer.find(id)->at();
-            if (at >= signing::phase::collecting_shares && at <= signing::phase::finished) promises_.push_back(id);
+            if (at >= muster::signing::phase::collecting_shares && at <= muster::signing::phase::finished)
+                promises_.push_back(id);
         }
     }
     void check_promises() {
@@ -236,13 +238,13 @@ private:
         promises_.clear();
     }
 
-    [[nodiscard]] static signing::boot_epoch make_epoch(splitmix64& draw) {
-        signing::boot_epoch fresh;
+    [[nodiscard]] static muster::signing::boot_epoch make_epoch(splitmix64& draw) {
+        muster::signing::boot_epoch fresh;
         for (auto& octet : fresh.octets) octet = static_cast<byte>(draw());
         return fresh;
     }
     // What the people decide in one session does not depend on what happened in others.
-    [[nodiscard]] splitmix64 mind(std::string_view about, signing::session_id const& id) const {
+    [[nodiscard]] splitmix64 mind(std::string_view about, muster::signing::session_id const& id) const {
         std::uint64_t word = 0;
         for (std::size_t i = 0; i < 8; ++i) word = word << 8 | id.octets[i];
         return all_.where.stream(about, mixed(on_, word));
@@ -255,17 +257,17 @@ private:
         all_.where.after_on(on_, std::chrono::seconds{5}, [this] { reconnect(); });
     }
 
-    void on_event(signing::event const& e) {
+    void on_event(muster::signing::event const& e) {
         all_.where.log().note(e.index());
         if (is_honest()) all_.laws.told(on_, e, process_->time.now());
-        if (auto const* const v = std::get_if<signing::approval_requested>(&e)) on_asked(v->session);
-        if (auto const* const v = std::get_if<signing::should_broadcast>(&e)) on_turn(v->session);
-        if (auto const* const v = std::get_if<signing::completed>(&e)) {
+        if (auto const* const v = std::get_if<muster::signing::approval_requested>(&e)) on_asked(v->session);
+        if (auto const* const v = std::get_if<muster::signing::should_broadcast>(&e)) on_turn(v->session);
+        if (auto const* const v = std::get_if<muster::signing::completed>(&e)) {
             all_.where.say("host ", on_, " has the signature of ", to_hex(v->session).substr(0, 8));
         }
-        if (auto const* const v = std::get_if<signing::aborted>(&e)) say_end("aborts ", *v);
-        if (auto const* const v = std::get_if<signing::stalled>(&e)) say_end("has stalled in ", *v);
-        if (auto const* const v = std::get_if<signing::unresolved>(&e)) {
+        if (auto const* const v = std::get_if<muster::signing::aborted>(&e)) say_end("aborts ", *v);
+        if (auto const* const v = std::get_if<muster::signing::stalled>(&e)) say_end("has stalled in ", *v);
+        if (auto const* const v = std::get_if<muster::signing::unresolved>(&e)) {
             all_.where.say("host ", on_, " cannot tell what became of ", to_hex(v->session).substr(0, 8));
         }
     }
@@ -275,7 +277,7 @@ private:
                        e.culprit ? text(", slot ", *e.culprit) : "",
                        e.reported_by ? text(", says slot ", *e.reported_by) : "", ", ", e.text);
     }
-    void on_asked(signing::session_id const& id) {
+    void on_asked(muster::signing::session_id const& id) {
         auto draw = mind("approval", id);
         bool const declines = chance(draw, habits_.declines);
         bool const forgets = chance(draw, habits_.forgets);
@@ -284,7 +286,7 @@ private:
         all_.where.after_on(on_, when, [this, id, declines] {
             if (declines) {
                 all_.laws.declines(on_, id);
-                (void)process_->signer.decline(id, std::string{signing_laws::its_own_no});
+                (void)process_->signer.decline(id, std::string{safety_laws::its_own_no});
                 return;
             }
             all_.nonces.allow(on_, true);
@@ -292,7 +294,7 @@ private:
             all_.nonces.allow(on_, false);
         });
     }
-    void on_turn(signing::session_id const& id) {
+    void on_turn(muster::signing::session_id const& id) {
         auto draw = mind("broadcast", id);
         bool const withdraws = chance(draw, habits_.withdraws);
         bool const sleeps = chance(draw, habits_.falls_asleep);
@@ -313,7 +315,7 @@ private:
     std::uint64_t key_seed_;
     std::optional<lie> lies_;
     application_habits habits_;
-    signing::limits bounds_;
+    muster::signing::limits bounds_;
     splitmix64 crashes_;
     splitmix64 disks_;
     splitmix64 messages_;
@@ -321,8 +323,8 @@ private:
     std::deque<disk::image> copies_;  // the last few
     static constexpr std::size_t copies_max = 4;
     bool is_mended_ = false;
-    std::vector<signing::session_id> promises_;  // of the life before
+    std::vector<muster::signing::session_id> promises_;  // of the life before
     std::optional<process> process_;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

@@ -26,14 +26,14 @@
 #include <muster/signing/ledger.hpp>
 #include <muster/sim/world.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// The contributions that have reached each host, over all its lives. Not thread-safe.
 class evidence_book {
 public:
     /// @p frame has come to host @p at, or was sent by it. What is no contribution is not kept. O(contributions).
     void note(host_id at, byte_view frame) {
-        auto const parsed = signing::parse_frame(frame, limits_);
+        auto const parsed = muster::signing::parse_frame(frame, limits_);
         if (!parsed) return;
         auto const& header = parsed.value().header;
         auto const body = parsed.value().body;
@@ -57,45 +57,46 @@ public:
     /// A blame: who says so, about which session and slot, and why.
     struct charge {
         host_id by = 0;
-        signing::session_id session;
-        signing::slot culprit = 0;
-        signing::abort_reason reason{};
+        muster::signing::session_id session;
+        muster::signing::slot culprit = 0;
+        muster::signing::abort_reason reason{};
     };
     /// Whether what had reached `by` bears @p c out. Expects a reason that stands for a false contribution.
-    [[nodiscard]] bool bears_out(charge const& c, signing::proposal const& plan) const {
+    [[nodiscard]] bool bears_out(charge const& c, muster::signing::proposal const& plan) const {
         auto const found = items_.find({c.by, c.session});
         if (found == items_.end()) return false;
         trial t{*this, found->second, c, plan};
         switch (c.reason) {
-            case signing::abort_reason::invalid_nonce: return t.has_false_nonces();
-            case signing::abort_reason::invalid_share: return t.has_false_shares();
-            case signing::abort_reason::invalid_aggregate: return t.has_false_sums();
+            case muster::signing::abort_reason::invalid_nonce: return t.has_false_nonces();
+            case muster::signing::abort_reason::invalid_share: return t.has_false_shares();
+            case muster::signing::abort_reason::invalid_aggregate: return t.has_false_sums();
             default: return false;
         }
     }
     /// Whether the two frames of @p proof, and nothing else, show that its author has contributed two stories.
-    [[nodiscard]] static bool bears_out(signing::equivocation_proven const& proof, signing::proposal const& plan) {
-        signing::limits const bounds;
-        auto const first = signing::parse_frame(proof.first, bounds);
-        auto const second = signing::parse_frame(proof.second, bounds);
+    [[nodiscard]] static bool bears_out(muster::signing::equivocation_proven const& proof,
+                                        muster::signing::proposal const& plan) {
+        muster::signing::limits const bounds;
+        auto const first = muster::signing::parse_frame(proof.first, bounds);
+        auto const second = muster::signing::parse_frame(proof.second, bounds);
         if (!first || !second || proof.by >= plan.roster.size()) return false;
         auto const& author = plan.roster[proof.by].peer;
         auto const& [a, b] = std::pair{first.value(), second.value()};
         return is_contribution(a.header.what) && a.header.session == proof.session &&
                b.header.session == proof.session && a.header.sender == proof.by && b.header.sender == proof.by &&
-               a.header.what == b.header.what && !equal(a.body, b.body) && signing::is_authentic(a, author) &&
-               signing::is_authentic(b, author);
+               a.header.what == b.header.what && !equal(a.body, b.body) && muster::signing::is_authentic(a, author) &&
+               muster::signing::is_authentic(b, author);
     }
 
 private:
-    [[nodiscard]] static bool is_contribution(signing::kind k) noexcept {
-        using signing::kind;
+    [[nodiscard]] static bool is_contribution(muster::signing::kind k) noexcept {
+        using muster::signing::kind;
         return k == kind::nonces || k == kind::aggregate_nonces || k == kind::shares;
     }
 
     struct item {
-        signing::slot from;
-        signing::kind what;
+        muster::signing::slot from;
+        muster::signing::kind what;
         bytes body;
         std::vector<bytes> frames;  // that it came in: some may be damaged, or signed by somebody else
     };
@@ -103,17 +104,18 @@ private:
     /// One charge, tried.
     class trial {
     public:
-        trial(evidence_book const& book, std::vector<item> const& items, charge const& c, signing::proposal const& plan)
+        trial(evidence_book const& book, std::vector<item> const& items, charge const& c,
+              muster::signing::proposal const& plan)
             : book_{&book}, items_{&items}, charge_{c}, plan_{&plan} {
-            for (auto const& m : plan.messages) messages_.push_back(signing::to_message(m));
-            for (signing::slot s = 0; s < plan.roster.size(); ++s) {
-                nonces_.push_back(said_by<signing::nonces_body>(s, signing::kind::nonces));
+            for (auto const& m : plan.messages) messages_.push_back(muster::signing::to_message(m));
+            for (muster::signing::slot s = 0; s < plan.roster.size(); ++s) {
+                nonces_.push_back(said_by<muster::signing::nonces_body>(s, muster::signing::kind::nonces));
             }
         }
 
         [[nodiscard]] bool has_false_nonces() const {
             auto const& said = nonces_[charge_.culprit];
-            return std::any_of(said.begin(), said.end(), [&](signing::nonces_body const& v) {
+            return std::any_of(said.begin(), said.end(), [&](muster::signing::nonces_body const& v) {
                 return v.nonces.size() != messages_.size() ||
                        std::any_of(v.nonces.begin(), v.nonces.end(), [](musig2::pubnonce const& n) {
                            return !musig2::portable{}.nonce_agg(std::span{&n, 1});
@@ -125,32 +127,33 @@ private:
             for (auto const& m : plan_->roster) keys.push_back(m.signer);
             auto const group = musig2::key_agg(musig2::portable{}, keys, plan_->tweaks);
             if (!group) return false;
-            auto const said = said_by<signing::shares_body>(charge_.culprit, signing::kind::shares);
-            return std::any_of(said.begin(), said.end(), [&](signing::shares_body const& v) {
+            auto const said = said_by<muster::signing::shares_body>(charge_.culprit, muster::signing::kind::shares);
+            return std::any_of(said.begin(), said.end(), [&](muster::signing::shares_body const& v) {
                 return is_under_some_nonces(
-                    [&](signing::digest32 const& transcript, auto const& sums, auto const& nonces) {
-                        return signing::ledger::bind_sums(transcript, sums) == v.transcript &&
+                    [&](muster::signing::digest32 const& transcript, auto const& sums, auto const& nonces) {
+                        return muster::signing::ledger::bind_sums(transcript, sums) == v.transcript &&
                                !fits(v, group.value(), sums, nonces);
                     });
             });
         }
         // A sum of the hub's that is no nonce, or that is not the sum of the nonces it names.
         [[nodiscard]] bool has_false_sums() const {
-            using signing::aggregate_nonces_body;
-            auto const said = said_by<aggregate_nonces_body>(charge_.culprit, signing::kind::aggregate_nonces);
+            using muster::signing::aggregate_nonces_body;
+            auto const said = said_by<aggregate_nonces_body>(charge_.culprit, muster::signing::kind::aggregate_nonces);
             return std::any_of(said.begin(), said.end(), [&](aggregate_nonces_body const& v) {
                 return v.nonces.size() != messages_.size() || !can_be_used(v.nonces) ||
-                       is_under_some_nonces([&](signing::digest32 const& transcript, auto const& sums, auto const&) {
-                           return transcript == v.transcript && sums != v.nonces;
-                       });
+                       is_under_some_nonces(
+                           [&](muster::signing::digest32 const& transcript, auto const& sums, auto const&) {
+                               return transcript == v.transcript && sums != v.nonces;
+                           });
             });
         }
 
     private:
-        using nonces_of_all = std::vector<signing::nonces_body const*>;
+        using nonces_of_all = std::vector<muster::signing::nonces_body const*>;
 
         template <class Body>
-        [[nodiscard]] std::vector<Body> said_by(signing::slot who, signing::kind what) const {
+        [[nodiscard]] std::vector<Body> said_by(muster::signing::slot who, muster::signing::kind what) const {
             std::vector<Body> out;
             for (auto const& i : *items_) {
                 if (i.from != who || i.what != what) continue;
@@ -159,11 +162,11 @@ private:
             }
             return out;
         }
-        [[nodiscard]] std::optional<signing::body> said_in(item const& i, peer::peer_id const& author) const {
+        [[nodiscard]] std::optional<muster::signing::body> said_in(item const& i, peer::peer_id const& author) const {
             for (auto const& frame : i.frames) {
-                auto const parsed = signing::parse_frame(frame, book_->limits_);
-                if (!signing::is_authentic(parsed.value(), author)) continue;
-                auto decoded = signing::decode_body(parsed.value(), book_->limits_);
+                auto const parsed = muster::signing::parse_frame(frame, book_->limits_);
+                if (!muster::signing::is_authentic(parsed.value(), author)) continue;
+                auto decoded = muster::signing::decode_body(parsed.value(), book_->limits_);
                 if (decoded) return std::move(decoded).value();
             }
             return std::nullopt;
@@ -186,8 +189,8 @@ private:
                 }
                 return false;
             }
-            signing::ledger seats{chosen.size()};
-            for (signing::slot s = 0; s < chosen.size(); ++s) seats.file(s, *chosen[s], {});
+            muster::signing::ledger seats{chosen.size()};
+            for (muster::signing::slot s = 0; s < chosen.size(); ++s) seats.file(s, *chosen[s], {});
             auto const sums = sums_of(chosen);
             return sums && holds(*seats.transcript(charge_.session), *sums, chosen);
         }
@@ -202,7 +205,7 @@ private:
             }
             return out;
         }
-        [[nodiscard]] bool fits(signing::shares_body const& v, musig2::portable::keyagg_context const& group,
+        [[nodiscard]] bool fits(muster::signing::shares_body const& v, musig2::portable::keyagg_context const& group,
                                 std::vector<musig2::aggnonce> const& sums, nonces_of_all const& nonces) const {
             if (v.shares.size() != messages_.size()) return false;
             auto const who = charge_.culprit;
@@ -227,16 +230,16 @@ private:
         evidence_book const* book_;
         std::vector<item> const* items_;
         charge charge_;
-        signing::proposal const* plan_;
+        muster::signing::proposal const* plan_;
         std::vector<musig2::message> messages_;
-        std::vector<std::vector<signing::nonces_body>> nonces_;  // per slot, all it was heard to say
+        std::vector<std::vector<muster::signing::nonces_body>> nonces_;  // per slot, all it was heard to say
     };
 
     static constexpr std::size_t latest_max = 64;
 
-    signing::limits limits_;
-    std::map<std::pair<host_id, signing::session_id>, std::vector<item>> items_;
+    muster::signing::limits limits_;
+    std::map<std::pair<host_id, muster::signing::session_id>, std::vector<item>> items_;
     std::deque<bytes> latest_;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

@@ -4,7 +4,7 @@
 /// @file
 /// A world with a group of co-signers in it, for scripts: boot them, let one propose, crash another, look.
 ///
-/// What signing_run does to a group at random, a test does to one on purpose. The laws are watched all the time.
+/// What group_run does to a group at random, a test does to one on purpose. The laws are watched all the time.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,15 +18,15 @@
 #include <muster/sim/signing/options.hpp>
 #include <muster/sim/signing/stranger.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// n signers that know each other, on hosts 0 to n-1 of one world; nobody is up yet. Not thread-safe.
 template <class Policies = co_signer_policies>
-class signing_group {
+class group {
 public:
     using signer = co_signer<Policies>;
 
-    signing_group(std::uint64_t seed, signing_options o)
+    group(std::uint64_t seed, group_options o)
         : options{std::move(o)},
           where{seed},
           wires{where},
@@ -47,8 +47,8 @@ public:
                 h, key_seeds[h], lies, options.habits, options.bounds);
         }
     }
-    signing_group(signing_group const&) = delete;
-    signing_group& operator=(signing_group const&) = delete;
+    group(group const&) = delete;
+    group& operator=(group const&) = delete;
 
     void boot_all() {
         for (auto& s : signers) s.boot();
@@ -70,15 +70,15 @@ public:
     }
 
     /// Where session @p id stands on host @p h; `over` where it is unknown or the host is down.
-    [[nodiscard]] signing::phase at(host_id h, signing::session_id const& id) {
+    [[nodiscard]] muster::signing::phase at(host_id h, muster::signing::session_id const& id) {
         auto const* const s = signers[h].signer() == nullptr ? nullptr : signers[h].signer()->find(id);
-        return s == nullptr ? signing::phase::over : s->at();
+        return s == nullptr ? muster::signing::phase::over : s->at();
     }
-    [[nodiscard]] bool has_signed(host_id h, signing::session_id const& id) {
-        return at(h, id) == signing::phase::finished;
+    [[nodiscard]] bool has_signed(host_id h, muster::signing::session_id const& id) {
+        return at(h, id) == muster::signing::phase::finished;
     }
     /// Whether host @p h believes that session @p id was broadcast.
-    [[nodiscard]] bool is_confirmed(host_id h, signing::session_id const& id) {
+    [[nodiscard]] bool is_confirmed(host_id h, muster::signing::session_id const& id) {
         auto const* const s = signers[h].signer() == nullptr ? nullptr : signers[h].signer()->find(id);
         return s != nullptr && s->is_confirmed();
     }
@@ -92,23 +92,23 @@ public:
     }
 
     std::function<void()> at_each_step;  ///< Called while time passes, if it is set.
-    signing_options options;
+    group_options options;
     world where;
     network wires;
     std::vector<std::uint64_t> key_seeds;  ///< By host.
-    std::vector<signing_laws::party> parties;
-    signing_laws laws;
+    std::vector<safety_laws::party> parties;
+    safety_laws laws;
     nonce_book nonces;
-    signing::static_registry registry;
-    std::vector<signing::member> members;  ///< By host.
-    std::deque<signer> signers;            ///< By host.
+    muster::signing::static_registry registry;
+    std::vector<muster::signing::member> members;  ///< By host.
+    std::deque<signer> signers;                    ///< By host.
 
 private:
     // Who grinds knows the keys of those who do not.
-    [[nodiscard]] static std::vector<std::uint64_t> draw_keys(std::uint64_t seed, signing_options const& o) {
+    [[nodiscard]] static std::vector<std::uint64_t> draw_keys(std::uint64_t seed, group_options const& o) {
         auto const grinds = [&](host_id h) { return h < o.lies.size() && o.lies[h] == lie::grinding; };
         std::vector<std::uint64_t> out;
-        std::vector<signing::public_key> others;
+        std::vector<muster::signing::public_key> others;
         for (host_id h = 0; h < o.hosts; ++h) {
             out.push_back(stream_seed(seed, "keys", h));
             if (!grinds(h)) others.push_back(keys_from(out[h]).signer.public_key());
@@ -118,17 +118,17 @@ private:
         }
         return out;
     }
-    [[nodiscard]] static std::vector<signing_laws::party> make_parties(std::vector<std::uint64_t> const& key_seeds,
-                                                                       signing_options const& o) {
-        std::vector<signing_laws::party> out;
+    [[nodiscard]] static std::vector<safety_laws::party> make_parties(std::vector<std::uint64_t> const& key_seeds,
+                                                                      group_options const& o) {
+        std::vector<safety_laws::party> out;
         for (host_id h = 0; h < o.hosts; ++h) {
             auto const keys = keys_from(key_seeds[h]);
-            signing::member const who{keys.signer.public_key(), keys.node.id(),
-                                      peer::bind(keys.signer, keys.node.id()).value()};
+            muster::signing::member const who{keys.signer.public_key(), keys.node.id(),
+                                              peer::bind(keys.signer, keys.node.id()).value()};
             out.push_back({who, h >= o.lies.size()});
         }
         return out;
     }
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

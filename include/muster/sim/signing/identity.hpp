@@ -21,7 +21,7 @@
 #include <muster/sim/random.hpp>
 #include <muster/sim/signing/witness.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// The keys of the machine whose secret is drawn from @p key_seed.
 [[nodiscard]] inline peer::key_set keys_from(std::uint64_t key_seed) {
@@ -31,22 +31,23 @@ namespace muster::sim {
 }
 
 /// The key seed, of @p candidates_max drawn from @p draw, whose signer key is elected most often beside @p others.
-[[nodiscard]] inline std::uint64_t grind_key_seed(splitmix64 draw, std::vector<signing::public_key> const& others,
+[[nodiscard]] inline std::uint64_t grind_key_seed(splitmix64 draw,
+                                                  std::vector<muster::signing::public_key> const& others,
                                                   int candidates_max = 50) {
     constexpr int elections = 40;
-    using enum signing::election_method;
-    std::vector<signing::session_id> ids(elections);
+    using enum muster::signing::election_method;
+    std::vector<muster::signing::session_id> ids(elections);
     for (auto& id : ids) {
         for (auto& octet : id.octets) octet = static_cast<byte>(draw());
     }
-    std::vector<signing::member> roster{{}};
+    std::vector<muster::signing::member> roster{{}};
     for (auto const& key : others) roster.push_back({key, {}, {}});
     auto const wins = [&](std::uint64_t key_seed) {
         roster[0].signer = keys_from(key_seed).signer.public_key();
         std::ptrdiff_t n = 0;
         for (auto const method : {lexicographic, hash_based}) {
-            n += std::count_if(ids.begin(), ids.end(), [&](signing::session_id const& id) {
-                return signing::election_order(method, id, roster).front() == 0;
+            n += std::count_if(ids.begin(), ids.end(), [&](muster::signing::session_id const& id) {
+                return muster::signing::election_order(method, id, roster).front() == 0;
             });
         }
         return n;
@@ -59,4 +60,4 @@ namespace muster::sim {
     return best.second;
 }
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

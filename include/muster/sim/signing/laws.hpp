@@ -20,19 +20,19 @@
 #include <muster/sim/signing/evidence.hpp>
 #include <muster/sim/signing/witness.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// The safety of signing. Not thread-safe.
-class signing_laws {
+class safety_laws {
 public:
     /// One of the group, by the number of its host.
     struct party {
-        signing::member who;
+        muster::signing::member who;
         bool is_honest = true;
     };
 
     /// @param frames_get_damaged  whether the network itself damages frames, for which honest peers are charged.
-    signing_laws(world& w, std::vector<party> parties, bool frames_get_damaged)
+    safety_laws(world& w, std::vector<party> parties, bool frames_get_damaged)
         : world_{&w}, parties_{std::move(parties)}, frames_get_damaged_{frames_get_damaged} {}
 
     /// The first breach, if there was one.
@@ -47,39 +47,41 @@ public:
     [[nodiscard]] evidence_book const& evidence() const noexcept { return evidence_; }
 
     /// @p who, honest, has approved a session when its clock showed @p at.
-    void approves(host_id who, signing::session_id const& id, instant at) { approved_.insert_or_assign({who, id}, at); }
+    void approves(host_id who, muster::signing::session_id const& id, instant at) {
+        approved_.insert_or_assign({who, id}, at);
+    }
     /// A time, on a host's clock and on the world's.
     struct moment {
         instant own;
         instant world;
     };
     /// When @p who heard of session @p id for the first time; none when it did not.
-    [[nodiscard]] std::optional<moment> heard_at(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] std::optional<moment> heard_at(host_id who, muster::signing::session_id const& id) const {
         auto const found = heard_.find({who, id});
         return found == heard_.end() ? std::nullopt : std::optional{found->second};
     }
     /// When @p who approved session @p id, on its own clock; none when it did not.
-    [[nodiscard]] std::optional<instant> approved_at(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] std::optional<instant> approved_at(host_id who, muster::signing::session_id const& id) const {
         auto const found = approved_.find({who, id});
         return found == approved_.end() ? std::nullopt : std::optional{found->second};
     }
     /// @p who, honest, says no to a session.
-    void declines(host_id who, signing::session_id const& id) { declined_.insert({who, id}); }
+    void declines(host_id who, muster::signing::session_id const& id) { declined_.insert({who, id}); }
     /// @p who has put a session's signatures where everyone can see them.
-    void broadcasts(signing::session_id const& id) { broadcast_.insert(id); }
+    void broadcasts(muster::signing::session_id const& id) { broadcast_.insert(id); }
 
     /// How a session ended, or stalled, for somebody, without a signature.
     struct end {
-        signing::abort_reason reason;
-        std::optional<signing::slot> culprit;
-        std::optional<signing::slot> reported_by;
-        std::vector<signing::slot> missing;
+        muster::signing::abort_reason reason;
+        std::optional<muster::signing::slot> culprit;
+        std::optional<muster::signing::slot> reported_by;
+        std::vector<muster::signing::slot> missing;
         std::string text;
         instant at;  ///< On its own clock.
     };
 
     /// A share of @p who in session @p id is on its way to somebody: it cannot be taken back.
-    void gives_share(host_id who, signing::session_id const& id) {
+    void gives_share(host_id who, muster::signing::session_id const& id) {
         gave_.insert({who, id});
         if (denied_.count(here(who, id)) != 0) {
             report(text("host ", who, " gives a share of session ", to_hex(id), ", of which it said that it is over"));
@@ -90,23 +92,23 @@ public:
         std::erase_if(gave_, [&](auto const& g) { return g.first == who; });
     }
     /// Who gave a share, of those that did not forget it.
-    [[nodiscard]] std::set<std::pair<host_id, signing::session_id>> const& shares_given() const noexcept {
+    [[nodiscard]] std::set<std::pair<host_id, muster::signing::session_id>> const& shares_given() const noexcept {
         return gave_;
     }
     /// Whether @p who, in its present life, was told that nobody can say whether session @p id was signed.
-    [[nodiscard]] bool is_unresolved(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] bool is_unresolved(host_id who, muster::signing::session_id const& id) const {
         return unresolved_.count(here(who, id)) != 0;
     }
 
     /// @p who, honest, was told @p e when its clock showed @p at.
-    void told(host_id who, signing::event const& e, instant at) {
+    void told(host_id who, muster::signing::event const& e, instant at) {
         std::visit(overloaded{
-                       [&](signing::session_created const& v) {
+                       [&](muster::signing::session_created const& v) {
                            plans_.emplace(v.session, v.what);
                            heard_.emplace(std::pair{who, v.session}, moment{at, world_->now()});
                        },
-                       [&](signing::completed const& v) { on_completed(who, v); },
-                       [&](signing::aborted const& v) {
+                       [&](muster::signing::completed const& v) { on_completed(who, v); },
+                       [&](muster::signing::aborted const& v) {
                            note_end(who, v, at);
                            denied_.insert(here(who, v.session));
                            if (gave_.count({who, v.session}) != 0) {
@@ -114,13 +116,13 @@ public:
                                            " is over, and has given its share: ", v.text));
                            }
                        },
-                       [&](signing::stalled const& v) { note_end(who, v, at); },
-                       [&](signing::unresolved const& v) { unresolved_.insert(here(who, v.session)); },
-                       [&](signing::should_broadcast const& v) { on_should_broadcast(who, v); },
-                       [&](signing::equivocation_proven const& v) { on_proof(who, v); },
-                       [&](signing::broadcast_confirmed const& v) { on_confirmed(who, v); },
-                       [&](signing::failover_exhausted const& v) { settled_.insert(here(who, v.session)); },
-                       [&](signing::peer_misbehaved const& v) { on_misbehaved(who, v); },
+                       [&](muster::signing::stalled const& v) { note_end(who, v, at); },
+                       [&](muster::signing::unresolved const& v) { unresolved_.insert(here(who, v.session)); },
+                       [&](muster::signing::should_broadcast const& v) { on_should_broadcast(who, v); },
+                       [&](muster::signing::equivocation_proven const& v) { on_proof(who, v); },
+                       [&](muster::signing::broadcast_confirmed const& v) { on_confirmed(who, v); },
+                       [&](muster::signing::failover_exhausted const& v) { settled_.insert(here(who, v.session)); },
+                       [&](muster::signing::peer_misbehaved const& v) { on_misbehaved(who, v); },
                        [](auto const&) {},
                    },
                    e);
@@ -143,21 +145,22 @@ public:
     [[nodiscard]] std::size_t signed_sessions() const noexcept { return signatures_.size(); }
     [[nodiscard]] std::size_t blames() const noexcept { return blames_; }
     /// Whether @p who, in its present life, knows that session @p id was broadcast, or that nobody is left to ask.
-    [[nodiscard]] bool is_settled(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] bool is_settled(host_id who, muster::signing::session_id const& id) const {
         return settled_.count(here(who, id)) != 0;
     }
     /// How session @p id ended for @p who, if it did without a signature; nullptr otherwise.
-    [[nodiscard]] end const* end_of(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] end const* end_of(host_id who, muster::signing::session_id const& id) const {
         auto const found = ends_.find({who, id});
         return found == ends_.end() ? nullptr : &found->second;
     }
     /// The sessions so far, in the order of their ids.
-    [[nodiscard]] std::map<signing::session_id, std::shared_ptr<signing::proposal const>> const& plans() const {
+    [[nodiscard]] std::map<muster::signing::session_id, std::shared_ptr<muster::signing::proposal const>> const& plans()
+        const {
         return plans_;
     }
     /// The host of slot @p s in session @p id; none that there is when the session was never announced: a machine may
     /// find one in its journal that it could not be sure to have written.
-    [[nodiscard]] host_id host_of(signing::session_id const& id, signing::slot s) const {
+    [[nodiscard]] host_id host_of(muster::signing::session_id const& id, muster::signing::slot s) const {
         auto const plan = plans_.find(id);
         if (plan == plans_.end()) return ~host_id{0};
         auto const& roster = plan->second->roster;
@@ -169,14 +172,14 @@ public:
 
 private:
     using life = std::pair<host_id, std::uint64_t>;  // and incarnation
-    using place_of_session = std::pair<life, signing::session_id>;
+    using place_of_session = std::pair<life, muster::signing::session_id>;
 
-    [[nodiscard]] place_of_session here(host_id who, signing::session_id const& id) const {
+    [[nodiscard]] place_of_session here(host_id who, muster::signing::session_id const& id) const {
         return {{who, world_->incarnation(who)}, id};
     }
     [[nodiscard]] bool is_honest(host_id h) const { return h < parties_.size() && parties_[h].is_honest; }
 
-    void on_completed(host_id who, signing::completed const& v) {
+    void on_completed(host_id who, muster::signing::completed const& v) {
         completed_.insert(here(who, v.session));
         ends_.erase({who, v.session});  // it only stalled
         auto const [known, is_first] = signatures_.emplace(v.session, v.signatures);
@@ -190,7 +193,7 @@ private:
         auto const group = musig2::key_agg(musig2::portable{}, keys, plan.tweaks);
         if (!group || v.signatures.size() != plan.messages.size()) return report("a session of other terms was signed");
         for (std::size_t k = 0; k < plan.messages.size(); ++k) {
-            auto const message = signing::to_message(plan.messages[k]);
+            auto const message = muster::signing::to_message(plan.messages[k]);
             if (!crypto::verify_bip340(crypto::to_xonly(group.value().aggregate()), message.view(), v.signatures[k])) {
                 report(text("host ", who, " was given a signature that does not verify"));
             }
@@ -204,7 +207,7 @@ private:
     }
     template <class End>
     void on_end(host_id who, End const& v) {
-        using reason = signing::abort_reason;
+        using reason = muster::signing::abort_reason;
         if (v.reason == reason::self_check_failed) report(text("host ", who, " has miscalculated: ", v.text));
         if (v.reported_by || !v.culprit) return;
         auto const culprit = host_of(v.session, *v.culprit);
@@ -240,24 +243,25 @@ private:
 
     template <class End>
     [[nodiscard]] bool is_borne_out(host_id who, End const& v) const {
-        if (v.reason == signing::abort_reason::equivocation) return proven_.count({who, v.session, *v.culprit}) != 0;
+        if (v.reason == muster::signing::abort_reason::equivocation)
+            return proven_.count({who, v.session, *v.culprit}) != 0;
         auto const plan = plans_.find(v.session);
         return plan == plans_.end() || evidence_.bears_out({who, v.session, *v.culprit, v.reason}, *plan->second);
     }
 
-    void on_should_broadcast(host_id who, signing::should_broadcast const& v) {
+    void on_should_broadcast(host_id who, muster::signing::should_broadcast const& v) {
         auto const [known, is_first] = elected_.emplace(std::pair{v.session, v.view}, who);
         if (!is_first && known->second != who) {
             report(text("hosts ", who, " and ", known->second, " are both to broadcast in view ", v.view));
         }
     }
-    void on_confirmed(host_id who, signing::broadcast_confirmed const& v) {
+    void on_confirmed(host_id who, muster::signing::broadcast_confirmed const& v) {
         settled_.insert(here(who, v.session));
         if (is_honest(host_of(v.session, v.by)) && broadcast_.count(v.session) == 0) {
             report(text("host ", who, " believes in a broadcast that host ", host_of(v.session, v.by), " never made"));
         }
     }
-    void on_proof(host_id who, signing::equivocation_proven const& v) {
+    void on_proof(host_id who, muster::signing::equivocation_proven const& v) {
         if (is_honest(host_of(v.session, v.by))) {
             report(text("host ", who, " has proof against honest host ", host_of(v.session, v.by)));
         }
@@ -267,8 +271,8 @@ private:
         }
         proven_.insert({who, v.session, v.by});
     }
-    void on_misbehaved(host_id who, signing::peer_misbehaved const& v) {
-        if (frames_get_damaged_ || v.why == signing::errc::rate_limited) return;
+    void on_misbehaved(host_id who, muster::signing::peer_misbehaved const& v) {
+        if (frames_get_damaged_ || v.why == muster::signing::errc::rate_limited) return;
         for (host_id h = 0; h < parties_.size(); ++h) {
             if (parties_[h].is_honest && parties_[h].who.peer == v.peer) {
                 report(text("host ", who, " charges honest host ", h, ": ", v.why.to_text()));
@@ -287,17 +291,17 @@ private:
     std::vector<party> parties_;
     bool frames_get_damaged_;
     std::optional<std::string> breach_;
-    std::map<signing::session_id, std::shared_ptr<signing::proposal const>> plans_;
-    std::map<signing::session_id, std::vector<signing::signature>> signatures_;
-    std::map<std::pair<signing::session_id, signing::view_number>, host_id> elected_;
-    std::map<std::pair<host_id, signing::session_id>, moment> heard_;
-    std::map<std::pair<host_id, signing::session_id>, instant> approved_;
-    std::set<std::pair<host_id, signing::session_id>> declined_;
-    std::set<std::tuple<host_id, signing::session_id, signing::slot>> proven_;
+    std::map<muster::signing::session_id, std::shared_ptr<muster::signing::proposal const>> plans_;
+    std::map<muster::signing::session_id, std::vector<muster::signing::signature>> signatures_;
+    std::map<std::pair<muster::signing::session_id, muster::signing::view_number>, host_id> elected_;
+    std::map<std::pair<host_id, muster::signing::session_id>, moment> heard_;
+    std::map<std::pair<host_id, muster::signing::session_id>, instant> approved_;
+    std::set<std::pair<host_id, muster::signing::session_id>> declined_;
+    std::set<std::tuple<host_id, muster::signing::session_id, muster::signing::slot>> proven_;
     evidence_book evidence_;
-    std::set<signing::session_id> broadcast_;
-    std::map<std::pair<host_id, signing::session_id>, end> ends_;
-    std::set<std::pair<host_id, signing::session_id>> gave_;
+    std::set<muster::signing::session_id> broadcast_;
+    std::map<std::pair<host_id, muster::signing::session_id>, end> ends_;
+    std::set<std::pair<host_id, muster::signing::session_id>> gave_;
     std::set<place_of_session> denied_;  // told that there is no signature
     std::set<place_of_session> unresolved_;
     std::set<place_of_session> completed_;
@@ -305,4 +309,4 @@ private:
     std::size_t blames_ = 0;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

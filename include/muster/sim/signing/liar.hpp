@@ -20,7 +20,7 @@
 #include <muster/sim/network.hpp>
 #include <muster/sim/signing/witness.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// What a liar does.
 MUSTER_ENUMERATION(
@@ -47,8 +47,8 @@ inline constexpr std::array<lie, 12> all_lies{lie::silence,      lie::quitting, 
 class liar final : public wire_tap {
 public:
     /// @param group  everyone's roster entries, its own among them.
-    liar(world const& w, transport& wire, peer::node_key const& key, signing::boot_epoch const& epoch, lie what,
-         splitmix64 draw, std::vector<signing::member> const& group)
+    liar(world const& w, transport& wire, peer::node_key const& key, muster::signing::boot_epoch const& epoch, lie what,
+         splitmix64 draw, std::vector<muster::signing::member> const& group)
         : world_{&w}, wire_{&wire}, key_{&key}, epoch_{epoch}, lie_{what}, draw_{draw}, group_{&group} {
         wire_->tap(this);
     }
@@ -68,20 +68,23 @@ public:
 private:
     void speak(peer_id const& to, std::string_view protocol, bytes frame) {
         if (lie_ == lie::silence) return;
-        auto const parsed = signing::parse_frame(frame, limits_);
-        auto const body =
-            parsed ? signing::decode_body(parsed.value(), limits_) : result<signing::body>{parsed.error()};
+        auto const parsed = muster::signing::parse_frame(frame, limits_);
+        auto const body = parsed ? muster::signing::decode_body(parsed.value(), limits_)
+                                 : result<muster::signing::body>{parsed.error()};
         if (!body) return pass(to, protocol, std::move(frame));
         auto const header = parsed.value().header;
         remember(frame);
-        bool const has_seen_nonces = header.what >= signing::kind::shares && header.what <= signing::kind::signatures;
-        bool const leaves_the_seat = header.what == signing::kind::broadcast_done ||  //
-                                     header.what == signing::kind::view_change;
+        bool const has_seen_nonces =
+            header.what >= muster::signing::kind::shares && header.what <= muster::signing::kind::signatures;
+        bool const leaves_the_seat = header.what == muster::signing::kind::broadcast_done ||  //
+                                     header.what == muster::signing::kind::view_change;
         if (lie_ == lie::quitting && has_seen_nonces) return;
         if (lie_ == lie::grinding && leaves_the_seat) return;
-        if (lie_ == lie::framing && header.what == signing::kind::shares) {
-            auto const victim = static_cast<signing::slot>(uniform(draw_, group_->size()));
-            return say(to, header, signing::abort_body{signing::abort_reason::invalid_share, victim, "it was not me"});
+        if (lie_ == lie::framing && header.what == muster::signing::kind::shares) {
+            auto const victim = static_cast<muster::signing::slot>(uniform(draw_, group_->size()));
+            return say(
+                to, header,
+                muster::signing::abort_body{muster::signing::abort_reason::invalid_share, victim, "it was not me"});
         }
         if (lie_ == lie::garbling && uniform(draw_, 3) == 0) {
             auto& octet = frame[uniform(draw_, frame.size())];
@@ -97,23 +100,24 @@ private:
     }
 
     // What one of its contributions becomes on the way to @p to.
-    [[nodiscard]] bool twist(peer_id const& to, signing::body& b) const {
+    [[nodiscard]] bool twist(peer_id const& to, muster::signing::body& b) const {
         bool const is_told_otherwise = to.view().back() % 2 == 1;
         bool const equivocates = lie_ == lie::equivocation && is_told_otherwise;
-        if (auto* const v = std::get_if<signing::nonces_body>(&b); v != nullptr && !v->nonces.empty()) {
+        if (auto* const v = std::get_if<muster::signing::nonces_body>(&b); v != nullptr && !v->nonces.empty()) {
             if (equivocates) v->nonces[0].octets[0] ^= 1;  // the negated point
             if (lie_ == lie::false_nonces) v->nonces[0].octets.fill(0xff);
             return equivocates || lie_ == lie::false_nonces;
         }
-        if (auto* const v = std::get_if<signing::aggregate_nonces_body>(&b); v != nullptr && !v->nonces.empty()) {
+        if (auto* const v = std::get_if<muster::signing::aggregate_nonces_body>(&b);
+            v != nullptr && !v->nonces.empty()) {
             if (equivocates || lie_ == lie::false_nonces) v->nonces[0].octets[0] ^= 1;
             return equivocates || lie_ == lie::false_nonces;
         }
-        if (auto* const v = std::get_if<signing::shares_body>(&b); v != nullptr && !v->shares.empty()) {
+        if (auto* const v = std::get_if<muster::signing::shares_body>(&b); v != nullptr && !v->shares.empty()) {
             if (equivocates || lie_ == lie::false_shares) v->shares[0].octets[31] ^= 1;
             return equivocates || lie_ == lie::false_shares;
         }
-        if (auto* const v = std::get_if<signing::signatures_body>(&b); v != nullptr && !v->signatures.empty()) {
+        if (auto* const v = std::get_if<muster::signing::signatures_body>(&b); v != nullptr && !v->signatures.empty()) {
             if (lie_ == lie::false_shares) v->signatures[0].octets[63] ^= 1;
             return lie_ == lie::false_shares;
         }
@@ -121,7 +125,7 @@ private:
     }
 
     // What it sends besides.
-    void add_to(peer_id const& to, signing::frame_header const& header) {
+    void add_to(peer_id const& to, muster::signing::frame_header const& header) {
         switch (lie_) {
             case lie::replay:
                 for (int i = 0; i < 2 && !heard_.empty(); ++i) repeat_something();
@@ -131,26 +135,28 @@ private:
                 for (int i = 0; i < 50 && may_flood(); ++i) flood(to);
                 return;
             case lie::usurpation:
-                if (header.what != signing::kind::shares) return;
-                say(to, header, signing::view_change_body{0, static_cast<signing::view_number>(group_->size())});
-                say(to, header, signing::broadcast_done_body{});
+                if (header.what != muster::signing::kind::shares) return;
+                say(to, header,
+                    muster::signing::view_change_body{0, static_cast<muster::signing::view_number>(group_->size())});
+                say(to, header, muster::signing::broadcast_done_body{});
                 return;
             default: return;
         }
     }
-    void forge(peer_id const& to, signing::frame_header header) {
-        std::array<signing::body, 6> const bodies{signing::abort_body{signing::abort_reason::cancelled, {}, "stop"},
-                                                  signing::decline_body{"no"},
-                                                  signing::nonces_body{{musig2::pubnonce{}}},
-                                                  signing::shares_body{{}, {musig2::psig{}}},
-                                                  signing::view_change_body{0, 1},
-                                                  signing::broadcast_done_body{}};
-        header.sender = static_cast<signing::slot>(uniform(draw_, group_->size() + 2));
+    void forge(peer_id const& to, muster::signing::frame_header header) {
+        std::array<muster::signing::body, 6> const bodies{
+            muster::signing::abort_body{muster::signing::abort_reason::cancelled, {}, "stop"},
+            muster::signing::decline_body{"no"},
+            muster::signing::nonces_body{{musig2::pubnonce{}}},
+            muster::signing::shares_body{{}, {musig2::psig{}}},
+            muster::signing::view_change_body{0, 1},
+            muster::signing::broadcast_done_body{}};
+        header.sender = static_cast<muster::signing::slot>(uniform(draw_, group_->size() + 2));
         say(to, header, bodies[uniform(draw_, bodies.size())]);
         auto p = some_proposal();
         switch (uniform(draw_, 3)) {
             case 0: p.roster[uniform(draw_, p.roster.size())].peer = key_->id(); break;
-            case 1: p.initiator = static_cast<signing::slot>(uniform(draw_, p.roster.size())); break;
+            case 1: p.initiator = static_cast<muster::signing::slot>(uniform(draw_, p.roster.size())); break;
             default: p.roster[uniform(draw_, p.roster.size())].binding.octets[5] ^= 1; break;
         }
         propose(to, p);
@@ -163,16 +169,16 @@ private:
     }
     void flood(peer_id const& to) {
         if (uniform(draw_, 4) == 0) return propose(to, some_proposal());
-        signing::frame_header header;
+        muster::signing::frame_header header;
         for (auto& octet : header.session.octets) octet = static_cast<byte>(draw_());
-        header.sender = static_cast<signing::slot>(uniform(draw_, group_->size()));
-        if (uniform(draw_, 2) == 0) return say(to, header, signing::request_body{});
-        say(to, header, signing::nonces_body{std::vector<musig2::pubnonce>(between(draw_, 1, 64))});
+        header.sender = static_cast<muster::signing::slot>(uniform(draw_, group_->size()));
+        if (uniform(draw_, 2) == 0) return say(to, header, muster::signing::request_body{});
+        say(to, header, muster::signing::nonces_body{std::vector<musig2::pubnonce>(between(draw_, 1, 64))});
     }
-    [[nodiscard]] signing::proposal some_proposal() {
-        signing::proposal p;
+    [[nodiscard]] muster::signing::proposal some_proposal() {
+        muster::signing::proposal p;
         p.roster = *group_;
-        for (signing::slot s = 0; s < p.roster.size(); ++s) {
+        for (muster::signing::slot s = 0; s < p.roster.size(); ++s) {
             if (p.roster[s].peer == key_->id()) p.initiator = s;
         }
         p.messages = {crypto::sha256(as_bytes("whatever"))};
@@ -180,18 +186,18 @@ private:
         for (auto& octet : p.salt) octet = static_cast<byte>(draw_());
         return p;
     }
-    void propose(peer_id const& to, signing::proposal const& p) {
-        auto const encoded = signing::encode(p);
-        say(to, {signing::id_of(encoded), epoch_, p.initiator, 0, signing::kind::propose},
-            signing::propose_body{encoded});
+    void propose(peer_id const& to, muster::signing::proposal const& p) {
+        auto const encoded = muster::signing::encode(p);
+        say(to, {muster::signing::id_of(encoded), epoch_, p.initiator, 0, muster::signing::kind::propose},
+            muster::signing::propose_body{encoded});
     }
 
-    void say(peer_id const& to, signing::frame_header header, signing::body const& what) {
+    void say(peer_id const& to, muster::signing::frame_header header, muster::signing::body const& what) {
         header.epoch = epoch_;
-        header.what = signing::kind_of(what);
+        header.what = muster::signing::kind_of(what);
         if (header.sequence == 0) header.sequence = ++sequence_;
-        auto frame = signing::encode_frame(header, what, *key_);
-        if (frame) pass(to, signing::cosign_protocol, std::move(frame).value());
+        auto frame = muster::signing::encode_frame(header, what, *key_);
+        if (frame) pass(to, muster::signing::cosign_protocol, std::move(frame).value());
     }
     void pass(peer_id const& to, std::string_view protocol, bytes frame) {
         (void)wire_->send_as_is(to, protocol, std::move(frame));
@@ -203,7 +209,7 @@ private:
     }
     void repeat_something() {
         auto const& whom = (*group_)[uniform(draw_, group_->size())].peer;
-        pass(whom, signing::cosign_protocol, heard_[uniform(draw_, heard_.size())]);
+        pass(whom, muster::signing::cosign_protocol, heard_[uniform(draw_, heard_.size())]);
     }
 
     static constexpr std::uint64_t floods_per_second = 40;
@@ -211,15 +217,15 @@ private:
     world const* world_;
     transport* wire_;
     peer::node_key const* key_;
-    signing::boot_epoch epoch_;
+    muster::signing::boot_epoch epoch_;
     lie lie_;
     splitmix64 draw_;
-    std::vector<signing::member> const* group_;
-    signing::limits limits_;
+    std::vector<muster::signing::member> const* group_;
+    muster::signing::limits limits_;
     std::deque<bytes> heard_;
     std::uint64_t sequence_ = 1u << 30;
     std::int64_t flood_second_ = 0;
     std::uint64_t flooded_ = 0;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

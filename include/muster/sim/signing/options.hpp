@@ -9,10 +9,10 @@
 
 #include <muster/sim/signing/co_signer.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// Who signs, who lies, what goes wrong. Defaults: three honest signers in a good world.
-struct signing_options {
+struct group_options {
     host_id hosts = 3;           ///< Signers, at least 2.
     std::vector<lie> lies = {};  ///< Those of the first so many hosts.
     bool with_stranger = false;  ///< Whether somebody who is no signer interferes.
@@ -20,11 +20,11 @@ struct signing_options {
     fault_options faults = {};
     application_habits habits = {};
     duration chaos = std::chrono::seconds{60};  ///< How long things go wrong.
-    signing::limits bounds = quick_limits();
+    muster::signing::limits bounds = quick_limits();
 
     /// Timeouts that fit into a short run. All ours.
-    [[nodiscard]] static signing::limits quick_limits() {
-        signing::limits l;
+    [[nodiscard]] static muster::signing::limits quick_limits() {
+        muster::signing::limits l;
         l.round_timeout = std::chrono::seconds{20};
         l.retry_interval = std::chrono::seconds{2};
         l.broadcast_timeout = std::chrono::seconds{4};
@@ -36,8 +36,8 @@ struct signing_options {
     }
 
     /// The group and the world of a run.
-    [[nodiscard]] static signing_options from_seed(std::uint64_t seed) {
-        signing_options o;
+    [[nodiscard]] static group_options from_seed(std::uint64_t seed) {
+        group_options o;
         auto draw = stream(seed, "options/group");
         o.hosts = static_cast<host_id>(between(draw, 2, 7));
         auto liars = stream(seed, "options/liars");
@@ -66,4 +66,4 @@ struct signing_options {
     }
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

@@ -20,13 +20,13 @@
 #include <muster/sim/outcome.hpp>
 #include <muster/sim/signing/group.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// One run. Make it, run it once. Not thread-safe.
 template <class Policies = co_signer_policies>
-class signing_run {
+class group_run {
 public:
-    signing_run(std::uint64_t seed, signing_options o)
+    group_run(std::uint64_t seed, group_options o)
         : group_{seed, std::move(o)},
           chaos_{group_.where, group_.wires, group_.options.faults, group_.options.hosts, hands()},
           work_{group_.where.stream("workload")} {
@@ -34,8 +34,8 @@ public:
             for (auto& s : group_.signers) s.check_bounds();
         };
     }
-    signing_run(signing_run const&) = delete;
-    signing_run& operator=(signing_run const&) = delete;
+    group_run(group_run const&) = delete;
+    group_run& operator=(group_run const&) = delete;
 
     /// Writes what happens, a line each. To be called before @ref run.
     void listen(trace::listener to) { group_.where.log().listen(std::move(to)); }
@@ -57,7 +57,7 @@ public:
     }
 
 private:
-    [[nodiscard]] signing_options const& options() const noexcept { return group_.options; }
+    [[nodiscard]] group_options const& options() const noexcept { return group_.options; }
     template <class... Parts>
     void report(Parts const&... parts) {
         group_.laws.report(text(parts...));
@@ -88,9 +88,10 @@ private:
         }
         group_.pass(options().chaos);
     }
-    [[nodiscard]] signing::election_method some_method() {
-        using enum signing::election_method;
-        constexpr std::array<signing::election_method, 4> methods{lexicographic, hash_based, first_signer, last_signer};
+    [[nodiscard]] muster::signing::election_method some_method() {
+        using enum muster::signing::election_method;
+        constexpr std::array<muster::signing::election_method, 4> methods{lexicographic, hash_based, first_signer,
+                                                                          last_signer};
         return methods[uniform(work_, methods.size())];
     }
 
@@ -123,12 +124,12 @@ private:
         for (auto const& [who, id] : group_.laws.shares_given()) {
             if (std::find(core_.begin(), core_.end(), who) == core_.end()) continue;
             auto const at = group_.at(who, id);
-            if (at != signing::phase::finished && at != signing::phase::unresolved) {
+            if (at != muster::signing::phase::finished && at != muster::signing::phase::unresolved) {
                 report("host ", who, " gave its share of session ", to_hex(id), ", and ends ", to_string(at));
             }
             for (host_id const h : core_) {
                 if (!group_.has_signed(h, id)) continue;
-                if (at != signing::phase::finished) {
+                if (at != muster::signing::phase::finished) {
                     report("host ", who, " gave its share of session ", to_hex(id),
                            ", and has not the signature that "
                            "host ",
@@ -161,7 +162,7 @@ private:
         }
     }
 
-    [[nodiscard]] std::optional<signing::session_id> propose(host_id by, std::vector<host_id> const& with) {
+    [[nodiscard]] std::optional<muster::signing::session_id> propose(host_id by, std::vector<host_id> const& with) {
         auto const method = some_method();
         bool const keep_order = chance(work_, {1, 2});
         return group_.signers[by].propose(with, method, 1, std::chrono::minutes{10}, keep_order);
@@ -197,23 +198,23 @@ private:
     }
 
     // What must have become of session @p id, in which @p liar was the only one to lie.
-    void judge(host_id liar, signing::session_id const& id) {
+    void judge(host_id liar, muster::signing::session_id const& id) {
         auto const what = options().lies[liar];
-        bool const must_be_named = Policies::topology::id == signing::topology_id::mesh &&
+        bool const must_be_named = Policies::topology::id == muster::signing::topology_id::mesh &&
                                    (what == lie::false_shares || what == lie::false_nonces);
         bool is_found_out = false;   // by somebody's own finding
         bool is_pointed_at = false;  // or as the one that was waited for, or that put an end to it
         bool is_signed = false;
         for (host_id const h : core_) {
             auto const at = group_.at(h, id);
-            if (at <= signing::phase::collecting_shares) {
+            if (at <= muster::signing::phase::collecting_shares) {
                 report("host ", h, " still waits for a liar, ", to_string(what));
             }
-            is_signed |= at == signing::phase::finished;
+            is_signed |= at == muster::signing::phase::finished;
             auto const* const end = group_.laws.end_of(h, id);
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
             if (end == nullptr) continue;
-            auto const is_liar = [&](signing::slot s) { return group_.laws.host_of(id, s) == liar; };
+            auto const is_liar = [&](muster::signing::slot s) { return group_.laws.host_of(id, s) == liar; };
             auto const& [culprit, by, missing] = std::tie(end->culprit, end->reported_by, end->missing);
             bool const is_named = culprit && is_liar(*culprit);
             is_found_out |= is_named && !by;
@@ -232,13 +233,13 @@ private:
             report("nobody points at host ", liar, ", which lies: ", to_string(what));
     }
     // Who sums up in session @p id; nobody does in a mesh.
-    [[nodiscard]] std::optional<host_id> hub_of(signing::session_id const& id) const {
-        if (Policies::topology::id == signing::topology_id::mesh) return std::nullopt;
+    [[nodiscard]] std::optional<host_id> hub_of(muster::signing::session_id const& id) const {
+        if (Policies::topology::id == muster::signing::topology_id::mesh) return std::nullopt;
         auto const& plan = *group_.laws.plans().at(id);
-        return group_.laws.host_of(id, signing::election_order(plan.election, id, plan.roster).front());
+        return group_.laws.host_of(id, muster::signing::election_order(plan.election, id, plan.roster).front());
     }
     // A hub that heard of the proposal when that was repeated waits longer than others wait for its word.
-    [[nodiscard]] bool hub_could_say(signing::session_id const& id) const {
+    [[nodiscard]] bool hub_could_say(muster::signing::session_id const& id) const {
         auto const hub = hub_of(id);
         if (!hub) return true;
         auto const initiator = group_.laws.host_of(id, group_.laws.plans().at(id)->initiator);
@@ -247,9 +248,9 @@ private:
         return proposed && heard && heard->world < proposed->world + options().bounds.retry_interval;
     }
     // Everyone waits to the end of its round and no longer.
-    void judge_timeout(host_id h, signing::session_id const& id, signing_laws::end const& e) {
+    void judge_timeout(host_id h, muster::signing::session_id const& id, safety_laws::end const& e) {
         auto const at = e.at;
-        if (e.reason != signing::abort_reason::timeout) {
+        if (e.reason != muster::signing::abort_reason::timeout) {
             report("host ", h, " gave up on a silent signer for another reason: ", e.text);
         }
         auto const approved = group_.laws.approved_at(h, id);
@@ -265,10 +266,10 @@ private:
         if (at < deadline && !e.reported_by) report("host ", h, " gave up before the deadline");
     }
 
-    signing_group<Policies> group_;
+    group<Policies> group_;
     chaos chaos_;
     splitmix64 work_;
     std::vector<host_id> core_;  // the honest signers that progress is asked of
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

@@ -19,12 +19,13 @@
 #include <muster/sim/signing/identity.hpp>
 #include <muster/sim/signing/laws.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// The stranger itself, on a host of its own. Borrows all. Neither copyable nor movable.
 class stranger {
 public:
-    stranger(world& w, network& n, host_id on, signing_laws const& laws, std::vector<signing::member> const& group)
+    stranger(world& w, network& n, host_id on, safety_laws const& laws,
+             std::vector<muster::signing::member> const& group)
         : world_{&w},
           on_{on},
           laws_{&laws},
@@ -49,7 +50,7 @@ private:
         auto const& target = (*group_)[uniform(draw_, group_->size())].peer;
         (void)wire_.connect(target, {});
         auto frame = something();
-        if (!frame.empty()) (void)wire_.send(target, signing::cosign_protocol, std::move(frame));
+        if (!frame.empty()) (void)wire_.send(target, muster::signing::cosign_protocol, std::move(frame));
         world_->after_on(on_, between(draw_, duration{0}, duration{std::chrono::seconds{1}}), [this] { talk(); });
     }
     // In most cases a body of a session's in its own name; else what a signer has said, a hello, or a proposal.
@@ -62,20 +63,21 @@ private:
         return of_a_session(which);
     }
     [[nodiscard]] bytes of_a_session(std::uint64_t which) {
-        std::array<signing::body, 9> const bodies{signing::decline_body{std::string{signing_laws::a_forged_no}},
-                                                  signing::nonces_body{{musig2::pubnonce{}}},
-                                                  signing::aggregate_nonces_body{{}, {musig2::aggnonce{}}},
-                                                  signing::shares_body{{}, {musig2::psig{}}},
-                                                  signing::signatures_body{{signing::signature{}}},
-                                                  signing::abort_body{signing::abort_reason::cancelled, {}, "stop"},
-                                                  signing::request_body{},
-                                                  signing::view_change_body{0, 1},
-                                                  signing::broadcast_done_body{}};
+        std::array<muster::signing::body, 9> const bodies{
+            muster::signing::decline_body{std::string{safety_laws::a_forged_no}},
+            muster::signing::nonces_body{{musig2::pubnonce{}}},
+            muster::signing::aggregate_nonces_body{{}, {musig2::aggnonce{}}},
+            muster::signing::shares_body{{}, {musig2::psig{}}},
+            muster::signing::signatures_body{{muster::signing::signature{}}},
+            muster::signing::abort_body{muster::signing::abort_reason::cancelled, {}, "stop"},
+            muster::signing::request_body{},
+            muster::signing::view_change_body{0, 1},
+            muster::signing::broadcast_done_body{}};
         auto const nth = uniform(draw_, laws_->plans().size() + 1);
-        signing::frame_header header;
+        muster::signing::frame_header header;
         if (nth < laws_->plans().size())
             header.session = std::next(laws_->plans().begin(), static_cast<long>(nth))->first;
-        header.sender = static_cast<signing::slot>(uniform(draw_, group_->size() + 1));
+        header.sender = static_cast<muster::signing::slot>(uniform(draw_, group_->size() + 1));
         return signed_by_us(header, bodies[which % bodies.size()]);
     }
     // As itself, or as one of the group whose binding it has seen.
@@ -83,46 +85,46 @@ private:
         auto const& other = (*group_)[uniform(draw_, group_->size())];
         auto const own = us();
         auto const& who = uniform(draw_, 2) == 0 ? other : own;
-        signing::hello_body what{who.signer, who.binding};
+        muster::signing::hello_body what{who.signer, who.binding};
         for (auto const& [id, plan] : laws_->plans()) {
             if (what.resumed.size() < 16) what.resumed.push_back(id);
         }
-        signing::frame_header header;
+        muster::signing::frame_header header;
         for (auto& octet : header.epoch.octets) octet = static_cast<byte>(draw_());
         return signed_by_us(header, what);
     }
     // To the group: by itself as one more of it, or in somebody's name.
     [[nodiscard]] bytes proposal() {
-        signing::proposal p;
+        muster::signing::proposal p;
         p.roster = *group_;
         p.roster.push_back(us());
-        p.initiator = static_cast<signing::slot>(p.roster.size() - 1 - (uniform(draw_, 2) == 0 ? 1 : 0));
+        p.initiator = static_cast<muster::signing::slot>(p.roster.size() - 1 - (uniform(draw_, 2) == 0 ? 1 : 0));
         p.messages = {crypto::sha256(as_bytes("for the stranger"))};
         p.expires_at = host_clock::wall_beginning + std::chrono::hours{3};
         for (auto& octet : p.salt) octet = static_cast<byte>(draw_());
-        auto const encoded = signing::encode(p);
-        signing::frame_header header;
-        header.session = signing::id_of(encoded);
+        auto const encoded = muster::signing::encode(p);
+        muster::signing::frame_header header;
+        header.session = muster::signing::id_of(encoded);
         header.sender = p.initiator;
-        return signed_by_us(header, signing::propose_body{encoded});
+        return signed_by_us(header, muster::signing::propose_body{encoded});
     }
-    [[nodiscard]] signing::member us() const {
+    [[nodiscard]] muster::signing::member us() const {
         return {keys_.signer.public_key(), keys_.node.id(), peer::bind(keys_.signer, keys_.node.id()).value()};
     }
-    [[nodiscard]] bytes signed_by_us(signing::frame_header header, signing::body const& what) {
+    [[nodiscard]] bytes signed_by_us(muster::signing::frame_header header, muster::signing::body const& what) {
         header.sequence = ++sequence_;
-        header.what = signing::kind_of(what);
-        return signing::encode_frame(header, what, keys_.node).value();
+        header.what = muster::signing::kind_of(what);
+        return muster::signing::encode_frame(header, what, keys_.node).value();
     }
 
     world* world_;
     host_id on_;
-    signing_laws const* laws_;
-    std::vector<signing::member> const* group_;
+    safety_laws const* laws_;
+    std::vector<muster::signing::member> const* group_;
     splitmix64 draw_;
     peer::key_set keys_;
     transport wire_;
     std::uint64_t sequence_ = 0;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

@@ -14,7 +14,7 @@
 #include <muster/sim/signing/laws.hpp>
 #include <muster/sim/trace.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// A word that changes when the state of any session of @p c does. O(sessions and their signers).
 template <class Coordinator>
@@ -24,7 +24,7 @@ template <class Coordinator>
         auto const* const s = c.find(id);
         all.note(id.view());
         all.note(static_cast<std::uint64_t>(s->at()) | std::uint64_t{s->view()} << 8 | (s->is_confirmed() ? 128u : 0u));
-        for (signing::slot n = 0; n < s->plan().roster.size(); ++n) {
+        for (muster::signing::slot n = 0; n < s->plan().roster.size(); ++n) {
             bool const has_claimed = s->turns().has_claimed(n);
             all.note((s->has_nonces(n) ? 1u : 0u) | (s->has_shares(n) ? 2u : 0u) | (has_claimed ? 4u : 0u) |
                      std::uint64_t{s->turns().vote_of(n)} << 8);
@@ -41,7 +41,7 @@ template <class Coordinator>
 class signer_watch final : public wire_tap {
 public:
     /// @param state  the signer's @ref fingerprint, which frames of @p stranger must not change.
-    signer_watch(transport& wire, signing_laws& laws, std::optional<peer_id> stranger,
+    signer_watch(transport& wire, safety_laws& laws, std::optional<peer_id> stranger,
                  std::function<std::uint64_t()> state)
         : wire_{&wire}, laws_{&laws}, stranger_{std::move(stranger)}, state_{std::move(state)} {
         wire_->tap(this);
@@ -52,9 +52,9 @@ public:
 
     result<void> outgoing(peer_id const& to, std::string_view protocol, bytes frame) override {
         laws_->evidence().note(wire_->host(), frame);
-        auto const f = signing::parse_frame(frame, signing::protocol_limits());
-        bool const is_share =
-            f && f.value().header.what == signing::kind::shares && signing::is_authentic(f.value(), wire_->local());
+        auto const f = muster::signing::parse_frame(frame, muster::signing::protocol_limits());
+        bool const is_share = f && f.value().header.what == muster::signing::kind::shares &&
+                              muster::signing::is_authentic(f.value(), wire_->local());
         if (is_share) laws_->gives_share(wire_->host(), f.value().header.session);
         return wire_->send_as_is(to, protocol, std::move(frame));
     }
@@ -74,10 +74,10 @@ public:
 
 private:
     transport* wire_;
-    signing_laws* laws_;
+    safety_laws* laws_;
     std::optional<peer_id> stranger_;
     std::function<std::uint64_t()> state_;
     std::uint64_t before_ = 0;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

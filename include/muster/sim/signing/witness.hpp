@@ -18,7 +18,7 @@
 #include <muster/musig2/backend.hpp>
 #include <muster/sim/world.hpp>
 
-namespace muster::sim {
+namespace muster::sim::signing {
 
 /// Octets that anyone can predict where nobody should: a run repeats itself, nonces included.
 ///
@@ -110,4 +110,4 @@ private:
     host_id who_ = 0;
 };
 
-}  // namespace muster::sim
+}  // namespace muster::sim::signing

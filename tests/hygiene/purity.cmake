@@ -3,11 +3,11 @@
 cmake_minimum_required(VERSION 3.25)
 
 set(adapters net)
-set(ask_the_system crypto/hedged_random.hpp)  # on purpose, for nonces
+set(ask_the_system core/system_seed.hpp crypto/system_random.hpp crypto/hedged_random.hpp)  # on purpose
 string(CONCAT forbidden
     "steady_clock|system_clock|high_resolution_clock|clock_gettime|gettimeofday|std::time\\(|"
     "std::thread|std::jthread|std::async|pthread_create|sleep_for|sleep_until|usleep|"
-    "random_device|mt19937|_distribution<|[^_a-z]rand\\(\\)|"
+    "random_device|getentropy|getrandom|mt19937|_distribution<|[^_a-z]rand\\(\\)|"
     "sys/socket|netinet|boost/asio|<iostream>|std::cout|std::cerr|getenv")
 
 file(GLOB_RECURSE headers RELATIVE "${ROOT}" "${ROOT}/*.hpp")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Simulated groups of co-signers, one per seed: even seeds as a mesh, odd ones around an aggregator.
+// Simulated groups, one per seed. Of co-signers: even seeds as a mesh, odd ones around an aggregator. Of nodes of the
+// whole libp2p stack.
 
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include <muster/sim/explore.hpp>
 #include <muster/sim/signing/run.hpp>
+#include <muster/sim/stack/run.hpp>
 
 #include <support/backend.hpp>
 
@@ -34,6 +36,7 @@ struct star : mesh {
 };
 
 struct settings {
+    std::string area = "signing";
     std::uint64_t seeds = 100;
     std::uint64_t from = 1;
     bool trace = false;
@@ -42,22 +45,26 @@ struct settings {
     std::string verdict;
 };
 
-template <class Policies>
+/// Runs seed @p seed of a room whose runs are @p Run and whose options are @p Options.
+template <class Run, class Options>
 sim::outcome run(std::uint64_t seed, settings const& s) {
-    auto options = sim::signing::group_options::from_seed(seed);
+    auto options = Options::from_seed(seed);
     for (auto const& [name, what] : sim::fault_options::all) {
         for (auto const& off : s.without) {
             if (off == name) (options.faults.*what).of = 0;
         }
     }
-    sim::signing::group_run<Policies> r{seed, options};
+    Run r{seed, options};
     if (s.trace)
         r.listen([](std::string_view line) { std::printf("%.*s\n", static_cast<int>(line.size()), line.data()); });
     return r.run();
 }
 
 sim::outcome run(std::uint64_t seed, settings const& s) {
-    return seed % 2 == 0 ? run<mesh>(seed, s) : run<star>(seed, s);
+    if (s.area == "stack") return run<sim::stack::group_run, sim::stack::group_options>(seed, s);
+    using options = sim::signing::group_options;
+    return seed % 2 == 0 ? run<sim::signing::group_run<mesh>, options>(seed, s)
+                         : run<sim::signing::group_run<star>, options>(seed, s);
 }
 
 /// The seed that a thread is at, for the last words of a program that is killed by what it simulates.
@@ -99,7 +106,10 @@ std::vector<sim::outcome> run_all(settings const& s) {
 
 int main(int count, char** arguments) {
     settings s;
-    CLI::App app{"Runs groups of co-signers through everything that can go wrong, from one seed each."};
+    CLI::App app{"Runs groups of machines through everything that can go wrong, from one seed each."};
+    app.add_option("area", s.area,
+                   "What is simulated: signing (the default), or stack, the whole of libp2p byte by byte")
+        ->check(CLI::IsMember({"signing", "stack"}));
     app.add_option("--seeds", s.seeds, "How many");
     app.add_option("--from", s.from, "The first one");
     app.add_option("--threads", s.threads, "How many at once");
@@ -111,7 +121,7 @@ int main(int count, char** arguments) {
     CLI11_PARSE(app, count, arguments);
 
     auto const outcomes = run_all(s);
-    std::string replay = "./dev sim --seeds 1 --trace ";
+    std::string replay = "./dev sim " + s.area + " --seeds 1 --trace ";
     for (auto const& off : s.without) replay += "--without " + off + ' ';
     sim::tally sum{
         [](std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); },

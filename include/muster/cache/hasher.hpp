@@ -30,7 +30,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <unistd.h>
+#include <muster/core/system_seed.hpp>
 
 namespace muster::cache {
 
@@ -40,14 +40,7 @@ struct hash_key {
 
     /// A key that the operating system draws. When it has none to give, the key is merely different in each process.
     [[nodiscard]] static hash_key random() noexcept {
-        hash_key k;
-        if (::getentropy(&k, sizeof k) != 0) {
-            for (auto& w : k.words) {
-                w = reinterpret_cast<std::uintptr_t>(&k) * 0x9e37'79b9'7f4a'7c15u +
-                    static_cast<std::uint64_t>(::getpid());
-            }
-        }
-        return k;
+        return {{system_seed(), system_seed(), system_seed(), system_seed()}};
     }
 };
 

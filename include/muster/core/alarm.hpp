@@ -81,7 +81,9 @@ private:
             if (l->wake_) l->wake_();
         }
         std::erase(lines_, nullptr);
-        armed_ = earliest();
+        auto const next = earliest();
+        if (next && next == armed_) return;  // a line that was woken has armed it
+        armed_ = next;
         set_timers();  // also where nothing is armed any more: an early call has not used the timers up
     }
     void rearm() {

@@ -109,6 +109,9 @@ public:
         for (auto const& [id, l] : links_) {
             if (l.peer == who && l.at != detail::link::stage::closing) all.push_back(id);
         }
+        // The one in use last, or another one would be used in its place.
+        std::stable_partition(all.begin(), all.end(),
+                              [&](socket_id id) { return links_.at(id).at != detail::link::stage::active; });
         for (auto const id : all) end(id, why, now, out);
     }
     /// Ends one connection, whose peer did what it must not.

@@ -4,11 +4,9 @@
 /// @file
 /// The real network: libp2p over TCP on Boost.Asio.
 
-#include <cstdint>
-#include <cstring>
 #include <utility>
 
-#include <muster/crypto/system_random.hpp>
+#include <muster/core/system_seed.hpp>
 #include <muster/libp2p/network.hpp>
 #include <muster/net/sockets.hpp>
 #include <muster/transport/requests.hpp>
@@ -23,17 +21,7 @@ class libp2p_transport : public libp2p::network<sockets> {
 public:
     /// @param host  the own key; borrowed.
     libp2p_transport(boost::asio::any_io_executor executor, peer::node_key const& host, transport_options options = {})
-        : network{sockets{std::move(executor)}, host, std::move(options), seed()} {}
-
-private:
-    [[nodiscard]] static std::uint64_t seed() {
-        crypto::system_random random;
-        std::array<byte, 8> raw{};
-        (void)random.fill_secret(raw);
-        std::uint64_t out = 0;
-        std::memcpy(&out, raw.data(), raw.size());
-        return out;
-    }
+        : network{sockets{std::move(executor)}, host, std::move(options), system_seed()} {}
 };
 static_assert(transport::frames<libp2p_transport>);
 static_assert(transport::requests<libp2p_transport>);

@@ -81,7 +81,13 @@ private:
     }
     void attempt(std::shared_ptr<parcel> const& p, std::shared_ptr<way> const& w, int nth) {
         auto const f = rules_.decide({p->from, p->to, w->attempts++, p->size, true}, world_->now());
-        if (!f.dropped) return world_->after(f.delay, [p, w] { arrive(*p, *w); });
+        if (f.dropped) return retry(p, w, nth);
+        world_->after(f.delay, [this, p, w, nth] {
+            if (!world_->is_up(p->to)) return retry(p, w, nth);
+            arrive(*p, *w);
+        });
+    }
+    void retry(std::shared_ptr<parcel> const& p, std::shared_ptr<way> const& w, int nth) {
         auto const wait = limits_.retry * (1 << nth);
         if (nth == limits_.retries_max) return world_->after(wait, p->lost);
         world_->after(wait, [this, p, w, nth] { attempt(p, w, nth + 1); });
@@ -222,7 +228,6 @@ private:
                 on, to, 60, mine.way,
                 [s = this->shared_from_this(), id = e.socket, weak = std::weak_ptr{there}, from, to, fail] {
                     auto const peer = weak.lock();
-                    if (!s->net->world_->is_up(to)) return;  // nobody answers
                     if (!peer || peer->user == nullptr) return fail("connection refused");
                     peer->accept(s, id, from);
                 },
@@ -265,10 +270,9 @@ private:
             auto const size = part.size();
             net->carry(
                 on, mine.to, size, mine.way,
-                [s = this->shared_from_this(), id, to = mine.to, peer = mine.peer, theirs = mine.peers, is_last,
+                [s = this->shared_from_this(), id, peer = mine.peer, theirs = mine.peers, is_last,
                  content = std::move(part)] {
                     auto const other = peer.lock();
-                    if (!s->net->world_->is_up(to)) return s->lose_later(id, "no answer");
                     if (!other || other->user == nullptr || other->ends.count(theirs) == 0) {
                         return s->lose(id, "reset by the peer");
                     }
@@ -348,12 +352,6 @@ private:
                 if (s->ends.erase(id) == 0) return;
                 s->tell(libp2p::socket_closed{id, error{muster::transport::errc::peer_failed, why}});
             });
-        }
-        // A host without power does not answer: it is for the silence to be noticed.
-        void lose_later(libp2p::socket_id id, char const* why) {
-            auto waited = net->limits_.retry;
-            for (int i = 0; i < net->limits_.retries_max; ++i) waited *= 2;
-            net->world_->after(waited, [s = this->shared_from_this(), id, why] { s->lose(id, why); });
         }
         void close(bool says_goodbye) {
             for (auto& [id, e] : ends) {

@@ -48,6 +48,7 @@ struct link {
     bool has_spoken = false;  ///< A byte came.
     bool is_secured = false;  ///< The gater was asked about the peer.
     bool is_writing = false;
+    bool is_left = false;     ///< The peer has said that it goes.
     deadline paused_since{};  ///< No bytes are read, since too many are held.
     instant writing_since{};
     bool is_dirty = false;  ///< A command left something to write.

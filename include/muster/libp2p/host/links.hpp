@@ -96,6 +96,25 @@ protected:
         out.push(resume_reading{l.id});
     }
 
+    template <class Sink>
+    void use(link& l, instant now, Sink& out) {
+        l.at = stage::active;
+        l.since = l.last_ping = now;
+        l.idle_since.reset();
+        active_[l.peer] = l.id;
+        out.push(peer_connected{l.peer, l.id, l.way, l.remote});
+    }
+    /// The one in use is gone: another one that lives, and that the peer may take to be the one in use, is used again.
+    template <class Sink>
+    void use_another(peer::peer_id const& who, instant now, Sink& out) {
+        link* newest = nullptr;
+        for (auto& [id, l] : links_) {
+            if (l.at == stage::leaving && l.peer == who && !l.is_left && (!newest || newest->since < l.since))
+                newest = &l;
+        }
+        if (newest != nullptr) use(*newest, now, out);
+    }
+
     // ---- ends -------------------------------------------------------------------------------------------
 
     /// Services and dials are told that a connection is over.
@@ -110,6 +129,7 @@ protected:
         if (l.at == stage::active) {
             active_.erase(l.peer);
             out.push(peer_disconnected{l.peer, why});
+            use_another(l.peer, now, out);
         }
         if (l.way == direction::outbound && (l.at == stage::opening || l.at == stage::upgrading)) {
             dials_.failed(l.peer, l.id, text(l.remote.to_text(), ": ", why.to_text()), now);

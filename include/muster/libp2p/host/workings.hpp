@@ -25,7 +25,7 @@ protected:
         base::options_, base::places_, base::protected_, base::protocols_, base::source_, base::sources_,
         base::sweep_at_;
     using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::share_of_buffers,
-        base::sweep_interval, base::tell_end;
+        base::sweep_interval, base::tell_end, base::use;
     using base::host_links;
 
     // ---- sockets ----------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ protected:
         auto const known = active_.find(e.peer);
         if (known == active_.end()) return use(l, now, out);
         make_room_beside(known->second, now, out);
-        if (!replaces(l, links_.at(known->second))) return leave(l, now, out);
+        if (!replaces(l, links_.at(known->second), now)) return leave(l, now, out);
         auto& old = links_.at(known->second);
         active_.erase(known);
         out.push(peer_disconnected{l.peer, error{transport::errc::closed, "replaced by another connection"}});
@@ -177,21 +177,15 @@ protected:
         use(l, now, out);
     }
     template <class Sink>
-    void use(link& l, instant now, Sink& out) {
-        l.at = stage::active;
-        l.since = l.last_ping = now;
-        active_[l.peer] = l.id;
-        out.push(peer_connected{l.peer, l.id, l.way, l.remote});
-    }
-    template <class Sink>
     void leave(link& l, instant now, Sink& out) {
         l.at = stage::leaving;
         l.since = now;
         out.push(leaving{l.id, l.peer});
     }
-    /// Whether a new connection to the same peer is the one to keep.
-    [[nodiscard]] bool replaces(link const& fresh, link const& old) const {
-        if (fresh.way == old.way) return true;
+    /// Whether a new connection to the same peer is the one to keep. Of two that were dialled at the same time both
+    /// sides keep the same one. Who dials when there has been a connection for longer does not know of it any more.
+    [[nodiscard]] bool replaces(link const& fresh, link const& old, instant now) const {
+        if (fresh.way == old.way || now - old.since > options_.dial_timeout + options_.setup_timeout) return true;
         bool const we_are_smaller = key_->id() < fresh.peer;
         return (fresh.way == direction::outbound) == we_are_smaller;
     }
@@ -276,10 +270,12 @@ protected:
     }
     template <class Sink>
     void on(link& l, gone_away const&, instant now, Sink& out) {
+        l.is_left = true;
         if (l.at != stage::active) return;
         active_.erase(l.peer);
         out.push(peer_disconnected{l.peer, error{transport::errc::closed, "the peer closes the connection"}});
         leave(l, now, out);
+        this->use_another(l.peer, now, out);
     }
     // What is left to say is said before the socket is closed: the peer learns that it broke a rule.
     template <class Sink>

@@ -20,6 +20,7 @@
 #include <muster/signing/file_journal.hpp>
 #include <muster/sim/disk.hpp>
 #include <muster/sim/faults.hpp>
+#include <muster/sim/host.hpp>
 #include <muster/sim/signing/identity.hpp>
 #include <muster/sim/signing/laws.hpp>
 #include <muster/sim/signing/liar.hpp>
@@ -79,7 +80,7 @@ public:
           lies_{lies},
           habits_{habits},
           bounds_{bounds},
-          crashes_{s.where.stream("crash luck", on)},
+          host_{s.where, on, s.where.stream("crash luck", on)},
           disks_{s.where.stream("disk", on)},
           messages_{s.where.stream("messages", on)} {}
     co_signer(co_signer const&) = delete;
@@ -88,17 +89,15 @@ public:
     [[nodiscard]] host_id host() const noexcept { return on_; }
     [[nodiscard]] bool is_honest() const noexcept { return !lies_; }
     /// The running process; nullptr while the host is down.
-    [[nodiscard]] coordinator* signer() noexcept { return process_ ? &process_->signer : nullptr; }
+    [[nodiscard]] coordinator* signer() noexcept { return host_.running() ? &host_.running()->signer : nullptr; }
     /// The clock of the running process. Expects the host to be up.
-    [[nodiscard]] host_clock const& time() const noexcept { return process_->time; }
+    [[nodiscard]] host_clock const& time() const noexcept { return host_.running()->time; }
 
     /// The machine starts: a new incarnation, which knows what is on disk. A disk that refuses to be read takes it down
     /// again.
     void boot() {
-        all_.where.boot(on_);
-        prepare_disk();
-        process_.emplace(*this);
-        auto const found = process_->signer.restore();
+        auto& p = host_.boot([this] { prepare_disk(); }, *this);
+        auto const found = p.signer.restore();
         all_.where.say("host ", on_, found ? " boots" : " cannot boot");
         if (!found) return crash();
         check_promises();
@@ -108,17 +107,11 @@ public:
     void crash() {
         all_.where.say("host ", on_, " crashes");
         note_promises();
-        if (disk_.fails_at) all_.laws.forgets(on_);
-        bool const loses_power = chance(crashes_, {1, 2});
-        constexpr std::array<disk::luck, 3> lucks{disk::luck::none, disk::luck::half, disk::luck::all};
-        auto const luck = lucks[uniform(crashes_, lucks.size())];
-        all_.where.crash(on_);
-        if (loses_power) process_->wire.vanish();
-        process_.reset();
-        disk_.crash(loses_power ? luck : disk::luck::all);
+        if (host_.disk().fails_at) all_.laws.forgets(on_);
+        host_.crash();
     }
     void step_wall(duration by) {
-        if (process_) process_->time.step_wall(by);
+        if (auto* const p = host_.running()) p->time.step_wall(by);
     }
 
     /// Proposes to sign with @p signers, in that order or sorted; the id, or nothing when the proposal was refused
@@ -126,7 +119,7 @@ public:
     std::optional<muster::signing::session_id> propose(std::vector<host_id> const& signers,
                                                        muster::signing::election_method method, std::size_t messages,
                                                        duration valid_for, bool keep_order = false) {
-        if (!process_) return std::nullopt;
+        if (host_.running() == nullptr) return std::nullopt;
         muster::signing::signing_request r;
         for (host_id const h : signers) r.signers.push_back(all_.group[h].signer);
         for (std::size_t k = 0; k < messages; ++k) {
@@ -137,17 +130,17 @@ public:
         r.keep_order = keep_order;
         r.valid_for = valid_for;
         all_.nonces.allow(on_, true);
-        auto made = process_->signer.propose(std::move(r));
+        auto made = host_.running()->signer.propose(std::move(r));
         all_.nonces.allow(on_, false);
         all_.where.say("host ", on_, made ? " proposes" : " cannot propose");
-        if (made) all_.laws.approves(on_, made.value(), process_->time.now());
+        if (made) all_.laws.approves(on_, made.value(), host_.running()->time.now());
         return made ? std::optional{made.value()} : std::nullopt;
     }
 
     /// Holds what is held for others against its bounds.
     void check_bounds() {
-        if (!process_ || !is_honest()) return;
-        auto const use = process_->signer.in_use();
+        if (host_.running() == nullptr || !is_honest()) return;
+        auto const use = host_.running()->signer.in_use();
         auto const& l = bounds_;
         bool const is_within = use.open_sessions <= l.open_sessions_max &&
                                use.closed_sessions <= l.closed_sessions_max && use.tombstones <= l.tombstones_max &&
@@ -162,7 +155,7 @@ public:
     /// From now on the people do what they are asked to, and disks do too.
     void mend() noexcept {
         habits_ = {habits_.answers_within, habits_.broadcasts_within, {}, {}, {}, {}};
-        disk_.fails_at.reset();
+        host_.disk().fails_at.reset();
         is_mended_ = true;
     }
 
@@ -178,7 +171,7 @@ private:
               alarm{self.all_.where, self.on_, time},
               signer{{wire, self.all_.registry, alarm, time, keys_from(self.key_seed_), epoch, self.bounds_,
                       backend{self.all_.nonces, self.on_}, replayed_entropy{draw()},
-                      typename options::journal{{.path = "journal", .files = disk_files{self.disk_}}}},
+                      typename options::journal{{.path = "journal", .files = disk_files{self.host_.disk()}}}},
                      [&self](muster::signing::event const& e) { self.on_event(e); }} {
             if (self.lies_) {
                 tongue.emplace(self.all_.where, wire, keys.node, epoch, *self.lies_,
@@ -195,6 +188,8 @@ private:
         host_clock time;
         host_timers alarm;
         coordinator signer;
+        void vanish() { wire.vanish(); }
+
         std::optional<liar> tongue;
         std::optional<signer_watch> watch;
     };
@@ -202,16 +197,16 @@ private:
     // Once its shares are out, a signer must be able to give the same ones again, also after a crash.
     void note_promises() {
         promises_.clear();
-        if (!is_honest() || disk_.fails_at) return;
-        for (auto const& id : process_->signer.sessions()) {
-            auto const at = process_->signer.find(id)->at();
+        if (!is_honest() || host_.disk().fails_at) return;
+        for (auto const& id : host_.running()->signer.sessions()) {
+            auto const at = host_.running()->signer.find(id)->at();
             if (at >= muster::signing::phase::collecting_shares && at <= muster::signing::phase::finished)
                 promises_.push_back(id);
         }
     }
     void check_promises() {
         for (auto const& id : promises_) {
-            auto const* const s = process_->signer.find(id);
+            auto const* const s = host_.running()->signer.find(id);
             if (s == nullptr || !s->has_shares(s->self())) {
                 all_.laws.report(text("host ", on_, " forgot over a crash that it has signed session ", to_hex(id)));
             }
@@ -227,14 +222,14 @@ private:
         if (is_mended_) return;
         if (is_put_back && !copies_.empty()) {
             all_.where.say("host ", on_, " has an older disk");
-            disk_.put_back(copies_[which % copies_.size()]);
+            host_.disk().put_back(copies_[which % copies_.size()]);
             promises_.clear();
             all_.laws.forgets(on_);
         }
-        copies_.push_back(disk_.copy());
+        copies_.push_back(host_.disk().copy());
         if (copies_.size() > copies_max) copies_.pop_front();
         if (!fails) return;
-        disk_.fails_at = disk_.calls + when;
+        host_.disk().fails_at = host_.disk().calls + when;
         promises_.clear();
     }
 
@@ -252,14 +247,14 @@ private:
     // An application keeps its peers connected.
     void reconnect() {
         for (auto const& m : all_.group) {
-            if (m.peer != process_->wire.local()) (void)process_->wire.connect(m.peer, {});
+            if (m.peer != host_.running()->wire.local()) (void)host_.running()->wire.connect(m.peer, {});
         }
         all_.where.after_on(on_, std::chrono::seconds{5}, [this] { reconnect(); });
     }
 
     void on_event(muster::signing::event const& e) {
         all_.where.log().note(e.index());
-        if (is_honest()) all_.laws.told(on_, e, process_->time.now());
+        if (is_honest()) all_.laws.told(on_, e, host_.running()->time.now());
         if (auto const* const v = std::get_if<muster::signing::approval_requested>(&e)) on_asked(v->session);
         if (auto const* const v = std::get_if<muster::signing::should_broadcast>(&e)) on_turn(v->session);
         if (auto const* const v = std::get_if<muster::signing::completed>(&e)) {
@@ -286,11 +281,11 @@ private:
         all_.where.after_on(on_, when, [this, id, declines] {
             if (declines) {
                 all_.laws.declines(on_, id);
-                (void)process_->signer.decline(id, std::string{safety_laws::its_own_no});
+                (void)host_.running()->signer.decline(id, std::string{safety_laws::its_own_no});
                 return;
             }
             all_.nonces.allow(on_, true);
-            if (process_->signer.approve(id)) all_.laws.approves(on_, id, process_->time.now());
+            if (host_.running()->signer.approve(id)) all_.laws.approves(on_, id, host_.running()->time.now());
             all_.nonces.allow(on_, false);
         });
     }
@@ -302,11 +297,11 @@ private:
         if (sleeps) return;
         all_.where.after_on(on_, when, [this, id, withdraws] {
             if (withdraws) {
-                (void)process_->signer.trigger_coordinator_failover(id);
+                (void)host_.running()->signer.trigger_coordinator_failover(id);
                 return;
             }
             all_.laws.broadcasts(id);
-            (void)process_->signer.notify_broadcast_complete(id);
+            (void)host_.running()->signer.notify_broadcast_complete(id);
         });
     }
 
@@ -316,15 +311,13 @@ private:
     std::optional<lie> lies_;
     application_habits habits_;
     muster::signing::limits bounds_;
-    splitmix64 crashes_;
+    sim::host<process> host_;
     splitmix64 disks_;
     splitmix64 messages_;
-    disk disk_;
     std::deque<disk::image> copies_;  // the last few
     static constexpr std::size_t copies_max = 4;
     bool is_mended_ = false;
     std::vector<muster::signing::session_id> promises_;  // of the life before
-    std::optional<process> process_;
 };
 
 }  // namespace muster::sim::signing

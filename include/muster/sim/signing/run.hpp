@@ -19,6 +19,7 @@
 
 #include <muster/sim/outcome.hpp>
 #include <muster/sim/signing/group.hpp>
+#include <muster/sim/two_phase_run.hpp>
 
 namespace muster::sim::signing {
 
@@ -29,31 +30,45 @@ public:
     group_run(std::uint64_t seed, group_options o)
         : group_{seed, std::move(o)},
           chaos_{group_.where, group_.wires, group_.options.faults, group_.options.hosts, hands()},
-          work_{group_.where.stream("workload")} {
-        group_.at_each_step = [this] {
-            for (auto& s : group_.signers) s.check_bounds();
-        };
-    }
+          work_{group_.where.stream("workload")} {}
     group_run(group_run const&) = delete;
     group_run& operator=(group_run const&) = delete;
 
     /// Writes what happens, a line each. To be called before @ref run.
     void listen(trace::listener to) { group_.where.log().listen(std::move(to)); }
 
-    /// Runs it.
-    [[nodiscard]] outcome run() {
-        auto& w = group_.where;
+    /// Runs it. To be called once.
+    [[nodiscard]] outcome run() { return two_phase_run(*this); }
+
+    // ---- what a room brings -------------------------------------------------------------------------------
+
+    [[nodiscard]] world& where() noexcept { return group_.where; }
+    [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return group_.failure(); }
+    void check() { group_.check(); }
+    void begin() {
         group_.boot_all();
-        std::optional<stranger> somebody;
-        if (options().with_stranger) somebody.emplace(w, group_.wires, w.add_host(), group_.laws, group_.members);
-        run_chaos();
-        if (!group_.failure()) settle();
+        if (options().with_stranger) {
+            outsider_.emplace(group_.where, group_.wires, group_.where.add_host(), group_.laws, group_.members);
+        }
+        chaos_.begin();
+        plan_proposals();
+    }
+    [[nodiscard]] duration chaos_lasts() const noexcept { return options().chaos; }
+    void heal() {
+        for (auto& s : group_.signers) s.mend();
+        chaos_.heal();
+        leave_somebody_out();
+    }
+    void require_progress() {
+        settle();
         if (!group_.failure()) sign_among_honest();
         if (!group_.failure()) sign_with_liars();
+    }
+    [[nodiscard]] std::string options_text() const { return options().to_text(); }
+    [[nodiscard]] std::string summary() const {
         auto const& laws = group_.laws;
-        return {group_.failure(), w.log().hash(), w.events(), options().to_text(),
-                text(laws.sessions(), " sessions, ", laws.signed_sessions(), " signed, ", laws.blames(), " blames, ",
-                     group_.nonces.size(), " nonces, ", group_.wires.frames_delivered(), " frames")};
+        return text(laws.sessions(), " sessions, ", laws.signed_sessions(), " signed, ", laws.blames(), " blames, ",
+                    group_.nonces.size(), " nonces, ", group_.wires.frames_delivered(), " frames");
     }
 
 private:
@@ -62,15 +77,14 @@ private:
     void report(Parts const&... parts) {
         group_.laws.report(text(parts...));
     }
-    [[nodiscard]] chaos::hands hands() {
+    [[nodiscard]] chaos<network>::hands hands() {
         return {[this](host_id h) { group_.signers[h].crash(); }, [this](host_id h) { group_.signers[h].boot(); },
                 [this](host_id h, duration by) { group_.signers[h].step_wall(by); }};
     }
 
     // ---- first phase ------------------------------------------------------------------------------------
 
-    void run_chaos() {
-        chaos_.begin();
+    void plan_proposals() {
         for (std::size_t i = 0; i < options().proposals; ++i) {
             auto const when = between(work_, duration{0}, options().chaos);
             auto const by = static_cast<host_id>(uniform(work_, options().hosts));
@@ -86,7 +100,6 @@ private:
                 (void)group_.signers[by].propose(with, method, messages, std::chrono::minutes{1}, keep_order);
             });
         }
-        group_.pass(options().chaos);
     }
     [[nodiscard]] muster::signing::election_method some_method() {
         using enum muster::signing::election_method;
@@ -103,10 +116,6 @@ private:
     static constexpr duration signing_takes_at_most = std::chrono::seconds{45};
 
     void settle() {
-        group_.where.say("healed");
-        for (auto& s : group_.signers) s.mend();
-        chaos_.heal();
-        leave_somebody_out();
         group_.pass(settling);
         if (group_.failure()) return;
         bool const proposals_never_end = has_lie(lie::flooding) || has_lie(lie::forgery);
@@ -267,7 +276,8 @@ private:
     }
 
     group<Policies> group_;
-    chaos chaos_;
+    chaos<network> chaos_;
+    std::optional<stranger> outsider_;
     splitmix64 work_;
     std::vector<host_id> core_;  // the honest signers that progress is asked of
 };

@@ -173,6 +173,7 @@ private:
 
     void on_frames(transport::event const& e) {
         all_.where.log().note(e.index());
+
         std::visit(overloaded{[&](transport::connected const& v) { with_host_of(v.peer, &laws::connected); },
                               [&](transport::disconnected const& v) { with_host_of(v.peer, &laws::disconnected); },
                               [&](transport::received const& v) {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// A seed that differs from process to process, for what must not be guessed from outside and is no secret: hashes of
+/// tables, random choices, jitter.
+///
+/// The only place outside crypto/ that asks the operating system for randomness. Compositions take seeds as arguments
+/// and default to this one, so that one seed decides a whole simulated run.
+
+#include <cstdint>
+
+#include <unistd.h>
+
+#include <muster/core/random.hpp>
+
+namespace muster {
+
+/// 64 bits of the operating system. When it has none to give, the seed is merely another one in each process and each
+/// call. Thread-safe; one system call.
+[[nodiscard]] inline std::uint64_t system_seed() noexcept {
+    std::uint64_t out = 0;
+    if (::getentropy(&out, sizeof out) == 0) return out;
+    auto const here = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&out));  // by the address layout
+    return splitmix64{here ^ static_cast<std::uint64_t>(::getpid()) << 32}();
+}
+
+}  // namespace muster

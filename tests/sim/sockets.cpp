@@ -205,3 +205,53 @@ TEST_CASE("the same seed is the same run, byte by byte") {
     CHECK(run(1) == run(1));
     CHECK(run(1) != run(2));
 }
+
+TEST_CASE(
+    "a peer that lost power and comes back is heard at once, whoever had dialled, though its old connection is not "
+    "known to be dead") {
+    bool const we_dial_first = GENERATE(true, false);
+    std::size_t const survivor = GENERATE(0u, 1u);  // their ids are ordered one way or the other
+    stack_world w;
+    auto& stays = survivor == 0 ? w.zero : w.one;
+    auto& goes = survivor == 0 ? w.one : w.zero;
+    auto const where_stays = stays.listen(), where_goes = goes.listen();
+    REQUIRE((we_dial_first ? stays.net_.connect(goes.net_.local(), std::array{where_goes})
+                           : goes.net_.connect(stays.net_.local(), std::array{where_stays}))
+                .has_value());
+    REQUIRE(
+        w.until([&] { return stays.count<transport::connected>() == 1 && goes.count<transport::connected>() == 1; }));
+    w.where.run_until(w.where.now() + 60s);
+    goes.wires.vanish();
+    w.where.crash(goes.on);
+
+    node back{w.net, 1 - survivor, "10.0.0.3"};
+    REQUIRE(back.net_.connect(stays.net_.local(), std::array{where_stays}));
+    REQUIRE(
+        w.until([&] { return back.count<transport::connected>() == 1 && stays.count<transport::connected>() == 2; }));
+    CHECK(stays.count<transport::disconnected>() == 1);
+    for (auto* const from : {&back, &stays}) {
+        auto& to = from == &back ? stays : back;
+        REQUIRE(from->net_.send(to.net_.local(), "/test/1", bytes{7}));
+        REQUIRE(w.until([&] { return to.count<transport::received>() == 1; }));
+    }
+    w.where.run_until(w.where.now() + 300s);
+    CHECK(back.count<transport::disconnected>() == 0);
+    CHECK(stays.count<transport::disconnected>() == 1);
+}
+
+TEST_CASE("when the connection in use dies, another one that lives is used in its place") {
+    stack_world w;
+    auto const where = w.one.listen();
+    w.connect();
+    REQUIRE(w.until([&] { return w.one.count<transport::connected>() == 1; }));
+    // The peer dies and is back before the connection is old: which of the two is kept goes by who is smaller.
+    w.one.wires.vanish();
+    w.where.crash(w.one.on);
+    node back{w.net, 1, "10.0.0.3"};
+    REQUIRE(back.net_.connect(w.zero.net_.local(), std::array{w.zero.listen()}));
+    REQUIRE(w.until([&] { return back.count<transport::connected>() == 1; }));
+    REQUIRE(w.until([&] { return w.zero.count<transport::connected>() == 2; }));
+    CHECK(w.zero.net_.is_connected(back.net_.local()));
+    REQUIRE(w.zero.net_.send(back.net_.local(), "/test/1", bytes{7}));
+    REQUIRE(w.until([&] { return back.count<transport::received>() == 1; }));
+}

@@ -7,7 +7,8 @@
 /// A network knows peers by the id that their host key proves; whoever receives a frame knows who sent it.
 /// Frames of one protocol to one peer arrive whole, in order, at most once, as long as the connection lives;
 /// what was under way when it broke is lost, and the layer above repeats what matters. What is lost while the
-/// connection lives is told.
+/// connection lives is told. When a connection is replaced, which its sender is told as one that ended and one that
+/// began, what was under way on the old one may arrive after what was sent on the new one.
 
 #include <cstddef>
 #include <functional>

@@ -170,11 +170,14 @@ protected:
         if (known == active_.end()) return use(l, now, out);
         make_room_beside(known->second, now, out);
         if (!replaces(l, links_.at(known->second), now)) return leave(l, now, out);
-        auto& old = links_.at(known->second);
-        active_.erase(known);
-        out.push(peer_disconnected{l.peer, error{transport::errc::closed, "replaced by another connection"}});
-        leave(old, now, out);
+        auto const old = std::exchange(known->second, l.id);
+        error const why{transport::errc::closed, "replaced by another connection"};
+        bool const is_forgotten = is_old(links_.at(old), now);
+        links_.at(old).at = stage::leaving;
+        out.push(peer_disconnected{l.peer, why});
         use(l, now, out);
+        if (is_forgotten) return end(old, why, now, out);
+        leave(links_.at(old), now, out);
     }
     template <class Sink>
     void leave(link& l, instant now, Sink& out) {
@@ -185,9 +188,12 @@ protected:
     /// Whether a new connection to the same peer is the one to keep. Of two that were dialled at the same time both
     /// sides keep the same one. Who dials when there has been a connection for longer does not know of it any more.
     [[nodiscard]] bool replaces(link const& fresh, link const& old, instant now) const {
-        if (fresh.way == old.way || now - old.since > options_.dial_timeout + options_.setup_timeout) return true;
+        if (fresh.way == old.way || is_old(old, now)) return true;
         bool const we_are_smaller = key_->id() < fresh.peer;
         return (fresh.way == direction::outbound) == we_are_smaller;
+    }
+    [[nodiscard]] bool is_old(link const& l, instant now) const {
+        return now - l.since > options_.dial_timeout + options_.setup_timeout;
     }
     // Those that are leaving already have had their chance; or a peer could fill all places with them.
     template <class Sink>

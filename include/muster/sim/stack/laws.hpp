@@ -5,8 +5,8 @@
 /// What a network promises, watched from outside: what was told to an application is held against what was done.
 ///
 /// A peer is connected or not, and told so in turn. A frame arrives as it was sent, from who sent it, at most once, and
-/// after those sent before it on the same connection. A request is answered or refused exactly once, with the answer to
-/// that request. A signature that is told verifies.
+/// after those that its sender had sent before it on the same connection. A request is answered or refused exactly
+/// once, with the answer to that request. A signature that is told verifies.
 
 #include <algorithm>
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include <muster/core/bytes.hpp>
@@ -29,13 +30,14 @@ struct letter {
     host_id from = 0;
     std::uint64_t life = 0;
     host_id to = 0;
+    std::uint64_t connection = 0;  ///< The how-manieth between the two that the sender knew of.
     std::uint64_t number = 0;
     std::uint32_t padding = 0;  ///< Bytes after the fields.
     auto operator<=>(letter const&) const = default;
 
     [[nodiscard]] bytes encode() const {
         wire::writer w;
-        w.u32(from).u64(life).u32(to).u64(number).u32(padding);
+        w.u32(from).u64(life).u32(to).u64(connection).u64(number).u32(padding);
         auto out = w.take();
         auto fill = splitmix64{mixed(mixed(from, life), number)};
         for (std::uint32_t i = 0; i < padding; ++i) out.push_back(static_cast<byte>(fill()));
@@ -48,6 +50,7 @@ struct letter {
         out.from = r.u32();
         out.life = r.u64();
         out.to = r.u32();
+        out.connection = r.u64();
         out.number = r.u64();
         out.padding = r.u32();
         if (out.padding > content.size()) return std::nullopt;
@@ -76,7 +79,6 @@ public:
     void connected(host_id who, host_id to) {
         if (!connected_.insert({who, to}).second)
             report("host ", who, " is told twice that host ", to, " is connected");
-        last_of_connection_.erase({who, to});
     }
     void disconnected(host_id who, host_id from) {
         if (connected_.erase({who, from}) == 0)
@@ -91,20 +93,24 @@ public:
         if (!l || sent_.count(*l) == 0) return report("host ", who, " receives a frame that nobody sent");
         if (l->from != from || l->to != who) return report("host ", who, " receives a frame that was not for it");
         if (!received_.insert(*l).second) return report("host ", who, " receives frame ", l->number, " twice");
-        auto& last = last_of_connection_[{who, from}];
-        if (last.life == l->life && last.number > l->number)
-            report("host ", who, " receives frame ", l->number, " of host ", from, " after ", last.number);
-        last = *l;
+        auto const on = std::tuple{who, from, l->life, l->connection};
+        auto& last = last_of_connection_[on];
+        if (last > l->number) report("host ", who, " receives frame ", l->number, " of host ", from, " after ", last);
+        last = l->number;
         if (connected_.count({who, from}) == 0) report("host ", who, " hears host ", from, ", which is not connected");
     }
     [[nodiscard]] bool has_arrived(letter const& l) const { return received_.count(l) != 0; }
 
     // ---- requests -----------------------------------------------------------------------------------------
 
-    void asks(letter const& l) { open_requests_.insert(l); }
+    void asks(letter const& l) {
+        open_requests_.insert(l);
+        known_requests_.insert(l);
+    }
     void is_asked(host_id who, host_id from, byte_view content) {
         auto const l = letter::decode(content);
-        if (!l || l->from != from || l->to != who) return report("host ", who, " is asked what nobody asked it");
+        if (!l || l->from != from || l->to != who || known_requests_.count(*l) == 0)
+            return report("host ", who, " is asked what nobody asked it");
         if (!asked_.insert(*l).second) report("host ", who, " is asked twice what was asked once");
     }
     /// The end of a request: @p answer, which is none when it failed.
@@ -119,7 +125,9 @@ public:
     }
     [[nodiscard]] bool has_answer(letter const& l) const { return answered_.count(l) != 0; }
     /// What an honest node answers.
-    [[nodiscard]] static letter answer_to(letter const& l) { return {l.to, l.life, l.from, l.number, l.padding / 2}; }
+    [[nodiscard]] static letter answer_to(letter const& l) {
+        return {l.to, l.life, l.from, l.connection, l.number, l.padding / 2};
+    }
 
     // ---- signatures ---------------------------------------------------------------------------------------
 
@@ -137,9 +145,9 @@ private:
     world const* world_;
     std::optional<std::string> breach_;
     std::set<std::pair<host_id, host_id>> connected_;
-    std::map<std::pair<host_id, host_id>, letter> last_of_connection_;
+    std::map<std::tuple<host_id, host_id, std::uint64_t, std::uint64_t>, std::uint64_t> last_of_connection_;
     std::set<letter> sent_, received_, asked_, answered_;
-    std::set<letter> open_requests_;
+    std::set<letter> open_requests_, known_requests_;
     std::size_t signed_ = 0;
 };
 

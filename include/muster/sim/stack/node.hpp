@@ -154,7 +154,7 @@ private:
     }
     [[nodiscard]] letter next(host_id to, std::uint64_t& counter) {
         auto const padding = static_cast<std::uint32_t>(uniform(draw_, all_.options.frame_size_max));
-        return {on_, life_, to, counter++, padding};
+        return {on_, life_, to, connections_[to], counter++, padding};
     }
 
     // An application keeps its peers connected; what it knows of their addresses may be old.
@@ -174,7 +174,10 @@ private:
     void on_frames(transport::event const& e) {
         all_.where.log().note(e.index());
 
-        std::visit(overloaded{[&](transport::connected const& v) { with_host_of(v.peer, &laws::connected); },
+        std::visit(overloaded{[&](transport::connected const& v) {
+                                  with_host_of(v.peer, &laws::connected);
+                                  if (auto const h = host_of(v.peer)) ++connections_[*h];
+                              },
                               [&](transport::disconnected const& v) { with_host_of(v.peer, &laws::disconnected); },
                               [&](transport::received const& v) {
                                   if (auto const h = host_of(v.peer)) all_.laws.receives(on_, *h, v.frame);
@@ -220,6 +223,7 @@ private:
     transport::request_options requests_{.request_size_max = 128u << 10};
     std::uint64_t frames_sent_ = 0;
     std::uint64_t requests_sent_ = 0;
+    std::map<host_id, std::uint64_t> connections_;  ///< To each, so far.
 };
 static_assert(process<node>);
 

@@ -80,8 +80,8 @@ public:
                    policies::journal{{.path = "journal", .files = disk_files{disk}}}},
                   [this](muster::signing::event const& e) { on_signing(e); }} {
         all_.laws.boots(on_);
-        wire_.attach(frames_protocol, [this](transport::event const& e) { on_frames(e); });
-        wire_.serve(requests_protocol, requests_, [this](transport::asked const& q) { on_asked(q); });
+        wire_.attach(frames_protocol, [this](muster::transport::event const& e) { on_frames(e); });
+        wire_.serve(requests_protocol, requests_, [this](muster::transport::asked const& q) { on_asked(q); });
         if (!wire_.listen(address_of(on_))) all_.laws.report("host ", on_, " cannot listen");
         if (!signer_.restore()) all_.where.say("host ", on_, " has an unreadable journal");
         keep_connected();
@@ -106,7 +106,7 @@ public:
         all_.laws.asks(l);
         auto const id =
             wire_.request(peer_of(to), requests_protocol, l.encode(), requests_,
-                          [this, l](transport::request_id, result<bytes> const& a) {
+                          [this, l](muster::transport::request_id, result<bytes> const& a) {
                               all_.laws.is_answered(l, a ? std::optional<byte_view>{a.value()} : std::nullopt);
                           });
         if (id) return l;
@@ -171,24 +171,25 @@ private:
         all_.where.after_on(on_, std::chrono::seconds{5}, [this] { keep_connected(); });
     }
 
-    void on_frames(transport::event const& e) {
+    void on_frames(muster::transport::event const& e) {
         all_.where.log().note(e.index());
 
-        std::visit(overloaded{[&](transport::connected const& v) {
-                                  with_host_of(v.peer, &laws::connected);
-                                  if (auto const h = host_of(v.peer)) ++connections_[*h];
-                              },
-                              [&](transport::disconnected const& v) { with_host_of(v.peer, &laws::disconnected); },
-                              [&](transport::received const& v) {
-                                  if (auto const h = host_of(v.peer)) all_.laws.receives(on_, *h, v.frame);
-                              },
-                              [](auto const&) {}},
-                   e);
+        std::visit(
+            overloaded{[&](muster::transport::connected const& v) {
+                           with_host_of(v.peer, &laws::connected);
+                           if (auto const h = host_of(v.peer)) ++connections_[*h];
+                       },
+                       [&](muster::transport::disconnected const& v) { with_host_of(v.peer, &laws::disconnected); },
+                       [&](muster::transport::received const& v) {
+                           if (auto const h = host_of(v.peer)) all_.laws.receives(on_, *h, v.frame);
+                       },
+                       [](auto const&) {}},
+            e);
     }
     void with_host_of(peer::peer_id const& who, void (laws::*tell)(host_id, host_id)) {
         if (auto const h = host_of(who)) (all_.laws.*tell)(on_, *h);
     }
-    void on_asked(transport::asked const& q) {
+    void on_asked(muster::transport::asked const& q) {
         auto const from = host_of(q.peer);
         if (!from) return all_.laws.report("host ", on_, " is asked by nobody of the group");
         all_.laws.is_asked(on_, *from, q.request);
@@ -220,7 +221,7 @@ private:
     sockets plugs_;
     network wire_;
     coordinator signer_;
-    transport::request_options requests_{.request_size_max = 128u << 10};
+    muster::transport::request_options requests_{.request_size_max = 128u << 10};
     std::uint64_t frames_sent_ = 0;
     std::uint64_t requests_sent_ = 0;
     std::map<host_id, std::uint64_t> connections_;  ///< To each, so far.

@@ -12,8 +12,6 @@
 
 #include <unistd.h>
 
-#include <muster/core/random.hpp>
-
 namespace muster {
 
 /// 64 bits of the operating system. When it has none to give, the seed is merely another one in each process and each
@@ -21,8 +19,8 @@ namespace muster {
 [[nodiscard]] inline std::uint64_t system_seed() noexcept {
     std::uint64_t out = 0;
     if (::getentropy(&out, sizeof out) == 0) return out;
-    auto const here = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&out));  // by the address layout
-    return splitmix64{here ^ static_cast<std::uint64_t>(::getpid()) << 32}();
+    auto const here = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&out));  // random in most systems
+    return here * 0x9e37'79b9'7f4a'7c15u + static_cast<std::uint64_t>(::getpid());
 }
 
 }  // namespace muster

@@ -30,7 +30,7 @@ struct troubled {
             w.boot(h);
         }
     }
-    [[nodiscard]] chaos::hands hands() {
+    [[nodiscard]] chaos<network>::hands hands() {
         return {[this](host_id h) {
                     w.crash(h);
                     crashes.emplace_back(w.now(), h);
@@ -52,7 +52,7 @@ struct troubled {
 
     world w;
     sim::network wires;
-    chaos trouble;
+    chaos<network> trouble;
     std::vector<std::pair<instant, host_id>> crashes;
     std::vector<duration> steps;
 };

@@ -9,7 +9,6 @@
 /// when that changes. (POSIX has a function of the same name: where both are in view, say `muster::alarm`.) A line is
 /// itself a model of timers, so that whatever takes timers takes a line.
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -31,7 +30,10 @@ public:
         line& operator=(line const&) = delete;
         ~line() {
             disarm();
-            *std::find(alarm_.lines_.begin(), alarm_.lines_.end(), this) = nullptr;  // the alarm may be ringing
+            for (auto*& l : alarm_.lines_) {
+                if (l == this) l = nullptr;
+            }
+            if (!alarm_.is_ringing_) std::erase(alarm_.lines_, nullptr);
         }
 
         /// Whom to wake.
@@ -74,12 +76,14 @@ private:
     // everybody with a deadline is woken: early, which is harmless.
     void ring() {
         auto const due = std::exchange(armed_, {});
+        is_ringing_ = true;
         for (std::size_t i = 0; i < lines_.size(); ++i) {  // one that is woken may add lines and take some away
             auto* const l = lines_[i];
             if (l == nullptr || !l->at_ || (due && *due < *l->at_)) continue;
             l->at_.reset();
             if (l->wake_) l->wake_();
         }
+        is_ringing_ = false;
         std::erase(lines_, nullptr);
         auto const next = earliest();
         if (next && next == armed_) return;  // a line that was woken has armed it
@@ -109,6 +113,7 @@ private:
     Timers& timers_;
     std::vector<line*> lines_;  ///< Null where one has gone while the alarm rang.
     deadline armed_;
+    bool is_ringing_ = false;
     bool is_stopped_ = false;
 };
 static_assert(timers<alarm<manual_timers>::line>);

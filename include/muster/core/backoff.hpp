@@ -13,7 +13,6 @@
 ///
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015; the bound is ours.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -35,7 +34,7 @@ public:
     /// The next wait, in [min, max]. The first is in [min, 3 * min]. O(1).
     template <random_source Source>
     [[nodiscard]] constexpr duration next(Source& source) {
-        auto const longest = last_ > options_.max / 3 ? options_.max : std::max(options_.min, last_ * 3);
+        auto const longest = last_ > options_.max / 3 ? options_.max : last_ * 3;
         auto const width = static_cast<std::uint64_t>((longest - options_.min).count());
         last_ = options_.min + duration{static_cast<duration::rep>(uniform(source, width + 1))};
         return last_;

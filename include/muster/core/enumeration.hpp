@@ -7,7 +7,6 @@
 /// C++20 cannot name an enumerator, and a second list of names goes stale. The macro defines the enumeration and keeps
 /// its text; the names are cut out of that text at compile time. (Boost.Describe does the same with more machinery.)
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +35,8 @@ template <std::size_t N>
     for (auto& name : out) {
         list.remove_prefix(list.find_first_not_of(" ,"));
         name = list.substr(0, list.find_first_of(" =,"));
-        list.remove_prefix(std::min(list.find(','), list.size()));
+        auto const comma = list.find(',');
+        list.remove_prefix(comma < list.size() ? comma : list.size());
     }
     return out;
 }

@@ -16,13 +16,10 @@
 /// `to_text` prints such an aggregate on one line; `json::to_json` makes an object of it. Where a field is to be shown
 /// by another name or in another form, the macro is written out: a static member `fields`, and `operator==`.
 
-#include <algorithm>
-#include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -132,6 +129,13 @@ inline constexpr bool is_variant = false;
 template <class... T>
 inline constexpr bool is_variant<std::variant<T...>> = true;
 
+/// Milliseconds since the epoch of @p t, rounded towards zero.
+template <class Point>
+[[nodiscard]] constexpr std::int64_t millis_of(Point const& t) {
+    using period = typename Point::period;
+    return static_cast<std::int64_t>(t.time_since_epoch().count()) / (period::den / 1000 / period::num);
+}
+
 /// Text of others may hold anything: what is no printable ASCII is shown by its code.
 inline void append_quoted(std::string& out, std::string_view content) {
     out.push_back('"');
@@ -152,7 +156,7 @@ void append_value(std::string& out, T const& v) {
     } else if constexpr (std::integral<T>) {
         out.append(std::to_string(v));
     } else if constexpr (requires { v.time_since_epoch(); }) {
-        out.append(std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(v.time_since_epoch()).count()));
+        out.append(std::to_string(millis_of(v)));
     } else if constexpr (std::convertible_to<T const&, std::string_view> || std::same_as<T, error>) {
         append_quoted(out, word_of(v));
     } else if constexpr (has_word<T>) {
@@ -179,7 +183,8 @@ void append_value(std::string& out, T const& v) {
             out.append("none");
         }
     } else {
-        static_assert(std::ranges::range<T const>, "a field of this type cannot be shown: give it to_text() or fields");
+        static_assert(
+            requires { v.begin() != v.end(); }, "a field of this type cannot be shown: give it to_text() or fields");
         out.push_back('[');
         bool is_first = true;
         for (auto const& each : v) {
@@ -213,7 +218,11 @@ template <has_fields T>
                       }) {
             return x == y || (x && y && *x == *y);
         } else if constexpr (std::same_as<decltype(x), byte_view const&>) {
-            return std::ranges::equal(x, y);
+            if (x.size() != y.size()) return false;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                if (x[i] != y[i]) return false;
+            }
+            return true;
         } else {
             return x == y;
         }

@@ -7,7 +7,6 @@
 ///
 /// Bytes are lower-case hexadecimal, times are milliseconds, slots are numbers, what is absent is `null`.
 
-#include <chrono>
 #include <concepts>
 #include <string>
 #include <utility>
@@ -35,7 +34,7 @@ template <class T>
     } else if constexpr (std::integral<T>) {
         return v;
     } else if constexpr (requires { v.time_since_epoch(); }) {
-        return std::chrono::duration_cast<std::chrono::milliseconds>(v.time_since_epoch()).count();
+        return muster::detail::millis_of(v);
     } else if constexpr (has_word<T>) {
         return word_of(v);
     } else if constexpr (has_fields<T>) {

@@ -226,7 +226,7 @@ private:
             };
             net->carry(
                 on, to, 60, mine.way,
-                [s = this->shared_from_this(), id = e.socket, weak = std::weak_ptr{there}, from, to, fail] {
+                [s = this->shared_from_this(), id = e.socket, weak = std::weak_ptr{there}, from, fail] {
                     auto const peer = weak.lock();
                     if (!peer || peer->user == nullptr) return fail("connection refused");
                     peer->accept(s, id, from);

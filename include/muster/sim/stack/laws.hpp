@@ -35,6 +35,10 @@ struct letter {
     std::uint32_t padding = 0;  ///< Bytes after the fields.
     auto operator<=>(letter const&) const = default;
 
+    [[nodiscard]] static bool is_same(byte_view a, byte_view b) {
+        return std::equal(a.begin(), a.end(), b.begin(), b.end());
+    }
+
     [[nodiscard]] bytes encode() const {
         wire::writer w;
         w.u32(from).u64(life).u32(to).u64(connection).u64(number).u32(padding);
@@ -54,7 +58,7 @@ struct letter {
         out.number = r.u64();
         out.padding = r.u32();
         if (out.padding > content.size()) return std::nullopt;
-        return std::ranges::equal(out.encode(), content) ? std::optional{out} : std::nullopt;
+        return is_same(out.encode(), content) ? std::optional{out} : std::nullopt;
     }
 };
 
@@ -120,7 +124,7 @@ public:
         open_requests_.erase(found);
         if (!answer) return;
         if (asked_.count(l) == 0) report("host ", l.from, " has an answer to what was never asked");
-        if (!std::ranges::equal(answer_to(l).encode(), *answer)) report("host ", l.from, " has another one's answer");
+        if (!letter::is_same(answer_to(l).encode(), *answer)) report("host ", l.from, " has another one's answer");
         answered_.insert(l);
     }
     [[nodiscard]] bool has_answer(letter const& l) const { return answered_.count(l) != 0; }

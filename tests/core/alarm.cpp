@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <vector>
 
 #include <support/catch.hpp>
@@ -98,6 +99,19 @@ TEST_CASE("a wake-up that nobody asked for is early for those who wait, and none
     CHECK(a.woken == 1);
     CHECK(b.woken == 0);
     CHECK(!timers.armed());
+}
+
+TEST_CASE("one that throws when it is woken keeps nobody else asleep") {
+    manual_timers timers;
+    muster::alarm<manual_timers> shared{timers};
+    sleeper a{shared}, b{shared};
+    a.line.arm(at(1s));
+    b.line.arm(at(1s));
+    a.then = [] { throw std::runtime_error{"a bad dream"}; };
+    CHECK_THROWS(timers.fire_due(at(1s)));
+    CHECK(b.woken == 0);
+    CHECK(timers.fire_due(at(1s)));
+    CHECK((a.woken == 1 && b.woken == 1));
 }
 
 TEST_CASE("timers are armed only when the earliest deadline changes") {

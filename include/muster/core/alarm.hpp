@@ -76,20 +76,29 @@ private:
     // everybody with a deadline is woken: early, which is harmless.
     void ring() {
         auto const due = std::exchange(armed_, {});
-        is_ringing_ = true;
+        ringing const until_the_end{*this};
         for (std::size_t i = 0; i < lines_.size(); ++i) {  // one that is woken may add lines and take some away
             auto* const l = lines_[i];
             if (l == nullptr || !l->at_ || (due && *due < *l->at_)) continue;
             l->at_.reset();
             if (l->wake_) l->wake_();
         }
-        is_ringing_ = false;
-        std::erase(lines_, nullptr);
-        auto const next = earliest();
-        if (next && next == armed_) return;  // a line that was woken has armed it
-        armed_ = next;
-        set_timers();  // also where nothing is armed any more: an early call has not used the timers up
     }
+    /// Also when somebody who is woken throws: then those behind it are still due, and woken soon.
+    struct ringing {
+        explicit ringing(alarm& a) noexcept : alarm_{a} { alarm_.is_ringing_ = true; }
+        ringing(ringing const&) = delete;
+        ringing& operator=(ringing const&) = delete;
+        ~ringing() {
+            alarm_.is_ringing_ = false;
+            std::erase(alarm_.lines_, nullptr);
+            auto const next = alarm_.earliest();
+            if (next && next == alarm_.armed_) return;  // a line that was woken has armed it
+            alarm_.armed_ = next;
+            alarm_.set_timers();  // also where nothing is armed any more: an early call has not used the timers up
+        }
+        alarm& alarm_;
+    };
     void rearm() {
         auto const next = earliest();
         if (std::exchange(armed_, next) != next) set_timers();

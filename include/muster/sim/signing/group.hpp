@@ -55,10 +55,6 @@ public:
     }
     /// The first law that was broken, if one was.
     [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return laws.breach(); }
-    /// Holds what every signer keeps for others against its bounds.
-    void check() {
-        for (auto& s : signers) s.check_bounds();
-    }
     /// Lets @p time pass, or less when a law is broken.
     void pass(duration time) {
         (void)pass_until(time, [] { return false; });
@@ -67,7 +63,7 @@ public:
     template <class Done>
     [[nodiscard]] bool pass_until(duration time, Done done) {
         auto const stop = [&] {
-            check();
+            if (at_each_step) at_each_step();
             return failure() || done();
         };
         return where.run_until(where.now() + time, stop) && !failure();
@@ -95,6 +91,7 @@ public:
         return out;
     }
 
+    std::function<void()> at_each_step;  ///< Called while time passes, if it is set.
     group_options options;
     world where;
     network wires;

@@ -30,7 +30,9 @@ public:
     group_run(std::uint64_t seed, group_options o)
         : group_{seed, std::move(o)},
           chaos_{group_.where, group_.wires, group_.options.faults, group_.options.hosts, hands()},
-          work_{group_.where.stream("workload")} {}
+          work_{group_.where.stream("workload")} {
+        group_.at_each_step = [this] { check(); };
+    }
     group_run(group_run const&) = delete;
     group_run& operator=(group_run const&) = delete;
 
@@ -44,7 +46,9 @@ public:
 
     [[nodiscard]] world& where() noexcept { return group_.where; }
     [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return group_.failure(); }
-    void check() { group_.check(); }
+    void check() {
+        for (auto& s : group_.signers) s.check_bounds();
+    }
     void begin() {
         group_.boot_all();
         if (options().with_stranger) {

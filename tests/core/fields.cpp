@@ -61,6 +61,16 @@ TEST_CASE("an aggregate that lists its fields is printed on one line, whatever i
     CHECK(to_text(shared_report{}) == "shared_report{what: none, seen: }");
 }
 
+TEST_CASE("what a peer makes long is cut, and its length told") {
+    bytes const many(1'000'000, 7);
+    auto const shown = to_text(shared_report{nullptr, many});
+    CHECK(shown.size() < 700);
+    CHECK(shown.find("0707... (1000000 bytes)") != std::string::npos);
+    auto const talk = to_text(report{{}, weather::sunny, {std::string(1'000'000, 'x')}});
+    CHECK(talk.size() < 700);
+    CHECK(talk.find("xx\"... (1000000 bytes)") != std::string::npos);
+}
+
 TEST_CASE("aggregates that list their fields compare by them, and what is shared by its content") {
     CHECK(place{} == place{});
     CHECK_FALSE(place{} == place{{}, 1});

@@ -136,10 +136,14 @@ template <class Point>
     return static_cast<std::int64_t>(t.time_since_epoch().count()) / (period::den / 1000 / period::num);
 }
 
+/// Longest text, and most bytes, that one value is shown with: a line of a log must not grow with what a peer sends.
+/// Ours.
+inline constexpr std::size_t shown_max = 256;
+
 /// Text of others may hold anything: what is no printable ASCII is shown by its code.
 inline void append_quoted(std::string& out, std::string_view content) {
     out.push_back('"');
-    for (char const c : content) {
+    for (char const c : content.substr(0, shown_max)) {
         if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
             out.push_back(c);
         } else {
@@ -147,6 +151,11 @@ inline void append_quoted(std::string& out, std::string_view content) {
         }
     }
     out.push_back('"');
+    if (content.size() > shown_max) out.append("... (").append(std::to_string(content.size())).append(" bytes)");
+}
+inline void append_bytes(std::string& out, byte_view content) {
+    out.append(to_hex(content.first(content.size() < shown_max ? content.size() : shown_max)));
+    if (content.size() > shown_max) out.append("... (").append(std::to_string(content.size())).append(" bytes)");
 }
 
 template <class T>
@@ -159,6 +168,8 @@ void append_value(std::string& out, T const& v) {
         out.append(std::to_string(millis_of(v)));
     } else if constexpr (std::convertible_to<T const&, std::string_view> || std::same_as<T, error>) {
         append_quoted(out, word_of(v));
+    } else if constexpr (std::same_as<T, bytes> || std::same_as<T, byte_view>) {
+        append_bytes(out, v);
     } else if constexpr (has_word<T>) {
         out.append(word_of(v));
     } else if constexpr (has_fields<T>) {

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,10 +61,7 @@ public:
     /// Lets time pass until @p done(), at most @p time; says whether it came to that, and no law was broken.
     template <class Done>
     [[nodiscard]] bool pass_until(duration time, Done done) {
-        auto const stop = [&] {
-            if (at_each_step) at_each_step();
-            return failure() || done();
-        };
+        auto const stop = [&] { return failure() || done(); };
         return where.run_until(where.now() + time, stop) && !failure();
     }
 
@@ -91,7 +87,6 @@ public:
         return out;
     }
 
-    std::function<void()> at_each_step;  ///< Called while time passes, if it is set.
     group_options options;
     world where;
     network wires;

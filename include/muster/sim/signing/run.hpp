@@ -30,9 +30,7 @@ public:
     group_run(std::uint64_t seed, group_options o)
         : group_{seed, std::move(o)},
           chaos_{group_.where, group_.wires, group_.options.faults, group_.options.hosts, hands()},
-          work_{group_.where.stream("workload")} {
-        group_.at_each_step = [this] { check(); };
-    }
+          work_{group_.where.stream("workload")} {}
     group_run(group_run const&) = delete;
     group_run& operator=(group_run const&) = delete;
 
@@ -120,7 +118,7 @@ private:
     static constexpr duration signing_takes_at_most = std::chrono::seconds{45};
 
     void settle() {
-        group_.pass(settling);
+        pass(*this, settling);
         if (group_.failure()) return;
         bool const proposals_never_end = has_lie(lie::flooding) || has_lie(lie::forgery);
         for (host_id const h : core_) {
@@ -186,7 +184,7 @@ private:
         if (!id) return report("host ", by, " could not propose in a healed world");
         auto const has_signed = [&](host_id h) { return group_.has_signed(h, *id); };
         auto const all_have = [&] { return std::all_of(with.begin(), with.end(), has_signed); };
-        if (group_.pass_until(signing_takes_at_most, all_have)) return;
+        if (pass_until(*this, signing_takes_at_most, all_have)) return;
         for (host_id const h : with) {
             if (has_signed(h)) continue;
             report("host ", h, " has no signature of an honest group's session ", to_hex(*id), " of host ", by, ": ",
@@ -204,7 +202,7 @@ private:
             auto const by = all[uniform(work_, all.size())];
             auto const id = propose(by, with);
             if (!id) return report("host ", by, " could not propose to a liar");
-            group_.pass(3 * options().bounds.round_timeout);
+            pass(*this, 3 * options().bounds.round_timeout);
             if (!group_.failure()) judge(liar, *id);
             if (!group_.failure()) sign(by, all);
         }

@@ -28,13 +28,13 @@ namespace muster::detail {
     return n;
 }
 
-/// The names in @p list, which has @p N of them; `= value` is not part of a name.
+/// The names in @p list, which has @p N of them and no values.
 template <std::size_t N>
 [[nodiscard]] consteval std::array<std::string_view, N> split_enumerators(std::string_view list) {
     std::array<std::string_view, N> out;
     for (auto& name : out) {
         list.remove_prefix(list.find_first_not_of(" ,"));
-        name = list.substr(0, list.find_first_of(" =,"));
+        name = list.substr(0, list.find_first_of(" ,"));
         auto const comma = list.find(',');
         list.remove_prefix(comma < list.size() ? comma : list.size());
     }

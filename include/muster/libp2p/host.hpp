@@ -106,12 +106,13 @@ public:
         for (auto const id : dials_.end(who)) end(id, why, now, out);
         if (was_dialling) out.push(peer_unreachable{who, why});
         std::vector<socket_id> all;  // those too that have lost a race and are still being set up
+        std::vector<socket_id> in_use;
         for (auto const& [id, l] : links_) {
-            if (l.peer == who && l.at != detail::link::stage::closing) all.push_back(id);
+            if (l.peer != who || l.at == detail::link::stage::closing) continue;
+            (l.at == detail::link::stage::active ? in_use : all).push_back(id);
         }
         // The one in use last, or another one would be used in its place.
-        std::stable_partition(all.begin(), all.end(),
-                              [&](socket_id id) { return links_.at(id).at != detail::link::stage::active; });
+        all.insert(all.end(), in_use.begin(), in_use.end());
         for (auto const id : all) end(id, why, now, out);
     }
     /// Ends one connection, whose peer did what it must not.

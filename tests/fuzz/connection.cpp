@@ -5,6 +5,7 @@
 
 #include <muster/libp2p/connection.hpp>
 
+#include <support/connection_end.hpp>
 #include <support/keys.hpp>
 
 #include "fuzz.hpp"
@@ -16,11 +17,11 @@ namespace {
 
 using box = effect_list<connection_event>;
 
-connection start(role side) {
+test::connection_end start(role side) {
     static peer::node_key const host{std::move(test::make_keys(1)[0])};
     test::predictable source{side == role::dialer ? 1u : 2u};
-    return side == role::dialer ? connection::dial(host, source, {}, {{"/a"}, {}}).value()
-                                : connection::listen(host, source, {{"/a"}, {}}).value();
+    return test::connection_end{side == role::dialer ? connection::dial(host, source, {}, {{"/a"}, {}}).value()
+                                                     : connection::listen(host, source, {{"/a"}, {}}).value()};
 }
 
 /// Two connections, disturbed on the way after some undisturbed flights.
@@ -51,18 +52,22 @@ void command(fuzz::input in) {
     o.streams.output_size_max = 400;
     stream_set streams{in.below(2) == 0 ? role::dialer : role::listener, o};
     box events;
+    bytes out;
     while (!in.empty()) {
         auto const id = static_cast<stream_id>(in.below(8));
         switch (in.below(10)) {
-            case 0: (void)streams.open({"/a", "/c"}); break;
-            case 1: (void)streams.write(id, in.octets()); break;
-            case 2: streams.consume(id, 1000); break;
-            case 3: (void)streams.close(id); break;
-            case 4: streams.reset(id); break;
-            case 5: streams.abandon(id); break;
-            case 6: (void)streams.take_output(events); break;
+            case 0: (void)streams.open({"/a", "/c"}, out); break;
+            case 1: (void)streams.write(id, in.octets(), out); break;
+            case 2: streams.consume(id, 1000, out); break;
+            case 3: (void)streams.close(id, out, events); break;
+            case 4: streams.reset(id, out); break;
+            case 5: streams.abandon(id, out); break;
+            case 6:
+                out.clear();
+                streams.resume(instant{}, out, events);
+                break;
             case 7:
-                if (!streams.feed(in.octets(), events)) return;
+                if (!streams.feed(in.octets(), instant{}, out, events)) return;
                 break;
             default: {
                 bytes frame, payload;
@@ -72,7 +77,7 @@ void command(fuzz::input in) {
                 yamux::append_header(frame, {yamux::frame_type::data, static_cast<std::uint16_t>(in.number() & 0xf), id,
                                              static_cast<std::uint32_t>(payload.size())});
                 append(frame, payload);
-                if (!streams.feed(frame, events)) return;
+                if (!streams.feed(frame, instant{}, out, events)) return;
             }
         }
         (void)events.take();

@@ -12,6 +12,8 @@
 #include <muster/libp2p/service/ping.hpp>
 #include <muster/libp2p/service/requests.hpp>
 
+#include <support/connection_end.hpp>
+
 #include "fuzz.hpp"
 
 using namespace muster;
@@ -42,7 +44,7 @@ struct run {
     instant now{std::chrono::hours{1}};
     effect_list<host_effect> effects{};
     std::set<socket_id> open{}, opening{}, writing{};
-    std::map<socket_id, connection> peers{};  // who is at the other end, where somebody is
+    std::map<socket_id, test::connection_end> peers{};  // who is at the other end, where somebody is
     std::vector<stream_ref> streams{};
     socket_id next_accepted = 0;
 
@@ -103,7 +105,7 @@ struct run {
         auto const id = next_accepted;
         open.insert(id);
         auto const from = peer::multiaddr::from_text(text("/ip4/10.0.0.", in.below(4), "/tcp/1")).value();
-        if (in.below(2) == 0) peers.emplace(id, connection::dial(other, secrets, {}, {}).value());
+        if (in.below(2) == 0) peers.emplace(id, test::connection_end{connection::dial(other, secrets, {}, {}).value()});
         tell(accepted{id, from});
     }
     void hear() {

@@ -12,24 +12,27 @@ using namespace muster::libp2p;
 
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     fuzz::input in{data, size};
-    static std::vector<std::string> const supported{"/noise", "/yamux/1.0.0"};
+    std::vector<std::string> const supported{"/noise", "/yamux/1.0.0"};
     multistream::dialer dialer{supported};
-    multistream::listener listener;
+    multistream::listener listener{std::make_shared<std::vector<std::string> const>(supported)};
     bool dialling = true, listening = true;
     std::size_t answered = 0;
     while (!in.empty() && (dialling || listening)) {
         auto const part = in.octets();
         if (dialling) {
-            auto const p = dialer.feed(part);
-            fuzz::require(!p || p.value().consumed <= part.size());
-            dialling = p && !p.value().agreed;
-            (void)dialer.take_output();
+            bytes out;
+            effect_list<multistream::agreed> agreed;
+            auto const taken = dialer.feed(part, instant{}, out, agreed);
+            fuzz::require(!taken || taken.value() <= part.size());
+            dialling = taken && agreed.empty();
         }
         if (listening) {
-            auto const p = listener.feed(part, supported);
-            fuzz::require(!p || p.value().consumed <= part.size());
-            listening = p && !p.value().agreed;
-            answered += listener.take_output().size();
+            bytes out;
+            effect_list<multistream::agreed> agreed;
+            auto const taken = listener.feed(part, instant{}, out, agreed);
+            fuzz::require(!taken || taken.value() <= part.size());
+            listening = taken && agreed.empty();
+            answered += out.size();
         }
     }
     fuzz::require(answered < 256);

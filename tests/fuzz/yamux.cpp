@@ -41,28 +41,33 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
     o.output_size_max = 300;
     o.reply_size_max = 100;
     session s{in.below(2) == 0 ? role::dialer : role::listener, o};
+    bytes out;
     effect_list<event> events;
+    bytes fed;  // outlives the events, which look into it
     std::map<stream_id, std::size_t> held;
     while (!in.empty()) {
         auto const id = static_cast<stream_id>(in.below(12));
         switch (in.below(11)) {
-            case 0: (void)s.open(); break;
-            case 1: (void)s.write(id, in.octets()); break;
+            case 0: (void)s.open(out); break;
+            case 1: (void)s.write(id, in.octets(), out); break;
             case 2:
                 held[id] = 0;
-                s.consume(id, window_size);
+                s.consume(id, window_size, out);
                 break;
-            case 3: (void)s.close(id); break;
-            case 4: s.reset_stream(id); break;
-            case 5: s.abandon(id); break;
-            case 6: (void)s.ping(id); break;
-            case 7: s.go_away(go_away_code::normal); break;
-            case 8: (void)s.take_output(events); break;
-            case 9: (void)s.feed(in.octets(), events); break;
-            default: (void)s.feed(frame(in), events);
+            case 3: (void)s.close(id, out); break;
+            case 4: s.reset_stream(id, out); break;
+            case 5: s.abandon(id, out); break;
+            case 6: (void)s.ping(id, out); break;
+            case 7: s.go_away(go_away_code::normal, out); break;
+            case 8:
+                out.clear();
+                s.resume(out, events);
+                break;
+            case 9: (void)s.feed(in.octets(), instant{}, out, events); break;
+            default: (void)s.feed(fed = frame(in), instant{}, out, events);
         }
         for (auto const& e : events.take()) {
-            if (auto const* d = std::get_if<yamux::data>(&e)) held[d->id] += d->octets.size();
+            if (auto const* d = std::get_if<yamux::data>(&e)) held[d->id] += d->content.size();
         }
         for (auto const& [ignored, octets] : held) fuzz::require(octets <= window_size);
         fuzz::require(s.size() <= 8);

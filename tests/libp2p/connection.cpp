@@ -3,6 +3,7 @@
 #include <muster/libp2p/connection.hpp>
 
 #include <support/catch.hpp>
+#include <support/connection_end.hpp>
 
 #include "hosts.hpp"
 
@@ -20,14 +21,15 @@ struct end {
         connection_options o = {{"/echo", "/x/2"}, {}})
         : me{host(seed)}, machine{make(side, seed, std::move(expected), std::move(o))} {}
 
-    connection make(role side, std::uint64_t seed, std::optional<peer::peer_id> expected, connection_options o) {
+    test::connection_end make(role side, std::uint64_t seed, std::optional<peer::peer_id> expected,
+                              connection_options o) {
         test::predictable source{seed + 1000};
-        return side == role::dialer ? connection::dial(me, source, expected, o).value()
-                                    : connection::listen(me, source, o).value();
+        return test::connection_end{side == role::dialer ? connection::dial(me, source, expected, o).value()
+                                                         : connection::listen(me, source, o).value()};
     }
 
     peer::node_key me;
-    connection machine;
+    test::connection_end machine;
     effect_list<connection_event> sink;
 
     bytes output() { return machine.take_output(sink); }
@@ -125,11 +127,11 @@ TEST_CASE("connection: streams are negotiated, carry octets both ways, and end")
     CHECK(p.news_b() == events{stream_data{id, octets("hello")}});
     p.b.machine.consume(id, 5);
     CHECK(p.b.machine.write(id, as_bytes("yes")).value() == 3);
-    REQUIRE(p.b.machine.close_stream(id));
+    REQUIRE(p.b.machine.close_stream(id, p.b.sink));
     CHECK(p.b.machine.write(id, as_bytes("no")).error() == errc::stream_closed);
     p.settle();
     CHECK(p.news_a() == events{stream_data{id, octets("yes")}, stream_half_closed{id}});
-    REQUIRE(p.a.machine.close_stream(id));
+    REQUIRE(p.a.machine.close_stream(id, p.a.sink));
     p.settle();
     CHECK(p.news_a() == events{stream_closed{id, end_of_stream::finished}});
     CHECK(p.news_b() == events{stream_half_closed{id}, stream_closed{id, end_of_stream::finished}});
@@ -164,27 +166,26 @@ TEST_CASE("connection: proposal, request and FIN in one flight are taken apart")
     pair p;
     p.up();
     auto const id = p.a.machine.open_stream("/echo").value();
-    REQUIRE(p.a.machine.close_stream(id));  // before the agreement: FIN waits for it
+    REQUIRE(p.a.machine.close_stream(id, p.a.sink));  // before the agreement: FIN waits for it
     p.settle();
     CHECK(p.news_b() == events{stream_ready{id, "/echo", direction::inbound}, stream_half_closed{id}});
     CHECK(p.news_a() == events{stream_ready{id, "/echo", direction::outbound}});
-    REQUIRE(p.b.machine.close_stream(id));
+    REQUIRE(p.b.machine.close_stream(id, p.b.sink));
     p.settle();
     CHECK(p.news_a() == events{stream_half_closed{id}, stream_closed{id, end_of_stream::finished}});
 
     // An eager dialer sends everything at once, so that it arrives in one read.
     yamux::session eager{role::dialer};
-    effect_list<yamux::event> nothing;
     stream_set served{role::listener, {{"/echo"}, {}}};
-    auto const other = eager.open().value();
-    bytes flight;
+    bytes said, answered, flight;
+    auto const other = eager.open(said).value();
     multistream::append_message(flight, multistream::header);
     multistream::append_message(flight, "/echo");
     append(flight, as_bytes("request"));
-    REQUIRE(eager.write(other, flight).value() == flight.size());
-    REQUIRE(eager.close(other));
+    REQUIRE(eager.write(other, flight, said).value() == flight.size());
+    REQUIRE(eager.close(other, said));
     effect_list<connection_event> seen;
-    REQUIRE(served.feed(eager.take_output(nothing), seen));
+    REQUIRE(served.feed(said, instant{}, answered, seen));
     CHECK(seen.take() == events{stream_ready{other, "/echo", direction::inbound}, stream_data{other, octets("request")},
                                 stream_half_closed{other}});
 }
@@ -207,7 +208,7 @@ TEST_CASE("connection: an abandoned stream is not heard of again, and its peer l
     p.settle();
     CHECK(p.news_b() == events{stream_data{id, octets("last words")}, stream_half_closed{id}});
     CHECK(p.b.machine.write(id, as_bytes("answer")).value() == 6);
-    REQUIRE(p.b.machine.close_stream(id));
+    REQUIRE(p.b.machine.close_stream(id, p.b.sink));
     p.settle();
     CHECK(p.news_b() == events{stream_closed{id, end_of_stream::finished}});
     CHECK(p.news_a().empty());
@@ -321,15 +322,24 @@ TEST_CASE("connection: a peer that breaks yamux's rules hears why and is cut") {
     test::predictable source{1};
     auto shaking = noise::handshake::make(role::dialer, host(1), test::x25519(1), source).value();
     multistream::dialer outer{{"/noise"}}, inner{{"/yamux/1.0.0"}};
-    auto const agree = [](multistream::dialer& d, byte_view answer) { REQUIRE(d.feed(answer).value().agreed); };
+    bytes said, nothing;
+    auto const agree = [&](multistream::dialer& d, byte_view answer) {
+        effect_list<multistream::agreed> events;
+        REQUIRE(d.feed(answer, instant{}, nothing, events));
+        REQUIRE(events.size() == 1);
+    };
 
-    CHECK(b.feed(outer.take_output()).empty());
+    outer.start(said);
+    CHECK(b.feed(std::exchange(said, {})).empty());
     agree(outer, b.output());
-    CHECK(b.feed(shaking.take_output()).empty());
-    REQUIRE(shaking.feed(b.output()));
+    shaking.start(said);
+    CHECK(b.feed(std::exchange(said, {})).empty());
+    bytes wire;
+    effect_list<noise::proved> proved;
+    REQUIRE(shaking.feed(b.output(), instant{}, wire, proved));
     auto channel = shaking.finish().value().channel;
-    auto wire = shaking.take_output();
-    REQUIRE(channel.seal(inner.take_output(), wire));
+    inner.start(said);
+    REQUIRE(channel.seal(said, wire));
     REQUIRE(channel.seal(bytes{0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0}, wire));  // opens stream 1
     REQUIRE(channel.seal(bytes{0, 9, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0}, wire));  // a type that is none
     auto const news = b.feed(wire);
@@ -368,15 +378,16 @@ TEST_CASE("connection: a stream whose negotiation misbehaves is reset alone") {
     yamux::session rude{role::dialer};
     effect_list<yamux::event> heard;
     effect_list<connection_event> seen;
-    auto const silent = rude.open().value();
-    auto const wrong = rude.open().value();
-    auto const hasty = rude.open().value();
-    REQUIRE(rude.write(wrong, as_bytes("\x05GET \n")));
-    REQUIRE(rude.close(hasty));
-    REQUIRE(served.feed(rude.take_output(heard), seen));
+    bytes said, answered;
+    auto const silent = rude.open(said).value();
+    auto const wrong = rude.open(said).value();
+    auto const hasty = rude.open(said).value();
+    REQUIRE(rude.write(wrong, as_bytes("\x05GET \n"), said));
+    REQUIRE(rude.close(hasty, said));
+    REQUIRE(served.feed(said, instant{}, answered, seen));
     CHECK(seen.empty());
     CHECK(served.size() == 1);
-    REQUIRE(rude.feed(served.take_output(seen), heard));
+    REQUIRE(rude.feed(answered, instant{}, said, heard));
     CHECK(heard.take() == std::vector<yamux::event>{yamux::reset{wrong}, yamux::reset{hasty}});
     CHECK(rude.contains(silent));
 }

@@ -8,6 +8,7 @@
 #include <muster/sim/sockets.hpp>
 
 #include <support/catch.hpp>
+#include <support/connection_end.hpp>
 #include <support/node_keys.hpp>
 
 using namespace muster;
@@ -90,7 +91,8 @@ struct stranger final : libp2p::socket_user {
         if (auto const* const d = std::get_if<libp2p::dialled>(&e)) {
             opened.insert(d->socket);
             if (speaks[d->socket]) {
-                machines.emplace(d->socket, libp2p::connection::dial(key, source, {}, {}).value());
+                machines.emplace(d->socket,
+                                 test::connection_end{libp2p::connection::dial(key, source, {}, {}).value()});
                 flush(d->socket);
             }
         } else if (auto const* const b = std::get_if<libp2p::socket_bytes>(&e)) {
@@ -137,7 +139,7 @@ struct stranger final : libp2p::socket_user {
     sim::sockets wires;
     socket_id next = 1;
     std::map<socket_id, bool> speaks;
-    std::map<socket_id, libp2p::connection> machines;
+    std::map<socket_id, test::connection_end> machines;
     std::set<socket_id> writing, opened, closed, established;
     std::vector<libp2p::connection_event> seen;
 };

@@ -6,6 +6,7 @@
 
 #include <concepts>
 
+#include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
 #include <muster/core/time.hpp>
 
@@ -26,5 +27,18 @@ concept machine = requires(M& m, M const& c, typename M::event const& e, instant
     { c.next_deadline() } -> std::same_as<deadline>;
     c.stats();
 };
+
+/// A machine over a stream of bytes: multistream-select, Noise, yamux, a connection.
+///
+/// Semantics: `feed(in, now, out, sink)` takes bytes of the other side, in any portions. What is to be sent is appended
+/// to `out`, by `feed` and by every command that has something to send: an `M::output`, which the owner passes to each
+/// call and empties towards the other side. Nothing waits in the machine, neither bytes nor events. A machine that may
+/// end within @p in returns how many bytes it took; the rest is for what comes after it. Bytes in the events of an inner
+/// machine are views of @p in, valid during the call; where they outlive it, the event owns them.
+template <class M>
+concept byte_machine =
+    requires(M& m, byte_view in, instant now, typename M::output& out, effect_list<typename M::event>& sink) {
+        m.feed(in, now, out, sink);
+    };
 
 }  // namespace muster

@@ -146,7 +146,7 @@ public:
             return error{transport::errc::not_connected, text("not connected to ", who.to_text(), "; connect first")};
         }
         auto& l = links_.at(found->second);
-        MUSTER_TRY(auto const id, l.machine->open_stream(std::move(protocols)));
+        MUSTER_TRY(auto const id, l.machine->open_stream(std::move(protocols), l.outgoing));
         l.streams[id] = {{}, direction::outbound};
         soil(l, now);
         return stream_ref{l.id, id};
@@ -156,7 +156,7 @@ public:
     [[nodiscard]] std::size_t write(stream_ref const& s, byte_view content, instant now) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return 0;
-        auto const taken = l->machine->write(s.stream, content);
+        auto const taken = l->machine->write(s.stream, content, l->outgoing);
         places_.use(l->id, now);
         soil(*l, now);
         return taken ? taken.value() : 0;
@@ -171,7 +171,7 @@ public:
     void let_in(stream_ref const& s, std::size_t size, instant now) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return;
-        l->machine->consume(s.stream, size);
+        l->machine->consume(s.stream, size, l->outgoing);
         soil(*l, now);
     }
     /// @see let_in
@@ -185,19 +185,23 @@ public:
         this->read_on(*l, now, out);
     }
     /// We send no more on a stream.
-    void close_stream(stream_ref const& s, instant now) {
+    template <effect_sink<host_effect> Sink>
+    void close_stream(stream_ref const& s, instant now, Sink& out) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return;
-        (void)l->machine->close_stream(s.stream);
+        effect_list<connection_event> events;
+        (void)l->machine->close_stream(s.stream, l->outgoing, events);
         soil(*l, now);
+        this->tell(l->id, events.take(), now, out);
     }
     /// The same, once the peer has surely read what came before. js-libp2p fails to read what ends in the segment in
     /// which it began.
-    void close_stream_later(stream_ref const& s, instant now) {
+    template <effect_sink<host_effect> Sink>
+    void close_stream_later(stream_ref const& s, instant now, Sink& out) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return;
         auto const number = ++l->pings;
-        if (!l->machine->ping(number)) return close_stream(s, now);
+        if (!l->machine->ping(number, l->outgoing)) return close_stream(s, now, out);
         l->closing[number] = s.stream;
         soil(*l, now);
     }
@@ -206,7 +210,7 @@ public:
     void abandon_stream(stream_ref const& s, instant now) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return;
-        l->machine->abandon_stream(s.stream);
+        l->machine->abandon_stream(s.stream, l->outgoing);
         l->streams.erase(s.stream);
         soil(*l, now);
     }
@@ -214,7 +218,7 @@ public:
     void reset_stream(stream_ref const& s, instant now) {
         auto* const l = find_established(s.connection);
         if (l == nullptr) return;
-        l->machine->reset_stream(s.stream);
+        l->machine->reset_stream(s.stream, l->outgoing);
         l->streams.erase(s.stream);
         soil(*l, now);
     }

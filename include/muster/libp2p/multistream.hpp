@@ -8,20 +8,23 @@
 /// protocol of the negotiation itself; then the dialer proposes and the listener either repeats the proposal,
 /// which is agreement, or says `na`. The dialer sends its header and first proposal together, so that an agreement
 /// costs one round trip. What follows the agreement may arrive in the same read: `feed` takes only the octets
-/// that are the negotiation's own and says how many they were.
+/// that are the negotiation's own and says how many they were. Both sides are byte machines, see core/machine.hpp.
 /// @see libp2p specs, connections/README.md, "multistream-select".
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <muster/core/bytes.hpp>
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/machine.hpp>
 #include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
 #include <muster/wire/varint.hpp>
 
@@ -36,12 +39,14 @@ inline constexpr std::size_t message_size_max = 1024;
 /// Most proposals that a listener answers before it gives up on a stranger. Ours.
 inline constexpr std::size_t proposals_max = 32;
 
-/// What one call of `feed` came to.
-struct progress {
-    std::size_t consumed = 0;           ///< Octets that belonged to the negotiation; the rest is the caller's.
-    std::optional<std::string> agreed;  ///< The protocol, once there is one.
-    bool operator==(progress const&) const = default;
+/// There is a protocol; the negotiation is over.
+struct agreed {
+    std::string protocol;
+    bool operator==(agreed const&) const = default;
 };
+
+/// Protocols that a listener accepts. Many listeners share one list.
+using protocol_list = std::shared_ptr<std::vector<std::string> const>;
 
 /// Appends @p line as a message.
 inline void append_message(bytes& out, std::string_view line) {
@@ -97,15 +102,22 @@ private:
 /// The side that proposes. A value; not thread-safe.
 class dialer {
 public:
+    using event = agreed;
+    using output = bytes;
+
     /// Proposes @p protocols in their order. Expects at least one.
-    explicit dialer(std::vector<std::string> protocols) : protocols_{std::move(protocols)} {
-        append_message(output_, header);
-        propose();
+    explicit dialer(std::vector<std::string> protocols) : protocols_{std::move(protocols)} {}
+
+    /// Says the header and the first proposal. Once, before anything is fed.
+    void start(bytes& out) const {
+        append_message(out, header);
+        propose(out);
     }
 
     /// Takes what the listener sent. After an error or an agreement, call no more.
-    /// @return progress, or `no_common_protocol`, or `malformed` for an answer that is none.
-    [[nodiscard]] result<progress> feed(byte_view in) {
+    /// @return how many octets were the negotiation's; `no_common_protocol`; `malformed` for an answer that is none.
+    template <effect_sink<agreed> Sink>
+    [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
         auto rest = in;
         while (!rest.empty()) {
             MUSTER_TRY(auto const line, reader_.take(rest));
@@ -116,21 +128,19 @@ public:
                 }
                 greeted_ = true;
             } else if (*line == protocols_[proposed_]) {
-                return progress{in.size() - rest.size(), protocols_[proposed_]};
+                sink.push(agreed{protocols_[proposed_]});
+                break;
             } else {
-                MUSTER_TRY(refused(*line));
+                MUSTER_TRY(refused(*line, out));
             }
         }
-        return progress{in.size(), std::nullopt};
+        return in.size() - rest.size();
     }
 
-    /// The octets to send now; empty afterwards.
-    [[nodiscard]] bytes take_output() noexcept { return std::exchange(output_, {}); }
-
 private:
-    void propose() { append_message(output_, protocols_[proposed_]); }
+    void propose(bytes& out) const { append_message(out, protocols_[proposed_]); }
 
-    [[nodiscard]] result<void> refused(std::string_view answer) {
+    [[nodiscard]] result<void> refused(std::string_view answer, bytes& out) {
         if (answer != not_available) {
             return error{errc::malformed, text("the listener answered a proposal with ", answer.size(),
                                                " octets that are neither the proposal nor 'na'")};
@@ -139,7 +149,7 @@ private:
             return error{errc::no_common_protocol,
                          text("the listener refused ", protocols_.back(), " and every proposal before it")};
         }
-        propose();
+        propose(out);
         return ok();
     }
 
@@ -147,16 +157,25 @@ private:
     std::size_t proposed_ = 0;  ///< Index of the proposal that waits for its answer.
     bool greeted_ = false;
     message_reader reader_;
-    bytes output_;
 };
+static_assert(byte_machine<dialer>);
 
 /// The side that answers. Says nothing before the dialer has spoken. A value; not thread-safe.
 class listener {
 public:
-    /// Takes what the dialer sent and answers from @p supported. After an error or an agreement, call no more.
-    /// `ls`, the request for a list, is answered like a protocol that is not supported.
-    /// @return progress, or `malformed`, or `too_many_proposals`.
-    [[nodiscard]] result<progress> feed(byte_view in, std::span<std::string const> supported) {
+    using event = agreed;
+    using output = bytes;
+
+    explicit listener(protocol_list supported) noexcept : supported_{std::move(supported)} {}
+
+    /// There is nothing to say before the dialer has spoken.
+    void start(bytes&) const noexcept {}
+
+    /// Takes what the dialer sent and answers. After an error or an agreement, call no more. `ls`, the request for a
+    /// list, is answered like a protocol that is not supported.
+    /// @return how many octets were the negotiation's; `malformed`; `too_many_proposals`.
+    template <effect_sink<agreed> Sink>
+    [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
         auto rest = in;
         while (!rest.empty()) {
             MUSTER_TRY(auto line, reader_.take(rest));
@@ -166,30 +185,29 @@ public:
                     return error{errc::malformed, "the dialer does not speak multistream-select 1.0.0"};
                 }
                 greeted_ = true;
-                append_message(output_, header);
+                append_message(out, header);
                 continue;
             }
-            if (std::find(supported.begin(), supported.end(), *line) != supported.end()) {
-                append_message(output_, *line);
-                return progress{in.size() - rest.size(), std::move(line)};
+            if (std::find(supported_->begin(), supported_->end(), *line) != supported_->end()) {
+                append_message(out, *line);
+                sink.push(agreed{*std::move(line)});
+                break;
             }
             if (++refused_ == proposals_max) {
                 return error{errc::too_many_proposals,
                              text("the dialer proposed ", refused_, " protocols, none supported")};
             }
-            append_message(output_, not_available);
+            append_message(out, not_available);
         }
-        return progress{in.size(), std::nullopt};
+        return in.size() - rest.size();
     }
 
-    /// The octets to send now; empty afterwards.
-    [[nodiscard]] bytes take_output() noexcept { return std::exchange(output_, {}); }
-
 private:
+    protocol_list supported_;
     bool greeted_ = false;
     std::size_t refused_ = 0;
     message_reader reader_;
-    bytes output_;
 };
+static_assert(byte_machine<listener>);
 
 }  // namespace muster::libp2p::multistream

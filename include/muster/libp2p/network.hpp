@@ -78,7 +78,7 @@ public:
     void protect(peer::peer_id const& who, bool is_protected = true) { core_->machine.protect(who, is_protected); }
     [[nodiscard]] result<void> send(peer::peer_id const& who, std::string_view protocol, byte_view frame) {
         return core_->command(
-            [&](auto now, auto&) { return core_->frames.send(core_->machine, who, protocol, frame, now); });
+            [&](auto now, auto& out) { return core_->frames.send(core_->machine, who, protocol, frame, now, out); });
     }
 
     /// @copydoc transport::requests
@@ -107,7 +107,7 @@ public:
     }
     [[nodiscard]] result<void> answer(transport::request_id id, bytes content) {
         return core_->command(
-            [&](auto now, auto&) { return core_->requests.answer(core_->machine, id, std::move(content), now); });
+            [&](auto now, auto& out) { return core_->requests.answer(core_->machine, id, std::move(content), now, out); });
     }
     void refuse(transport::request_id id) {
         core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });

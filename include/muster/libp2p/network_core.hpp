@@ -129,17 +129,17 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(peer_unreachable& e, instant) {
         queue.push_back(news{{}, transport::connect_failed{e.peer, std::move(e.why)}});
     }
-    void on(leaving& e, instant now) { frames.on(machine, e, now); }
+    void on(leaving& e, instant now) { frames.on(machine, e, now, effects); }
 
     void on(stream_opened& e, instant now) {
-        if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now);
+        if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now, effects);
         effect_list<frames_note> notes;
-        if (e.direction == direction::outbound || frames.handles(e.protocol)) frames.on(machine, e, now, notes);
+        if (e.direction == direction::outbound || frames.handles(e.protocol)) frames.on(machine, e, now, notes, effects);
         tell(notes);
         if (e.direction == direction::outbound || identify.handles(e.protocol)) {
-            identify.on(machine, e, now);
+            identify.on(machine, e, now, effects);
         } else if (requests.handles(e.protocol)) {
-            requests.on(machine, e, now);
+            requests.on(machine, e, now, effects);
         } else if (!frames.handles(e.protocol) && !ping.handles(e.protocol)) {
             machine.reset_stream(e.stream, now);  // taken away meanwhile
         }
@@ -162,10 +162,10 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         tell(notes);
     }
     void on(stream_ready_again& e, instant now) {
-        if (requests.owns(e.stream)) return requests.on(machine, e, now);
-        identify.on(machine, e, now);
+        if (requests.owns(e.stream)) return requests.on(machine, e, now, effects);
+        identify.on(machine, e, now, effects);
         effect_list<frames_note> notes;
-        frames.on(machine, e, now, notes);
+        frames.on(machine, e, now, notes, effects);
         tell(notes);
     }
     void on(stream_ended& e, instant now) {
@@ -174,7 +174,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             requests.on(machine, e, now, notes, effects);
             return tell(notes);
         }
-        if (is_of(ping, e.stream)) return ping.on(machine, e, now);
+        if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
         if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now, effects);
         frames.on(machine, e, now, effects);
     }

@@ -15,8 +15,11 @@
 #include <string_view>
 #include <utility>
 
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/machine.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
 #include <muster/libp2p/host_key.hpp>
 #include <muster/libp2p/noise/cipher.hpp>
@@ -36,6 +39,9 @@ inline constexpr std::size_t handshake_size_max = 4096;
 /// Most plaintext in one message.
 inline constexpr std::size_t plain_size_max = frame_size_max - tag_size;
 
+/// What a message takes beside its plaintext: its length and its tag. Bytes.
+inline constexpr std::size_t message_overhead = 2 + tag_size;
+
 /// What the host key signs.
 [[nodiscard]] inline bytes signed_message(crypto::x25519_public const& static_key) {
     auto out = to_bytes(as_bytes("noise-libp2p-static-key:"));
@@ -50,6 +56,8 @@ public:
 
     /// Appends @p plain to @p out as messages of at most @ref plain_size_max, none when it is empty.
     [[nodiscard]] result<void> seal(byte_view plain, bytes& out) {
+        auto const messages = (plain.size() + plain_size_max - 1) / plain_size_max;
+        out.reserve(out.size() + plain.size() + messages * message_overhead);
         while (!plain.empty()) {
             auto const part = plain.first(std::min(plain.size(), plain_size_max));
             append_length(out, part.size() + tag_size);
@@ -81,16 +89,25 @@ private:
     frame_reader reader_{frame_size_max};
 };
 
+/// The other side has proved who it is; @ref handshake::finish makes the channel to it.
+struct proved {
+    peer::peer_id peer;
+    bool operator==(proved const&) const = default;
+};
+
 /// Who is at the other end, and the channel to them.
 struct secured {
     peer::peer_id peer;
     noise::channel channel;
 };
 
-/// The handshake of one side: octets in, octets out. Move-only; not thread-safe.
+/// The handshake of one side: a byte machine, see core/machine.hpp. Move-only; not thread-safe.
 class handshake {
 public:
-    /// Starts the handshake. The host key signs here and is not kept.
+    using event = proved;
+    using output = bytes;
+
+    /// Makes one. The host key signs here and is not kept.
     /// @param static_key  made for this connection.
     /// @param source      for the ephemeral key.
     /// @param expected    who was dialled; anyone will do when absent.
@@ -105,15 +122,19 @@ public:
                        encode(handshake_payload{host_key::of(host.public_key()).encoded(), std::move(signature)}),
                        std::move(expected)};
         if (side == role::dialer) {
-            MUSTER_TRY(made.write({}));
+            MUSTER_TRY(made.write({}, made.output_));
         }
         return made;
     }
 
+    /// Says what a dialer says first; a listener waits. Once, before anything is fed.
+    void start(bytes& out) { append(out, take_output()); }
+
     /// Takes octets from the other side, none beyond the handshake. After an error, call no more.
     /// @return how many were taken; `too_large`, `malformed`, `not_authentic`, `bad_identity`, `unexpected_peer`,
     /// `crypto::errc::invalid_key`.
-    [[nodiscard]] result<std::size_t> feed(byte_view in) {
+    template <effect_sink<proved> Sink>
+    [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
         auto rest = in;
         while (!rest.empty() && !finished()) {
             MUSTER_TRY(auto const whole, reader_.take(rest));
@@ -121,14 +142,12 @@ public:
             MUSTER_TRY(read(reader_.message()));
             reader_.clear();
             if (pattern_.our_turn()) {
-                MUSTER_TRY(write(payload_));
+                MUSTER_TRY(write(payload_, out));
             }
+            if (finished()) sink.push(proved{them_});
         }
         return in.size() - rest.size();
     }
-
-    /// The octets to send now; empty afterwards.
-    [[nodiscard]] bytes take_output() noexcept { return std::exchange(output_, {}); }
 
     /// Whether both sides have proved who they are.
     [[nodiscard]] bool finished() const noexcept { return pattern_.finished(); }
@@ -139,15 +158,24 @@ public:
         return secured{them_, channel{std::move(keys)}};
     }
 
+    /// The same for a caller that has no buffer of its own, such as a script: what is to be sent is kept for
+    /// @ref take_output.
+    [[nodiscard]] result<std::size_t> feed(byte_view in) {
+        effect_list<proved> told;
+        return feed(in, instant{}, output_, told);
+    }
+    /// The octets to send now; empty afterwards.
+    [[nodiscard]] bytes take_output() noexcept { return std::exchange(output_, {}); }
+
 private:
     handshake(xx_pattern pattern, bytes payload, std::optional<peer::peer_id> expected) noexcept
         : pattern_{std::move(pattern)}, payload_{std::move(payload)}, expected_{std::move(expected)} {}
 
-    [[nodiscard]] result<void> write(byte_view payload) {
+    [[nodiscard]] result<void> write(byte_view payload, bytes& out) {
         bytes message;
         MUSTER_TRY(pattern_.write(payload, message));
-        append_length(output_, message.size());
-        append(output_, message);
+        append_length(out, message.size());
+        append(out, message);
         return ok();
     }
 
@@ -176,7 +204,8 @@ private:
     std::optional<peer::peer_id> expected_;
     peer::peer_id them_;
     frame_reader reader_{handshake_size_max};
-    bytes output_;
+    bytes output_;  ///< What was said before there was a buffer for it.
 };
+static_assert(byte_machine<handshake>);
 
 }  // namespace muster::libp2p::noise

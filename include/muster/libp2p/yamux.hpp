@@ -9,8 +9,8 @@
 /// sender and nobody else; what a stream can make us hold is its window. Payload is passed on as it arrives and
 /// never kept here. A stream ends when both sides have said FIN, or at once with RST.
 ///
-/// The machine has no clock and no socket: `feed` takes octets and emits events, commands and `feed` itself leave
-/// octets for `take_output`.
+/// A @ref byte_machine: what it has to send is appended to a buffer of its owner, who passes the same one to every call
+/// and empties it towards the socket. How much waits there is what bounds writes and answers.
 /// @see hashicorp/yamux, spec.md; libp2p specs, yamux/README.md ("ACK backlog").
 
 #include <algorithm>
@@ -25,7 +25,9 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
+#include <muster/core/machine.hpp>
 #include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
 #include <muster/libp2p/role.hpp>
 #include <muster/libp2p/yamux/events.hpp>
@@ -37,42 +39,50 @@ namespace muster::libp2p::yamux {
 
 /// The protocol's name in negotiations.
 inline constexpr std::string_view protocol = "/yamux/1.0.0";
+
 /// One side of a session. Movable; not thread-safe. No operation calls back into its user except to push an event.
+///
+/// Every operation that may send takes `out`, the bytes that the socket has not taken yet, and appends to it.
 class session {
 public:
+    using event = yamux::event;
+    using output = bytes;
+
     explicit session(role side, options limits = {}) noexcept
         : limits_{limits}, own_ids_{side == role::dialer ? 1u : 2u}, their_ids_{side == role::dialer ? 2u : 1u} {}
 
-    /// Takes octets from the other side, in any portions.
+    /// Takes all of @p in, in any portions.
     /// @return `violation`, `window_exceeded` or `flooded`; then a go-away is in the output, every stream is gone,
     /// and each later call returns the same error.
     template <effect_sink<event> Sink>
-    [[nodiscard]] result<void> feed(byte_view in, Sink& sink) {
+    [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
+        auto const size = in.size();
         while (!in.empty() && !failed_) {
-            auto const done = payload_left_ != 0 ? take_payload(in, sink) : take_header(in, sink);
-            if (!done) fail(done.error());
+            auto const done = payload_left_ != 0 ? take_payload(in, out, sink) : take_header(in, out, sink);
+            if (!done) fail(done.error(), out);
         }
         // Whatever it was that it provoked: one that takes nothing is not answered for ever.
-        if (!failed_ && output_.size() > limits_.output_size_max + limits_.reply_size_max) fail(flooded_by_answers());
-        return require_alive();
+        if (!failed_ && out.size() > limits_.output_size_max + limits_.reply_size_max) {
+            fail(flooded_by_answers(out), out);
+        }
+        MUSTER_TRY(require_alive());
+        return size;
     }
 
-    /// The octets to send now; empty afterwards. Streams whose write met a full buffer are told to go on.
+    /// The socket has taken what was in @p out: streams whose write met a full buffer are told to go on.
     template <effect_sink<event> Sink>
-    [[nodiscard]] bytes take_output(Sink& sink) {
-        auto out = std::exchange(output_, {});
+    void resume(bytes const& out, Sink& sink) {
         for (auto const id : std::exchange(blocked_, {})) {
             auto* const s = find(id);
             if (s == nullptr) continue;
             s->queued = false;
-            wake(id, *s, sink);
+            wake(id, *s, out, sink);
         }
-        return out;
     }
 
     /// Opens a stream. It may be written to at once.
     /// @return `too_many_streams`; `not_established` when the session is failed or told to go away.
-    [[nodiscard]] result<stream_id> open() {
+    [[nodiscard]] result<stream_id> open(bytes& out) {
         MUSTER_TRY(require_alive());
         if (they_left_ || we_left_) return error{errc::not_established, "the session opens no more streams"};
         if (outbound_ >= limits_.outbound_streams_max || unacknowledged_ >= limits_.ack_backlog_max) {
@@ -83,96 +93,94 @@ public:
         streams_.try_emplace(id).first->second.unacknowledged = true;
         ++outbound_;
         ++unacknowledged_;
-        append_header(output_, {frame_type::window_update, flag::syn, id, 0});
+        append_header(out, {frame_type::window_update, flag::syn, id, 0});
         return id;
     }
 
     /// Sends as much of @p octets as the stream's window and the output buffer admit; `window_opened` follows when a
     /// part was refused and there is room again.
     /// @return how many octets were accepted, from the front; `no_such_stream`; `stream_closed` after `close`.
-    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets) {
+    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets, bytes& out) {
         MUSTER_TRY(auto* const s, require(id));
         if (s->we_closed) return error{errc::stream_closed, text("stream ", id, " was closed for writing")};
-        auto const accepted = std::min({octets.size(), static_cast<std::size_t>(s->send_window), room()});
+        auto const accepted = std::min({octets.size(), static_cast<std::size_t>(s->send_window), room(out)});
         for (auto rest = octets.first(accepted); !rest.empty();) {
             auto const part = rest.first(std::min(rest.size(), limits_.frame_payload_max));
-            append_header(output_, {frame_type::data, s->take_ack(), id, static_cast<std::uint32_t>(part.size())});
-            append(output_, part);
+            append_header(out, {frame_type::data, s->take_ack(), id, static_cast<std::uint32_t>(part.size())});
+            append(out, part);
             rest = rest.subspan(part.size());
         }
         s->send_window -= static_cast<std::uint32_t>(accepted);
         if (accepted < octets.size()) {
             s->starved = true;
-            if (room() == 0) queue(id, *s);
+            if (room(out) == 0) queue(id, *s);
         }
         return accepted;
     }
 
     /// Says that the user is done with @p size octets of the stream, so that the other side may send as many more.
     /// Counts at most what was received. A stream that is gone is ignored.
-    void consume(stream_id id, std::size_t size) {
+    void consume(stream_id id, std::size_t size, bytes& out) {
         auto* const s = find(id);
         if (s == nullptr) return;
         auto const done = static_cast<std::uint32_t>(std::min<std::size_t>(size, s->unconsumed));
         s->unconsumed -= done;
         s->credit += done;
         if (s->they_closed || s->abandoned || s->credit == 0) return;
-        if (s->credit >= window_size / 2 || s->owes_ack) give_credit(id, *s);
+        if (s->credit >= window_size / 2 || s->owes_ack) give_credit(id, *s, out);
     }
 
     /// Half-closes: this side sends no more, and may go on receiving. Repeating it changes nothing.
-    [[nodiscard]] result<void> close(stream_id id) {
+    [[nodiscard]] result<void> close(stream_id id, bytes& out) {
         MUSTER_TRY(auto* const s, require(id));
         if (s->we_closed) return ok();
         s->we_closed = true;
-        append_header(output_, {frame_type::data, static_cast<std::uint16_t>(flag::fin | s->take_ack()), id, 0});
+        append_header(out, {frame_type::data, static_cast<std::uint16_t>(flag::fin | s->take_ack()), id, 0});
         if (s->they_closed) erase(id);
         return ok();
     }
 
     /// Ends the stream at once, both ways. A stream that is gone is ignored.
-    void reset_stream(stream_id id) {
+    void reset_stream(stream_id id, bytes& out) {
         if (!contains(id)) return;
-        append_header(output_, {frame_type::window_update, flag::rst, id, 0});
+        append_header(out, {frame_type::window_update, flag::rst, id, 0});
         erase(id);
     }
 
     /// Closes and forgets a stream whose user is gone: no event names it again. The other side may finish what its
     /// window admits, for a RST now could destroy octets of ours that are still on their way; if it sends more
     /// than that without FIN, the stream is reset.
-    void abandon(stream_id id) {
+    void abandon(stream_id id, bytes& out) {
         auto* const s = find(id);
         if (s == nullptr || s->abandoned) return;
-        (void)close(id);
+        (void)close(id, out);
         if (!contains(id)) return;
         s->abandoned = true;
-        reset_if_spent(id, *s);
+        reset_if_spent(id, *s, out);
     }
 
     /// Asks the other side to answer with @p opaque. @return `flooded` while too many pings are unanswered.
-    [[nodiscard]] result<void> ping(std::uint32_t opaque) {
+    [[nodiscard]] result<void> ping(std::uint32_t opaque, bytes& out) {
         MUSTER_TRY(require_alive());
         if (pings_.size() >= limits_.pings_max) {
             return error{errc::flooded, text(pings_.size(), " pings are unanswered already")};
         }
         pings_.push_back(opaque);
-        append_header(output_, {frame_type::ping, flag::syn, 0, opaque});
+        append_header(out, {frame_type::ping, flag::syn, 0, opaque});
         return ok();
     }
 
     /// Says that this side opens no more streams and wants none. Streams that are open go on, and those that were on
     /// their way are accepted until the other side has gone away too.
-    void go_away(go_away_code code) {
+    void go_away(go_away_code code, bytes& out) {
         if (failed_ || std::exchange(we_left_, true)) return;
-        append_header(output_, {frame_type::go_away, 0, 0, static_cast<std::uint32_t>(code)});
+        append_header(out, {frame_type::go_away, 0, 0, static_cast<std::uint32_t>(code)});
     }
 
     /// Streams alive, of both sides.
     [[nodiscard]] std::size_t size() const noexcept { return streams_.size(); }
     /// Whether the stream is alive.
     [[nodiscard]] bool contains(stream_id id) const { return streams_.count(id) != 0; }
-    /// Octets that wait in the output.
-    [[nodiscard]] std::size_t pending() const noexcept { return output_.size(); }
 
 private:
     [[nodiscard]] stream* find(stream_id id) {
@@ -192,12 +200,12 @@ private:
         return s;
     }
 
-    [[nodiscard]] std::size_t room() const noexcept {
-        return output_.size() < limits_.output_size_max ? limits_.output_size_max - output_.size() : 0;
+    [[nodiscard]] std::size_t room(bytes const& out) const noexcept {
+        return out.size() < limits_.output_size_max ? limits_.output_size_max - out.size() : 0;
     }
 
-    void fail(error reason) {
-        append_header(output_, {frame_type::go_away, 0, 0, static_cast<std::uint32_t>(go_away_code::protocol_error)});
+    void fail(error reason, bytes& out) {
+        append_header(out, {frame_type::go_away, 0, 0, static_cast<std::uint32_t>(go_away_code::protocol_error)});
         streams_.clear();
         blocked_.clear();
         failed_ = std::move(reason);
@@ -216,9 +224,9 @@ private:
 
     /// Tells the user of a starved stream to go on, when it can.
     template <class Sink>
-    void wake(stream_id id, stream& s, Sink& sink) {
+    void wake(stream_id id, stream& s, bytes const& out, Sink& sink) {
         if (!s.starved || s.send_window == 0 || s.we_closed) return;
-        if (room() == 0) {
+        if (room(out) == 0) {
             queue(id, s);
         } else {
             s.starved = false;
@@ -226,30 +234,30 @@ private:
         }
     }
 
-    void give_credit(stream_id id, stream& s) {
-        append_header(output_, {frame_type::window_update, s.take_ack(), id, s.credit});
+    void give_credit(stream_id id, stream& s, bytes& out) {
+        append_header(out, {frame_type::window_update, s.take_ack(), id, s.credit});
         s.receive_window += std::exchange(s.credit, 0);
     }
 
-    void reset_if_spent(stream_id id, stream const& s) {
-        if (s.abandoned && s.receive_window == 0 && !s.they_closed && !payload_of(id)) reset_stream(id);
+    void reset_if_spent(stream_id id, stream const& s, bytes& out) {
+        if (s.abandoned && s.receive_window == 0 && !s.they_closed && !payload_of(id)) reset_stream(id, out);
     }
 
     [[nodiscard]] bool payload_of(stream_id id) const noexcept { return payload_left_ != 0 && payload_stream_ == id; }
 
     /// Queues an answer that the other side provoked.
-    [[nodiscard]] result<void> reply(header const& h) {
-        append_header(output_, h);
-        if (output_.size() <= limits_.output_size_max + limits_.reply_size_max) return ok();
-        return flooded_by_answers();
+    [[nodiscard]] result<void> reply(header const& h, bytes& out) const {
+        append_header(out, h);
+        if (out.size() <= limits_.output_size_max + limits_.reply_size_max) return ok();
+        return flooded_by_answers(out);
     }
-    [[nodiscard]] error flooded_by_answers() const {
+    [[nodiscard]] error flooded_by_answers(bytes const& out) const {
         return error{errc::flooded,
-                     text("the other side provokes answers and takes none: ", output_.size(), " octets wait")};
+                     text("the other side provokes answers and takes none: ", out.size(), " octets wait")};
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> take_header(byte_view& in, Sink& sink) {
+    [[nodiscard]] result<void> take_header(byte_view& in, bytes& out, Sink& sink) {
         auto const part = std::min(in.size(), header_size - head_.size());
         append(head_, in.first(part));
         in = in.subspan(part);
@@ -258,16 +266,16 @@ private:
         head_.clear();
         MUSTER_TRY(auto const h, parsed);
         switch (h.type) {
-            case frame_type::ping: return on_ping(h, sink);
+            case frame_type::ping: return on_ping(h, out, sink);
             case frame_type::go_away: return on_go_away(h, sink);
-            default: return on_stream_frame(h, sink);
+            default: return on_stream_frame(h, out, sink);
         }
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> on_ping(header const& h, Sink& sink) {
+    [[nodiscard]] result<void> on_ping(header const& h, bytes& out, Sink& sink) {
         if (h.stream != 0) return error{errc::violation, text("a ping on stream ", h.stream)};
-        if (h.has(flag::syn)) return reply({frame_type::ping, flag::ack, 0, h.length});
+        if (h.has(flag::syn)) return reply({frame_type::ping, flag::ack, 0, h.length}, out);
         auto const asked = std::find(pings_.begin(), pings_.end(), h.length);
         if (!h.has(flag::ack) || asked == pings_.end()) return ok();  // an answer to nothing is no news
         pings_.erase(asked);
@@ -283,15 +291,15 @@ private:
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> on_stream_frame(header const& h, Sink& sink) {
+    [[nodiscard]] result<void> on_stream_frame(header const& h, bytes& out, Sink& sink) {
         if (h.stream == 0) return error{errc::violation, "a stream frame on the session's own id 0"};
         if (h.has(flag::syn)) {
-            MUSTER_TRY(accept(h.stream, sink));
+            MUSTER_TRY(accept(h.stream, out, sink));
         }
         auto* const s = find(h.stream);
         if (s == nullptr || h.has(flag::rst)) return on_dead_frame(h, s, sink);
         if (h.has(flag::ack) && std::exchange(s->unacknowledged, false)) --unacknowledged_;
-        return h.type == frame_type::data ? on_data(h, *s, sink) : on_window_update(h, *s, sink);
+        return h.type == frame_type::data ? on_data(h, *s, sink) : on_window_update(h, *s, out, sink);
     }
 
     /// A frame of a stream that is over, or that it ends. Its payload, if any, is dropped.
@@ -308,10 +316,10 @@ private:
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> accept(stream_id id, Sink& sink) {
+    [[nodiscard]] result<void> accept(stream_id id, bytes& out, Sink& sink) {
         if (!their_ids_.use(id)) return error{errc::violation, text("stream ", id, " cannot be opened, or not again")};
         if ((we_left_ && they_left_) || inbound_ >= limits_.inbound_streams_max) {
-            return reply({frame_type::window_update, flag::rst, id, 0});
+            return reply({frame_type::window_update, flag::rst, id, 0}, out);
         }
         streams_.try_emplace(id).first->second.owes_ack = true;
         ++inbound_;
@@ -336,12 +344,12 @@ private:
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> on_window_update(header const& h, stream& s, Sink& sink) {
+    [[nodiscard]] result<void> on_window_update(header const& h, stream& s, bytes const& out, Sink& sink) {
         if (h.length > UINT32_MAX - s.send_window) {
             return error{errc::violation, text("the window of stream ", h.stream, " grows beyond 32 bits")};
         }
         s.send_window += h.length;
-        wake(h.stream, s, sink);
+        wake(h.stream, s, out, sink);
         if (h.has(flag::fin)) on_fin(h.stream, sink);
         return ok();
     }
@@ -361,19 +369,19 @@ private:
     }
 
     template <class Sink>
-    [[nodiscard]] result<void> take_payload(byte_view& in, Sink& sink) {
+    [[nodiscard]] result<void> take_payload(byte_view& in, bytes& out, Sink& sink) {
         auto const part = in.first(std::min<std::size_t>(in.size(), payload_left_));
         in = in.subspan(part.size());
         payload_left_ -= static_cast<std::uint32_t>(part.size());
         auto* const s = find(payload_stream_);
         if (s != nullptr && !s->abandoned) {
             s->unconsumed += static_cast<std::uint32_t>(part.size());
-            sink.push(data{payload_stream_, to_bytes(part)});
+            sink.push(data{payload_stream_, part});
         }
         if (payload_left_ == 0 && payload_fin_) {
             on_fin(payload_stream_, sink);
         } else if (s != nullptr) {
-            reset_if_spent(payload_stream_, *s);
+            reset_if_spent(payload_stream_, *s, out);
         }
         return ok();
     }
@@ -390,11 +398,12 @@ private:
     std::optional<error> failed_;
     std::vector<std::uint32_t> pings_;  ///< Sent, and not yet answered.
     std::deque<stream_id> blocked_;     ///< Starved for want of output, the longest first.
-    bytes output_;
     bytes head_;                    ///< The header that is being collected.
     stream_id payload_stream_ = 0;  ///< Whose payload is arriving; 0 when it is dropped.
     std::uint32_t payload_left_ = 0;
     bool payload_fin_ = false;
 };
+
+static_assert(byte_machine<session>);
 
 }  // namespace muster::libp2p::yamux

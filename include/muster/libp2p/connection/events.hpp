@@ -90,6 +90,15 @@ struct failed {
 using connection_event = std::variant<established, stream_ready, stream_data, stream_writable, stream_half_closed,
                                       stream_closed, ping_answered, gone_away, failed>;
 
+/// What a connection has to send. What its commands leave is sealed together, when the socket can take it: a message of
+/// Noise costs 18 bytes and two thirds of a microsecond, however little it carries.
+struct connection_output {
+    bytes clear;  ///< As it goes to the socket, ahead of the rest.
+    bytes plain;  ///< Of the streams; not sealed yet.
+
+    [[nodiscard]] bool empty() const noexcept { return clear.empty() && plain.empty(); }
+};
+
 /// What a connection offers, and its bounds.
 struct connection_options {
     std::vector<std::string> protocols;  ///< Accepted on streams that the other side opens.

@@ -5,11 +5,13 @@
 /// The streams of an established connection: yamux, and the negotiation at the start of every stream.
 ///
 /// A stream begins with multistream-select and carries its protocol afterwards. Octets of the negotiation are consumed
-/// here; the rest is the user's. A negotiation that fails resets its stream and nothing else.
+/// here; the rest is the user's. A negotiation that fails resets its stream and nothing else. A byte machine, whose
+/// output is plaintext; see core/machine.hpp.
 
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,8 +20,10 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
+#include <muster/core/machine.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/result.hpp>
+#include <muster/core/time.hpp>
 #include <muster/libp2p/connection/events.hpp>
 #include <muster/libp2p/errc.hpp>
 #include <muster/libp2p/multistream.hpp>
@@ -31,36 +35,43 @@ namespace muster::libp2p {
 /// Negotiated streams over one secure stream of octets. A part of `connection`. Movable; not thread-safe.
 class stream_set {
 public:
+    using event = connection_event;
+    using output = bytes;
+
     stream_set(role side, connection_options options)
-        : protocols_{std::move(options.protocols)},
-          session_{side, options.streams},
-          negotiation_timeout_{options.negotiation_timeout} {}
+        : session_{side, options.streams}, negotiation_timeout_{options.negotiation_timeout} {
+        offer(std::move(options.protocols));
+    }
 
     /// Takes plaintext of the other side. @return the errors of `yamux::session::feed`.
     template <effect_sink<connection_event> Sink>
-    [[nodiscard]] result<void> feed(byte_view in, Sink& sink) {
+    [[nodiscard]] result<std::size_t> feed(byte_view in, instant now, bytes& out, Sink& sink) {
         effect_list<yamux::event> events;
-        auto const fed = session_.feed(in, events);
-        handle(events.take(), sink);
+        auto const fed = session_.feed(in, now, out, events);
+        for (auto const& e : events) {
+            std::visit([&](auto const& v) { on(v, now, out, sink); }, e);
+        }
         return fed;
     }
 
-    /// The plaintext to send now.
+    /// @copydoc yamux::session::resume
     template <effect_sink<connection_event> Sink>
-    [[nodiscard]] bytes take_output(Sink& sink) {
-        for (auto& event : ended_.take()) sink.push(std::move(event));
+    void resume(instant now, bytes& out, Sink& sink) {
         effect_list<yamux::event> events;
-        auto out = session_.take_output(events);
-        handle(events.take(), sink);
-        return out;
+        session_.resume(out, events);
+        for (auto const& e : events) {
+            std::visit([&](auto const& v) { on(v, now, out, sink); }, e);
+        }
     }
 
     /// @copydoc connection::offer
-    void offer(std::vector<std::string> protocols) { protocols_ = std::move(protocols); }
+    void offer(std::vector<std::string> protocols) {
+        protocols_ = std::make_shared<std::vector<std::string> const>(std::move(protocols));
+    }
 
     /// @copydoc connection::wake
     template <effect_sink<connection_event> Sink>
-    void wake(instant now, Sink& sink) {
+    void wake(instant now, bytes& out, Sink& sink) {
         std::vector<stream_id> late;
         for (auto& [id, s] : streams_) {
             if (s.ready()) continue;
@@ -69,58 +80,63 @@ public:
         }
         for (auto const id : late) {
             bool const known = find(id)->outbound();
-            reset(id);
+            reset(id, out);
             if (known) sink.push(stream_closed{id, end_of_stream::late});
         }
     }
 
     /// @copydoc connection::open_stream
-    [[nodiscard]] result<stream_id> open(std::vector<std::string> protocols) {
+    [[nodiscard]] result<stream_id> open(std::vector<std::string> protocols, bytes& out) {
         if (protocols.empty()) return error{errc::no_common_protocol, "a stream needs a protocol to propose"};
-        MUSTER_TRY(auto const id, session_.open());
+        MUSTER_TRY(auto const id, session_.open(out));
         auto& s = streams_.try_emplace(id).first->second;
-        s.negotiation = multistream::dialer{std::move(protocols)};
-        send_negotiation(id, s);
+        multistream::dialer side{std::move(protocols)};
+        side.start(s.unsent);
+        s.negotiation = std::move(side);
+        (void)flush(id, s, out);
         return id;
     }
 
     /// @copydoc connection::write
-    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets) {
+    [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets, bytes& out) {
         MUSTER_TRY(auto* const s, require(id));
         if (!s->ready()) return error{errc::not_established, text("stream ", id, " has not agreed on a protocol yet")};
         if (s->close_wanted) return error{errc::stream_closed, text("stream ", id, " was closed for writing")};
-        if (!flush(id, *s)) return std::size_t{0};
-        return session_.write(id, octets);
+        if (!flush(id, *s, out)) return std::size_t{0};
+        return session_.write(id, octets, out);
     }
 
     /// @copydoc connection::consume
-    void consume(stream_id id, std::size_t size) { session_.consume(id, size); }
+    void consume(stream_id id, std::size_t size, bytes& out) { session_.consume(id, size, out); }
 
     /// @copydoc connection::close_stream
-    [[nodiscard]] result<void> close(stream_id id) {
+    template <effect_sink<connection_event> Sink>
+    [[nodiscard]] result<void> close(stream_id id, bytes& out, Sink& sink) {
         MUSTER_TRY(auto* const s, require(id));
         s->close_wanted = true;
-        if (s->ready() && flush(id, *s)) close_now(id, *s);
+        if (s->ready() && flush(id, *s, out)) close_now(id, *s, out, sink);
         return ok();
     }
 
     /// @copydoc connection::reset_stream
-    void reset(stream_id id) {
-        session_.reset_stream(id);
+    void reset(stream_id id, bytes& out) {
+        session_.reset_stream(id, out);
         streams_.erase(id);
     }
 
     /// @copydoc connection::abandon_stream
-    void abandon(stream_id id) {
+    void abandon(stream_id id, bytes& out) {
         auto const found = streams_.find(id);
         if (found == streams_.end()) return;
-        if (!found->second.ready() || !flush(id, found->second)) return reset(id);
+        if (!found->second.ready() || !flush(id, found->second, out)) return reset(id, out);
         streams_.erase(found);
-        session_.abandon(id);
+        session_.abandon(id, out);
     }
 
-    [[nodiscard]] result<void> ping(std::uint32_t opaque) { return session_.ping(opaque); }
-    void go_away() { session_.go_away(yamux::go_away_code::normal); }
+    /// @copydoc connection::ping
+    [[nodiscard]] result<void> ping(std::uint32_t opaque, bytes& out) { return session_.ping(opaque, out); }
+    /// @copydoc connection::shutdown
+    void go_away(bytes& out) { session_.go_away(yamux::go_away_code::normal, out); }
 
     /// Streams that the user knows of.
     [[nodiscard]] std::size_t size() const noexcept { return streams_.size(); }
@@ -148,76 +164,63 @@ private:
     }
 
     /// Sends what the negotiation still owes; true when nothing is left.
-    bool flush(stream_id id, stream& s) {
+    bool flush(stream_id id, stream& s, bytes& out) {
         if (s.unsent.empty()) return true;
-        auto const sent = session_.write(id, s.unsent);
+        auto const sent = session_.write(id, s.unsent, out);
         if (!sent) return false;
         s.unsent.erase(s.unsent.begin(), s.unsent.begin() + static_cast<std::ptrdiff_t>(sent.value()));
         return s.unsent.empty();
     }
 
-    void send_negotiation(stream_id id, stream& s) {
-        std::visit(overloaded{[](std::monostate) {}, [&](auto& side) { append(s.unsent, side.take_output()); }},
-                   s.negotiation);
-        (void)flush(id, s);
-    }
-
-    /// Says FIN. When the other side has said it before, the stream is over and the next output tells so.
-    void close_now(stream_id id, stream& s) {
+    /// Says FIN. When the other side has said it before, the stream is over.
+    template <class Sink>
+    void close_now(stream_id id, stream& s, bytes& out, Sink& sink) {
         if (std::exchange(s.we_closed, true)) return;
-        (void)session_.close(id);
+        (void)session_.close(id, out);
         if (!s.they_closed) return;
         streams_.erase(id);
-        ended_.push(stream_closed{id, end_of_stream::finished});
+        sink.push(stream_closed{id, end_of_stream::finished});
     }
 
     template <class Sink>
-    void handle(std::vector<yamux::event> events, Sink& sink) {
-        for (auto& event : events) {
-            std::visit([&](auto& e) { on(e, sink); }, event);
-        }
+    void on(yamux::stream_opened const& e, instant, bytes&, Sink&) {
+        streams_.try_emplace(e.id).first->second.negotiation = multistream::listener{protocols_};
     }
 
     template <class Sink>
-    void on(yamux::stream_opened const& e, Sink&) {
-        streams_.try_emplace(e.id).first->second.negotiation = multistream::listener{};
-    }
-
-    template <class Sink>
-    void on(yamux::data& e, Sink& sink) {
+    void on(yamux::data const& e, instant now, bytes& out, Sink& sink) {
         auto* const s = find(e.id);
         if (s == nullptr) return;
         if (s->ready()) {
-            sink.push(stream_data{e.id, std::move(e.octets)});
+            sink.push(stream_data{e.id, to_bytes(e.content)});
         } else {
-            negotiate(e.id, *s, e.octets, sink);
+            negotiate(e.id, *s, e.content, now, out, sink);
         }
     }
 
     template <class Sink>
-    void negotiate(stream_id id, stream& s, byte_view in, Sink& sink) {
-        auto const came_to = std::visit(
-            overloaded{[](std::monostate) -> result<multistream::progress> { return multistream::progress{}; },
-                       [&](multistream::dialer& d) { return d.feed(in); },
-                       [&](multistream::listener& l) { return l.feed(in, protocols_); }},
-            s.negotiation);
-        if (!came_to) return give_up(id, s, came_to.error(), sink);
-        session_.consume(id, came_to.value().consumed);
-        send_negotiation(id, s);
-        if (!came_to.value().agreed) return;
+    void negotiate(stream_id id, stream& s, byte_view in, instant now, bytes& out, Sink& sink) {
+        effect_list<multistream::agreed> ended;
+        auto const taken = std::visit(overloaded{[](std::monostate) -> result<std::size_t> { return std::size_t{0}; },
+                                                 [&](auto& side) { return side.feed(in, now, s.unsent, ended); }},
+                                      s.negotiation);
+        if (!taken) return give_up(id, s, taken.error(), out, sink);
+        session_.consume(id, taken.value(), out);
+        (void)flush(id, s, out);
+        if (ended.empty()) return;
         auto const way = s.outbound() ? direction::outbound : direction::inbound;
         s.negotiation = std::monostate{};
-        sink.push(stream_ready{id, *came_to.value().agreed, way});
-        auto const rest = in.subspan(came_to.value().consumed);
+        sink.push(stream_ready{id, ended.begin()->protocol, way});
+        auto const rest = in.subspan(taken.value());
         if (!rest.empty()) sink.push(stream_data{id, to_bytes(rest)});
-        if (s.close_wanted && flush(id, s)) close_now(id, s);
+        if (s.close_wanted && flush(id, s, out)) close_now(id, s, out, sink);
     }
 
     /// Ends a stream whose negotiation failed. One that the user never heard of ends unheard.
     template <class Sink>
-    void give_up(stream_id id, stream const& s, error const& why, Sink& sink) {
+    void give_up(stream_id id, stream const& s, error const& why, bytes& out, Sink& sink) {
         bool const known = s.outbound();
-        reset(id);
+        reset(id, out);
         if (known) {
             sink.push(
                 stream_closed{id, why == errc::no_common_protocol ? end_of_stream::refused : end_of_stream::reset});
@@ -225,21 +228,21 @@ private:
     }
 
     template <class Sink>
-    void on(yamux::window_opened const& e, Sink& sink) {
+    void on(yamux::window_opened const& e, instant, bytes& out, Sink& sink) {
         auto* const s = find(e.id);
-        if (s == nullptr || !flush(e.id, *s) || !s->ready()) return;
+        if (s == nullptr || !flush(e.id, *s, out) || !s->ready()) return;
         if (s->close_wanted) {
-            close_now(e.id, *s);
+            close_now(e.id, *s, out, sink);
         } else {
             sink.push(stream_writable{e.id});
         }
     }
 
     template <class Sink>
-    void on(yamux::half_closed const& e, Sink& sink) {
+    void on(yamux::half_closed const& e, instant, bytes& out, Sink& sink) {
         auto* const s = find(e.id);
         if (s == nullptr) return;
-        if (!s->ready()) return give_up(e.id, *s, error{errc::malformed, "closed while negotiating"}, sink);
+        if (!s->ready()) return give_up(e.id, *s, error{errc::malformed, "closed while negotiating"}, out, sink);
         s->they_closed = true;
         sink.push(stream_half_closed{e.id});
         if (!s->we_closed) return;
@@ -248,7 +251,7 @@ private:
     }
 
     template <class Sink>
-    void on(yamux::reset const& e, Sink& sink) {
+    void on(yamux::reset const& e, instant, bytes&, Sink& sink) {
         auto* const s = find(e.id);
         if (s == nullptr) return;
         bool const known = s->ready() || s->outbound();
@@ -257,20 +260,20 @@ private:
     }
 
     template <class Sink>
-    void on(yamux::ping_answered const& e, Sink& sink) {
+    void on(yamux::ping_answered const& e, instant, bytes&, Sink& sink) {
         sink.push(ping_answered{e.opaque});
     }
 
     template <class Sink>
-    void on(yamux::gone_away const& e, Sink& sink) {
+    void on(yamux::gone_away const& e, instant, bytes&, Sink& sink) {
         sink.push(gone_away{e.code});
     }
 
-    std::vector<std::string> protocols_;
+    multistream::protocol_list protocols_;
     yamux::session session_;
     duration negotiation_timeout_;
     std::map<stream_id, stream> streams_;  ///< At most as many as the session has.
-    effect_list<connection_event> ended_;  ///< Ended by a command; told with the next output.
 };
+static_assert(byte_machine<stream_set>);
 
 }  // namespace muster::libp2p

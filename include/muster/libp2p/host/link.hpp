@@ -44,6 +44,7 @@ struct link {
     stage at = stage::opening;
     instant since;  ///< When it came to that stage.
     std::optional<connection> machine;
+    connection_output outgoing{};  ///< What @ref machine has to send.
     peer::peer_id peer;       ///< Who was dialled, or has proved to be there.
     bool has_spoken = false;  ///< A byte came.
     bool is_secured = false;  ///< The gater was asked about the peer.

@@ -76,7 +76,7 @@ protected:
             if (place.instead_of) make_room(*place.instead_of, now, out);
         }
         effect_list<connection_event> events;
-        l->machine->feed(e.content, events);
+        l->machine->feed(e.content, now, l->outgoing, events);
         if (!l->is_secured && !l->machine->peer().empty()) {
             l->is_secured = true;
             if (!lets_in({gate::stage::secured, l->way, l->remote, l->machine->peer()})) {
@@ -110,6 +110,7 @@ protected:
         l.at = stage::upgrading;
         l.since = l.last_heard = now;
         l.machine.emplace(std::move(machine));
+        l.machine->start(l.outgoing);
         flush(l, now, out);
     }
     [[nodiscard]] connection_options options_of_connections() const {
@@ -125,21 +126,19 @@ protected:
     /// Writes what there is to write, one write at a time, and tells what that causes.
     template <class Sink>
     void flush(link& l, instant now, Sink& out) {
-        auto const id = l.id;
         l.is_dirty = false;
-        for (auto* at = &l; at != nullptr && at->machine && !at->is_writing; at = find(id)) {
-            effect_list<connection_event> events;
-            auto content = at->machine->take_output(events);
-            counted_.bytes_out += content.size();
-            at->is_writing = !content.empty();
-            at->writing_since = now;
-            if (at->is_writing) out.push(write_socket{id, std::move(content)});
-            if (events.empty()) {
-                if (at->at == stage::closing && !at->is_writing) drop(id, out);
-                return;
-            }
-            tell(id, events.take(), now, out);
+        if (!l.machine || l.is_writing) return;
+        if (l.outgoing.empty()) {
+            if (l.at == stage::closing) drop(l.id, out);
+            return;
         }
+        effect_list<connection_event> events;
+        auto content = l.machine->seal(now, l.outgoing, events);
+        counted_.bytes_out += content.size();
+        l.is_writing = true;
+        l.writing_since = now;
+        out.push(write_socket{l.id, std::move(content)});
+        tell(l.id, events.take(), now, out);
     }
 
     template <class Sink>
@@ -226,7 +225,7 @@ protected:
                 return s.second.way == direction::inbound && s.second.protocol == e.protocol;
             });
             if (static_cast<std::size_t>(alike) >= options_.streams_per_protocol_max) {
-                l.machine->reset_stream(e.id);
+                l.machine->reset_stream(e.id, l.outgoing);
                 return;
             }
         } else if (l.streams.count(e.id) == 0) {
@@ -238,7 +237,7 @@ protected:
     }
     template <class Sink>
     void on(link& l, stream_data& e, instant now, Sink& out) {
-        if (l.streams.count(e.id) == 0) return l.machine->consume(e.id, e.octets.size());
+        if (l.streams.count(e.id) == 0) return l.machine->consume(e.id, e.octets.size(), l.outgoing);
         places_.use(l.id, now);
         l.held += e.octets.size();
         held_ += e.octets.size();
@@ -263,12 +262,13 @@ protected:
         if (l.streams.erase(e.id) != 0) out.push(stream_gone{{l.id, e.id}, e.reason});
     }
     template <class Sink>
-    void on(link& l, ping_answered const& e, instant now, Sink&) {
+    void on(link& l, ping_answered const& e, instant now, Sink& out) {
         auto const waiting = l.closing.find(e.opaque);
         if (waiting != l.closing.end()) {
-            (void)l.machine->close_stream(waiting->second);
+            effect_list<connection_event> events;
+            (void)l.machine->close_stream(waiting->second, l.outgoing, events);
             l.closing.erase(waiting);
-            return;
+            return tell(l.id, events.take(), now, out);
         }
         if (l.timed_ping != e.opaque) return;
         l.timed_ping.reset();
@@ -339,9 +339,9 @@ protected:
         if (l.is_writing && now - l.writing_since >= options_.write_timeout) return fail("the peer takes nothing");
         this->read_on(l, now, out);
         effect_list<connection_event> events;
-        l.machine->wake(now, events);
+        l.machine->wake(now, l.outgoing, events);
         // Also while another is under way, which may wait behind much else: to the peer it is a sign of life.
-        if (now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings)) {
+        if (now - l.last_ping >= options_.ping_interval && l.machine->ping(++l.pings, l.outgoing)) {
             l.last_ping = now;
             if (!l.timed_ping) {
                 l.timed_ping = l.pings;

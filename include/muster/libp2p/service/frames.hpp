@@ -92,9 +92,9 @@ public:
     }
 
     /// Hands a frame over. @return `too_large`, `not_connected`, or `congested`: @ref frames_writable follows.
-    template <class Host>
+    template <class Host, effect_sink<host_effect> Sink>
     [[nodiscard]] result<void> send(Host& host, peer::peer_id const& to, std::string_view protocol, byte_view frame,
-                                    instant now) {
+                                    instant now, Sink& out) {
         if (frame.size() > frame_size_max_) {
             return error{transport::errc::too_large,
                          text("frame of ", frame.size(), " bytes, at most ", frame_size_max_)};
@@ -109,7 +109,7 @@ public:
                          text(to.to_text(), " has ", w->queue.size(), " bytes to read first")};
         }
         host.release(w->stream.connection, frame.size() + wire::varint_size_max - (w->queue.size() - before));
-        if (w->is_ready) write_some(host, *w, now);
+        if (w->is_ready) write_some(host, *w, now, out);
         return ok();
     }
 
@@ -163,14 +163,14 @@ public:
 
     // ---- what happens on the host -----------------------------------------------------------------------
 
-    template <class Host, effect_sink<frames_note> Notes>
-    void on(Host& host, stream_opened const& e, instant now, Notes& notes) {
+    template <class Host, effect_sink<frames_note> Notes, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_opened const& e, instant now, Notes& notes, Sink& out) {
         if (e.direction == direction::inbound) {
             readers_.emplace(e.stream,
                              reader{e.peer, first_names_.find(e.protocol)->second, frame_reader{frame_size_max_}});
         } else if (auto* const w = writer_on(e.stream)) {
             w->is_ready = true;
-            write_some(host, *w, now);
+            write_some(host, *w, now, out);
             note_room(*w, notes);
         }
     }
@@ -188,18 +188,18 @@ public:
         r.held += e.content.size();
         if (!std::exchange(r.is_told, true)) notes.push(frames_came{e.stream});
     }
-    template <class Host, effect_sink<frames_note> Notes>
-    void on(Host& host, stream_ready_again const& e, instant now, Notes& notes) {
+    template <class Host, effect_sink<frames_note> Notes, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ready_again const& e, instant now, Notes& notes, Sink& out) {
         auto* const w = writer_on(e.stream);
         if (w == nullptr) return;
-        write_some(host, *w, now);
+        write_some(host, *w, now, out);
         note_room(*w, notes);
     }
     template <class Host, effect_sink<host_effect> Sink>
     void on(Host& host, stream_ended const& e, instant now, Sink& out) {
         auto const found = readers_.find(e.stream);
         if (found == readers_.end()) {
-            if (writer_on(e.stream) == nullptr) host.close_stream(e.stream, now);
+            if (writer_on(e.stream) == nullptr) host.close_stream(e.stream, now, out);
             return;
         }
         found->second.has_ended = true;
@@ -231,13 +231,13 @@ public:
         if (w.is_congested) notes.push(frames_writable{w.peer, w.protocol});
     }
     /// A connection is to end: what waits on it is sent, and what comes later goes elsewhere.
-    template <class Host>
-    void on(Host& host, leaving const& e, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, leaving const& e, instant now, Sink& out) {
         for (auto& [ref, w] : streams_) {
             if (ref.connection != e.connection) continue;
             w.is_leaving = true;
             if (auto const mine = writers_.find(w.protocol); mine != writers_.end()) mine->second.erase(w.peer);
-            if (w.is_ready) write_some(host, w, now);
+            if (w.is_ready) write_some(host, w, now, out);
         }
     }
 
@@ -278,15 +278,15 @@ private:
         mine->second[to] = ref;
         return &streams_.emplace(ref, writer{ref, to, std::string{protocol}, frame_writer{queue_max_}}).first->second;
     }
-    template <class Host>
-    void write_some(Host& host, writer& w, instant now) {
+    template <class Host, class Sink>
+    void write_some(Host& host, writer& w, instant now, Sink& out) {
         while (w.queue.size() != 0) {
             auto const taken = host.write(w.stream, w.queue.front(), now);
             if (taken == 0) return;
             w.queue.pop(taken);
             host.release(w.stream.connection, taken);
         }
-        if (w.is_leaving) host.close_stream(w.stream, now);
+        if (w.is_leaving) host.close_stream(w.stream, now, out);
     }
     template <class Notes>
     void note_room(writer& w, Notes& notes) {
@@ -305,7 +305,7 @@ private:
     void finish(Host& host, reader_at r, instant now, Sink& out) {
         auto const s = r->first;
         erase(host, r, now, out);
-        if (writer_on(s) == nullptr) host.close_stream(s, now);
+        if (writer_on(s) == nullptr) host.close_stream(s, now, out);
     }
 
     std::size_t frame_size_max_;

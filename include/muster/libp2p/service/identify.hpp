@@ -79,8 +79,8 @@ public:
             r = next;
         }
     }
-    template <class Host>
-    void on(Host& host, stream_opened const& e, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_opened const& e, instant now, Sink& out) {
         bool const is_inbound = e.direction == direction::inbound;
         if (is_inbound && e.protocol == push) {
             auto const is_under_way = std::any_of(reading_.begin(), reading_.end(), [&](auto const& r) {
@@ -90,11 +90,11 @@ public:
             begin_reading(e.stream, e.peer, now).is_push = true;
         } else if (is_inbound) {
             writing_[e.stream] = {message_for(host, e.peer), 0, true};
-            write_some(host, e.stream, now);
+            write_some(host, e.stream, now, out);
         } else if (reading_.count(e.stream) != 0) {
-            host.close_stream(e.stream, now);  // we only listen
+            host.close_stream(e.stream, now, out);  // we only listen
         } else {
-            write_some(host, e.stream, now);
+            write_some(host, e.stream, now, out);
         }
     }
     template <class Host, effect_sink<identity_claim> Notes, effect_sink<host_effect> Sink>
@@ -117,16 +117,16 @@ public:
         end_reading(host, found, now, out);
         host.abandon_stream(e.stream, now);
     }
-    template <class Host>
-    void on(Host& host, stream_ready_again const& e, instant now) {
-        write_some(host, e.stream, now);
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ready_again const& e, instant now, Sink& out) {
+        write_some(host, e.stream, now, out);
     }
     template <class Host, effect_sink<host_effect> Sink>
     void on(Host& host, stream_ended const& e, instant now, Sink& out) {
         auto const found = reading_.find(e.stream);
         if (found == reading_.end()) return;
         end_reading(host, found, now, out);
-        host.close_stream(e.stream, now);
+        host.close_stream(e.stream, now, out);
     }
     template <class Host, effect_sink<host_effect> Sink>
     void on(Host& host, stream_gone const& e, instant now, Sink& out) {
@@ -156,8 +156,8 @@ private:
         host.release_held(r->first.connection, r->second.held, now, out);
         reading_.erase(r);
     }
-    template <class Host>
-    void write_some(Host& host, stream_ref const& s, instant now) {
+    template <class Host, class Sink>
+    void write_some(Host& host, stream_ref const& s, instant now, Sink& out) {
         auto const found = writing_.find(s);
         if (found == writing_.end()) return;
         auto& w = found->second;
@@ -168,7 +168,7 @@ private:
         }
         bool const ends_later = w.ends_later;
         writing_.erase(found);
-        ends_later ? host.close_stream_later(s, now) : host.close_stream(s, now);
+        ends_later ? host.close_stream_later(s, now, out) : host.close_stream(s, now, out);
     }
     template <class Host>
     [[nodiscard]] bytes message_for(Host const& host, peer::peer_id const& who) const {

@@ -41,10 +41,10 @@ public:
         }
         pending.erase(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(whole));
     }
-    template <class Host>
-    void on(Host& host, stream_ended const& e, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ended const& e, instant now, Sink& out) {
         pending_.erase(e.stream);
-        host.close_stream(e.stream, now);
+        host.close_stream(e.stream, now, out);
     }
     void on(stream_gone const& e) { pending_.erase(e.stream); }
 

@@ -87,8 +87,8 @@ public:
         forget(host, *e, now, out);
     }
     /// Answers a question. @return `gone`, `too_large`, or `congested`.
-    template <class Host>
-    [[nodiscard]] result<void> answer(Host& host, transport::request_id id, bytes content, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    [[nodiscard]] result<void> answer(Host& host, transport::request_id id, bytes content, instant now, Sink& out) {
         auto* const e = find(id);
         if (e == nullptr || e->is_ours || !e->is_whole || e->is_answered) {
             return error{transport::errc::gone, "nobody waits for this answer any more"};
@@ -103,7 +103,7 @@ public:
         e->reserved = content.size();
         e->is_answered = true;
         e->out = framed(std::move(content), e->options);
-        write_some(host, *e, now);
+        write_some(host, *e, now, out);
         return ok();
     }
     /// Breaks a question off.
@@ -120,15 +120,15 @@ public:
     /// @return whether the stream is one of this service.
     [[nodiscard]] bool owns(stream_ref const& s) const { return by_stream_.count(s) != 0; }
 
-    template <class Host>
-    void on(Host& host, stream_opened const& e, instant now) {
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_opened const& e, instant now, Sink& out) {
         if (e.direction == direction::inbound) {
             auto const found = served_.find(e.protocol);
             if (found == served_.end()) return host.reset_stream(e.stream, now);
             add(e.stream, e.peer, found->second, found->second.request_size_max, now).protocol = e.protocol;
         } else if (auto* const x = find(e.stream)) {
             x->is_ready = true;
-            write_some(host, *x, now);
+            write_some(host, *x, now, out);
         }
     }
     template <class Host, effect_sink<requests_note> Notes, effect_sink<host_effect> Sink>
@@ -154,14 +154,14 @@ public:
         bytes content(begin, begin + static_cast<std::ptrdiff_t>(length.value()->value));
         whole(host, *x, std::move(content), now, notes, out);
     }
-    template <class Host>
-    void on(Host& host, stream_ready_again const& e, instant now) {
-        if (auto* const x = find(e.stream)) write_some(host, *x, now);
+    template <class Host, effect_sink<host_effect> Sink>
+    void on(Host& host, stream_ready_again const& e, instant now, Sink& out) {
+        if (auto* const x = find(e.stream)) write_some(host, *x, now, out);
     }
     template <class Host, effect_sink<requests_note> Notes, effect_sink<host_effect> Sink>
     void on(Host& host, stream_ended const& e, instant now, Notes& notes, Sink& out) {
         auto* const x = find(e.stream);
-        if (x == nullptr) return host.close_stream(e.stream, now);
+        if (x == nullptr) return host.close_stream(e.stream, now, out);
         if (x->is_whole) return;
         if (x->options.delimiter == transport::delimiter::end_of_stream) {
             if (x->in.size() > x->in_max) {
@@ -255,8 +255,8 @@ private:
         append(out, content);
         return out;
     }
-    template <class Host>
-    void write_some(Host& host, exchange_of& e, instant now) {
+    template <class Host, class Sink>
+    void write_some(Host& host, exchange_of& e, instant now, Sink& out) {
         if (e.is_said || (e.is_ours ? !e.is_ready : !e.is_answered)) return;
         while (e.written < e.out.size()) {
             auto const taken = host.write(e.stream, byte_view{e.out}.subspan(e.written), now);
@@ -267,7 +267,7 @@ private:
             host.release(e.stream.connection, sent);
         }
         e.is_said = true;
-        host.close_stream(e.stream, now);
+        host.close_stream(e.stream, now, out);
     }
     // All of a question or an answer is here.
     template <class Host, class Notes, class Sink>

@@ -17,11 +17,11 @@ struct stream_opened {
     stream_id id;
     bool operator==(stream_opened const&) const = default;
 };
-/// Payload arrived, in order; say `consume` when done with it.
+/// Payload arrived, in order; say `consume` when done with it. A view of what was fed, valid during that call.
 struct data {
     stream_id id;
-    bytes octets;
-    bool operator==(data const&) const = default;
+    byte_view content;
+    bool operator==(data const& other) const { return id == other.id && equal(content, other.content); }
 };
 /// A stream whose write was cut short may go on.
 struct window_opened {

@@ -32,6 +32,18 @@ TEST_CASE("a cost counts as so many, whole or not at all") {
     CHECK_FALSE(r.allow(now, 11));
 }
 
+TEST_CASE("what is charged beyond the burst is owed") {
+    rate_limiter r{1s, 2};
+    instant const now{1h};
+    r.charge(now, 5);
+    CHECK_FALSE(r.allow(now + 3s));
+    CHECK(r.allow(now + 4s));
+    CHECK_FALSE(r.allow(now + 4s));
+    r.charge(now + 1h, 1);
+    CHECK(r.allow(now + 1h));
+    CHECK_FALSE(r.allow(now + 1h));
+}
+
 TEST_CASE("time that goes back is time that stands still") {
     rate_limiter r{1s, 1};
     CHECK(r.allow(instant{1h}));

@@ -2,7 +2,6 @@
 
 #include <muster/libp2p/host/admission.hpp>
 
-#include <muster/core/machine.hpp>
 #include <muster/libp2p/host.hpp>
 
 #include <support/catch.hpp>
@@ -10,8 +9,6 @@
 using namespace muster;
 using namespace muster::libp2p;
 using namespace std::chrono_literals;
-
-static_assert(machine<host<>>);
 
 namespace {
 

@@ -71,50 +71,54 @@ TEST_CASE("a stranger that is forgotten and comes back may not send more than on
     bounds.frames_burst_max = 10;
     bounds.frames_per_second = 1;
     bounds.known_initiators_only = true;
-    gatekeeper door{bounds};
+    peer_admission door{bounds};
+    effect_list<peer_admission::effect> warnings;
     auto const who = [](std::size_t i) { return test::node_keys(10 + i).node.id(); };
     instant now{std::chrono::hours{1}};
     std::size_t granted = 0;
     std::vector<peer_id> crowd;
     for (std::size_t i = 0; i < 5; ++i) crowd.push_back(who(i));
     for (int round = 0; round < 20; ++round) {
-        for (auto const& s : crowd) granted += door.admit(s, now) == gatekeeper::admission::granted ? 1u : 0u;
+        for (auto const& s : crowd) granted += door.admit(s, now, warnings) ? 1u : 0u;
     }
     CHECK(granted == 10);
-    CHECK(door.take_warning());
+    CHECK_FALSE(warnings.take().empty());
     // A registered signer has its own places and its own allowance.
     auto const known = who(9);
-    door.recognise(known, now);
-    for (int i = 0; i < 10; ++i) CHECK(door.admit(known, now) == gatekeeper::admission::granted);
-    CHECK(door.admit(known, now) == gatekeeper::admission::newly_refused);
-    CHECK(door.admit(known, now) == gatekeeper::admission::refused);
+    door.recognise(known, now, warnings);
+    for (int i = 0; i < 10; ++i) CHECK(door.admit(known, now, warnings));
+    CHECK(warnings.empty());
+    CHECK_FALSE(door.admit(known, now, warnings));
+    CHECK(warnings.size() == 1);
+    CHECK_FALSE(door.admit(known, now, warnings));
+    CHECK(warnings.take().front().why == errc::rate_limited);
     // What is said of the crowd is said once a minute.
-    CHECK_FALSE(door.take_warning());
-    for (auto const& s : crowd) (void)door.admit(s, now);
-    CHECK_FALSE(door.take_warning());
+    for (auto const& s : crowd) (void)door.admit(s, now, warnings);
+    CHECK(warnings.empty());
     now += std::chrono::minutes{1};
-    for (auto const& s : crowd) (void)door.admit(s, now);
-    CHECK(door.take_warning());
+    for (auto const& s : crowd) (void)door.admit(s, now, warnings);
+    CHECK_FALSE(warnings.empty());
     CHECK(door.is_recognised(known));
 }
 
 TEST_CASE("a signer that was recognised keeps what is known of it, and more of them than places are said to be") {
     limits bounds;
     bounds.peers_max = 2;
-    gatekeeper door{bounds};
+    peer_admission door{bounds};
+    effect_list<peer_admission::effect> warnings;
     instant now{std::chrono::hours{1}};
     auto const who = [](std::size_t i) { return test::node_keys(20 + i).node.id(); };
-    door.set_epoch(who(0), boot_epoch{{1}}, now);
-    door.recognise(who(0), now);
+    door.set_epoch(who(0), boot_epoch{{1}}, now, warnings);
+    door.recognise(who(0), now, warnings);
     CHECK(door.epoch_of(who(0)) == boot_epoch{{1}});
-    door.recognise(who(1), now + std::chrono::seconds{1});
-    CHECK_FALSE(door.take_warning());
-    door.left(who(1));
-    door.recognise(who(2), now + std::chrono::seconds{2});
-    CHECK(door.take_warning().value() == errc::too_many_peers);
+    door.recognise(who(1), now + std::chrono::seconds{1}, warnings);
+    CHECK(warnings.empty());
+    door.handle(peer_admission::left{who(1)}, now, warnings);
+    door.recognise(who(2), now + std::chrono::seconds{2}, warnings);
+    CHECK(warnings.take().front().why == errc::too_many_peers);
     CHECK_FALSE(door.is_recognised(who(1)));  // it had left
     CHECK(door.is_recognised(who(0)));
-    CHECK(door.peers() == 2);
+    CHECK(door.stats().peers == 2);
 }
 
 TEST_CASE("what is beyond our limits is declined with a reason, and its sender is no wrongdoer") {

@@ -37,6 +37,11 @@ public:
         done_ = done;
         return true;
     }
+    /// Takes @p cost whether it is allowed or not: what was done on somebody's account and is known only afterwards. What
+    /// is not there is owed, and the next ones are allowed later by as much. O(1).
+    constexpr void charge(instant now, std::size_t cost) noexcept {
+        done_ = saturating_add(std::max(done_, now), interval_ * static_cast<duration::rep>(cost));
+    }
     /// Whether all of the burst is there: forgetting this limiter then changes nothing.
     [[nodiscard]] constexpr bool is_idle(instant now) const noexcept { return done_ <= now; }
 

@@ -23,7 +23,6 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/machine.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/result.hpp>
@@ -270,6 +269,5 @@ private:
     peer::peer_id peer_;
     stream_set streams_;
 };
-static_assert(byte_machine<connection>);
 
 }  // namespace muster::libp2p

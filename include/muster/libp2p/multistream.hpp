@@ -22,7 +22,6 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/machine.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
@@ -158,7 +157,6 @@ private:
     bool greeted_ = false;
     message_reader reader_;
 };
-static_assert(byte_machine<dialer>);
 
 /// The side that answers. Says nothing before the dialer has spoken. A value; not thread-safe.
 class listener {
@@ -208,6 +206,5 @@ private:
     std::size_t refused_ = 0;
     message_reader reader_;
 };
-static_assert(byte_machine<listener>);
 
 }  // namespace muster::libp2p::multistream

@@ -16,7 +16,6 @@
 #include <utility>
 
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/machine.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
@@ -206,6 +205,5 @@ private:
     frame_reader reader_{handshake_size_max};
     bytes output_;  ///< What was said before there was a buffer for it.
 };
-static_assert(byte_machine<handshake>);
 
 }  // namespace muster::libp2p::noise

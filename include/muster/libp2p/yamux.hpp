@@ -25,7 +25,6 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/machine.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
@@ -404,6 +403,5 @@ private:
     bool payload_fin_ = false;
 };
 
-static_assert(byte_machine<session>);
 
 }  // namespace muster::libp2p::yamux

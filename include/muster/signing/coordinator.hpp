@@ -29,9 +29,9 @@
 #include <muster/crypto/hedged_random.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
-#include <muster/signing/gatekeeper.hpp>
 #include <muster/signing/graveyard.hpp>
 #include <muster/signing/nonce_counter.hpp>
+#include <muster/signing/peer_admission.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
 #include <muster/signing/session.hpp>
@@ -105,7 +105,7 @@ public:
           journal_{std::move(p.journal)},
           handler_{std::move(handler)},
           binding_{peer::bind(keys_.signer, keys_.node.id())},
-          door_{limits_},
+          admission_{limits_},
           mail_{network_, registry_, keys_.node, epoch_},
           sessions_{limits_.closed_sessions_max, limits_.tombstones_max},
           graves_{limits_.tombstones_max},
@@ -291,12 +291,13 @@ public:
     /// @copydoc usage
     [[nodiscard]] usage in_use() const {
         auto const open = open_session_count();
+        auto const admitted = admission_.stats();
         return {open,
                 sessions_.size() - open,
                 sessions_.tombstone_count(),
                 graves_.size(),
-                door_.peers(),
-                door_.early_octets(),
+                admitted.peers,
+                admitted.early_octets,
                 rosters_.size(),
                 mail_.refused_count()};
     }
@@ -426,7 +427,7 @@ private:
         auto const& roster = s.plan().roster;
         for (slot to = 0; to < roster.size(); ++to) {
             if (to == s.self()) continue;
-            bool const knows = rosters_.is_known_to(s.roster(), to, door_.epoch_of(roster[to].peer));
+            bool const knows = rosters_.is_known_to(s.roster(), to, admission_.epoch_of(roster[to].peer));
             auto& frame = knows ? short_frame : long_frame;
             if (!frame) frame = mail_.sign(id, s.self(), propose_body{knows ? terms : full});
             if (*frame) mail_.hand_over(id, roster[to], frame->value());
@@ -440,12 +441,7 @@ private:
         std::visit(overloaded{
                        [&](transport::connected const& v) { on_connected(v.peer); },
                        [&](transport::disconnected const& v) { on_disconnected(v.peer); },
-                       [&](transport::received const& v) {
-                           on_frame(v.peer, v.frame);
-                           if (auto warning = door_.take_warning()) {
-                               events_.push(frames_dropped{v.peer, *std::move(warning)});
-                           }
-                       },
+                       [&](transport::received const& v) { on_frame(v.peer, v.frame); },
                        [&](transport::writable const& v) { resend_refused(v.peer); },
                        [&](transport::connect_failed const&) {},  // asked again when something is to be sent
                        [&](transport::frames_lost const&) {},     // what matters is asked for again
@@ -455,7 +451,7 @@ private:
     }
 
     void on_connected(peer_id const& who) {
-        door_.arrived(who);
+        admission_.handle(peer_admission::arrived{who}, time_.now(), to_application(who));
         introduce(who);
         for_each(sessions_.all(), [&](session_id const&, session_type& s, auto& out) {
             if (!s.may_complete()) return;
@@ -465,7 +461,7 @@ private:
 
     // What it had refused is repeated with everything else when it comes back.
     void on_disconnected(peer_id const& who) {
-        door_.left(who);
+        admission_.handle(peer_admission::left{who}, time_.now(), to_application(who));
         (void)mail_.take_refused(who);
     }
 
@@ -481,7 +477,7 @@ private:
     void on_frame(peer_id const& from, byte_view raw) {
         auto const frame = parse_frame(raw, protocol_limits());
         if (!frame) {
-            if (door_.admit(from, time_.now()) == gatekeeper::admission::granted) penalise(from, frame.error());
+            if (admission_.admit(from, time_.now(), to_application(from))) penalise(from, frame.error());
             return;
         }
         auto const& f = frame.value();
@@ -490,31 +486,29 @@ private:
         if (auto* const known = sessions_.find(f.header.session)) return on_session_frame(*known, from, f);
         if (sessions_.is_entombed(f.header.session) || graves_.holds(f.header.session)) return;
         if (f.header.what == kind::propose) return on_proposal(from, f);
-        if (f.header.what != kind::request) door_.keep_early(from, f.header.session, raw, time_.now());
+        if (f.header.what != kind::request) {
+            admission_.keep_early(from, f.header.session, raw, time_.now(), to_application(from));
+        }
     }
 
     // Who sends too much is not heard. A hello says whose machine the sender is, and the connection has shown who the
     // sender is: together that is enough to know a registered signer's machine before it costs anything.
     [[nodiscard]] bool is_admitted(peer_id const& from, parsed_frame const& f) {
         auto const now = time_.now();
-        if (!door_.is_recognised(from)) {
+        if (!admission_.is_recognised(from)) {
             // The application may have registered it since its hello.
-            auto const signer = f.header.what == kind::hello ? claimed_signer(f) : door_.signer_of(from);
-            if (signer && is_registered(*signer, from)) door_.recognise(from, now);
+            auto const signer = f.header.what == kind::hello ? claimed_signer(f) : admission_.signer_of(from);
+            if (signer && is_registered(*signer, from)) admission_.recognise(from, now, to_application(from));
         }
-        auto const verdict = door_.admit(from, now);
-        if (verdict == gatekeeper::admission::newly_refused) {
-            events_.push(frames_dropped{from, error{errc::rate_limited, "more frames than a peer may send"}});
-        }
-        if (verdict != gatekeeper::admission::granted) return false;
+        if (!admission_.admit(from, now, to_application(from))) return false;
         if (f.raw.size() <= limits_.frame_size_max) return true;
         // Its sender's limits are wider than ours, or ours were. What it costs us is on its account.
-        door_.charge(from, f.raw.size() / std::max<std::size_t>(limits_.frame_size_max, 1));
+        admission_.charge(from, f.raw.size() / std::max<std::size_t>(limits_.frame_size_max, 1), now);
         auto const* const s = sessions_.find(f.header.session);
         if (s != nullptr && f.raw.size() <= largest_frame(s->plan().messages.size())) return true;
-        bool const may_propose = door_.is_recognised(from) || !limits_.known_initiators_only;
+        bool const may_propose = admission_.is_recognised(from) || !limits_.known_initiators_only;
         if (f.header.what == kind::propose && may_propose) return true;  // to be declined
-        if (door_.is_first_too_large(from)) {
+        if (admission_.is_first_too_large(from)) {
             events_.push(frames_dropped{
                 from, error{errc::frame_too_large,
                             text("a frame of ", f.raw.size(), " bytes; at most ", limits_.frame_size_max, " here")}});
@@ -530,13 +524,13 @@ private:
         auto const decoded = decode_body(f, limits_);
         if (!decoded) return penalise(from, decoded.error());
         auto const& hello = std::get<hello_body>(decoded.value());
-        bool const is_news = door_.epoch_of(from) != f.header.epoch;
+        bool const is_news = admission_.epoch_of(from) != f.header.epoch;
         if (!is_news && hello.resumed.empty()) return;
         if (!is_authentic(f, from) || !peer::verify_binding(hello.signer, from, hello.binding)) {
             return penalise(from, error{errc::not_authentic, "a hello whose signature or binding is not its sender's"});
         }
-        bool const was_told = !door_.is_recognised(from) && door_.signer_of(from) == hello.signer;
-        door_.set_signer(from, hello.signer);
+        bool const was_told = !admission_.is_recognised(from) && admission_.signer_of(from) == hello.signer;
+        admission_.set_signer(from, hello.signer);
         if (is_news && !was_told) events_.push(peer_identified{from, hello.signer, hello.binding});
         if (is_news) on_new_epoch(from, f, hello);
         std::size_t answers = 0;
@@ -547,12 +541,12 @@ private:
                      ++answers;
                      s.offered(*at, time_.now(), out);
                  });
-        door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
+        admission_.charge(from, std::min(answers, limits_.frames_burst_max / 4), time_.now());
     }
 
     void on_new_epoch(peer_id const& from, parsed_frame const& f, hello_body const& hello) {
-        bool const is_another = door_.epoch_of(from).has_value();
-        door_.set_epoch(from, f.header.epoch, time_.now());
+        bool const is_another = admission_.epoch_of(from).has_value();
+        admission_.set_epoch(from, f.header.epoch, time_.now(), to_application(from));
         std::set<session_id> const resumed{hello.resumed.begin(), hello.resumed.end()};
         std::size_t answers = 0;
         for_each(sessions_.all(), [&](session_id const& id, session_type& s, auto& out) {
@@ -566,7 +560,7 @@ private:
             }
         });
         // Machines restart now and then; one that says so all the time does not make us talk all the time.
-        if (is_another) door_.charge(from, std::min(answers, limits_.frames_burst_max / 4));
+        if (is_another) admission_.charge(from, std::min(answers, limits_.frames_burst_max / 4), time_.now());
     }
 
     void on_session_frame(session_type& s, peer_id const& from, parsed_frame f) {
@@ -590,7 +584,7 @@ private:
         auto decoded = decode_body(f, protocol_limits());  // it may have begun under other limits of ours
         if (!decoded) return penalise(from, decoded.error());
         effects out;
-        if (f.header.what == kind::nonces && door_.is_past(signer_peer, f.header.epoch)) {
+        if (f.header.what == kind::nonces && admission_.is_past(signer_peer, f.header.epoch)) {
             s.contribution_outlived(f.header.sender, out);
         }
         s.handle({f.header, std::move(decoded).value(), to_bytes(f.raw)}, time_.now(), out);
@@ -657,7 +651,7 @@ private:
         if (plan.expires_at <= time_.wall_now()) return error{errc::expired, "the proposal has expired"};
         auto const& initiator = plan.roster[plan.initiator];
         if (is_registered(initiator.signer, initiator.peer)) {
-            door_.recognise(from, time_.now());
+            admission_.recognise(from, time_.now(), to_application(from));
         } else if (limits_.known_initiators_only) {
             return error{errc::unknown_signer, text("signer ", to_hex(initiator.signer), " is not known here")};
         }
@@ -694,7 +688,7 @@ private:
         effects out;
         s.handle({f.header, propose_body{}, {}}, time_.now(), out);  // pins the initiator's epoch
         (void)perform(id, s, out);
-        for (auto const& [sender, raw] : door_.take_early(id)) {
+        for (auto const& [sender, raw] : admission_.take_early(id)) {
             auto const early = parse_frame(raw, protocol_limits());
             if (early) on_session_frame(s, sender, early.value());
         }
@@ -756,7 +750,7 @@ private:
         auto const& roster = s.plan().roster;
         for (slot who = 0; who < roster.size(); ++who) {
             auto const& seen = s.epoch_of(who);
-            rosters_.completed_by(s.roster(), who, seen ? seen : door_.epoch_of(roster[who].peer));
+            rosters_.completed_by(s.roster(), who, seen ? seen : admission_.epoch_of(roster[who].peer));
         }
     }
 
@@ -769,9 +763,17 @@ private:
         }
     }
 
+    /// Tells the application what the admission of @p who says.
+    struct admission_sink {
+        effect_list<event>& events;
+        peer_id const& who;
+        void push(peer_admission::warned w) { events.push(frames_dropped{who, std::move(w.why)}); }
+    };
+    [[nodiscard]] admission_sink to_application(peer_id const& who) { return {events_, who}; }
+
     void penalise(peer_id const& who, error why) {
         events_.push(peer_misbehaved{who, std::move(why)});
-        if (door_.strike(who, time_.now())) network_.disconnect(who);
+        if (admission_.strike(who, time_.now(), to_application(who))) network_.disconnect(who);
     }
 
     // ---- housekeeping -----------------------------------------------------------------------------------
@@ -818,7 +820,9 @@ private:
                 handler_(e);
                 // Registered because of it? Then no crowd may take its place before it speaks again.
                 auto const* const who = std::get_if<peer_identified>(&e);
-                if (who != nullptr && is_registered(who->signer, who->peer)) door_.recognise(who->peer, time_.now());
+                if (who != nullptr && is_registered(who->signer, who->peer)) {
+                    admission_.recognise(who->peer, time_.now(), to_application(who->peer));
+                }
             }
         }
     }
@@ -852,7 +856,7 @@ private:
     [[no_unique_address]] journal_policy journal_;
     event_handler handler_;
     result<peer::binding> binding_;
-    gatekeeper door_;
+    peer_admission admission_;
     courier_type mail_;
     session_store<session_type> sessions_;
     graveyard graves_;

@@ -76,6 +76,17 @@ struct nonce_freshness {
 template <musig2::backend Backend, topology Topology>
 class session {
 public:
+    using event = authenticated_frame;
+    using effect = session_effect;
+    /// How far it has come.
+    struct statistics {
+        phase at;
+        std::size_t nonces = 0;   ///< Signers whose nonces are here.
+        std::size_t shares = 0;   ///< Signers whose partial signatures are here.
+        std::size_t results = 0;  ///< Signers that are known to have the group's signature.
+        bool operator==(statistics const&) const = default;
+    };
+
     /// A session that waits for the application's approval. @p l must outlive it.
     session(session_terms<Backend> terms, limits const& l, instant now)
         : terms_{std::move(terms)},
@@ -338,6 +349,16 @@ public:
 
     // ---- what can be asked ------------------------------------------------------------------------------
 
+    /// O(signers).
+    [[nodiscard]] statistics stats() const noexcept {
+        statistics out{at()};
+        for (slot s = 0; s < seats_.size(); ++s) {
+            out.nonces += has_nonces(s);
+            out.shares += has_shares(s);
+            out.results += has_result(s);
+        }
+        return out;
+    }
     [[nodiscard]] phase at() const noexcept {
         if (auto const* const two = std::get_if<collecting_shares>(&state_); two != nullptr && two->stalled) {
             return two->is_unresolved ? phase::unresolved : phase::stalled;

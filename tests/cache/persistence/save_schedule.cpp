@@ -10,10 +10,25 @@ using cache::save_schedule;
 
 namespace {
 instant at(duration d) { return instant{1h} + d; }
+
+/// A schedule that is told by calls.
+struct told : save_schedule {
+    using save_schedule::save_schedule;
+    effect_list<save> asked;
+
+    void changed(instant now) { handle(save_schedule::changed{}, now, asked); }
+    void reordered(instant now) { handle(save_schedule::reordered{}, now, asked); }
+    void saved() { handle(save_schedule::saved{}, instant{}, asked); }
+    void failed(instant now) { handle(save_schedule::failed{}, now, asked); }
+    std::size_t asks(instant now) {
+        wake(now, asked);
+        return asked.take().size();
+    }
+};
 }  // namespace
 
 TEST_CASE("half a second after the last change, and five after the first at most") {
-    save_schedule s{{}};
+    told s{{}};
     CHECK_FALSE(s.is_dirty());
     CHECK_FALSE(s.next_deadline().has_value());
     s.changed(at(0s));
@@ -28,7 +43,7 @@ TEST_CASE("half a second after the last change, and five after the first at most
 }
 
 TEST_CASE("a new order is no hurry, and a change hurries it") {
-    save_schedule s{{}};
+    told s{{}};
     s.reordered(at(0s));
     s.reordered(at(1s));
     CHECK(s.is_dirty());
@@ -40,7 +55,7 @@ TEST_CASE("a new order is no hurry, and a change hurries it") {
 }
 
 TEST_CASE("what failed is tried again, ever more seldom, and changes do not hurry it") {
-    save_schedule s{{.retry_min = 1s, .retry_max = 4s}};
+    told s{{.retry_min = 1s, .retry_max = 4s}};
     s.changed(at(0s));
     s.failed(at(1s));
     CHECK(s.next_deadline() == at(2s));
@@ -58,8 +73,24 @@ TEST_CASE("what failed is tried again, ever more seldom, and changes do not hurr
     CHECK(s.next_deadline() == at(20s + 500ms));
 }
 
+TEST_CASE("a save is asked for when it is due, and again when nobody says how it went") {
+    told s{{}};
+    CHECK(s.asks(at(1h)) == 0);
+    s.changed(at(0s));
+    CHECK(s.asks(at(499ms)) == 0);
+    CHECK(s.asks(at(500ms)) == 1);
+    CHECK(s.asks(at(500ms)) == 0);
+    CHECK(s.stats() == save_schedule::statistics{at(0s), 0});
+    CHECK(s.asks(at(1500ms)) == 1);
+    s.failed(at(1500ms));
+    CHECK(s.stats().failures == 1);
+    s.saved();
+    CHECK(s.stats() == save_schedule::statistics{});
+    CHECK(s.asks(at(1h)) == 0);
+}
+
 TEST_CASE("at the end of time") {
-    save_schedule s{{}};
+    told s{{}};
     s.changed(instant::max());
     CHECK(s.next_deadline() == instant::max());
     s.failed(instant::max());

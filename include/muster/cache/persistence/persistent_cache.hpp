@@ -167,7 +167,7 @@ public:
         is_loading_ = false;
         if (!notes) return notes.error();
         is_loaded_ = true;
-        if (is_trimmed_) schedule_.reordered(now);
+        if (is_trimmed_) note(save_schedule::reordered{});
         arm();
         report.notes = std::move(notes).value();
         return report;
@@ -180,11 +180,11 @@ public:
         if (!schedule_.is_dirty()) return last_save_;
         auto done = detail::caught([this] { return save(); });
         if (done) {
-            schedule_.saved();
+            note(save_schedule::saved{});
             failure_.reset();
             last_save_ = done.value();
         } else {
-            schedule_.failed(clock_.now());
+            note(save_schedule::failed{});
             failure_ = done.error();
         }
         arm();
@@ -192,11 +192,9 @@ public:
     }
     /// Saves if that is due. Called by the timers; harmless at any time.
     void wake() {
-        if (auto const due = schedule_.next_deadline(); due && *due <= clock_.now()) {
-            (void)flush();
-        } else {
-            arm();
-        }
+        effect_list<save_schedule::effect> due;
+        schedule_.wake(clock_.now(), due);
+        due.empty() ? arm() : (void)flush();
     }
     /// When @ref wake wants to be called.
     [[nodiscard]] deadline next_deadline() const noexcept { return schedule_.next_deadline(); }
@@ -308,8 +306,12 @@ private:
         bool is_over = false;
     };
 
+    void note(save_schedule::event const& e) {
+        effect_list<save_schedule::effect> unasked;  // it asks for a save in `wake` alone
+        schedule_.handle(e, clock_.now(), unasked);
+    }
     void changed() {
-        schedule_.changed(clock_.now());
+        note(save_schedule::changed{});
         arm();
     }
     void note_removal(removal why, Key const& key) {
@@ -339,7 +341,7 @@ private:
             noted.is_over = true;
         }
         if (schedule_.is_dirty()) return;
-        schedule_.reordered(clock_.now());
+        note(save_schedule::reordered{});
         arm();
     }
     // What is left of a key that is moved away: itself for a store that has to be told, else nothing.

@@ -20,7 +20,6 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/machine.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
@@ -274,6 +273,5 @@ private:
     duration negotiation_timeout_;
     std::map<stream_id, stream> streams_;  ///< At most as many as the session has.
 };
-static_assert(byte_machine<stream_set>);
 
 }  // namespace muster::libp2p

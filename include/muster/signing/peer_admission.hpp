@@ -6,13 +6,13 @@
 /// its frames for sessions that have not been proposed yet.
 ///
 /// All of it is charged to the peer that the connection authenticated, never to a field of a frame, and all of it
-/// is bounded per peer, so that a flood costs the flooder and nobody else. The rate limit is a token bucket in
-/// integers: one token a frame, refilled by elapsed time. What exceeds it, or has no room here, is dropped without a
-/// strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest peer sends.
+/// is bounded per peer, so that a flood costs the flooder and nobody else. What exceeds its rate, or has no room here, is
+/// dropped without a strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest
+/// peer sends.
 ///
 /// There are two tables. The machines of registered signers have places that nobody else can take. All other peers
-/// share a few places, in which the oldest makes room, and one bucket on top of their own: a peer that is forgotten and
-/// comes back, or a crowd of new identities, gets no more than a single stranger may send.
+/// share a few places, in which the oldest makes room, and one rate on top of their own: a peer that is forgotten and
+/// comes back, or a crowd of new identities, gets no more than a single one may send.
 
 #include <algorithm>
 #include <cstdint>
@@ -20,66 +20,105 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <muster/core/bounded.hpp>
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/rate_limiter.hpp>
 #include <muster/signing/frame.hpp>
 
 namespace muster::signing {
 
-/// The door of a coordinator. Not thread-safe.
-class gatekeeper {
+/// Which frames of which peers a coordinator looks at. A machine without a deadline; not thread-safe.
+class peer_admission {
 public:
-    /// @p l must outlive it.
-    explicit gatekeeper(limits const& l) : limits_{&l}, registered_{l.peers_max}, strangers_{l.strangers_max} {}
-
-    /// What @ref admit says of a frame.
-    enum class admission : std::uint8_t {
-        granted,
-        refused,        ///< Drop it.
-        newly_refused,  ///< Drop it, and tell: the first one for a minute.
+    /// A connection to that peer is up. One that never sent a frame is not remembered for it.
+    struct arrived {
+        peer_id peer;
+        bool operator==(arrived const&) const = default;
     };
+    /// The connection to that peer ended: what it had sent early is dropped with it.
+    struct left {
+        peer_id peer;
+        bool operator==(left const&) const = default;
+    };
+    using event = std::variant<arrived, left>;
+    /// Frames are dropped, or peers forgotten. Each kind of it is said once a minute at most.
+    struct warned {
+        error why;
+        bool operator==(warned const&) const = default;
+    };
+    using effect = warned;
+
+    /// How much is remembered.
+    struct statistics {
+        std::size_t peers = 0;         ///< Of both tables.
+        std::size_t early_octets = 0;  ///< Of frames for sessions to come.
+        bool operator==(statistics const&) const = default;
+    };
+
+    /// @p l must outlive it.
+    explicit peer_admission(limits const& l) : limits_{&l}, registered_{l.peers_max}, strangers_{l.strangers_max} {}
+
+    template <effect_sink<effect> Sink>
+    void handle(event const& e, instant, Sink&&) {
+        std::visit([this](auto const& v) { on(v); }, e);
+    }
+    /// Nothing happens here by itself.
+    template <effect_sink<effect> Sink>
+    void wake(instant, Sink&&) noexcept {}
+    [[nodiscard]] deadline next_deadline() const noexcept { return std::nullopt; }
+    /// O(peers).
+    [[nodiscard]] statistics stats() const {
+        statistics out{registered_.size() + strangers_.size(), 0};
+        for (auto const* const places : {&registered_, &strangers_}) {
+            for (auto const& [who, p] : *places) out.early_octets += p.early_octets;
+        }
+        return out;
+    }
 
     /// From now on @p who has a place of its own: it is the machine of a registered signer. O(log n); O(peers) when a
     /// place must be found.
-    void recognise(peer_id const& who, instant now) {
+    template <effect_sink<effect> Sink>
+    void recognise(peer_id const& who, instant now, Sink&& out) {
         if (registered_.find(who) != nullptr) return;
-        if (!make_room(registered_, now, warn_of_registered_at_)) return;
+        if (!make_room(registered_, now, warn_of_registered_at_, out)) return;
         auto const* const known = strangers_.find(who);
-        auto p = known != nullptr ? *known : newcomer(now);
+        auto p = known != nullptr ? *known : peer_state{rate_of(*limits_), now};
         strangers_.erase(who);
-        if (auto* const added = registered_.try_emplace(who)) *added = std::move(p);
+        (void)registered_.try_emplace(who, std::move(p));
     }
     /// Whether @p who has a place of its own.
     [[nodiscard]] bool is_recognised(peer_id const& who) const { return registered_.find(who) != nullptr; }
 
-    /// Takes one token of @p who; refuses when it sends too fast, or when no place is left for it.
-    [[nodiscard]] admission admit(peer_id const& who, instant now) {
-        auto* const p = find_or_add(who, now);
-        if (p == nullptr) return admission::refused;
-        p->allowance.refill(*limits_, now);
-        if (p->allowance.tokens == 0) {
-            if (p->warn_again && now < *p->warn_again) return admission::refused;
-            p->warn_again = saturating_add(now, warning_interval);
-            return admission::newly_refused;
+    /// Whether a frame of @p who is looked at: not when it sends too fast, or when no place is left for it.
+    template <effect_sink<effect> Sink>
+    [[nodiscard]] bool admit(peer_id const& who, instant now, Sink&& out) {
+        auto* const p = find_or_add(who, now, out);
+        if (p == nullptr) return false;
+        if (!p->allowance.allow(now)) {
+            warn(p->warn_again, now, errc::rate_limited, "more frames than a peer may send", out);
+            return false;
         }
-        if (!is_recognised(who) && !take_from_crowd(now)) return admission::refused;
-        --p->allowance.tokens;
-        return admission::granted;
+        if (is_recognised(who) || crowd_.allow(now)) return true;
+        warn(warn_of_crowd_at_, now, errc::rate_limited,
+             "unregistered peers together send more frames than one peer may; the rest is dropped", out);
+        return false;
     }
 
-    /// Takes @p cost more tokens of @p who, also those that it does not have yet: what it asked for costs us more than
-    /// one frame does.
-    void charge(peer_id const& who, std::size_t cost) {
+    /// Counts @p cost more frames of @p who: what it asked for costs us more than one does.
+    void charge(peer_id const& who, std::size_t cost, instant now) {
         auto* const p = find(who);
         if (p == nullptr) return;
-        p->allowance.take(*limits_, cost);
-        if (crowd_ && !is_recognised(who)) crowd_->take(*limits_, cost);
+        p->allowance.charge(now, cost);
+        if (!is_recognised(who)) crowd_.charge(now, cost);
     }
 
     /// Counts a violation; true when the peer has used up its strikes (and starts afresh).
-    [[nodiscard]] bool strike(peer_id const& who, instant now) {
-        auto* const p = find_or_add(who, now);
+    template <effect_sink<effect> Sink>
+    [[nodiscard]] bool strike(peer_id const& who, instant now, Sink&& out) {
+        auto* const p = find_or_add(who, now, out);
         if (p == nullptr) return false;
         if (++p->strikes < limits_->strikes_max) return false;
         p->strikes = 0;
@@ -93,8 +132,9 @@ public:
     }
 
     /// Records the epoch that @p who itself told. O(log n).
-    void set_epoch(peer_id const& who, boot_epoch const& epoch, instant now) {
-        auto* const p = find_or_add(who, now);
+    template <effect_sink<effect> Sink>
+    void set_epoch(peer_id const& who, boot_epoch const& epoch, instant now, Sink&& out) {
+        auto* const p = find_or_add(who, now, out);
         if (p == nullptr) return;
         if (p->epoch) p->past.push_back(*p->epoch);
         if (p->past.size() > past_epochs_max) p->past.pop_front();
@@ -121,8 +161,9 @@ public:
     }
 
     /// Keeps a frame for a session that may yet be proposed; the peer's oldest one makes room.
-    void keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now) {
-        auto* const p = find_or_add(from, now);
+    template <effect_sink<effect> Sink>
+    void keep_early(peer_id const& from, session_id const& session, byte_view raw, instant now, Sink&& out) {
+        auto* const p = find_or_add(from, now, out);
         if (p == nullptr || limits_->early_frames_per_peer_max == 0) return;
         if (raw.size() > limits_->early_octets_per_peer_max) return;
         p->early.emplace_back(session, to_bytes(raw));
@@ -149,60 +190,23 @@ public:
         return out;
     }
 
-    /// The connection to @p who ended: what it had sent early is dropped with it.
-    void left(peer_id const& who) {
-        if (auto* const p = find(who)) {
+private:
+    void on(arrived const& e) {
+        if (auto* const p = find(e.peer)) p->connected = true;
+    }
+    void on(left const& e) {
+        if (auto* const p = find(e.peer)) {
             p->early.clear();
             p->early_octets = 0;
             p->connected = false;
             p->was_too_large = false;
         }
     }
-    /// A connection to @p who is up. A peer that never sent a frame is not remembered for it.
-    void arrived(peer_id const& who) {
-        if (auto* const p = find(who)) p->connected = true;
-    }
 
-    /// Says, once a minute at most for each, that a table is full or that strangers send too much. None when there is
-    /// no news.
-    [[nodiscard]] std::optional<error> take_warning() noexcept { return std::exchange(warning_, std::nullopt); }
-
-    /// Peers that are remembered.
-    [[nodiscard]] std::size_t peers() const noexcept { return registered_.size() + strangers_.size(); }
-    /// Octets of early frames that are kept. O(peers).
-    [[nodiscard]] std::size_t early_octets() const {
-        std::size_t sum = 0;
-        for (auto const* const places : {&registered_, &strangers_}) {
-            for (auto const& [who, p] : *places) sum += p.early_octets;
-        }
-        return sum;
-    }
-
-private:
-    /// A token bucket.
-    struct bucket {
-        std::size_t tokens = 0;
-        instant refilled_at;
-
-        [[nodiscard]] static duration per_token(limits const& l) {
-            auto const rate = std::clamp<std::size_t>(l.frames_per_second, 1, 1'000'000'000);
-            return duration{std::chrono::seconds{1}} / static_cast<std::int64_t>(rate);
-        }
-        // What is not there is owed: the next tokens come later by as much.
-        void take(limits const& l, std::size_t cost) {
-            auto const owed = cost - std::min(tokens, cost);
-            tokens -= std::min(tokens, cost);
-            refilled_at = saturating_add(refilled_at, per_token(l) * static_cast<std::int64_t>(owed));
-        }
-        void refill(limits const& l, instant now) {
-            auto const gained = (now - refilled_at) / per_token(l);
-            if (gained <= 0) return;
-            tokens = std::min(l.frames_burst_max, tokens + static_cast<std::size_t>(gained));
-            refilled_at = tokens == l.frames_burst_max ? now : refilled_at + gained * per_token(l);
-        }
-    };
     struct peer_state {
-        bucket allowance;
+        peer_state(rate_limiter rate, instant now) : allowance{rate}, since{now} {}
+
+        rate_limiter allowance;
         instant since;  // it is remembered
         std::size_t strikes = 0;
         deadline warn_again;  // that it sends too fast, not before
@@ -218,11 +222,11 @@ private:
     static constexpr std::size_t past_epochs_max = 8;                      // ours
     static constexpr duration warning_interval = std::chrono::minutes{1};  // ours
 
-    [[nodiscard]] peer_state newcomer(instant now) const {
-        peer_state p;
-        p.allowance = {limits_->frames_burst_max, now};
-        p.since = now;
-        return p;
+    // So many a second; a rate that makes no sense is one that does.
+    [[nodiscard]] static rate_limiter rate_of(limits const& l) {
+        constexpr std::size_t most = 1'000'000'000;
+        auto const rate = std::clamp<std::size_t>(l.frames_per_second, 1, most);
+        return {duration{std::chrono::seconds{1}} / static_cast<duration::rep>(rate), std::min(l.frames_burst_max, most)};
     }
     [[nodiscard]] peer_state* find(peer_id const& who) {
         auto* const known = registered_.find(who);
@@ -232,16 +236,16 @@ private:
         auto const* const known = registered_.find(who);
         return known != nullptr ? known : strangers_.find(who);
     }
-    [[nodiscard]] peer_state* find_or_add(peer_id const& who, instant now) {
+    template <class Sink>
+    [[nodiscard]] peer_state* find_or_add(peer_id const& who, instant now, Sink&& out) {
         if (auto* const known = find(who)) return known;
-        if (!make_room(strangers_, now, warn_of_strangers_at_)) return nullptr;
-        auto* const added = strangers_.try_emplace(who);
-        if (added != nullptr) *added = newcomer(now);
-        return added;
+        if (!make_room(strangers_, now, warn_of_strangers_at_, out)) return nullptr;
+        return strangers_.try_emplace(who, rate_of(*limits_), now);
     }
 
     // One that has left makes room, or else the oldest; false when the table has no places at all.
-    [[nodiscard]] bool make_room(table& t, instant now, deadline& warn_again) {
+    template <class Sink>
+    [[nodiscard]] bool make_room(table& t, instant now, deadline& warn_again, Sink&& out) {
         if (t.size() < t.size_max()) return true;
         if (t.empty()) return false;
         auto const worth = [](auto const& entry) { return std::pair{entry.second.connected, entry.second.since}; };
@@ -251,35 +255,23 @@ private:
         warn(warn_again, now, errc::too_many_peers,
              text("all ", t.size_max(), " places for ", are_strangers ? "unregistered peers" : "registered signers",
                   " are taken and the oldest was forgotten; see limits::",
-                  are_strangers ? "strangers_max" : "peers_max"));
+                  are_strangers ? "strangers_max" : "peers_max"),
+             out);
         t.erase(peer_id{least->first});
         return true;
     }
 
-    // All strangers together may send what one peer may.
-    [[nodiscard]] bool take_from_crowd(instant now) {
-        if (!crowd_) crowd_ = bucket{limits_->frames_burst_max, now};
-        crowd_->refill(*limits_, now);
-        if (crowd_->tokens == 0) {
-            warn(warn_of_crowd_at_, now, errc::rate_limited,
-                 "unregistered peers together send more frames than one peer may; the rest is dropped");
-            return false;
-        }
-        --crowd_->tokens;
-        return true;
-    }
-
-    void warn(deadline& again, instant now, errc code, std::string what) {
+    template <class Sink>
+    static void warn(deadline& again, instant now, errc code, std::string what, Sink&& out) {
         if (again && now < *again) return;
         again = saturating_add(now, warning_interval);
-        warning_ = error{code, std::move(what)};
+        out.push(warned{error{code, std::move(what)}});
     }
 
     limits const* limits_;
     table registered_;
     table strangers_;
-    std::optional<bucket> crowd_;
-    std::optional<error> warning_;
+    rate_limiter crowd_{rate_of(*limits_)};  // all strangers together may send what one peer may
     deadline warn_of_registered_at_, warn_of_strangers_at_, warn_of_crowd_at_;  // not before
 };
 

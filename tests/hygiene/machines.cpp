@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+// Every machine follows the contract of core/machine.hpp. Whoever adds one adds a line.
+
+#include <muster/cache/persistence/save_schedule.hpp>
+#include <muster/core/machine.hpp>
+#include <muster/libp2p/host.hpp>
+#include <muster/musig2/portable.hpp>
+#include <muster/signing/peer_admission.hpp>
+#include <muster/signing/session.hpp>
+#include <muster/signing/topology.hpp>
+
+using namespace muster;
+
+static_assert(machine<cache::save_schedule>);
+static_assert(machine<libp2p::host<>>);
+static_assert(machine<signing::peer_admission>);
+static_assert(machine<signing::session<musig2::portable, signing::mesh>>);
+static_assert(machine<signing::session<musig2::portable, signing::aggregator>>);
+
+static_assert(byte_machine<libp2p::multistream::dialer>);
+static_assert(byte_machine<libp2p::multistream::listener>);
+static_assert(byte_machine<libp2p::noise::handshake>);
+static_assert(byte_machine<libp2p::yamux::session>);
+static_assert(byte_machine<libp2p::stream_set>);
+static_assert(byte_machine<libp2p::connection>);

@@ -139,6 +139,7 @@ void register_net() {
     add_case("net/handshake", 2, "muster", handshake)->UseRealTime()->MinTime(0.3);
     add_case("net/request_64", 2, "muster", request)->UseRealTime()->MinTime(0.3);
     add_case("net/one_way_60k", 2, "muster", one_way)->UseRealTime()->MinTime(0.3);
+    register_net_memory();
 }
 
 }  // namespace muster::bench

@@ -26,6 +26,7 @@ struct settings {
 void register_cache(settings const&);
 void register_musig2();
 void register_net();
+void register_net_memory();
 void register_signing();
 void register_signing_memory();
 void register_sim();

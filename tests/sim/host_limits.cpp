@@ -140,6 +140,7 @@ struct stranger final : libp2p::socket_user {
     socket_id next = 1;
     std::map<socket_id, bool> speaks;
     std::map<socket_id, test::connection_end> machines;
+    effect_list<libp2p::connection_event> unread;  ///< Of commands.
     std::set<socket_id> writing, opened, closed, established;
     std::vector<libp2p::connection_event> seen;
 };
@@ -402,4 +403,122 @@ TEST_CASE("a frame above the limit ends the connection that it comes on, before 
     CHECK(us.count<transport::received>() == 0);
     CHECK(us.count<transport::disconnected>() == 1);
     CHECK(us.wire.stats().held == 0);
+}
+
+TEST_CASE("a peer has the connection in use and one more; a third takes the place of one of them") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger s{w, 1, "10.0.1.1"};
+    std::vector<socket_id> all;
+    for (std::size_t i = 0; i < libp2p::host_options{}.connections_per_peer_max + 1; ++i) {
+        all.push_back(s.open(us.where, true));
+        w.pass(400ms);
+        CHECK(us.wire.stats().connections <= libp2p::host_options{}.connections_per_peer_max);
+    }
+    CHECK(s.closed.count(all[0]) == 1);
+    CHECK(s.established.count(all.back()) == 1);
+    w.pass(libp2p::host_options{}.setup_timeout + 2s);
+    CHECK(us.wire.stats().connections == 1);
+    CHECK(us.wire.stats().peers == 1);
+    CHECK(serves(w, us, 10));
+}
+
+TEST_CASE("all peers together make us hold so much, and who holds little is served") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.buffers_max = 1'000'000;
+    node us{w, 0, "10.0.0.1", o};
+    transport::request_options large;
+    large.request_size_max = 1u << 20;
+    large.time_limit = 60s;
+    us.wire.serve("/large/1", large, [](transport::asked const&) { CHECK(false); });
+    std::vector<std::unique_ptr<stranger>> all;
+    for (std::size_t i = 0; i < 8; ++i) all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.0.", i + 1, ".1")));
+    std::vector<std::pair<socket_id, libp2p::stream_id>> streams;
+    for (auto& s : all) streams.emplace_back(s->open(us.where, true), 0);
+    w.pass(1s);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        streams[i].second = all[i]->machines.at(streams[i].first).open_stream("/large/1").value();
+        all[i]->flush(streams[i].first);
+    }
+    w.pass(1s);
+    std::size_t most = 0;
+    for (int round = 0; round < 40; ++round) {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            (void)all[i]->machines.at(streams[i].first).write(streams[i].second, bytes(20'000));
+            all[i]->flush(streams[i].first);
+        }
+        w.pass(100ms);
+        most = std::max(most, us.wire.stats().held);
+    }
+    CHECK(most > o.buffers_max);
+    CHECK(most <= o.buffers_max + 8 * (64u << 10));  // what one read brings, of each
+    CHECK(serves(w, us, 10));
+    w.pass(large.time_limit + 2s);
+    CHECK(us.wire.stats().held <= o.buffers_max / 2);
+}
+
+TEST_CASE("a dial that nobody answers ends in its time") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.dial_timeout = 3s;
+    node us{w, 0, "10.0.0.1", o};
+    auto const nobody = peer::multiaddr::from_text("/ip4/10.9.9.9/tcp/1000").value();
+    auto const who = test::node_keys(5).node.id();
+    sim::host_id silent{};
+    auto const mute = w.plug_in("10.9.9.9", silent);
+    w.where.crash(silent);
+    REQUIRE(us.wire.connect(who, std::array{nobody}));
+    w.pass(o.dial_timeout - 100ms);
+    CHECK(us.count<transport::connect_failed>() == 0);
+    w.pass(1s + 200ms);
+    CHECK(us.count<transport::connect_failed>() == 1);
+    CHECK(us.wire.stats().connections == 0);
+}
+
+TEST_CASE("who asks and does not read the answers is cut when it has taken nothing for so long") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.write_timeout = 20s;  // before silence would end it
+    node us{w, 0, "10.0.0.1", o};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto& m = s.machines.at(id);
+    std::vector<libp2p::stream_id> streams;
+    for (int i = 0; i < 16; ++i) streams.push_back(m.open_stream("/echo/1").value());
+    s.flush(id);
+    w.pass(1s);
+    libp2p::host_effect e{libp2p::pause_reading{id}};
+    s.wires.perform(e);
+    for (auto const stream : streams) {
+        REQUIRE(m.write(stream, bytes(60'000)).value() == 60'000);
+        REQUIRE(m.close_stream(stream, s.unread));
+        s.flush(id);
+        w.pass(50ms);
+    }
+    w.pass(o.write_timeout - 2s);
+    CHECK(us.wire.stats().connections == 1);
+    CHECK(serves(w, us, 10));
+    w.pass(5s);
+    CHECK(us.wire.stats().queued == 0);
+    CHECK(us.wire.stats().connections == 0);
+}
+
+TEST_CASE("so much waits for a stream, and the frame beyond it is refused and missed by nobody") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.send_queue_max = 10'000;
+    node us{w, 0, "10.0.0.1", o}, other{w, 1, "10.0.0.2"};
+    REQUIRE(us.wire.connect(other.wire.local(), std::array{other.where}));
+    w.pass(1s);
+    // The stream has not agreed on its protocol yet. Each frame counts with its length, which is two bytes here.
+    for (int i = 0; i < 4; ++i) REQUIRE(us.wire.send(other.wire.local(), "/test/1", bytes(2'000)));
+    CHECK(us.wire.send(other.wire.local(), "/test/1", bytes(2'000)).error() == transport::errc::congested);
+    CHECK(us.wire.stats().queued == 4 * 2'002);
+    w.pass(1s);
+    CHECK(us.count<transport::writable>() == 1);
+    CHECK(us.wire.stats().queued == 0);
+    CHECK(other.count<transport::received>() == 4);
+    REQUIRE(us.wire.send(other.wire.local(), "/test/1", bytes{}));
 }

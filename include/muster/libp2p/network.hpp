@@ -24,13 +24,16 @@ namespace muster::libp2p {
 ///
 /// Not thread-safe: every member, and every handler, belongs to the one thread or strand of its sockets. Destroy or
 /// `close()` it there. Protocols may be attached, served and taken away at any time.
-template <sockets Sockets, secret_source Secret = crypto::system_random>
+template <sockets Sockets, secret_source Secret = crypto::system_random, observer Observer = null_observer>
 class network {
 public:
     /// @param key   the own host key; borrowed.
     /// @param seed  for the random choice of the connection that is closed when no place is free.
-    network(Sockets s, peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {})
-        : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source))} {
+    /// @param to    is told of peers that come and go.
+    network(Sockets s, peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {},
+            Observer to = {})
+        : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source),
+                                       std::move(to))} {
         core_->start();
     }
     network(network const&) = delete;
@@ -115,10 +118,16 @@ public:
     /// Sets the handler of what peers claim about themselves; an empty one removes it.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }
 
+    /// Who is told; its gauges are those of now.
+    [[nodiscard]] Observer& observe() {
+        core_->measure();
+        return core_->watcher;
+    }
+
     void close() { core_->close(); }
 
 private:
-    using core = detail::network_core<Sockets, Secret>;
+    using core = detail::network_core<Sockets, Secret, Observer>;
 
     std::shared_ptr<core> core_;
 };

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include <muster/core/observer.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/libp2p/service/frames.hpp>
@@ -32,10 +33,13 @@ using identity_handler = std::function<void(identity_claim const&)>;
 namespace detail {
 
 /// The state of a network, kept alive while one of its handlers runs.
-template <sockets Sockets, secret_source Secret>
-struct network_core final : socket_user, std::enable_shared_from_this<network_core<Sockets, Secret>> {
-    network_core(Sockets s, peer::node_key const& key, host_options o, std::uint64_t seed, Secret source)
-        : wires{std::move(s)}, machine{key, o, seed, std::move(source)}, frames{o.frame_size_max, o.send_queue_max} {}
+template <sockets Sockets, secret_source Secret, observer Observer>
+struct network_core final : socket_user, std::enable_shared_from_this<network_core<Sockets, Secret, Observer>> {
+    network_core(Sockets s, peer::node_key const& key, host_options o, std::uint64_t seed, Secret source, Observer to)
+        : wires{std::move(s)},
+          machine{key, o, seed, std::move(source)},
+          frames{o.frame_size_max, o.send_queue_max},
+          watcher{std::move(to)} {}
     network_core(network_core const&) = delete;
     network_core& operator=(network_core const&) = delete;
 
@@ -120,13 +124,19 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(close_socket& e, instant) { perform(e); }
 
     void on(peer_connected& e, instant now) {
+        watcher.count("libp2p_peers_connected_total", 1);
+        log_event(watcher, log_level::info, e);
         queue.push_back(news{{}, transport::connected{e.peer, e.direction, e.remote}});
         identify.on(machine, e, now);
     }
     void on(peer_disconnected& e, instant) {
+        watcher.count("libp2p_peers_disconnected_total", 1);
+        log_event(watcher, log_level::info, e);
         queue.push_back(news{{}, transport::disconnected{e.peer, std::move(e.why)}});
     }
     void on(peer_unreachable& e, instant) {
+        watcher.count("libp2p_peers_unreachable_total", 1);
+        log_event(watcher, log_level::warning, e);
         queue.push_back(news{{}, transport::connect_failed{e.peer, std::move(e.why)}});
     }
     void on(leaving& e, instant now) { frames.on(machine, e, now, effects); }
@@ -340,6 +350,15 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         on_identity = {};
     }
 
+    /// Tells the observer how much there is.
+    void measure() {
+        auto const s = machine.stats();
+        watcher.gauge("libp2p_connections", static_cast<double>(s.connections));
+        watcher.gauge("libp2p_peers", static_cast<double>(s.peers));
+        watcher.gauge("libp2p_held_bytes", static_cast<double>(s.held));
+        watcher.gauge("libp2p_queued_bytes", static_cast<double>(s.queued));
+    }
+
     Sockets wires;
     host<Secret> machine;
     frames_service frames;
@@ -356,6 +375,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     deadline armed;
     bool has_turn = false;
     bool closed = false;
+    [[no_unique_address]] Observer watcher;
 };
 
 }  // namespace detail

@@ -133,9 +133,7 @@ private:
             auto const remote = socket.remote_endpoint(ec);
             if (ec) return;  // gone already
             next_accepted += 2;
-            auto const w = add(next_accepted, std::move(socket));
-            user->on_socket(libp2p::accepted{w->id, address_of(remote)});
-            read(w);
+            begin(add(next_accepted, std::move(socket)), libp2p::accepted{next_accepted, address_of(remote)});
         }
 
         // ---- what is to be done -------------------------------------------------------------------------
@@ -168,7 +166,7 @@ private:
             }
             w->socket.async_connect(to, [self = shared_from_this(), w, to](boost_error const& failed) {
                 if (self->user == nullptr || !w->is_open) return;
-                if (!failed) return self->on_connected(w);
+                if (!failed) return self->begin(w, libp2p::dialled{w->id});
                 boost_error ignored;
                 // From there the target may be out of reach; the system knows better where from.
                 if (std::exchange(w->bound_to, std::nullopt)) {
@@ -179,11 +177,6 @@ private:
                 self->user->on_socket(
                     libp2p::dial_failed{w->id, error{transport::errc::unreachable, failed.message()}});
             });
-        }
-        void on_connected(wire_ptr const& w) {
-            prepare(w);
-            user->on_socket(libp2p::dialled{w->id});
-            read(w);
         }
         void perform(libp2p::write_socket& e) {
             auto const found = wires.find(e.socket);
@@ -239,15 +232,14 @@ private:
         // ---- ends ---------------------------------------------------------------------------------------
 
         wire_ptr add(libp2p::socket_id id, tcp::socket socket) {
-            auto const w = std::make_shared<wire>(id, std::move(socket));
-            if (w->socket.is_open()) prepare(w);
-            wires[id] = w;
-            return w;
+            return wires[id] = std::make_shared<wire>(id, std::move(socket));
         }
-        static void prepare(wire_ptr const& w) {
+        void begin(wire_ptr const& w, libp2p::socket_event const& e) {
             boost_error ignored;
             w->socket.set_option(tcp::no_delay{true}, ignored);
             w->socket.non_blocking(true, ignored);
+            user->on_socket(e);
+            read(w);
         }
         void lose(wire_ptr const& w, boost_error const& ec) {
             forget(w);
@@ -323,8 +315,7 @@ private:
                 if (ip && ip->is_v6() == is_v6 && !(is_v6 && ip->to_v6().is_link_local())) out.push_back(*ip);
             }
             std::partition(out.begin(), out.end(), [](auto const& ip) { return !ip.is_loopback(); });
-            if (out.empty() && is_v6) out.emplace_back(boost::asio::ip::address_v6::loopback());
-            if (out.empty()) out.emplace_back(boost::asio::ip::address_v4::loopback());
+            if (out.empty()) out.push_back(boost::asio::ip::make_address(is_v6 ? "::1" : "127.0.0.1"));
             return out;
         }
 

@@ -60,6 +60,7 @@ private:
 /// Frames waiting to be written. Bounded; what does not fit is refused whole.
 class frame_writer {
 public:
+    /// @param queue_max  bytes, lengths included.
     explicit frame_writer(std::size_t queue_max) noexcept : queue_max_{queue_max} {}
 
     /// Queues a frame; false, and nothing is queued, when that exceeds the bound while others wait.

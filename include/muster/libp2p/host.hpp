@@ -58,6 +58,7 @@ public:
 
     // ---- what happens -----------------------------------------------------------------------------------
 
+    /// What happened to a socket. Total: events of sockets that are gone are ignored.
     template <effect_sink<host_effect> Sink>
     void handle(socket_event const& e, instant now, Sink& out) {
         places_.tell(now);

@@ -164,6 +164,7 @@ public:
     using event = agreed;
     using output = bytes;
 
+    /// Accepts what is in @p supported, which must not be null.
     explicit listener(protocol_list supported) noexcept : supported_{std::move(supported)} {}
 
     /// There is nothing to say before the dialer has spoken.

@@ -67,6 +67,7 @@ public:
         core_->frames.attach(std::move(names));
         core_->offer();
     }
+    /// Ends what @ref attach began, by the first name. Senders learn that their frames are not taken any more.
     void detach(std::string_view protocol) {
         core_->handlers.erase(std::string{protocol});
         core_->act([&](auto now, auto& out) { core_->frames.detach(core_->machine, protocol, now, out); });
@@ -75,6 +76,7 @@ public:
     [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses) {
         return core_->command([&](auto now, auto& out) { return core_->machine.connect(who, addresses, now, out); });
     }
+    /// Ends every connection and dial to @p who. `disconnected` or `connect_failed` follows.
     void disconnect(peer::peer_id const& who) { core_->disconnect(who); }
     /// Protects @p who, or ends that: co-signers, wallets. A protected peer takes a stranger's place when all are in
     /// use.
@@ -90,6 +92,7 @@ public:
         core_->requests.serve(protocol, o);
         core_->offer();
     }
+    /// Ends what @ref serve began. Questions that wait for an answer may still be given one.
     void unserve(std::string_view protocol) {
         core_->questions.erase(std::string{protocol});
         core_->requests.unserve(protocol);
@@ -104,6 +107,7 @@ public:
         if (id) core_->answers[id.value()] = std::move(handler);
         return id;
     }
+    /// Ends a request of ours: its handler is not called any more. Harmless for one that is over.
     void cancel(transport::request_id id) {
         core_->answers.erase(id);
         core_->act([&](auto now, auto& out) { core_->requests.cancel(core_->machine, id, now, out); });
@@ -112,6 +116,7 @@ public:
         return core_->command(
             [&](auto now, auto& out) { return core_->requests.answer(core_->machine, id, std::move(content), now, out); });
     }
+    /// Ends a question without an answer. Harmless for one that is over.
     void refuse(transport::request_id id) {
         core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });
     }
@@ -124,6 +129,7 @@ public:
         return core_->watcher;
     }
 
+    /// Ends everything: no handler is called any more, and every command is refused. Repeating it changes nothing.
     void close() { core_->close(); }
 
 private:

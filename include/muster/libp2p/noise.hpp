@@ -51,6 +51,7 @@ inline constexpr std::size_t message_overhead = 2 + tag_size;
 /// Encrypts what is sent and decrypts what comes. Movable; one thread at a time.
 class channel {
 public:
+    /// What a handshake came to, for use from the next message on.
     explicit channel(cipher_pair keys) : keys_{std::move(keys)} {}
 
     /// Appends @p plain to @p out as messages of at most @ref plain_size_max, none when it is empty.

@@ -123,6 +123,7 @@ public:
     void use(socket_id who, instant now) {
         if (auto const found = guests_.find(who); found != guests_.end()) found->second.last_use = now;
     }
+    /// The connection is gone. O(log n).
     void leave(socket_id who) { guests_.erase(who); }
 
     /// Connections that others have opened.

@@ -35,6 +35,7 @@ namespace muster::libp2p {
 /// The peers that are being dialled. Not thread-safe.
 class dialler {
 public:
+    /// @p o must outlive it.
     explicit dialler(host_options const& o) noexcept : options_{&o} {}
 
     /// What is to be tried now.
@@ -75,6 +76,7 @@ public:
         }
         return std::nullopt;
     }
+    /// An attempt that @ref next gave is under way on that socket.
     void started(peer::peer_id const& who, socket_id socket) { dials_.at(who).sockets.insert(socket); }
     /// An attempt has come to nothing.
     void failed(peer::peer_id const& who, socket_id socket, std::string why, instant now) {

@@ -45,7 +45,9 @@ public:
     /// Most requests of ours to one peer at a time. Ours: a quarter of the streams that yamux has on their way.
     static constexpr std::size_t per_peer_max = 64;
 
+    /// Questions of that protocol are collected from now on, within the bounds of @p o.
     void serve(std::string_view protocol, transport::request_options const& o) { served_[std::string{protocol}] = o; }
+    /// Questions of that protocol are refused from now on.
     void unserve(std::string_view protocol) {
         if (auto const found = served_.find(protocol); found != served_.end()) served_.erase(found);
     }

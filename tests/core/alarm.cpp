@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 #include <muster/core/alarm.hpp>
-#include <muster/core/backoff.hpp>
-#include <muster/core/observer.hpp>
 
 #include <memory>
-#include <set>
 #include <stdexcept>
 #include <vector>
 
@@ -30,11 +27,6 @@ struct sleeper {
     muster::alarm<manual_timers>::line line;
     int woken = 0;
     std::function<void()> then;
-};
-
-struct cut {
-    int peer = 3;
-    MUSTER_FIELDS(cut, peer);
 };
 
 /// Counts how often it is armed.
@@ -130,55 +122,4 @@ TEST_CASE("timers are armed only when the earliest deadline changes") {
     b.wake_by({});
     CHECK(!b.armed());
     CHECK(timers.arms == 3);
-}
-
-TEST_CASE("waits stay in their bounds, grow at most threefold, and differ also when they have reached the longest") {
-    splitmix64 draw{7};
-    backoff waits{{1s, 10s}};
-    duration last = 1s;
-    std::set<duration> seen;
-    std::size_t longest = 0;
-    for (int i = 0; i < 10'000; ++i) {
-        auto const w = waits.next(draw);
-        CHECK((w >= 1s && w <= 10s && w <= 3 * last));
-        last = w;
-        seen.insert(w);
-        if (w == 10s) ++longest;
-    }
-    CHECK(seen.size() > 9'900);
-    CHECK(longest < 10);
-    for (int i = 0; i < 1'000; ++i) {
-        waits.reset();
-        CHECK(waits.next(draw) <= 3s);
-        for (int more = 0; more < 5; ++more) (void)waits.next(draw);
-    }
-    backoff constant{{2s, 2s}};
-    CHECK(constant.next(draw) == 2s);
-    backoff huge{{1s, duration::max()}};
-    for (int i = 0; i < 200; ++i) CHECK(huge.next(draw) >= 1s);
-}
-
-TEST_CASE("observers: nothing costs nothing, a recording remembers, a line writer keeps to its level") {
-    struct watched {
-        int n;
-        [[no_unique_address]] null_observer by;
-    };
-    static_assert(sizeof(watched) == sizeof(int));
-    recording_observer seen;
-    seen.count("frames_received_total", 2);
-    seen.count("frames_received_total", 3);
-    seen.gauge("peers", 4);
-    seen.gauge("peers", 1);
-    seen.measure("round_trip_seconds", 0.5);
-    CHECK(seen.counted("frames_received_total") == 5);
-    CHECK(seen.counted("nothing") == 0);
-    CHECK(seen.gauged("peers") == 1);
-    CHECK(seen.measured("round_trip_seconds") == std::vector<double>{0.5});
-    log_event(seen, log_level::info, cut{});
-    CHECK(seen.lines() == std::vector<std::pair<log_level, std::string>>{{log_level::info, "cut{peer: 3}"}});
-    std::vector<std::string> lines;
-    line_observer writer{log_level::warning, [&](std::string_view l) { lines.emplace_back(l); }};
-    log_event(writer, log_level::info, cut{});
-    log_event(writer, log_level::error, cut{});
-    CHECK(lines == std::vector<std::string>{"error: cut{peer: 3}"});
 }

@@ -10,8 +10,12 @@ namespace {
 
 // The least that is a machine, and what is not quite one.
 struct least {
-    struct event {};
-    struct effect {};
+    struct event {
+        bool operator==(event const&) const = default;
+    };
+    struct effect {
+        bool operator==(effect const&) const = default;
+    };
     void handle(event const&, instant, effect_list<effect>&) {}
     void wake(instant, effect_list<effect>&) {}
     [[nodiscard]] deadline next_deadline() const { return {}; }
@@ -31,6 +35,12 @@ struct has_no_deadline : least {
     [[nodiscard]] instant next_deadline() const { return {}; }
 };
 static_assert(!machine<has_no_deadline>);
+struct cannot_be_transcribed : least {
+    struct effect {};
+    void handle(event const&, instant, effect_list<effect>&) {}
+    void wake(instant, effect_list<effect>&) {}
+};
+static_assert(!machine<cannot_be_transcribed>);
 struct cannot_be_looked_at : least {
     void stats() = delete;
 };
@@ -38,7 +48,9 @@ static_assert(!machine<cannot_be_looked_at>);
 
 struct least_of_bytes {
     using output = bytes;
-    struct event {};
+    struct event {
+        bool operator==(event const&) const = default;
+    };
     std::size_t feed(byte_view in, instant, bytes&, effect_list<event>&) { return in.size(); }
 };
 static_assert(byte_machine<least_of_bytes>);
@@ -51,9 +63,11 @@ static_assert(!byte_machine<keeps_its_output>);
 struct counter {
     struct event {
         int n;
+        bool operator==(event const&) const = default;
     };
     struct effect {
         int sum;
+        bool operator==(effect const&) const = default;
     };
     template <effect_sink<effect> Sink>
     void handle(event const& e, instant now, Sink&) {

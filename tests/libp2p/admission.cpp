@@ -22,10 +22,8 @@ struct places {
     instant now{1h};
     socket_id last = 0;
 
-    explicit places(host_options o = {}) : options{std::move(o)}, machine{std::in_place, options, 1} {
-        machine->tell(now);
-    }
-    admission::verdict arrive(source_prefix const& source) { return machine->arrive(++last, source); }
+    explicit places(host_options o = {}) : options{std::move(o)}, machine{std::in_place, options, 1} {}
+    admission::verdict arrive(source_prefix const& source) { return machine->arrive(++last, source, now); }
     socket_id settle(source_prefix const& source, bool is_protected = false) {
         (void)arrive(source);
         (void)machine->speak(last, now);
@@ -57,18 +55,32 @@ TEST_CASE("silence of one source fills three quarters of the waiting room, and t
     CHECK_FALSE(p.arrive(from("/ip4/10.0.0.2")).instead_of);
 }
 
+TEST_CASE("the rates of thousands of sources are remembered, and no more") {
+    host_options o;
+    o.pending_inbound_max = 10;
+    admission a{o, 1};
+    std::size_t admitted = 0;
+    for (unsigned i = 0; i < 20'000; ++i) {  // all at one moment
+        auto const source = from(text("/ip4/10.", i >> 16, ".", i >> 8 & 255, ".", i & 255));
+        (void)a.arrive(i, source, instant{1h});
+        admitted += a.speak(i, instant{1h}).is_admitted ? 1u : 0u;
+        a.leave(i);
+    }
+    CHECK(admitted == 20'000);
+    CHECK(a.rates() <= 4096);
+}
+
 TEST_CASE("nobody is bound to be the next one to go") {
     // Were it the oldest, a peer on a slow line could be pushed out by so many connections; by chance most survive.
     std::size_t survived = 0;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         host_options o;
         admission a{o, seed};
-        a.tell(instant{1h});
         auto const room = o.pending_inbound_max * 3 / 4;
-        for (socket_id id = 2; id <= 2 * room; id += 2) (void)a.arrive(id, from("/ip4/10.0.0.1"));
+        for (socket_id id = 2; id <= 2 * room; id += 2) (void)a.arrive(id, from("/ip4/10.0.0.1"), instant{1h});
         bool lives = true;
         for (socket_id id = 1000; id < 1000 + 2 * room; id += 2) {
-            auto const v = a.arrive(id, from("/ip4/10.0.0.1"));
+            auto const v = a.arrive(id, from("/ip4/10.0.0.1"), instant{1h});
             lives = lives && v.instead_of != socket_id{2};
         }
         survived += lives ? 1u : 0u;

@@ -265,14 +265,16 @@ TEST_CASE("an observer hears of peers that come, go and cannot be reached") {
     stack_world w;
     w.connect();
     REQUIRE(w.until([&] { return w.one.net_.is_connected(w.zero.net_.local()); }));
-    auto& seen = w.one.net_.observe();
+    auto& seen = w.one.net_.observer();
+    w.one.net_.publish_gauges();
     CHECK(seen.counted("libp2p_peers_connected_total") == 1);
     CHECK(seen.gauged("libp2p_peers") == 1);
     CHECK(seen.gauged("libp2p_connections") == 1);
     w.zero.net_.disconnect(w.one.net_.local());
     REQUIRE(w.until([&] { return !w.one.net_.is_connected(w.zero.net_.local()); }));
     CHECK(seen.counted("libp2p_peers_disconnected_total") == 1);
-    CHECK(w.one.net_.observe().gauged("libp2p_peers") == 0);
+    w.one.net_.publish_gauges();
+    CHECK(seen.gauged("libp2p_peers") == 0);
     REQUIRE(seen.lines().size() == 2);
     CHECK(seen.lines()[0].second.find(w.zero.net_.local().to_text()) != std::string::npos);
     REQUIRE(w.one.net_.connect(w.zero.net_.local(), at("/ip4/10.0.0.1/tcp/9")));

@@ -26,3 +26,11 @@ struct memory_world {
 }  // namespace
 
 MUSTER_TEST_NETWORK_MODEL("memory", memory_world)
+
+TEST_CASE("a question is printed on one line, and what it holds is cut") {
+    using namespace muster;
+    transport::asked const q{{7}, test::node_keys(0).node.id(), "/echo/1", bytes(1000, 0xab)};
+    auto const line = to_text(q);
+    CHECK(line.find("asked{id: request_id{value: 7}, peer: " + q.peer.to_text()) == 0);
+    CHECK(line.size() < 700);
+}

@@ -72,8 +72,8 @@ public:
     }
 
 private:
-    // Whoever wanted to be woken by then is, once; who was not armed is not. When timers ring that were not armed,
-    // everybody with a deadline is woken: early, which is harmless.
+    // Wakes every line that was due when the timers fired. If they fire without having been armed, every line with a
+    // deadline is woken; an early wake-up is harmless.
     void ring() {
         auto const due = std::exchange(armed_, {});
         ringing const until_the_end{*this};

@@ -229,11 +229,7 @@ template <has_fields T>
                       }) {
             return x == y || (x && y && *x == *y);
         } else if constexpr (std::same_as<decltype(x), byte_view const&>) {
-            if (x.size() != y.size()) return false;
-            for (std::size_t i = 0; i < x.size(); ++i) {
-                if (x[i] != y[i]) return false;
-            }
-            return true;
+            return equal(x, y);
         } else {
             return x == y;
         }

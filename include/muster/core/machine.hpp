@@ -18,15 +18,17 @@ namespace muster {
 /// `wake(now, sink)` may come early, late or twice, and is harmless then. `next_deadline()` says when it wants to be
 /// woken; none when only events matter. Effects are pushed in the order in which they are to be performed, before the
 /// call returns: nothing waits for the next one. `stats()` are gauges, for whoever looks. Commands are members of their
-/// own names; they take the time, and the sink where they have effects, and what they refuse has changed nothing.
+/// own names; they take the time, and the sink where they have effects, and what they refuse has changed nothing. Events
+/// and effects can be compared, so that a test is a transcript.
 template <class M>
-concept machine = requires(M& m, M const& c, typename M::event const& e, instant now,
-                           effect_list<typename M::effect>& sink) {
-    m.handle(e, now, sink);
-    m.wake(now, sink);
-    { c.next_deadline() } -> std::same_as<deadline>;
-    c.stats();
-};
+concept machine =
+    std::equality_comparable<typename M::event> && std::equality_comparable<typename M::effect> &&
+    requires(M& m, M const& c, typename M::event const& e, instant now, effect_list<typename M::effect>& sink) {
+        m.handle(e, now, sink);
+        m.wake(now, sink);
+        { c.next_deadline() } -> std::same_as<deadline>;
+        c.stats();
+    };
 
 /// A machine over a stream of bytes: multistream-select, Noise, yamux, a connection.
 ///
@@ -37,6 +39,7 @@ concept machine = requires(M& m, M const& c, typename M::event const& e, instant
 /// machine are views of @p in, valid during the call; where they outlive it, the event owns them.
 template <class M>
 concept byte_machine =
+    std::equality_comparable<typename M::event> &&
     requires(M& m, byte_view in, instant now, typename M::output& out, effect_list<typename M::event>& sink) {
         m.feed(in, now, out, sink);
     };

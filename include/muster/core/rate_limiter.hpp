@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// So much per time, and bursts of so much.
+/// Allows a steady rate, and bursts.
 ///
 /// Idea: a token bucket without a bucket. One instant says when everything that was allowed would have been done at the
 /// steady rate; what comes is allowed as long as that is not more than a burst ahead.
@@ -10,13 +10,14 @@
 /// Source: the generic cell rate algorithm, ITU-T I.371, in its virtual-scheduling form.
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 
 #include <muster/core/time.hpp>
 
 namespace muster {
 
-/// A rate, and what is left of its burst. One word of state. Not thread-safe.
+/// A rate, and what is left of its burst. Three words of state. Not thread-safe.
 class rate_limiter {
 public:
     /// @param interval  between two at the steady rate; positive.
@@ -24,10 +25,14 @@ public:
     constexpr rate_limiter(duration interval, std::size_t burst) noexcept
         : interval_{interval}, tolerance_{interval * static_cast<duration::rep>(burst)} {}
 
-    /// So many per second, and bursts of as many. Expects `rate >= 1`.
-    [[nodiscard]] static constexpr rate_limiter per_second(std::size_t rate) noexcept {
-        return {duration{std::chrono::seconds{1}} / static_cast<duration::rep>(rate), rate};
+    /// So many per second, and bursts of @p burst; of each at least one and at most 1,000,000,000.
+    [[nodiscard]] static constexpr rate_limiter per_second(std::size_t rate, std::size_t burst) noexcept {
+        constexpr std::size_t most = 1'000'000'000;
+        auto const each = static_cast<duration::rep>(std::clamp<std::size_t>(rate, 1, most));
+        return {duration{std::chrono::seconds{1}} / each, std::clamp<std::size_t>(burst, 1, most)};
     }
+    /// The same with bursts of @p rate.
+    [[nodiscard]] static constexpr rate_limiter per_second(std::size_t rate) noexcept { return per_second(rate, rate); }
 
     /// Takes @p cost of what is allowed; false, and nothing is taken, when that is too much. Time that goes back counts
     /// as standing still. O(1).

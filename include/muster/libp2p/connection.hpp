@@ -23,7 +23,6 @@
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/overloaded.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
@@ -68,7 +67,7 @@ public:
     void start(connection_output& out) const { start_negotiation(out.clear); }
 
     /// Takes bytes that the socket received, in any portions. What goes wrong is the event `failed`, the last one;
-    /// later calls do nothing. The output of a connection that has failed is its farewell.
+    /// later calls do nothing. What is left in the output is still to be sent: it tells the peer why.
     template <effect_sink<connection_event> Sink>
     void feed(byte_view in, instant now, connection_output& out, Sink& sink) {
         while (!in.empty() && stage_ != stage::failed) {

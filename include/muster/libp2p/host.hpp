@@ -61,7 +61,6 @@ public:
     /// What happened to a socket. Total: events of sockets that are gone are ignored.
     template <effect_sink<host_effect> Sink>
     void handle(socket_event const& e, instant now, Sink& out) {
-        places_.tell(now);
         std::visit([&](auto const& v) { this->on(v, now, out); }, e);
         this->pump_dials(now, out);
     }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/system_seed.hpp>
 #include <muster/libp2p/network_core.hpp>
 
 namespace muster::libp2p {
@@ -24,14 +25,14 @@ namespace muster::libp2p {
 ///
 /// Not thread-safe: every member, and every handler, belongs to the one thread or strand of its sockets. Destroy or
 /// `close()` it there. Protocols may be attached, served and taken away at any time.
-template <sockets Sockets, secret_source Secret = crypto::system_random, observer Observer = null_observer>
+template <sockets Sockets, secret_source Secret = crypto::system_random, muster::observer Observer = null_observer>
 class network {
 public:
     /// @param key   the own host key; borrowed.
     /// @param seed  for the random choice of the connection that is closed when no place is free.
     /// @param to    is told of peers that come and go.
-    network(Sockets s, peer::node_key const& key, host_options options, std::uint64_t seed, Secret source = {},
-            Observer to = {})
+    network(Sockets s, peer::node_key const& key, host_options options = {}, std::uint64_t seed = system_seed(),
+            Secret source = {}, Observer to = {})
         : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source),
                                        std::move(to))} {
         core_->start();
@@ -82,8 +83,10 @@ public:
     /// use.
     void protect(peer::peer_id const& who, bool is_protected = true) { core_->machine.protect(who, is_protected); }
     [[nodiscard]] result<void> send(peer::peer_id const& who, std::string_view protocol, byte_view frame) {
-        return core_->command(
+        auto sent = core_->command(
             [&](auto now, auto& out) { return core_->frames.send(core_->machine, who, protocol, frame, now, out); });
+        if (sent) core_->watcher.count("libp2p_frames_sent_total", 1);
+        return sent;
     }
 
     /// @copydoc transport::requests
@@ -123,11 +126,10 @@ public:
     /// Sets the handler of what peers claim about themselves; an empty one removes it.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }
 
-    /// Who is told; its gauges are those of now.
-    [[nodiscard]] Observer& observe() {
-        core_->measure();
-        return core_->watcher;
-    }
+    /// Who is told of what happens.
+    [[nodiscard]] Observer& observer() noexcept { return core_->watcher; }
+    /// Tells the observer how much there is, by its gauges: whenever somebody is to look.
+    void publish_gauges() { core_->publish_gauges(); }
 
     /// Ends everything: no handler is called any more, and every command is refused. Repeating it changes nothing.
     void close() { core_->close(); }

@@ -260,6 +260,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             settle(now);
             if (!frame || !frame.value()) return;
             try {
+                watcher.count("libp2p_frames_received_total", 1);
                 give(from->second, transport::received{from->first, *std::move(frame).value()});
             } catch (...) {  // the frames behind it are not lost
                 if (!closed) queue.push_front(n);
@@ -272,6 +273,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         if (found == answers.end()) return;
         auto const handler = std::move(found->second);
         answers.erase(found);
+        watcher.count(n.answer ? "libp2p_requests_answered_total" : "libp2p_requests_failed_total", 1);
         handler(n.id, n.answer);
     }
     void give(question_came const& n) {
@@ -279,6 +281,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         if (found == questions.end())
             return act([&](auto now, auto& out) { requests.refuse(machine, n.what.id, now, out); });
         auto const handler = found->second;
+        watcher.count("libp2p_questions_total", 1);
         handler(n.what);
     }
     void give(identity_claim const& c) {
@@ -350,13 +353,18 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         on_identity = {};
     }
 
-    /// Tells the observer how much there is.
-    void measure() {
+    void publish_gauges() {
         auto const s = machine.stats();
         watcher.gauge("libp2p_connections", static_cast<double>(s.connections));
         watcher.gauge("libp2p_peers", static_cast<double>(s.peers));
         watcher.gauge("libp2p_held_bytes", static_cast<double>(s.held));
         watcher.gauge("libp2p_queued_bytes", static_cast<double>(s.queued));
+        watcher.gauge("libp2p_connections_inbound", static_cast<double>(s.inbound));
+        watcher.gauge("libp2p_peers_dialled", static_cast<double>(s.dialling));
+        watcher.gauge("libp2p_accepted_total", static_cast<double>(s.accepted));
+        watcher.gauge("libp2p_refused_total", static_cast<double>(s.refused));
+        watcher.gauge("libp2p_received_bytes_total", static_cast<double>(s.bytes_in));
+        watcher.gauge("libp2p_sent_bytes_total", static_cast<double>(s.bytes_out));
     }
 
     Sockets wires;

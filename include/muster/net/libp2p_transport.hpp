@@ -21,7 +21,7 @@ class libp2p_transport : public libp2p::network<sockets> {
 public:
     /// @param host  the own key; borrowed.
     libp2p_transport(boost::asio::any_io_executor executor, peer::node_key const& host, transport_options options = {})
-        : network{sockets{std::move(executor)}, host, std::move(options), system_seed()} {}
+        : network{sockets{std::move(executor)}, host, std::move(options)} {}
 };
 static_assert(transport::frames<libp2p_transport>);
 static_assert(transport::requests<libp2p_transport>);

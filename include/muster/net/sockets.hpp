@@ -24,7 +24,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
-#include <muster/core/overloaded.hpp>
 #include <muster/libp2p/sockets.hpp>
 #include <muster/net/clock.hpp>
 #include <muster/net/resolver.hpp>
@@ -168,7 +167,7 @@ private:
                 if (self->user == nullptr || !w->is_open) return;
                 if (!failed) return self->begin(w, libp2p::dialled{w->id});
                 boost_error ignored;
-                // From there the target may be out of reach; the system knows better where from.
+                // The bound address may have no route to the target: retry, and let the system choose the source.
                 if (std::exchange(w->bound_to, std::nullopt)) {
                     w->socket.close(ignored);
                     return self->connect(w, to);

@@ -20,6 +20,7 @@ struct authenticated_frame {
     frame_header header;
     body what;
     bytes raw;  ///< As it was signed, for passing on as evidence.
+    bool operator==(authenticated_frame const&) const = default;
 };
 
 /// Sign and send a frame; to everyone else when `to` is empty.

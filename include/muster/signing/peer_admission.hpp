@@ -15,10 +15,10 @@
 /// comes back, or a crowd of new identities, gets no more than a single one may send.
 
 #include <algorithm>
-#include <cstdint>
+#include <chrono>
 #include <deque>
-#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -222,11 +222,8 @@ private:
     static constexpr std::size_t past_epochs_max = 8;                      // ours
     static constexpr duration warning_interval = std::chrono::minutes{1};  // ours
 
-    // So many a second; a rate that makes no sense is one that does.
     [[nodiscard]] static rate_limiter rate_of(limits const& l) {
-        constexpr std::size_t most = 1'000'000'000;
-        auto const rate = std::clamp<std::size_t>(l.frames_per_second, 1, most);
-        return {duration{std::chrono::seconds{1}} / static_cast<duration::rep>(rate), std::min(l.frames_burst_max, most)};
+        return rate_limiter::per_second(l.frames_per_second, l.frames_burst_max);
     }
     [[nodiscard]] peer_state* find(peer_id const& who) {
         auto* const known = registered_.find(who);

@@ -128,8 +128,10 @@ public:
     }
     [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) { return state_->listen(address); }
     void unlisten(std::uint64_t id) {
-        std::erase_if(state_->net->listeners_,
-                      [&](auto const& l) { return l.first.second == id && l.second.lock() == state_; });
+        auto const found = state_->places.find(id);
+        if (found == state_->places.end()) return;
+        for (auto const& place : found->second) state_->net->listeners_.erase(place);
+        state_->places.erase(found);
     }
     void perform(libp2p::host_effect& e) {
         std::visit([&](auto& v) { state_->perform(v); }, e);
@@ -176,17 +178,20 @@ private:
             auto const ip = *address.host();
             bool const is_any = ip == "0.0.0.0" || ip == "::";
             auto const port = *address.tcp_port() == 0 ? net->next_port_++ : *address.tcp_port();
-            libp2p::listener out{port, {}, !is_any};
+            libp2p::listener out{last_listener + 1, {}, !is_any};
+            std::vector<std::pair<std::string, std::uint16_t>> wanted;
             for (auto const& own : ips) {
                 if (is_any ? (own.find(':') == std::string::npos) != (ip == "0.0.0.0") : own != ip) continue;
-                auto& place = net->listeners_[{own, port}];
-                if (!place.expired())
+                auto const taken = net->listeners_.find({own, port});
+                if (taken != net->listeners_.end() && !taken->second.expired())
                     return error{muster::transport::errc::no_address, text(own, ":", port, " is taken")};
-                place = this->shared_from_this();
+                wanted.emplace_back(own, port);
                 out.where.push_back(address_of(own, port));
             }
-            if (out.where.empty())
+            if (wanted.empty())
                 return error{muster::transport::errc::no_address, text(ip, " is no address of this host")};
+            for (auto const& place : wanted) net->listeners_[place] = this->shared_from_this();
+            places[++last_listener] = std::move(wanted);
             return out;
         }
 
@@ -359,6 +364,7 @@ private:
             }
             ends.clear();
             std::erase_if(net->listeners_, [&](auto const& l) { return l.second.lock().get() == this; });
+            places.clear();
         }
 
         void arm(deadline at) {
@@ -387,6 +393,8 @@ private:
         std::vector<std::string> ips;
         libp2p::socket_user* user = nullptr;
         std::map<libp2p::socket_id, end> ends;
+        std::map<std::uint64_t, std::vector<std::pair<std::string, std::uint16_t>>> places;  // by listener
+        std::uint64_t last_listener = 0;
         libp2p::socket_id next_accepted = 0;
         std::uint64_t armed = 0;
     };

@@ -21,9 +21,9 @@ namespace muster::sim {
 /// What a room brings to be run.
 ///
 /// Semantics: `where()` is its world. `failure()` is the first rule that was broken, if one was; `check()` is called
-/// after every step and may break one. `begin()` boots what there is, lets the faults loose and plans the work of the
-/// first phase, which lasts `chaos_lasts()`. `heal()` ends the faults. `require_progress()` lets time pass and breaks a
-/// rule where nothing comes of it. `options()` and `summary()` are for people.
+/// after every step and may break one. `begin()` boots the hosts, starts the faults and schedules the work of the first
+/// phase, which lasts `chaos_lasts()`. `heal()` ends the faults. `require_progress()` advances time and records a
+/// failure when a promise is not kept. `options_text()` and `summary()` are printed.
 template <class R>
 concept room = requires(R& r) {
     { r.where() } -> std::same_as<world&>;

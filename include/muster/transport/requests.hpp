@@ -30,6 +30,7 @@ namespace muster::transport {
 struct request_id {
     std::uint64_t value = 0;
     auto operator<=>(request_id const&) const = default;
+    MUSTER_FIELDS(request_id, value);
 };
 
 /// How a request and its answer end.

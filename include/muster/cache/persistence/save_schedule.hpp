@@ -86,7 +86,7 @@ private:
     void on(reordered const&, instant now) noexcept { begin(now); }
     void on(saved const&, instant) noexcept { *this = save_schedule{options_}; }
     void on(failed const&, instant now) noexcept {
-        begin(now);
+        if (!first_) return;  // late news
         auto pause = options_.retry_min;
         for (unsigned i = 0; i < failures_ && pause < options_.retry_max; ++i) {
             pause = pause > options_.retry_max / 2 ? options_.retry_max : pause * 2;

@@ -9,16 +9,16 @@
 /// said nothing yet, or nothing of use, chance decides who makes room, so no order can be gamed; and a peer that we
 /// know finds room whoever else is there.
 ///
-/// Algorithm: who has said nothing yet costs little, so there is much room to wait in, three quarters of it at most for
-/// one source; when it is full, chance decides who of them goes, so that silence needs many connections a second to
-/// push out a peer on a slow line. With its first word a connection takes one of the few places of its source, and of
-/// the rate of its source, since it is the handshake that costs time. Where there is no place left it takes that of a
-/// stranger that has proved who it is and uses no stream, then, by chance, of somebody in the middle of its handshake,
-/// it itself among them. Some places are kept for handshakes, so that a known peer can always prove that it is one;
-/// then it takes the place of any stranger.
+/// Algorithm: a connection that has sent nothing waits in the pending area; one source may take at most three quarters of
+/// it. When it is full, a random waiting connection is closed, so that silence needs many connections a second to push
+/// out a peer on a slow line. With its first byte a connection takes one of the places of its source and counts against
+/// the rate of its source, because the handshake costs CPU time. When no place is free, an idle stranger is closed; if
+/// there is none, a random connection in its handshake, which may be the new one. A quarter of the places is reserved for
+/// handshakes, so that a protected peer can always authenticate; it then replaces a stranger.
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -68,17 +68,17 @@ public:
     };
 
     /// @p who connects from @p source.
-    [[nodiscard]] verdict arrive(socket_id who, source_prefix const& source) {
+    [[nodiscard]] verdict arrive(socket_id who, source_prefix const& source, instant now) {
         verdict out{true};
         auto const waits_there = [&](guest const& g) { return g.at == standing::silent && g.source == source; };
         auto const is_pending = [](guest const& g) { return g.at < standing::stranger; };
         auto const anybody = [](guest const&) { return true; };
         if (count(waits_there) >= std::max<std::size_t>(options_->pending_inbound_max * 3 / 4, 1)) {
-            out = make_room(waits_there);
+            out = make_room(waits_there, now);
         } else if (count(is_pending) >= options_->pending_inbound_max) {
-            out = make_room(is_pending);
+            out = make_room(is_pending, now);
         } else if (guests_.size() >= inbound_max_) {
-            out = make_room(anybody);
+            out = make_room(anybody, now);
         }
         if (out.is_admitted) guests_[who] = {source, standing::silent, {}};
         return out;
@@ -92,7 +92,7 @@ public:
         if (!is_within_rate(source, now)) return {};
         verdict out{true};
         auto const is_there = [&](guest const& g) { return g.at != standing::silent && g.source == source; };
-        if (count(is_there) >= options_->connections_per_prefix_max) out = make_room(is_there);
+        if (count(is_there) >= options_->connections_per_prefix_max) out = make_room(is_there, now);
         if (out.is_admitted) guests_[who] = {source, standing::speaking, {}};
         return out;
     }
@@ -126,10 +126,10 @@ public:
     /// The connection is gone. O(log n).
     void leave(socket_id who) { guests_.erase(who); }
 
+    /// Sources whose rate is remembered.
+    [[nodiscard]] std::size_t rates() const noexcept { return rates_.size(); }
     /// Connections that others have opened.
     [[nodiscard]] std::size_t size() const noexcept { return guests_.size(); }
-    /// The time, by which it is known who has not used a connection for long.
-    void tell(instant now) noexcept { now_ = now; }
 
 private:
     static constexpr duration use_lasts = std::chrono::seconds{60};  // ours
@@ -143,10 +143,12 @@ private:
     };
 
     [[nodiscard]] bool is_within_rate(source_prefix const& source, instant now) {
-        auto const rate = rates_.try_emplace(source, rate_limiter::per_second(options_->inbound_rate)).first;
-        bool const is_within = rate->second.allow(now);
-        if (rates_.size() > rates_max) std::erase_if(rates_, [&](auto const& r) { return r.second.is_idle(now); });
-        return is_within;
+        if (rates_.size() >= rates_max && (!swept_ || now - *swept_ >= std::chrono::seconds{1})) {
+            swept_ = now;
+            std::erase_if(rates_, [&](auto const& r) { return r.second.is_idle(now); });
+        }
+        if (rates_.size() >= rates_max) rates_.erase(rates_.begin());  // what one of thousands has used is forgotten
+        return rates_.try_emplace(source, rate_limiter::per_second(options_->inbound_rate)).first->second.allow(now);
     }
     [[nodiscard]] static bool is_idle(guest const& g, instant now) {
         return g.at == standing::stranger && now - g.last_use >= use_lasts;
@@ -168,9 +170,9 @@ private:
     }
     // A place among those that @p among holds for.
     template <class Among>
-    [[nodiscard]] verdict make_room(Among among) {
+    [[nodiscard]] verdict make_room(Among among, instant now) {
         auto victim = pick([&](socket_id, guest const& g) { return g.at == standing::silent && among(g); });
-        if (!victim) victim = pick([&](socket_id, guest const& g) { return is_idle(g, now_) && among(g); });
+        if (!victim) victim = pick([&](socket_id, guest const& g) { return is_idle(g, now) && among(g); });
         if (!victim) {
             auto const is_speaking = [&](guest const& g) { return g.at == standing::speaking && among(g); };
             auto const speaking = count(is_speaking);
@@ -185,9 +187,9 @@ private:
     std::size_t inbound_max_;
     std::size_t settled_max_;
     splitmix64 random_;
-    instant now_{};
     std::map<socket_id, guest> guests_;
     std::map<source_prefix, rate_limiter> rates_;
+    deadline swept_;  ///< When rates were last looked through.
 };
 
 }  // namespace muster::libp2p

@@ -26,6 +26,7 @@ struct host_peer {
     libp2p::direction direction;
     peer::multiaddr remote;
     duration round_trip;  ///< Of the last ping; 0 before one.
+    MUSTER_FIELDS(host_peer, connection, direction, remote, round_trip);
 };
 
 /// Gauges of a host, and counters since its beginning.

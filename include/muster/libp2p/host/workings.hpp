@@ -34,7 +34,7 @@ protected:
     void on(accepted const& e, instant now, Sink& out) {
         bool const is_full = links_.size() >= options_.connections_max;
         auto const verdict = !is_full && lets_in({gate::stage::accepted, direction::inbound, e.remote, {}})
-                                 ? places_.arrive(e.socket, source_prefix::of(e.remote))
+                                 ? places_.arrive(e.socket, source_prefix::of(e.remote), now)
                                  : admission::verdict{};
         if (verdict.instead_of) make_room(*verdict.instead_of, now, out);
         auto machine = verdict.is_admitted ? connection::listen(*key_, source_, options_of_connections())

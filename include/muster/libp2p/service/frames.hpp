@@ -4,11 +4,11 @@
 /// @file
 /// Frames to peers and from them, on a libp2p host: what transport::frames promises.
 ///
-/// Each protocol has one long-lived stream per peer and direction, with frames behind their length. What a peer sends
-/// stays as it came until somebody takes the frames one by one, and only then may the peer send more; so a frame costs
-/// memory for its bytes, however small it is, and a slow reader slows the writer. Only after
-/// the beginning of a frame more may come at once, or a frame above the window could never arrive; it counts as held
-/// until the frame is taken.
+/// Each protocol has one long-lived stream per peer and direction, with frames behind their length. Received bytes stay
+/// as they came until somebody takes the frames one by one; taking a frame reopens the window by its size. So a frame
+/// costs memory for its bytes, however small it is, and a slow reader slows the writer. When only the beginning of a
+/// frame has arrived, the window is reopened at once, or a frame larger than the window could never arrive; those bytes
+/// still count as held.
 ///
 /// A protocol may have several names, versions of it, which are proposed together; the first one names it here.
 

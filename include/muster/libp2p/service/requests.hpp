@@ -31,10 +31,12 @@ namespace muster::libp2p {
 struct request_ended {
     transport::request_id id;
     result<bytes> answer;
+    bool operator==(request_ended const&) const = default;
 };
 /// A peer asks.
 struct question_came {
     transport::asked what;
+    bool operator==(question_came const&) const = default;
 };
 /// What the service tells.
 using requests_note = std::variant<request_ended, question_came>;

@@ -82,7 +82,7 @@ struct stranger final : libp2p::socket_user {
         auto const id = next;
         next += 2;
         speaks[id] = speaks_here;
-        libp2p::host_effect e{libp2p::open_socket{
+        libp2p::socket_effect e{libp2p::open_socket{
             id, peer::multiaddr::from_text(to.to_text().substr(0, to.to_text().find("/p2p/"))).value(), {}}};
         wires.perform(e);
         return id;
@@ -124,7 +124,7 @@ struct stranger final : libp2p::socket_user {
         for (auto& x : events.take()) seen.push_back(std::move(x));
         if (content.empty()) return;
         writing.insert(id);
-        libp2p::host_effect e{libp2p::write_socket{id, std::move(content)}};
+        libp2p::socket_effect e{libp2p::write_socket{id, std::move(content)}};
         wires.perform(e);
     }
     template <class E>
@@ -489,7 +489,7 @@ TEST_CASE("who asks and does not read the answers is cut when it has taken nothi
     for (int i = 0; i < 16; ++i) streams.push_back(m.open_stream("/echo/1").value());
     s.flush(id);
     w.pass(1s);
-    libp2p::host_effect e{libp2p::pause_reading{id}};
+    libp2p::socket_effect e{libp2p::pause_reading{id}};
     s.wires.perform(e);
     for (auto const stream : streams) {
         REQUIRE(m.write(stream, bytes(60'000)).value() == 60'000);

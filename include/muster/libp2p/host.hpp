@@ -41,7 +41,7 @@ template <secret_source Secret = crypto::system_random>
 class host : detail::host_workings<Secret> {
     using base = detail::host_workings<Secret>;
     using base::active_, base::counted_, base::dials_, base::dirty_, base::dirty_since_, base::held_, base::key_,
-        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::sources_,
+        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::listeners_, base::last_listener_,
         base::sweep_at_;
     using base::end, base::find_established, base::links_of, base::soil;
 
@@ -132,8 +132,34 @@ public:
             if (l.machine) l.machine->offer(protocols_);
         }
     }
-    /// The IP addresses that dials may come from.
-    void dial_from(std::vector<peer::multiaddr> addresses) { sources_ = std::move(addresses); }
+
+    // ---- listening --------------------------------------------------------------------------------------
+
+    /// Begins to accept connections at an IP address and TCP port; 0 is any free one. @ref addresses_changed or @ref
+    /// not_listening follows. Dials to addresses of its family leave from there, where that can be.
+    /// @return the listener.
+    template <effect_sink<host_effect> Sink>
+    [[nodiscard]] listener_id listen(peer::multiaddr const& at, Sink& out) {
+        out.push(libp2p::listen{++last_listener_, at});
+        return last_listener_;
+    }
+    /// Ends a listener. Connections go on.
+    template <effect_sink<host_effect> Sink>
+    void unlisten(listener_id id, Sink& out) {
+        if (listeners_.erase(id) == 0) return;
+        out.push(libp2p::unlisten{id});
+        out.push(addresses_changed{});
+    }
+    /// Those that are open. Valid until the next call.
+    [[nodiscard]] std::map<listener_id, listening> const& listeners() const noexcept { return listeners_; }
+    /// Where others reach us, with our peer id.
+    [[nodiscard]] std::vector<peer::multiaddr> addresses() const {
+        std::vector<peer::multiaddr> out;
+        for (auto const& [id, l] : listeners_) {
+            for (auto const& w : l.where) out.push_back(w.with_peer(local()).value());
+        }
+        return out;
+    }
 
     // ---- streams ----------------------------------------------------------------------------------------
 

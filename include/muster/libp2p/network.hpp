@@ -45,11 +45,13 @@ public:
     /// @return our address with the actual port and our peer id; for an unspecified @p address, one of the machine's
     /// own.
     ///         `no_address` for what cannot be listened on, or `closed`.
-    [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) { return core_->listen(address); }
+    [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) {
+        return core_->start_listening(address);
+    }
     /// Ends a listener by one of its addresses. Connections go on.
-    void unlisten(peer::multiaddr const& address) { core_->unlisten(address); }
+    void unlisten(peer::multiaddr const& address) { core_->stop_listening(address); }
     /// Where others reach us, with our peer id.
-    [[nodiscard]] std::vector<peer::multiaddr> addresses() const { return core_->addresses(); }
+    [[nodiscard]] std::vector<peer::multiaddr> addresses() const { return core_->machine.addresses(); }
 
     [[nodiscard]] peer::peer_id const& local() const noexcept { return core_->machine.local(); }
     [[nodiscard]] bool is_connected(peer::peer_id const& who) const { return core_->machine.is_connected(who); }

@@ -4,6 +4,7 @@
 /// @file
 /// What binds a host, its services and sockets. See network.hpp.
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -113,7 +114,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
 
     template <class Effect>
     void perform(Effect& e) {
-        host_effect one{std::move(e)};
+        socket_effect one{std::move(e)};
         wires.perform(one);
     }
     void on(resolve& e, instant) { perform(e); }
@@ -122,6 +123,11 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(pause_reading& e, instant) { perform(e); }
     void on(resume_reading& e, instant) { perform(e); }
     void on(close_socket& e, instant) { perform(e); }
+    void on(listen& e, instant) { perform(e); }
+    void on(unlisten& e, instant) { perform(e); }
+
+    void on(addresses_changed&, instant now) { identify.tell_everyone(machine, now); }
+    void on(not_listening& e, instant) { why_not = std::move(e.why); }
 
     void on(peer_connected& e, instant now) {
         watcher.count("libp2p_peers_connected_total", 1);
@@ -302,42 +308,23 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             identify.tell_everyone(machine, now);
         });
     }
-    [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) {
+    [[nodiscard]] result<peer::multiaddr> start_listening(peer::multiaddr const& at) {
         if (closed) return error{transport::errc::closed, "this network was closed"};
-        MUSTER_TRY(auto opened, wires.listen(address));
-        MUSTER_TRY(auto where, opened.where.front().with_peer(machine.local()));
-        listeners.push_back(std::move(opened));
-        listeners_changed();
-        return where;
+        auto const id = machine.listen(at, effects);
+        settle(wires.now());
+        auto const opened = machine.listeners().find(id);  // the answer has come by now
+        if (opened == machine.listeners().end()) return *std::exchange(why_not, std::nullopt);
+        return opened->second.where.front().with_peer(machine.local());
     }
-    void unlisten(peer::multiaddr const& address) {
-        std::erase_if(listeners, [&](listener const& l) {
-            bool const is_it = std::any_of(l.where.begin(), l.where.end(), [&](auto const& w) {
-                return w == address || w.with_peer(machine.local()).value() == address;
-            });
-            if (is_it) wires.unlisten(l.id);
-            return is_it;
+    void stop_listening(peer::multiaddr const& at) {
+        act([&](auto, auto& out) {
+            for (auto const& [id, l] : std::map{machine.listeners()}) {
+                bool const is_it = std::any_of(l.where.begin(), l.where.end(), [&](auto const& w) {
+                    return w == at || w.with_peer(machine.local()).value() == at;
+                });
+                if (is_it) machine.unlisten(id, out);
+            }
         });
-        listeners_changed();
-    }
-    void listeners_changed() {
-        std::vector<peer::multiaddr> sources;
-        for (auto const& l : listeners) {
-            if (l.is_specific) sources.push_back(l.where.front());
-        }
-        machine.dial_from(std::move(sources));
-        auto where = addresses();
-        act([&](auto now, auto&) {
-            identify.listens(std::move(where));
-            identify.tell_everyone(machine, now);
-        });
-    }
-    [[nodiscard]] std::vector<peer::multiaddr> addresses() const {
-        std::vector<peer::multiaddr> out;
-        for (auto const& l : listeners) {
-            for (auto const& w : l.where) out.push_back(w.with_peer(machine.local()).value());
-        }
-        return out;
     }
     void disconnect(peer::peer_id const& who) {
         act([&](auto now, auto& out) { machine.disconnect(who, now, out); });
@@ -379,7 +366,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     std::map<std::string, transport::question_handler> questions;
     std::map<transport::request_id, transport::answer_handler> answers;
     identity_handler on_identity;
-    std::vector<listener> listeners;
+    std::optional<error> why_not;  // the last listener that was wanted did not come to be
     deadline armed;
     bool has_turn = false;
     bool closed = false;

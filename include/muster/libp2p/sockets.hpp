@@ -4,11 +4,8 @@
 /// @file
 /// What a libp2p network asks of whoever owns the sockets.
 
-#include <cstdint>
-#include <utility>
-#include <vector>
+#include <concepts>
 
-#include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/libp2p/host/events.hpp>
 
@@ -23,7 +20,8 @@ namespace muster::libp2p {
     return is_ip && ends && path[1].protocol == protocol::tcp;
 }
 
-/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'.
+/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'; but the answer to
+/// @ref listen comes from inside it.
 class socket_user {
 public:
     /// Something has happened to a socket.
@@ -35,26 +33,15 @@ protected:
     ~socket_user() = default;
 };
 
-/// A listener that is open.
-struct listener {
-    std::uint64_t id = 0;
-    std::vector<peer::multiaddr> where;  ///< With the port that it got; of an unspecified address the real ones.
-    bool is_specific = false;            ///< Whether it listens on one address alone.
-};
-
 /// Sockets, time and turns of an event loop.
 ///
 /// Semantics: `attach(user)` names who is told, `nullptr` ends it: then everything is closed, and nobody is called.
-/// `listen(address)` opens a listener for an IP address and TCP port, or refuses with `no_address`; `unlisten(id)`
-/// closes it. `perform(effect)` does what one of the effects of sockets says; of others nothing. `arm(deadline)` asks
-/// for a turn at that time, and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is
-/// the time. None throws; each is O(log sockets) beside the system call. One thread or strand.
+/// `perform(effect)` does what the effect says, and may take what it holds. `arm(deadline)` asks for a turn at that time,
+/// and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is the time. None throws; each
+/// is O(log sockets) beside the system call. One thread or strand.
 template <class S>
-concept sockets = requires(S& s, S const& c, socket_user* user, peer::multiaddr const& address, host_effect& effect,
-                           deadline at, std::uint64_t id) {
+concept sockets = requires(S& s, S const& c, socket_user* user, socket_effect& effect, deadline at) {
     s.attach(user);
-    { s.listen(address) } -> std::same_as<result<listener>>;
-    s.unlisten(id);
     s.perform(effect);
     s.arm(at);
     s.turn();

@@ -45,9 +45,7 @@ public:
         state_->user = user;
         if (user == nullptr) state_->close();
     }
-    [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) { return state_->listen(address); }
-    void unlisten(std::uint64_t id) { state_->unlisten(id); }
-    void perform(libp2p::host_effect& e) {
+    void perform(libp2p::socket_effect& e) {
         std::visit([&](auto& v) { state_->perform(v); }, e);
     }
     void arm(deadline at) { state_->arm(at); }
@@ -77,12 +75,9 @@ private:
 
         // ---- listening ----------------------------------------------------------------------------------
 
-        [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) {
-            auto const endpoint = libp2p::is_socket_address(address) ? endpoint_of(address) : std::nullopt;
-            if (!endpoint) {
-                return error{transport::errc::no_address,
-                             text(address.to_text(), " is not an IP address with a TCP port and nothing more")};
-            }
+        void perform(libp2p::listen& e) {
+            auto const endpoint = libp2p::is_socket_address(e.at) ? endpoint_of(e.at) : std::nullopt;
+            if (!endpoint) return refuse(e, "it is not an IP address with a TCP port and nothing more");
             auto acceptor = std::make_shared<tcp::acceptor>(executor);
             boost_error ec;
             acceptor->open(endpoint->protocol(), ec);
@@ -92,21 +87,22 @@ private:
             if (!ec) acceptor->bind(*endpoint, ec);
             if (!ec) acceptor->listen(boost::asio::socket_base::max_listen_connections, ec);
             auto const bound = ec ? tcp::endpoint{} : acceptor->local_endpoint(ec);
-            if (ec) {
-                return error{transport::errc::no_address,
-                             text("cannot listen on ", address.to_text(), ": ", ec.message())};
-            }
-            acceptors[++last_listener] = acceptor;
+            if (ec) return refuse(e, ec.message());
+            acceptors[e.listener] = acceptor;
             accept(acceptor);
             bool const is_specific = !bound.address().is_unspecified();
-            libp2p::listener out{last_listener, {}, is_specific};
+            libp2p::listening out{e.listener, {}, is_specific};
             for (auto const& ip : is_specific ? std::vector{bound.address()} : own_addresses(bound.address().is_v6())) {
                 out.where.push_back(address_of({ip, bound.port()}));
             }
-            return out;
+            user->on_socket(out);
         }
-        void unlisten(std::uint64_t id) {
-            auto const found = acceptors.find(id);
+        void refuse(libp2p::listen const& e, std::string const& why) {
+            auto const what = text("cannot listen on ", e.at.to_text(), ": ", why);
+            user->on_socket(libp2p::listen_failed{e.listener, error{transport::errc::no_address, what}});
+        }
+        void perform(libp2p::unlisten& e) {
+            auto const found = acceptors.find(e.listener);
             if (found == acceptors.end()) return;
             boost_error ignored;
             found->second->close(ignored);
@@ -136,9 +132,6 @@ private:
         }
 
         // ---- what is to be done -------------------------------------------------------------------------
-
-        template <class Other>
-        void perform(Other&) {}  // nothing of sockets
 
         void perform(libp2p::resolve& e) {
             names->look_up(
@@ -322,9 +315,8 @@ private:
         libp2p::socket_user* user = nullptr;
         boost::asio::steady_timer timer;
         std::unique_ptr<resolver> names;
-        std::map<std::uint64_t, std::shared_ptr<tcp::acceptor>> acceptors;
+        std::map<libp2p::listener_id, std::shared_ptr<tcp::acceptor>> acceptors;
         std::map<libp2p::socket_id, wire_ptr> wires;
-        std::uint64_t last_listener = 0;
         libp2p::socket_id next_accepted = 0;
         std::unique_ptr<std::array<byte, 64u << 10>> input = std::make_unique<std::array<byte, 64u << 10>>();
     };

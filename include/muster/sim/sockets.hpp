@@ -126,14 +126,7 @@ public:
         state_->user = nullptr;
         state_->close(false);
     }
-    [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) { return state_->listen(address); }
-    void unlisten(std::uint64_t id) {
-        auto const found = state_->places.find(id);
-        if (found == state_->places.end()) return;
-        for (auto const& place : found->second) state_->net->listeners_.erase(place);
-        state_->places.erase(found);
-    }
-    void perform(libp2p::host_effect& e) {
+    void perform(libp2p::socket_effect& e) {
         std::visit([&](auto& v) { state_->perform(v); }, e);
     }
     void arm(deadline at) { state_->arm(at); }
@@ -170,7 +163,18 @@ private:
             if (user != nullptr) user->on_socket(libp2p::socket_event{std::move(e)});
         }
 
-        [[nodiscard]] result<libp2p::listener> listen(peer::multiaddr const& address) {
+        void perform(libp2p::listen& e) {
+            auto opened = listen(e);
+            opened ? tell(std::move(opened).value()) : tell(libp2p::listen_failed{e.listener, opened.error()});
+        }
+        void perform(libp2p::unlisten& e) {
+            auto const found = places.find(e.listener);
+            if (found == places.end()) return;
+            for (auto const& place : found->second) net->listeners_.erase(place);
+            places.erase(found);
+        }
+        [[nodiscard]] result<libp2p::listening> listen(libp2p::listen const& e) {
+            auto const& address = e.at;
             if (!libp2p::is_socket_address(address)) {
                 return error{muster::transport::errc::no_address,
                              text(address.to_text(), " is no IP address with a TCP port")};
@@ -178,7 +182,7 @@ private:
             auto const ip = *address.host();
             bool const is_any = ip == "0.0.0.0" || ip == "::";
             auto const port = *address.tcp_port() == 0 ? net->next_port_++ : *address.tcp_port();
-            libp2p::listener out{last_listener + 1, {}, !is_any};
+            libp2p::listening out{e.listener, {}, !is_any};
             std::vector<std::pair<std::string, std::uint16_t>> wanted;
             for (auto const& own : ips) {
                 if (is_any ? (own.find(':') == std::string::npos) != (ip == "0.0.0.0") : own != ip) continue;
@@ -191,12 +195,9 @@ private:
             if (wanted.empty())
                 return error{muster::transport::errc::no_address, text(ip, " is no address of this host")};
             for (auto const& place : wanted) net->listeners_[place] = this->shared_from_this();
-            places[++last_listener] = std::move(wanted);
+            places[e.listener] = std::move(wanted);
             return out;
         }
-
-        template <class Other>
-        void perform(Other&) {}
 
         void perform(libp2p::resolve& e) {
             libp2p::resolved out{e.query, {}, {}};
@@ -393,8 +394,7 @@ private:
         std::vector<std::string> ips;
         libp2p::socket_user* user = nullptr;
         std::map<libp2p::socket_id, end> ends;
-        std::map<std::uint64_t, std::vector<std::pair<std::string, std::uint16_t>>> places;  // by listener
-        std::uint64_t last_listener = 0;
+        std::map<libp2p::listener_id, std::vector<std::pair<std::string, std::uint16_t>>> places;  // by listener
         libp2p::socket_id next_accepted = 0;
         std::uint64_t armed = 0;
     };

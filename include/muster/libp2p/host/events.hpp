@@ -24,6 +24,8 @@ namespace muster::libp2p {
 /// Names a socket. The host numbers those that it opens, with odd numbers; who owns the sockets numbers those that were
 /// accepted, with even ones. A number is used once.
 using socket_id = std::uint64_t;
+/// Names a listener. The host numbers them; a number is used once.
+using listener_id = std::uint64_t;
 
 /// A stream of a connection.
 struct stream_ref {
@@ -81,8 +83,22 @@ struct socket_closed {
     error why;
     MUSTER_FIELDS(socket_closed, socket, why);
 };
+/// A listener that was to be opened is.
+struct listening {
+    listener_id listener;
+    std::vector<peer::multiaddr> where;  ///< With the port that it got; of an unspecified address the machine's own.
+    bool is_specific;                    ///< Whether it listens on one address alone.
+    MUSTER_FIELDS(listening, listener, where, is_specific);
+};
+/// A listener could not be opened.
+struct listen_failed {
+    listener_id listener;
+    error why;
+    MUSTER_FIELDS(listen_failed, listener, why);
+};
 /// What a host is told.
-using socket_event = std::variant<accepted, dialled, dial_failed, resolved, socket_bytes, written, socket_closed>;
+using socket_event = std::variant<accepted, dialled, dial_failed, resolved, socket_bytes, written, socket_closed,
+                                  listening, listen_failed>;
 
 // ---- what is to be done to sockets: out of the host ---------------------------------------------------------
 
@@ -123,6 +139,20 @@ struct close_socket {
     socket_id socket;
     MUSTER_FIELDS(close_socket, socket);
 };
+/// Accept connections at an IP address and TCP port; answer at once, with @ref listening or @ref listen_failed.
+struct listen {
+    listener_id listener;
+    peer::multiaddr at;
+    MUSTER_FIELDS(listen, listener, at);
+};
+/// Accept no more there; what was accepted lives on.
+struct unlisten {
+    listener_id listener;
+    MUSTER_FIELDS(unlisten, listener);
+};
+/// What is to be done to sockets.
+using socket_effect = std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket,
+                                   listen, unlisten>;
 
 // ---- what happens to peers and streams: out of the host, to its services ------------------------------------
 
@@ -183,9 +213,20 @@ struct stream_gone {
     MUSTER_FIELDS(stream_gone, stream, reason);
 };
 
-/// What a host wants done, and what it tells.
+/// The addresses that we listen on are others now.
+struct addresses_changed {
+    MUSTER_FIELDS(addresses_changed);
+};
+/// A listener that was wanted did not come to be.
+struct not_listening {
+    listener_id listener;
+    error why;
+    MUSTER_FIELDS(not_listening, listener, why);
+};
+
+/// What a host wants done, and what it tells: a @ref socket_effect, or news.
 using host_effect = std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket,
-                                 peer_connected, peer_disconnected, peer_unreachable, leaving, stream_opened,
+                                 listen, unlisten, addresses_changed, not_listening, peer_connected, peer_disconnected, peer_unreachable, leaving, stream_opened,
                                  stream_bytes, stream_ready_again, stream_ended, stream_gone>;
 
 }  // namespace muster::libp2p

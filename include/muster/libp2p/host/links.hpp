@@ -162,7 +162,8 @@ protected:
     host_options options_;
     [[no_unique_address]] Secret source_;
     std::vector<std::string> protocols_;
-    std::vector<peer::multiaddr> sources_;
+    std::map<listener_id, listening> listeners_;
+    listener_id last_listener_ = 0;
     std::set<peer::peer_id> protected_;
     admission places_;
     dialler dials_;

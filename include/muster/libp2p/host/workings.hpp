@@ -22,7 +22,7 @@ protected:
     using base = host_links<Secret>;
     using stage = link::stage;
     using base::active_, base::counted_, base::dials_, base::held_, base::key_, base::links_, base::next_socket_,
-        base::options_, base::places_, base::protected_, base::protocols_, base::source_, base::sources_,
+        base::listeners_, base::options_, base::places_, base::protected_, base::protocols_, base::source_,
         base::sweep_at_;
     using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::share_of_buffers,
         base::sweep_interval, base::tell_end, base::use;
@@ -97,6 +97,16 @@ protected:
     template <class Sink>
     void on(socket_closed const& e, instant now, Sink& out) {
         if (find(e.socket) != nullptr) forget(e.socket, e.why, now, out);
+    }
+
+    template <class Sink>
+    void on(listening const& e, instant, Sink& out) {
+        listeners_.insert_or_assign(e.listener, e);
+        out.push(addresses_changed{});
+    }
+    template <class Sink>
+    void on(listen_failed const& e, instant, Sink& out) {
+        out.push(not_listening{e.listener, e.why});
     }
 
     // ---- the life of a connection -----------------------------------------------------------------------
@@ -372,12 +382,15 @@ protected:
     }
     // Where others see us from is where we listen, as long as that can reach the target.
     [[nodiscard]] std::optional<peer::multiaddr> source_for(peer::multiaddr const& to) const {
-        auto const is_like = [&](peer::multiaddr const& from) {
-            auto const a = to.components().front(), b = from.components().front();
-            return a.protocol == b.protocol && is_loopback(a) == is_loopback(b);
-        };
-        auto const found = std::find_if(sources_.begin(), sources_.end(), is_like);
-        return found == sources_.end() ? std::nullopt : std::optional{*found};
+        auto const path = to.components();
+        for (auto const& [id, l] : listeners_) {
+            if (!l.is_specific) continue;
+            auto const own = l.where.front().components();
+            bool const is_like = own.front().protocol == path.front().protocol &&
+                                 is_loopback(own.front()) == is_loopback(path.front());
+            if (is_like) return l.where.front();
+        }
+        return std::nullopt;
     }
     [[nodiscard]] static bool is_loopback(peer::multiaddr::component const& ip) {
         if (ip.protocol == peer::address_protocol::ip4) return ip.value[0] == 127;

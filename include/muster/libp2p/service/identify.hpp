@@ -47,9 +47,6 @@ public:
     [[nodiscard]] static bool handles(std::string_view protocol) { return protocol == query || protocol == push; }
     [[nodiscard]] static std::vector<std::string> protocols() { return {std::string{query}, std::string{push}}; }
 
-    /// Where others reach this node; what it speaks is known to the host.
-    void listens(std::vector<peer::multiaddr> where) { listens_ = std::move(where); }
-
     /// Tells all connected peers what has changed.
     template <class Host>
     void tell_everyone(Host& host, instant now) {
@@ -175,7 +172,7 @@ private:
         identify_message m;
         m.public_key = encode(public_key_message{static_cast<std::uint64_t>(key_type::secp256k1),
                                                  to_bytes(host.key().public_key().view())});
-        for (auto const& a : listens_) m.listens.push_back(to_bytes(a.bytes()));
+        for (auto const& a : host.addresses()) m.listens.push_back(to_bytes(a.bytes()));
         m.protocols = host.protocols();
         if (auto const known = host.info(who)) m.observed = to_bytes(known->remote.bytes());
         m.protocol_version = "ipfs/0.1.0";
@@ -195,7 +192,6 @@ private:
         return out;
     }
 
-    std::vector<peer::multiaddr> listens_;
     std::map<stream_ref, reading> reading_;
     std::map<stream_ref, writing> writing_;
 };

@@ -21,26 +21,6 @@ namespace cosigner {
 using muster::result;
 namespace signing = muster::signing;
 
-/// A libp2p transport that also tells the application of connections, not the coordinator alone.
-class watched_transport : public muster::net::libp2p_transport {
-public:
-    using watcher = std::function<void(muster::transport::event const&)>;
-
-    watched_transport(boost::asio::any_io_executor executor, muster::peer::node_key const& host, watcher watch)
-        : libp2p_transport{std::move(executor), host}, watch_{std::move(watch)} {}
-
-    void attach(std::string_view protocol, muster::transport::event_handler handler) {
-        libp2p_transport::attach(protocol, [this, handler = std::move(handler)](muster::transport::event const& e) {
-            if (!std::holds_alternative<muster::transport::received>(e)) watch_(e);
-            handler(e);
-        });
-    }
-
-private:
-    watcher watch_;
-};
-static_assert(muster::transport::frames<watched_transport>);
-
 /// BIP-327 as it is, or, in a drill, with a false share at the end.
 struct drill_backend : muster::musig2::installed_backend {
     using installed_backend = muster::musig2::installed_backend;
@@ -81,12 +61,12 @@ struct coordinator_options : signing::default_options {
     using journal = watched_journal;
 };
 /// What this application puts together of the library.
-using coordinator = signing::coordinator<watched_transport, signing::static_registry, muster::net::asio_timers,
+using coordinator = signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
                                          muster::net::system_clock, drill_backend, coordinator_options>;
 
 }  // namespace cosigner
 
 // Compiled once, in coordinator.cpp, instead of in each file that includes this one.
-extern template class muster::signing::coordinator<cosigner::watched_transport, muster::signing::static_registry,
+extern template class muster::signing::coordinator<muster::net::libp2p_transport, muster::signing::static_registry,
                                                    muster::net::asio_timers, muster::net::system_clock,
                                                    cosigner::drill_backend, cosigner::coordinator_options>;

@@ -2,6 +2,6 @@
 
 #include "composition.hpp"
 
-template class muster::signing::coordinator<cosigner::watched_transport, muster::signing::static_registry,
+template class muster::signing::coordinator<muster::net::libp2p_transport, muster::signing::static_registry,
                                             muster::net::asio_timers, muster::net::system_clock,
                                             cosigner::drill_backend, cosigner::coordinator_options>;

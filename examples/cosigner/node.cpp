@@ -51,12 +51,13 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       options_{std::move(options)},
       out_{out},
       host_{host_key_in(home_)},
-      network_{io.get_executor(), host_, [this](muster::transport::event const& e) { on_transport(e); }},
+      network_{io.get_executor(), host_},
       timers_{io.get_executor()},
       peers_{io, network_, [this](known_peer const& p) { on_trouble(p); }},
       control_{io, [this](client_ptr const& c, request const& what) { on_request(c, what); }},
       terminal_{io},
       signals_{io} {
+    network_.on_peer([this](muster::transport::event const& e) { on_transport(e); });
     peers_.set(home_.config());
     drill_backend backend;
     backend.false_share = options_.false_share;

@@ -114,7 +114,7 @@ private:
     run_options options_;
     printer& out_;
     muster::peer::node_key host_;
-    watched_transport network_;
+    muster::net::libp2p_transport network_;
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     signing::static_registry registry_;

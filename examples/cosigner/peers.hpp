@@ -34,7 +34,7 @@ struct known_peer {
 class peer_book {
 public:
     /// @param on_trouble  told why a peer cannot be reached, once for each different reason.
-    peer_book(boost::asio::io_context& io, watched_transport& network,
+    peer_book(boost::asio::io_context& io, muster::net::libp2p_transport& network,
               std::function<void(known_peer const&)> on_trouble)
         : network_{network}, timer_{io}, on_trouble_{std::move(on_trouble)} {}
 
@@ -57,7 +57,7 @@ private:
     void dial(known_peer& p, std::chrono::steady_clock::time_point now);
     void failed(peer_id const& who, std::string const& why);
 
-    watched_transport& network_;
+    muster::net::libp2p_transport& network_;
     boost::asio::steady_timer timer_;
     std::function<void(known_peer const&)> on_trouble_;
     std::vector<known_peer> peers_;

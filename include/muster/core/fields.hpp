@@ -31,7 +31,8 @@
 #include <muster/core/error.hpp>
 #include <muster/core/hex.hpp>
 
-/// Lists the fields of the aggregate @p type, inside it, and makes it comparable. (Macros that repeat themselves:
+/// Lists the fields of the aggregate @p type, inside it, and makes it comparable. A name that is no member of it above
+/// this line is reported as the use of an incomplete type. (Macros that repeat themselves:
 /// D. Mazieres, "Recursive macros with C++20 __VA_OPT__", 2021. At most 16 fields.)
 #define MUSTER_FIELDS(type, ...)                                                                     \
     static constexpr auto fields =                                                                   \
@@ -129,11 +130,20 @@ inline constexpr bool is_variant = false;
 template <class... T>
 inline constexpr bool is_variant<std::variant<T...>> = true;
 
+/// Milliseconds in @p d, rounded towards zero. Does without <chrono>.
+template <class Duration>
+[[nodiscard]] constexpr std::int64_t millis_in(Duration const& d) {
+    using period = typename Duration::period;
+    if constexpr (period::den >= 1000) {
+        return static_cast<std::int64_t>(d.count()) / (period::den / 1000 / period::num);
+    } else {
+        return static_cast<std::int64_t>(d.count()) * (1000 / period::den) * period::num;
+    }
+}
 /// Milliseconds since the epoch of @p t, rounded towards zero.
 template <class Point>
 [[nodiscard]] constexpr std::int64_t millis_of(Point const& t) {
-    using period = typename Point::period;
-    return static_cast<std::int64_t>(t.time_since_epoch().count()) / (period::den / 1000 / period::num);
+    return millis_in(t.time_since_epoch());
 }
 
 /// Longest text, and most bytes, that one value is shown with: a line of a log must not grow with what a peer sends.
@@ -164,8 +174,12 @@ void append_value(std::string& out, T const& v) {
         out.append(v ? "true" : "false");
     } else if constexpr (std::integral<T>) {
         out.append(std::to_string(v));
+    } else if constexpr (std::floating_point<T>) {
+        out.append(std::to_string(v));
     } else if constexpr (requires { v.time_since_epoch(); }) {
         out.append(std::to_string(millis_of(v)));
+    } else if constexpr (requires { typename T::period; }) {
+        out.append(std::to_string(millis_in(v))).append("ms");
     } else if constexpr (std::convertible_to<T const&, std::string_view> || std::same_as<T, error>) {
         append_quoted(out, word_of(v));
     } else if constexpr (std::same_as<T, bytes> || std::same_as<T, byte_view>) {
@@ -195,7 +209,10 @@ void append_value(std::string& out, T const& v) {
         }
     } else {
         static_assert(
-            requires { v.begin() != v.end(); }, "a field of this type cannot be shown: give it to_text() or fields");
+            requires { v.begin() != v.end(); },
+            "a field of this type cannot be shown. What can: bool, numbers, times and durations, text, bytes, error, "
+            "enumerations with to_string(), types with a member to_text() or with MUSTER_FIELDS, and optionals, pointers, "
+            "variants and ranges of these; other fields are listed with shown_field, which makes one of these of them");
         out.push_back('[');
         bool is_first = true;
         for (auto const& each : v) {
@@ -208,8 +225,9 @@ void append_value(std::string& out, T const& v) {
 
 }  // namespace detail
 
-/// @p v on one line of printable ASCII, such as `nonces_received{session: 00ff, from: 2}`, for logs and tests. Times
-/// are in milliseconds. O(size).
+/// @p v on one line of printable ASCII, such as `nonces_received{session: 00ff, from: 2}`, for logs and tests. Times are
+/// in milliseconds since their epoch, durations such as `250ms`. For types of other namespaces call it as
+/// `muster::to_text`. O(size).
 template <class T>
 requires has_fields<T> || detail::is_variant<T>
 [[nodiscard]] std::string to_text(T const& v) {

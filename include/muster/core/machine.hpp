@@ -19,7 +19,8 @@ namespace muster {
 /// woken; none when only events matter. Effects are pushed in the order in which they are to be performed, before the
 /// call returns: nothing waits for the next one. `stats()` are gauges, for whoever looks. Commands are members of their
 /// own names; they take the time, and the sink where they have effects, and what they refuse has changed nothing. Events
-/// and effects can be compared, so that a test is a transcript.
+/// and effects are mostly variants of small aggregates. They can be compared, so that a test is a transcript;
+/// MUSTER_FIELDS (core/fields.hpp) sees to that.
 template <class M>
 concept machine =
     std::equality_comparable<typename M::event> && std::equality_comparable<typename M::effect> &&

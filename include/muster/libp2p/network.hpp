@@ -8,6 +8,7 @@
 /// host tells goes to the services, what is to be done to sockets goes there. Handlers are called from turns of the
 /// event loop, one at a time, in the order in which things happened.
 
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -30,13 +31,15 @@ class network {
 public:
     /// @param key   the own host key; borrowed.
     /// @param seed  for the random choice of the connection that is closed when no place is free.
-    /// @param to    is told of peers that come and go.
+    /// @param to    is told of peers that come (info), go (info) and cannot be reached (warning), counts these, frames and
+    ///              requests, and takes what @ref publish_gauges says. Kept; see @ref observer.
     network(Sockets s, peer::node_key const& key, host_options options = {}, std::uint64_t seed = system_seed(),
             Secret source = {}, Observer to = {})
         : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source),
                                        std::move(to))} {
         core_->start();
     }
+    network(Sockets, peer::node_key&&, host_options = {}, std::uint64_t = 0, Secret = {}, Observer = {}) = delete;
     network(network const&) = delete;
     network& operator=(network const&) = delete;
     ~network() { close(); }
@@ -48,7 +51,7 @@ public:
     [[nodiscard]] result<peer::multiaddr> listen(peer::multiaddr const& address) {
         return core_->start_listening(address);
     }
-    /// Ends a listener by one of its addresses. Connections go on.
+    /// Ends a listener by one of its addresses, or by the unspecified one with its port. Connections go on.
     void unlisten(peer::multiaddr const& address) { core_->stop_listening(address); }
     /// Where others reach us, with our peer id.
     [[nodiscard]] std::vector<peer::multiaddr> addresses() const { return core_->machine.addresses(); }
@@ -65,6 +68,10 @@ public:
         attach(std::vector{std::string{protocol}}, std::move(handler));
     }
     /// The same for a protocol with several versions, the most wanted first; the first one names it in `send`.
+    void attach(std::initializer_list<std::string_view> names, transport::event_handler handler) {
+        attach(std::vector<std::string>{names.begin(), names.end()}, std::move(handler));
+    }
+    /// @copydoc attach
     void attach(std::vector<std::string> names, transport::event_handler handler) {
         core_->handlers[names.front()] = std::move(handler);
         core_->frames.attach(std::move(names));
@@ -125,6 +132,9 @@ public:
     void refuse(transport::request_id id) {
         core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });
     }
+    /// Sets the handler of connections: `connected`, `disconnected` and `connect_failed`, as protocols are told of them,
+    /// for whoever has no protocol; an empty one removes it.
+    void on_peer(transport::event_handler handler) { core_->on_peer = std::move(handler); }
     /// Sets the handler of what peers claim about themselves; an empty one removes it.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }
 

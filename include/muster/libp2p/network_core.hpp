@@ -40,6 +40,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         : wires{std::move(s)},
           machine{key, o, seed, std::move(source)},
           frames{o.frame_size_max, o.send_queue_max},
+          requests{o.requests_per_peer_max},
           watcher{std::move(to)} {}
     network_core(network_core const&) = delete;
     network_core& operator=(network_core const&) = delete;
@@ -249,6 +250,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void give(news const& n) {
         if (!n.protocol.empty()) return give(n.protocol, n.what);
+        if (auto const handler = on_peer) handler(n.what);
         std::vector<std::string> names;
         for (auto const& [name, handler] : handlers) names.push_back(name);
         for (auto const& name : names) give(name, n.what);
@@ -320,11 +322,17 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         act([&](auto, auto& out) {
             for (auto const& [id, l] : std::map{machine.listeners()}) {
                 bool const is_it = std::any_of(l.where.begin(), l.where.end(), [&](auto const& w) {
-                    return w == at || w.with_peer(machine.local()).value() == at;
+                    return w == at || w.with_peer(machine.local()).value() == at ||
+                           (!l.is_specific && is_unspecified(at) && w.tcp_port() == at.tcp_port() &&
+                            w.components().front().protocol == at.components().front().protocol);
                 });
                 if (is_it) machine.unlisten(id, out);
             }
         });
+    }
+    [[nodiscard]] static bool is_unspecified(peer::multiaddr const& at) {
+        auto const host = at.host();
+        return host == "0.0.0.0" || host == "::";
     }
     void disconnect(peer::peer_id const& who) {
         act([&](auto now, auto& out) { machine.disconnect(who, now, out); });
@@ -338,6 +346,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         questions.clear();
         answers.clear();
         on_identity = {};
+        on_peer = {};
     }
 
     void publish_gauges() {
@@ -366,6 +375,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     std::map<std::string, transport::question_handler> questions;
     std::map<transport::request_id, transport::answer_handler> answers;
     identity_handler on_identity;
+    transport::event_handler on_peer;
     std::optional<error> why_not;  // the last listener that was wanted did not come to be
     deadline armed;
     bool has_turn = false;

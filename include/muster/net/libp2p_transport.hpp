@@ -13,16 +13,26 @@
 
 namespace muster::net {
 
-/// The options of @ref libp2p::host_options.
+/// The options of a node: those of its host.
 using transport_options = libp2p::host_options;
 
-/// A libp2p peer on TCP; see libp2p::network. Models transport::frames and transport::requests.
-class libp2p_transport : public libp2p::network<sockets> {
+/// A libp2p peer on TCP, which tells an @p Observer what happens; see libp2p::network. Models transport::frames and
+/// transport::requests.
+template <observer Observer = null_observer>
+class basic_libp2p_transport : public libp2p::network<sockets, crypto::system_random, Observer> {
+    using base = libp2p::network<sockets, crypto::system_random, Observer>;
+
 public:
-    /// @param host  the own key; borrowed.
-    libp2p_transport(boost::asio::any_io_executor executor, peer::node_key const& host, transport_options options = {})
-        : network{sockets{std::move(executor)}, host, std::move(options)} {}
+    /// @param executor  of one thread or strand. Its `run` goes on until @ref close.
+    /// @param host      the own key; borrowed.
+    basic_libp2p_transport(boost::asio::any_io_executor executor, peer::node_key const& host,
+                           transport_options options = {}, Observer to = {})
+        : base{sockets{std::move(executor)}, host, std::move(options), system_seed(), {}, std::move(to)} {}
+    basic_libp2p_transport(boost::asio::any_io_executor, peer::node_key&&, transport_options = {},
+                           Observer = {}) = delete;
 };
+/// The usual one.
+using libp2p_transport = basic_libp2p_transport<>;
 static_assert(transport::frames<libp2p_transport>);
 static_assert(transport::requests<libp2p_transport>);
 

@@ -15,12 +15,12 @@ namespace muster::transport {
 /// What was wrong.
 MUSTER_ENUMERATION(errc, 1,
                    not_connected,  ///< There is no connection to that peer.
-                   congested,      ///< The peer reads too slowly; wait for `writable` and try again.
+                   congested,      ///< The peer reads too slowly: send again after `writable`, or ask after an answer.
                    too_large,      ///< A frame above the transport's limit.
                    no_address,     ///< No address to dial, or none that this transport understands.
                    unreachable,    ///< Every address was tried in vain.
                    closed,         ///< The transport, or the connection, was closed on purpose.
-                   peer_failed,    ///< The connection broke, timed out, or the peer violated the protocol.
+                   peer_failed,    ///< The connection broke or timed out, or the peer ended it or violated the protocol.
                    not_spoken,     ///< The peer does not speak the protocol.
                    refused,        ///< The peer broke off what it was asked.
                    timed_out,      ///< The peer did not answer in time.

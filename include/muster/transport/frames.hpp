@@ -43,7 +43,7 @@ struct connect_failed {
     error why;
     MUSTER_FIELDS(connect_failed, peer, why);
 };
-/// The connection to @p peer is gone.
+/// The connection to @p peer is gone: broken, or ended by the peer, which looks the same from here.
 struct disconnected {
     peer_id peer;
     error why;
@@ -60,11 +60,11 @@ struct writable {
     peer_id peer;
     MUSTER_FIELDS(writable, peer);
 };
-/// Frames that were handed over will not arrive, though the connection lives: @p peer does not speak the protocol, or
-/// broke the stream off. Told to that protocol; the next `send` tries again.
+/// Frames that were handed over may not arrive, though the connection lives: @p peer does not speak the protocol, or broke
+/// the stream off. Told to that protocol, where it is attached; the next `send` tries again.
 struct frames_lost {
     peer_id peer;
-    std::size_t size;  ///< Bytes that waited here; what was under way is not known.
+    std::size_t size;  ///< Bytes that waited here; what was under way is not known, and may have arrived.
     error why;
     MUSTER_FIELDS(frames_lost, peer, size, why);
 };
@@ -78,13 +78,14 @@ using event_handler = std::function<void(event const&)>;
 ///
 /// Semantics:
 /// - `local()` is the own peer id.
-/// - `attach(protocol, handler)` names who takes the frames of a protocol; every handler is told about
-///   connections. `detach(protocol)` ends it, and the handler is not called afterwards.
+/// - `attach(protocol, handler)` names who takes the frames of a protocol; every handler is told about what happens to
+///   connections after that. `detach(protocol)` ends it, and the handler is not called afterwards.
 /// - `connect(peer, addresses)` begins to connect and returns at once; the outcome is an event. A second call
 ///   while one is under way, or when connected, changes nothing. Refused with `no_address` or `closed`.
 /// - `disconnect(peer)` ends the connection; `disconnected` follows, or `connect_failed` while it is being dialled.
 /// - `send(peer, protocol, frame)` hands over one frame. Refused, without any effect, with `not_connected`,
-///   `congested` (back-pressure: a `writable` event follows), `too_large` or `closed`.
+///   `congested` (back-pressure: a `writable` event follows), `too_large` or `closed`. A protocol that is not attached
+///   here can be sent all the same; nobody is told then of what was lost.
 /// - `close()` ends everything; no event follows.
 /// Handlers are called one at a time, never from inside one of these functions, and may call all of them.
 template <class T>

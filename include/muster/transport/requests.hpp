@@ -71,8 +71,8 @@ using answer_handler = std::function<void(request_id, result<bytes> const&)>;
 ///   `too_large`, `congested` while the peer has much to read, or `closed`. `refuse(id)` breaks it off; harmless when
 ///   it is gone. A question that is not answered in time is broken off, where the network has a time.
 /// - `request(peer, protocol, bytes, options, handler)` asks; the handler is called exactly once, unless the request is
-///   cancelled or the network closed. Refused with `not_connected`, `congested` while too many wait, `too_large` or
-///   `closed`; then the handler is not called.
+///   cancelled or the network closed. Refused with `not_connected`, `congested` while too many to that peer wait (ask
+///   again when one of them has ended), `too_large` or `closed`; then the handler is not called.
 /// - `cancel(id)` ends a request: the handler is not called. Harmless when it has ended.
 /// Handlers are called one at a time, never from inside one of these functions, and may call all of them.
 template <class T>

@@ -25,7 +25,7 @@ struct host_peer {
     socket_id connection;
     libp2p::direction direction;
     peer::multiaddr remote;
-    duration round_trip;  ///< Of the last ping; 0 before one.
+    duration round_trip;  ///< Of the last ping; 0 before the first, which comes after `ping_interval`.
     MUSTER_FIELDS(host_peer, connection, direction, remote, round_trip);
 };
 
@@ -38,10 +38,11 @@ struct host_statistics {
     std::size_t held = 0;         ///< Bytes received and not consumed.
     std::size_t queued = 0;       ///< Bytes of frames and answers that wait to be sent.
     std::uint64_t accepted = 0;   ///< Connections.
-    std::uint64_t refused = 0;    ///< Connections that were refused, or closed to make room.
-    std::uint64_t bytes_in = 0;
-    std::uint64_t bytes_out = 0;
-    bool operator==(host_statistics const&) const = default;
+    std::uint64_t refused = 0;    ///< Connections of either direction that were refused, or closed to make room.
+    std::uint64_t bytes_in = 0;   ///< From sockets.
+    std::uint64_t bytes_out = 0;  ///< To sockets.
+    MUSTER_FIELDS(host_statistics, connections, inbound, peers, dialling, held, queued, accepted, refused, bytes_in,
+                  bytes_out);
 };
 
 namespace detail {

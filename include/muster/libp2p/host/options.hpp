@@ -45,6 +45,7 @@ struct host_options {
 
     std::size_t inbound_streams_max = 256;         ///< Per connection.
     std::size_t streams_per_protocol_max = 64;     ///< Opened by the peer, per connection.
+    std::size_t requests_per_peer_max = 64;        ///< Of ours, at a time; a peer of the same build accepts no more.
     std::size_t connection_buffer_max = 4u << 20;  ///< Bytes that one connection may make us hold, either way.
     std::size_t buffers_max = 64u << 20;           ///< The same of all connections.
 
@@ -63,7 +64,10 @@ struct host_options {
     duration write_timeout = std::chrono::minutes{5};   ///< For the peer to take what was written at once, a megabyte
                                                         ///< at most.
 
-    /// Refuses connections by returning false. An empty function refuses nothing. Must not call back.
+    /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction: when
+    /// it was accepted (`who` is not known yet), secured, and upgraded. Whoever admits by peer says
+    /// `return !g.who || *g.who == friend;`. The other side sees a connection that ends. An empty function refuses
+    /// nothing. Must not call back.
     std::function<bool(gate const&)> gater{};
 };
 

@@ -224,8 +224,10 @@ public:
                           : e.reason == end_of_stream::late  ? transport::errc::timed_out
                                                              : transport::errc::refused;
         if (e.reason != end_of_stream::finished || w.queue.size() != 0) {
-            notes.push(frames_dropped{w.peer, w.protocol, w.queue.size(),
-                                      error{code, text("the stream of ", w.protocol, " was not taken or broken off")}});
+            auto const* const what = e.reason == end_of_stream::refused ? "the peer does not speak "
+                                     : e.reason == end_of_stream::late  ? "the peer did not answer in time for "
+                                                                        : "the peer broke off ";
+            notes.push(frames_dropped{w.peer, w.protocol, w.queue.size(), error{code, text(what, w.protocol)}});
         }
         host.release(e.stream.connection, w.queue.size());
         if (w.is_congested) notes.push(frames_writable{w.peer, w.protocol});

@@ -44,8 +44,8 @@ using requests_note = std::variant<request_ended, question_came>;
 /// Requests of both directions. Not thread-safe.
 class requests_service {
 public:
-    /// Most requests of ours to one peer at a time. Ours: a quarter of the streams that yamux has on their way.
-    static constexpr std::size_t per_peer_max = 64;
+    /// @param per_peer_max  requests of ours to one peer at a time.
+    explicit requests_service(std::size_t per_peer_max) noexcept : per_peer_max_{per_peer_max} {}
 
     /// Questions of that protocol are collected from now on, within the bounds of @p o.
     void serve(std::string_view protocol, transport::request_options const& o) { served_[std::string{protocol}] = o; }
@@ -71,8 +71,9 @@ public:
         }
         auto const open = std::count_if(all_.begin(), all_.end(),
                                         [&](auto const& e) { return e.second.is_ours && e.second.peer == who; });
-        if (static_cast<std::size_t>(open) >= per_peer_max) {
-            return error{transport::errc::congested, text(open, " requests to ", who.to_text(), " wait already")};
+        if (static_cast<std::size_t>(open) >= per_peer_max_) {
+            return error{transport::errc::congested, text(open, " requests to ", who.to_text(),
+                                                          " wait already; ask again when one of them has ended")};
         }
         auto const stream = host.open_stream(who, {std::string{protocol}}, now);
         if (!stream && stream.error() == transport::errc::not_connected) return stream.error();
@@ -301,6 +302,7 @@ private:
         }
     }
 
+    std::size_t per_peer_max_;
     std::map<std::string, transport::request_options, std::less<>> served_;
     std::map<transport::request_id, exchange_of> all_;
     std::map<stream_ref, transport::request_id> by_stream_;

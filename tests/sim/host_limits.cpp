@@ -2,150 +2,18 @@
 
 // What strangers can do to a node: bounds of host_options are exceeded, and an honest peer is served meanwhile.
 
-#include <set>
-
-#include <muster/libp2p/network.hpp>
-#include <muster/sim/sockets.hpp>
+#include <memory>
 
 #include <support/catch.hpp>
-#include <support/connection_end.hpp>
-#include <support/node_keys.hpp>
+#include <support/hosts_in_sim.hpp>
 
 using namespace muster;
 using namespace std::chrono_literals;
-using network = libp2p::network<sim::sockets, test::predictable>;
 using libp2p::socket_id;
-
-namespace {
-
-struct world_of_hosts {
-    sim::world where{7};
-    sim::internet net{where};
-    sim::rule_set::guard delay = net.rules().install(sim::delays(where, 10ms, 10ms));
-
-    sim::sockets plug_in(std::string const& ip, sim::host_id& on) {
-        on = where.add_host();
-        net.route(ip, on);
-        where.boot(on);
-        return sim::sockets{net, on, {ip}};
-    }
-    void pass(duration time) { where.run_until(where.now() + time); }
-};
-
-/// The node under test, or an honest peer of it.
-struct node {
-    node(world_of_hosts& w, std::size_t i, std::string const& ip, libp2p::host_options o = {})
-        : key{std::move(test::node_keys(i).node)},
-          wire{w.plug_in(ip, on), key, std::move(o), i, test::predictable{i + 100}},
-          where{wire.listen(peer::multiaddr::from_text(text("/ip4/", ip, "/tcp/1000")).value()).value()} {
-        wire.serve("/echo/1", {}, [this](transport::asked const& q) { CHECK(wire.answer(q.id, q.request)); });
-        wire.attach("/test/1", [this](transport::event const& e) { events.push_back(e); });
-    }
-    template <class E>
-    [[nodiscard]] std::size_t count() const {
-        return static_cast<std::size_t>(
-            std::count_if(events.begin(), events.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
-    }
-    sim::host_id on{};
-    peer::node_key key;
-    network wire;
-    peer::multiaddr where;
-    std::vector<transport::event> events;
-};
-
-/// Whether a newcomer gets @p requests answered by @p to.
-bool serves(world_of_hosts& w, node& to, std::size_t number, std::size_t requests = 1000) {
-    node honest{w, number, text("172.16.", number / 250, ".", number % 250 + 1)};
-    if (!honest.wire.connect(to.wire.local(), std::array{to.where})) return false;
-    if (!w.where.run_until(w.where.now() + 20s, [&] { return honest.wire.is_connected(to.wire.local()); }))
-        return false;
-    std::size_t answered = 0;
-    for (std::size_t i = 0; i < requests; ++i) {
-        bytes const question(100, static_cast<byte>(i));
-        auto const asked = honest.wire.request(to.wire.local(), "/echo/1", question, {}, [&](auto, auto const& r) {
-            answered += r && r.value() == question ? 1u : 0u;
-        });
-        if (!asked || !w.where.run_until(w.where.now() + 20s, [&] { return answered == i + 1; })) return false;
-    }
-    return answered == requests;
-}
-
-/// A stranger that opens sockets by hand, and speaks as far as it is told to.
-struct stranger final : libp2p::socket_user {
-    stranger(world_of_hosts& w, std::size_t i, std::string const& ip)
-        : key{std::move(test::node_keys(i).node)}, source{i}, wires{w.plug_in(ip, on)} {
-        wires.attach(this);
-    }
-    ~stranger() { wires.attach(nullptr); }
-
-    socket_id open(peer::multiaddr const& to, bool speaks_here) {
-        auto const id = next;
-        next += 2;
-        speaks[id] = speaks_here;
-        libp2p::socket_effect e{libp2p::open_socket{
-            id, peer::multiaddr::from_text(to.to_text().substr(0, to.to_text().find("/p2p/"))).value(), {}}};
-        wires.perform(e);
-        return id;
-    }
-    void on_socket(libp2p::socket_event const& e) override {
-        if (auto const* const d = std::get_if<libp2p::dialled>(&e)) {
-            opened.insert(d->socket);
-            if (speaks[d->socket]) {
-                machines.emplace(d->socket,
-                                 test::connection_end{libp2p::connection::dial(key, source, {}, {}).value()});
-                flush(d->socket);
-            }
-        } else if (auto const* const b = std::get_if<libp2p::socket_bytes>(&e)) {
-            auto const m = machines.find(b->socket);
-            if (m == machines.end()) return;
-            effect_list<libp2p::connection_event> events;
-            m->second.feed(b->content, events);
-            for (auto& x : events.take()) {
-                if (std::holds_alternative<libp2p::established>(x)) established.insert(b->socket);
-                seen.push_back(std::move(x));
-            }
-            flush(b->socket);
-        } else if (auto const* const w = std::get_if<libp2p::written>(&e)) {
-            writing.erase(w->socket);
-            flush(w->socket);
-        } else if (auto const* const c = std::get_if<libp2p::socket_closed>(&e)) {
-            closed.insert(c->socket);
-            opened.erase(c->socket);
-            established.erase(c->socket);
-            machines.erase(c->socket);
-        }
-    }
-    void on_turn() override {}
-    void flush(socket_id id) {
-        auto const m = machines.find(id);
-        if (m == machines.end() || writing.count(id) != 0) return;
-        effect_list<libp2p::connection_event> events;
-        auto content = m->second.take_output(events);
-        for (auto& x : events.take()) seen.push_back(std::move(x));
-        if (content.empty()) return;
-        writing.insert(id);
-        libp2p::socket_effect e{libp2p::write_socket{id, std::move(content)}};
-        wires.perform(e);
-    }
-    template <class E>
-    [[nodiscard]] std::size_t count() const {
-        return static_cast<std::size_t>(
-            std::count_if(seen.begin(), seen.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
-    }
-
-    sim::host_id on{};
-    peer::node_key key;
-    test::predictable source;
-    sim::sockets wires;
-    socket_id next = 1;
-    std::map<socket_id, bool> speaks;
-    std::map<socket_id, test::connection_end> machines;
-    effect_list<libp2p::connection_event> unread;  ///< Of commands.
-    std::set<socket_id> writing, opened, closed, established;
-    std::vector<libp2p::connection_event> seen;
-};
-
-}  // namespace
+using test::node;
+using test::serves;
+using test::stranger;
+using test::world_of_hosts;
 
 TEST_CASE("silence takes no place that a peer needs, and ends") {
     world_of_hosts w;
@@ -521,4 +389,122 @@ TEST_CASE("so much waits for a stream, and the frame beyond it is refused and mi
     CHECK(us.wire.stats().queued == 0);
     CHECK(other.count<transport::received>() == 4);
     REQUIRE(us.wire.send(other.wire.local(), "/test/1", bytes{}));
+}
+
+TEST_CASE("what waited on a connection that leaves is given back, however its stream ends") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const who = s.key.id();
+    auto const first = s.open(us.where, true);
+    w.pass(1s);
+    for (int round = 0; round < 3; ++round) {
+        libp2p::socket_effect pause{libp2p::pause_reading{first}};  // so our stream does not agree on its protocol
+        s.wires.perform(pause);
+        while (us.wire.send(who, "/test/1", bytes(60'000))) {
+        }
+        w.pass(100ms);
+        auto const second = s.open(us.where, true);
+        w.pass(1s);
+        libp2p::socket_effect resume{libp2p::resume_reading{first}};  // now it refuses
+        s.wires.perform(resume);
+        w.pass(300ms);
+        libp2p::socket_effect close{libp2p::close_socket{second}};  // and the first is used again
+        s.wires.perform(close);
+        s.machines.erase(second);
+        w.pass(1s);
+        CHECK(us.wire.stats().queued == 0);
+    }
+    CHECK(us.wire.stats().sending == 0);
+}
+
+TEST_CASE("many that read nothing do not silence us towards one that reads") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    o.buffers_max = 2'000'000;
+    node us{w, 0, "10.0.0.1", o}, honest{w, 1, "10.0.0.2"};
+    us.wire.serve("/big/1", {}, [&](transport::asked const& q) {
+        for (std::size_t size = 500'000; size > 50; size /= 2) {
+            if (us.wire.answer(q.id, bytes(size))) return;
+        }
+        us.wire.refuse(q.id);
+    });
+    REQUIRE(honest.wire.connect(us.wire.local(), std::array{us.where}));
+    w.pass(1s);
+    std::vector<std::unique_ptr<stranger>> all;
+    for (std::size_t i = 0; i < 20; ++i) {
+        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.1.", i / 10, ".1")));
+        auto& s = *all.back();
+        auto const id = s.open(us.where, true);
+        w.pass(200ms);
+        std::vector<libp2p::stream_id> streams;
+        for (int k = 0; k < 10; ++k) streams.push_back(s.machines.at(id).open_stream("/big/1").value());
+        s.flush(id);
+        w.pass(45ms);
+        libp2p::socket_effect pause{libp2p::pause_reading{id}};
+        s.wires.perform(pause);
+        for (auto const stream : streams) REQUIRE(s.machines.at(id).close_stream(stream, s.unread));
+        s.flush(id);
+        w.pass(45ms);
+    }
+    auto const full = us.wire.stats();
+    CHECK(full.queued + full.sending > o.buffers_max * 9 / 10);
+    CHECK(full.queued + full.sending <= 2 * o.buffers_max);
+    SECTION("its share is there") {
+        REQUIRE(us.wire.send(honest.wire.local(), "/test/1", bytes(1'000)));
+        std::string answer;
+        REQUIRE(honest.wire.request(us.wire.local(), "/echo/1", bytes(1'000), {}, [&](auto, auto const& r) {
+            answer = r ? "answered" : r.error().to_text();
+        }));
+        w.pass(1s);
+        CHECK(honest.count<transport::received>() == 1);
+        CHECK(answer == "answered");
+    }
+    SECTION("a protected peer has all that a connection may have") {
+        us.wire.protect(honest.wire.local());
+        REQUIRE(us.wire.send(honest.wire.local(), "/test/1", bytes(60'000)));
+        w.pass(1s);
+        CHECK(honest.count<transport::received>() == 1);
+    }
+}
+
+TEST_CASE("frames without bytes take turns with everything else") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto const stream = s.machines.at(id).open_stream("/test/1").value();
+    s.flush(id);
+    w.pass(1s);
+    REQUIRE(s.machines.at(id).write(stream, bytes(10'000)).value() == 10'000);
+    s.flush(id);
+    w.pass(1s);
+    CHECK(us.count<transport::received>() == 10'000);
+    CHECK(us.wire.stats().held == 0);
+}
+
+TEST_CASE("a question that is taken back before its turn is not asked") {
+    world_of_hosts w;
+    node us{w, 0, "10.0.0.1"};
+    std::size_t asked = 0;
+    us.wire.serve("/count/1", {}, [&](transport::asked const& q) {
+        ++asked;
+        us.wire.refuse(q.id);
+    });
+    stranger s{w, 1, "10.0.1.1"};
+    auto const id = s.open(us.where, true);
+    w.pass(1s);
+    auto& m = s.machines.at(id);
+    for (int i = 0; i < 20; ++i) {
+        auto const stream = m.open_stream("/count/1").value();
+        s.flush(id);
+        w.pass(100ms);
+        REQUIRE(m.close_stream(stream, s.unread));
+        m.reset_stream(stream);  // in the same segment
+        s.flush(id);
+        w.pass(100ms);
+    }
+    CHECK(asked == 0);
+    CHECK(serves(w, us, 10, 10));
 }

@@ -91,6 +91,9 @@ struct fixed_bytes {
 /// Appends @p tail to @p head.
 inline void append(bytes& head, byte_view tail) { head.insert(head.end(), tail.begin(), tail.end()); }
 
+/// Empties @p content and gives its memory back, which `content = {}` would keep.
+inline void discard(bytes& content) noexcept { bytes{}.swap(content); }
+
 /// A copy of the octets in @p view.
 [[nodiscard]] inline bytes to_bytes(byte_view view) { return {view.begin(), view.end()}; }
 

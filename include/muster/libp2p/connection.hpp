@@ -125,6 +125,7 @@ public:
     /// it once a second or so. @see connection_options::negotiation_timeout
     template <effect_sink<connection_event> Sink>
     void wake(instant now, connection_output& out, Sink& sink) {
+        if (channel_) channel_->trim();
         if (stage_ == stage::established) streams_.wake(now, out.plain, sink);
     }
 

@@ -46,11 +46,17 @@ public:
     [[nodiscard]] std::size_t held() const noexcept { return pending_.size(); }
 
 private:
-    // Nothing whole is left: what was handed out is forgotten.
+    // Nothing whole is left: what was handed out is forgotten, and the memory of a burst given back.
     [[nodiscard]] std::optional<byte_view> wait() {
-        pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
+        byte_view const rest = byte_view{pending_}.subspan(std::exchange(at_, 0));
+        if (pending_.capacity() > kept_max && rest.size() <= kept_max) {
+            pending_ = to_bytes(rest);
+        } else {
+            pending_.erase(pending_.begin(), pending_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+        }
         return std::nullopt;
     }
+    static constexpr std::size_t kept_max = 4096;  // bytes of capacity without content; ours
 
     std::size_t frame_size_max_;
     bytes pending_;
@@ -75,7 +81,10 @@ public:
     /// Forgets what was written.
     void pop(std::size_t written) {
         at_ += written;
-        if (at_ == queue_.size() || at_ >= compact_at) {
+        if (at_ == queue_.size()) {  // nothing waits: nothing is kept
+            discard(queue_);
+            at_ = 0;
+        } else if (at_ >= compact_at) {
             queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
         }
     }

@@ -41,7 +41,7 @@ template <secret_source Secret = crypto::system_random>
 class host : detail::host_workings<Secret> {
     using base = detail::host_workings<Secret>;
     using base::active_, base::counted_, base::dials_, base::dirty_, base::dirty_since_, base::held_, base::key_,
-        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::listeners_, base::last_listener_,
+        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::sending_, base::listeners_, base::last_listener_,
         base::sweep_at_;
     using base::end, base::find_established, base::links_of, base::soil;
 
@@ -68,7 +68,10 @@ public:
     template <effect_sink<host_effect> Sink>
     void wake(instant now, Sink& out) {
         for (auto const id : std::exchange(dirty_, {})) {
-            if (auto* const l = this->find(id)) this->flush(*l, now, out);
+            auto* const l = this->find(id);
+            if (l == nullptr) continue;
+            l->is_dirty = false;
+            this->flush(*l, now, out);
         }
         dials_.wake(now);
         if (now >= sweep_at_) this->sweep(now, out);
@@ -248,11 +251,16 @@ public:
         l->streams.erase(s.stream);
         soil(*l, now);
     }
-    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much.
+    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much. Where all have too
+    /// much together, a connection still has its share, and a protected peer what a connection may have: others that read
+    /// nothing do not silence us towards them.
     [[nodiscard]] bool reserve(socket_id connection, std::size_t size) {
         auto* const l = find_established(connection);
-        if (l == nullptr || l->queued + size > options_.connection_buffer_max) return false;
-        if (queued_ + size > options_.buffers_max) return false;
+        if (l == nullptr) return false;
+        auto const wanted = l->queued + l->sending + size;
+        if (wanted > options_.connection_buffer_max) return false;
+        bool const is_too_much = queued_ + sending_ + size > options_.buffers_max && wanted > this->share_of_buffers();
+        if (is_too_much && protected_.count(l->peer) == 0) return false;
         l->queued += size;
         queued_ += size;
         return true;
@@ -260,8 +268,11 @@ public:
     /// Whether there is room again, after @ref reserve has refused.
     [[nodiscard]] bool has_room(socket_id connection) const {
         auto const found = links_.find(connection);
-        return found != links_.end() && found->second.queued <= options_.connection_buffer_max / 2 &&
-               queued_ <= options_.buffers_max / 2;
+        if (found == links_.end()) return false;
+        auto const has = found->second.queued + found->second.sending;
+        bool const is_little = queued_ + sending_ <= options_.buffers_max / 2 || has <= this->share_of_buffers() / 2 ||
+                               protected_.count(found->second.peer) != 0;
+        return has <= options_.connection_buffer_max / 2 && is_little;
     }
     /// Gives it back.
     void release(socket_id connection, std::size_t size) {
@@ -308,6 +319,7 @@ public:
         out.dialling = dials_.size();
         out.held = held_;
         out.queued = queued_;
+        out.sending = sending_;
         return out;
     }
 };

@@ -62,10 +62,14 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         armed.reset();
         try {
             deliver();
-        } catch (...) {  // a handler has thrown: what else is due comes in the next turn
+        } catch (...) {  // a handler has thrown: time passes all the same, and what else is due comes in the next turn
+            pass_time();
             if (!closed) ask_for_turn();
             throw;
         }
+        pass_time();
+    }
+    void pass_time() {
         act([&](auto now, auto& out) {
             effect_list<requests_note> notes;
             requests.wake(machine, now, notes, out);
@@ -170,7 +174,10 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         if (is_of(identify, e.stream) || identify.owns(e.stream)) {
             effect_list<identity_claim> claims;
             identify.on(machine, e, now, claims, effects);
-            for (auto& c : claims.take()) queue.push_back(std::move(c));
+            for (auto& c : claims.take()) {  // of one peer the last claim is enough
+                auto const who = c.peer;
+                if (claimed.insert_or_assign(who, std::move(c)).second) queue.push_back(claim_of{who});
+            }
             return;
         }
         if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
@@ -238,7 +245,13 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         std::string protocol;
         transport::event what;
     };
-    using item = std::variant<news, frames_came, request_ended, question_came, identity_claim>;
+    /// What this peer claims of itself is new.
+    struct claim_of {
+        peer::peer_id peer;
+    };
+    using item = std::variant<news, frames_came, request_ended, question_came, claim_of>;
+    /// Frames of a stream that are handed over in one turn: others have theirs. Ours.
+    static constexpr std::size_t frames_per_turn = 256;
 
     void deliver() {
         // What handlers cause comes in a later turn, so that sockets are not kept waiting.
@@ -262,7 +275,9 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         handler(what);
     }
     void give(frames_came const& n) {
-        for (auto from = frames.origin(n.stream); from && !closed; from = frames.origin(n.stream)) {
+        for (std::size_t given = 0; given < frames_per_turn; ++given) {
+            auto const from = frames.origin(n.stream);
+            if (!from || closed) return;
             auto const now = wires.now();
             auto frame = frames.take(machine, n.stream, now, effects);
             settle(now);
@@ -275,6 +290,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
                 throw;
             }
         }
+        queue.push_back(n);
     }
     void give(request_ended const& n) {
         auto const found = answers.find(n.id);
@@ -285,6 +301,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         handler(n.id, n.answer);
     }
     void give(question_came const& n) {
+        if (!requests.is_open(n.what.id)) return;  // taken back meanwhile
         auto const found = questions.find(n.what.protocol);
         if (found == questions.end())
             return act([&](auto now, auto& out) { requests.refuse(machine, n.what.id, now, out); });
@@ -292,9 +309,10 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         watcher.count("libp2p_questions_total", 1);
         handler(n.what);
     }
-    void give(identity_claim const& c) {
+    void give(claim_of const& n) {
+        auto const found = claimed.extract(n.peer);
         auto const handler = on_identity;
-        if (handler) handler(c);
+        if (handler && !found.empty()) handler(found.mapped());
     }
 
     // ---- the user's commands ------------------------------------------------------------------------
@@ -375,6 +393,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     std::map<std::string, transport::question_handler> questions;
     std::map<transport::request_id, transport::answer_handler> answers;
     identity_handler on_identity;
+    std::map<peer::peer_id, identity_claim> claimed;  // and not told yet
     transport::event_handler on_peer;
     std::optional<error> why_not;  // the last listener that was wanted did not come to be
     deadline armed;

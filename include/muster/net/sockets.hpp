@@ -178,7 +178,7 @@ private:
             boost::asio::async_write(w->socket, boost::asio::buffer(w->output),
                                      [self = shared_from_this(), w](boost_error const& ec, std::size_t) {
                                          if (self->user == nullptr || !w->is_open) return;
-                                         w->output = {};
+                                         discard(w->output);
                                          if (ec) return self->lose(w, ec);
                                          self->user->on_socket(libp2p::written{w->id});
                                      });

@@ -96,7 +96,8 @@ struct connection_output {
     bytes clear;  ///< As it goes to the socket, ahead of the rest.
     bytes plain;  ///< Of the streams; not sealed yet.
 
-    [[nodiscard]] bool empty() const noexcept { return clear.empty() && plain.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return clear.size() + plain.size(); }
 };
 
 /// What a connection offers, and its bounds.

@@ -61,7 +61,9 @@ struct link {
     std::uint32_t pings = 0;
     deadline idle_since;     ///< Without a stream, while leaving.
     std::size_t held = 0;    ///< Bytes received and not consumed.
-    std::size_t queued = 0;  ///< Bytes that services keep to be sent on it.
+    std::size_t queued = 0;   ///< Bytes that services keep to be sent on it.
+    std::size_t writing = 0;  ///< Bytes that the socket is taking.
+    std::size_t sending = 0;  ///< These, and those in @ref outgoing, when they were last counted.
     std::map<stream_id, host_stream> streams{};
     std::map<std::uint32_t, stream_id> closing{};  ///< Streams to be closed when that ping is answered.
 };

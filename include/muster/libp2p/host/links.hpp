@@ -36,12 +36,13 @@ struct host_statistics {
     std::size_t peers = 0;        ///< Connected.
     std::size_t dialling = 0;     ///< Peers.
     std::size_t held = 0;         ///< Bytes received and not consumed.
-    std::size_t queued = 0;       ///< Bytes of frames and answers that wait to be sent.
+    std::size_t queued = 0;       ///< Bytes of frames and answers that wait for their streams.
+    std::size_t sending = 0;      ///< Bytes that left their streams and were not taken by a socket yet.
     std::uint64_t accepted = 0;   ///< Connections.
     std::uint64_t refused = 0;    ///< Connections of either direction that were refused, or closed to make room.
     std::uint64_t bytes_in = 0;   ///< From sockets.
     std::uint64_t bytes_out = 0;  ///< To sockets.
-    MUSTER_FIELDS(host_statistics, connections, inbound, peers, dialling, held, queued, accepted, refused, bytes_in,
+    MUSTER_FIELDS(host_statistics, connections, inbound, peers, dialling, held, queued, sending, accepted, refused, bytes_in,
                   bytes_out);
 };
 
@@ -78,11 +79,17 @@ protected:
     }
     /// A command has left something to write: the next `wake`, which is due, writes it.
     void soil(link& l, instant now) {
+        recount(l);
         if (std::exchange(l.is_dirty, true)) return;
         if (dirty_.empty()) dirty_since_ = now;
         dirty_.push_back(l.id);
     }
 
+    /// Output that a socket has not taken yet is held for the peer as well.
+    void recount(link& l) noexcept {
+        auto const before = std::exchange(l.sending, l.outgoing.size() + l.writing);
+        sending_ = sending_ - before + l.sending;
+    }
     /// What a connection may hold when all hold too much together.
     [[nodiscard]] std::size_t share_of_buffers() const noexcept {
         return options_.buffers_max / std::max<std::size_t>(options_.connections_max, 1);
@@ -142,6 +149,7 @@ protected:
     void forget(socket_id id, error const& why, instant now, Sink& out) {
         auto& l = links_.at(id);
         tell_end(l, error{transport::errc::peer_failed, why.message()}, now, out);
+        sending_ -= l.sending;
         links_.erase(id);
     }
     /// Ends a connection at once.
@@ -153,10 +161,12 @@ protected:
     template <class Sink>
     void drop(socket_id id, Sink& out) {
         out.push(close_socket{id});
+        sending_ -= links_.at(id).sending;
         links_.erase(id);
     }
 
     static constexpr duration sweep_interval = std::chrono::seconds{1};
+    static constexpr std::size_t output_size_max = 256u << 10;  // a connection's; ours: what a window admits
     static constexpr std::size_t pings_max = 64;  // ours: at the default interval more than ten minutes
 
     peer::node_key const* key_;
@@ -176,6 +186,7 @@ protected:
     socket_id next_socket_ = 1;
     std::size_t held_ = 0;
     std::size_t queued_ = 0;
+    std::size_t sending_ = 0;
     host_statistics counted_;
 };
 

@@ -25,7 +25,7 @@ protected:
         base::listeners_, base::options_, base::places_, base::protected_, base::protocols_, base::source_,
         base::sweep_at_;
     using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::share_of_buffers,
-        base::sweep_interval, base::tell_end, base::use;
+        base::output_size_max, base::sweep_interval, base::tell_end, base::use;
     using base::host_links;
 
     // ---- sockets ----------------------------------------------------------------------------------------
@@ -92,6 +92,7 @@ protected:
         auto* const l = find(e.socket);
         if (l == nullptr) return;
         l->is_writing = false;
+        l->writing = 0;
         flush(*l, now, out);
     }
     template <class Sink>
@@ -128,6 +129,7 @@ protected:
         out.protocols = protocols_;
         out.streams.inbound_streams_max = options_.inbound_streams_max;
         out.streams.pings_max = pings_max;
+        out.streams.output_size_max = output_size_max;
         out.negotiation_timeout = options_.stream_timeout;
         return out;
     }
@@ -136,7 +138,7 @@ protected:
     /// Writes what there is to write, one write at a time, and tells what that causes.
     template <class Sink>
     void flush(link& l, instant now, Sink& out) {
-        l.is_dirty = false;
+        this->recount(l);
         if (!l.machine || l.is_writing) return;
         if (l.outgoing.empty()) {
             if (l.at == stage::closing) drop(l.id, out);
@@ -146,7 +148,9 @@ protected:
         auto content = l.machine->seal(now, l.outgoing, events);
         counted_.bytes_out += content.size();
         l.is_writing = true;
+        l.writing = content.size();
         l.writing_since = now;
+        this->recount(l);
         out.push(write_socket{l.id, std::move(content)});
         tell(l.id, events.take(), now, out);
     }
@@ -345,7 +349,11 @@ protected:
         auto const patience = options_.ping_interval + options_.ping_timeout;
         auto const fail = [&](char const* why) { end(l.id, error{transport::errc::peer_failed, why}, now, out); };
         if (!l.paused_since && now - l.last_heard >= patience) return fail("silence; the connection is half-open");
-        if (l.paused_since && now - *l.paused_since >= patience) return fail("much was begun and never finished");
+        // Where others have filled the buffers, who holds less than most is only made to wait.
+        bool const holds_much = l.held * links_.size() >= held_;
+        if (l.paused_since && now - *l.paused_since >= patience && holds_much) {
+            return fail("much was begun and never finished");
+        }
         if (l.is_writing && now - l.writing_since >= options_.write_timeout) return fail("the peer takes nothing");
         this->read_on(l, now, out);
         effect_list<connection_event> events;

@@ -46,9 +46,14 @@ public:
     [[nodiscard]] byte_view message() const noexcept { return byte_view{held_}.subspan(prefix_size); }
     /// Begins the next message.
     void clear() noexcept { held_.clear(); }
+    /// Gives back the memory of a long message, between messages.
+    void trim() noexcept {
+        if (held_.empty() && held_.capacity() > kept_max) discard(held_);
+    }
 
 private:
     static constexpr std::size_t prefix_size = 2;
+    static constexpr std::size_t kept_max = 4096;  // bytes of capacity while nothing arrives; ours
 
     [[nodiscard]] std::size_t size() const noexcept { return std::size_t{held_[0]} << 8 | held_[1]; }
 

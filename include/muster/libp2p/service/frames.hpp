@@ -219,6 +219,7 @@ public:
             auto const known = mine->second.find(w.peer);
             if (known != mine->second.end() && known->second == e.stream) mine->second.erase(known);
         }
+        host.release(e.stream.connection, w.queue.size());  // whether or not anybody is told
         if (!host.is_connected(w.peer) || w.is_leaving) return;
         auto const code = e.reason == end_of_stream::refused ? transport::errc::not_spoken
                           : e.reason == end_of_stream::late  ? transport::errc::timed_out
@@ -229,7 +230,6 @@ public:
                                                                         : "the peer broke off ";
             notes.push(frames_dropped{w.peer, w.protocol, w.queue.size(), error{code, text(what, w.protocol)}});
         }
-        host.release(e.stream.connection, w.queue.size());
         if (w.is_congested) notes.push(frames_writable{w.peer, w.protocol});
     }
     /// A connection is to end: what waits on it is sent, and what comes later goes elsewhere.

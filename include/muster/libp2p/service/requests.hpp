@@ -191,6 +191,8 @@ public:
         }
         forget(host, *x, now, out);
     }
+    /// Whether a question still waits for its answer.
+    [[nodiscard]] bool is_open(transport::request_id id) const { return all_.count(id) != 0; }
     /// Ends what takes too long.
     template <class Host, effect_sink<requests_note> Notes, effect_sink<host_effect> Sink>
     void wake(Host& host, instant now, Notes& notes, Sink& out) {
@@ -267,18 +269,17 @@ private:
             auto const taken = host.write(e.stream, byte_view{e.out}.subspan(e.written), now);
             if (taken == 0) return;
             e.written += taken;
-            auto const sent = std::min(taken, e.reserved);
-            e.reserved -= sent;
-            host.release(e.stream.connection, sent);
         }
         e.is_said = true;
+        discard(e.out);
+        host.release(e.stream.connection, std::exchange(e.reserved, 0));  // all of it was kept until now
         host.close_stream(e.stream, now, out);
     }
     // All of a question or an answer is here.
     template <class Host, class Notes, class Sink>
     void whole(Host& host, exchange_of& e, bytes content, instant now, Notes& notes, Sink& out) {
         host.release_held(e.stream.connection, std::exchange(e.held, 0), now, out);
-        e.in = {};
+        discard(e.in);
         e.is_whole = true;
         if (!e.is_ours) {
             return notes.push(question_came{{e.id, e.peer, e.protocol, std::move(content)}});

@@ -5,6 +5,7 @@
 /// What binds a host, its services and sockets. See network.hpp.
 
 #include <algorithm>
+#include <concepts>
 #include <deque>
 #include <functional>
 #include <map>
@@ -117,20 +118,13 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         if (!std::exchange(has_turn, true)) wires.turn();
     }
 
+    /// What is to be done to sockets.
     template <class Effect>
-    void perform(Effect& e) {
+    requires std::constructible_from<socket_effect, Effect>
+    void on(Effect& e, instant) {
         socket_effect one{std::move(e)};
         wires.perform(one);
     }
-    void on(resolve& e, instant) { perform(e); }
-    void on(open_socket& e, instant) { perform(e); }
-    void on(write_socket& e, instant) { perform(e); }
-    void on(pause_reading& e, instant) { perform(e); }
-    void on(resume_reading& e, instant) { perform(e); }
-    void on(close_socket& e, instant) { perform(e); }
-    void on(listen& e, instant) { perform(e); }
-    void on(unlisten& e, instant) { perform(e); }
-
     void on(addresses_changed&, instant now) { identify.tell_everyone(machine, now); }
     void on(not_listening& e, instant) { why_not = std::move(e.why); }
 

@@ -63,7 +63,7 @@ public:
 
     template <effect_sink<effect> Sink>
     void handle(event const& e, instant, Sink&&) {
-        std::visit([this](auto const& v) { on(v); }, e);
+        std::visit([this](auto const& v) { this->on(v); }, e);
     }
     /// Nothing happens here by itself.
     template <effect_sink<effect> Sink>

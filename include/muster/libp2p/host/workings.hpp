@@ -384,25 +384,9 @@ protected:
                 continue;
             }
             add(id, direction::outbound, a->to, now).peer = a->peer;
-            out.push(open_socket{id, a->to, source_for(a->to)});
+            out.push(open_socket{id, a->to, this->source_for(a->to)});
         }
         while (auto const u = dials_.take_unreachable()) out.push(peer_unreachable{u->first, u->second});
-    }
-    // Where others see us from is where we listen, as long as that can reach the target.
-    [[nodiscard]] std::optional<peer::multiaddr> source_for(peer::multiaddr const& to) const {
-        auto const path = to.components();
-        for (auto const& [id, l] : listeners_) {
-            if (!l.is_specific) continue;
-            auto const own = l.where.front().components();
-            bool const is_like = own.front().protocol == path.front().protocol &&
-                                 is_loopback(own.front()) == is_loopback(path.front());
-            if (is_like) return l.where.front();
-        }
-        return std::nullopt;
-    }
-    [[nodiscard]] static bool is_loopback(peer::multiaddr::component const& ip) {
-        if (ip.protocol == peer::address_protocol::ip4) return ip.value[0] == 127;
-        return std::all_of(ip.value.begin(), ip.value.end() - 1, [](byte b) { return b == 0; }) && ip.value.back() == 1;
     }
 };
 

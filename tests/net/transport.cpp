@@ -93,6 +93,8 @@ TEST_CASE("what cannot be listened on is refused; an unspecified address reports
     REQUIRE(a.wire.addresses().size() >= 3);
     a.wire.unlisten(a.address);
     for (auto const& where : a.wire.addresses()) CHECK(where != a.address);
+    a.wire.unlisten(at(text("/ip4/0.0.0.0/tcp/", *any.tcp_port())));  // by the address that it was asked for
+    for (auto const& where : a.wire.addresses()) CHECK(where.to_text().find("/ip6/") == 0);
     node b{io, 1};
     REQUIRE(b.dial(a));
     REQUIRE(run_until(io, [&] { return b.count<connect_failed>() == 1; }));

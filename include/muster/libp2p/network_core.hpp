@@ -333,18 +333,17 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void stop_listening(peer::multiaddr const& at) {
         act([&](auto, auto& out) {
             for (auto const& [id, l] : std::map{machine.listeners()}) {
-                bool const is_it = std::any_of(l.where.begin(), l.where.end(), [&](auto const& w) {
-                    return w == at || w.with_peer(machine.local()).value() == at ||
-                           (!l.is_specific && is_unspecified(at) && w.tcp_port() == at.tcp_port() &&
-                            w.components().front().protocol == at.components().front().protocol);
-                });
-                if (is_it) machine.unlisten(id, out);
+                if (is_named(l, at)) machine.unlisten(id, out);
             }
         });
     }
-    [[nodiscard]] static bool is_unspecified(peer::multiaddr const& at) {
-        auto const host = at.host();
-        return host == "0.0.0.0" || host == "::";
+    /// Whether @p at is one of the addresses of @p l, or the unspecified one that it was asked for.
+    [[nodiscard]] bool is_named(listening const& l, peer::multiaddr const& at) const {
+        return std::any_of(l.where.begin(), l.where.end(), [&](peer::multiaddr const& w) {
+            bool const is_same = w == at || w.with_peer(machine.local()).value() == at;
+            return is_same || (!l.is_specific && is_unspecified(at) && w.tcp_port() == at.tcp_port() &&
+                               w.components().front().protocol == at.components().front().protocol);
+        });
     }
     void disconnect(peer::peer_id const& who) {
         act([&](auto now, auto& out) { machine.disconnect(who, now, out); });

@@ -20,6 +20,12 @@ namespace muster::libp2p {
     return is_ip && ends && path[1].protocol == protocol::tcp;
 }
 
+/// Whether @p a stands for all addresses of a machine.
+[[nodiscard]] inline bool is_unspecified(peer::multiaddr const& a) {
+    auto const host = a.host();
+    return host == "0.0.0.0" || host == "::";
+}
+
 /// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'; but the answer to
 /// @ref listen comes from inside it.
 class socket_user {

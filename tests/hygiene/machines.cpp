@@ -3,6 +3,7 @@
 // Every machine follows the contract of core/machine.hpp. Whoever adds one adds a line.
 
 #include <muster/cache/persistence/save_schedule.hpp>
+#include <muster/connection/manager.hpp>
 #include <muster/core/machine.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/musig2/portable.hpp>
@@ -13,6 +14,7 @@
 using namespace muster;
 
 static_assert(machine<cache::save_schedule>);
+static_assert(machine<connection::manager>);
 static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);
 static_assert(machine<signing::session<musig2::portable, signing::mesh>>);

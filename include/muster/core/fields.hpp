@@ -225,6 +225,13 @@ void append_value(std::string& out, T const& v) {
 
 }  // namespace detail
 
+/// Text of others in quotes, as printable ASCII: what is none is shown by its code, and what is long is cut. O(size).
+[[nodiscard]] inline std::string quoted(std::string_view content) {
+    std::string out;
+    detail::append_quoted(out, content);
+    return out;
+}
+
 /// @p v on one line of printable ASCII, such as `nonces_received{session: 00ff, from: 2}`, for logs and tests. Times are
 /// in milliseconds since their epoch, durations such as `250ms`. For types of other namespaces call it as
 /// `muster::to_text`. O(size).

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What goes into a connection manager, and what comes out.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <muster/core/bytes.hpp>
+#include <muster/core/enumeration.hpp>
+#include <muster/core/error.hpp>
+#include <muster/core/fields.hpp>
+#include <muster/core/time.hpp>
+#include <muster/peer/multiaddr.hpp>
+#include <muster/peer/peer_id.hpp>
+
+namespace muster::connection {
+
+/// What was wrong.
+MUSTER_ENUMERATION(errc, 1,
+                   not_found,    ///< Nobody has told where that peer is.
+                   unreachable,  ///< It was dialled in vain, as often as may be.
+                   timed_out,    ///< It could not be reached in the time there was.
+                   full          ///< As many peers are known, or asked for, as may be.
+);
+[[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "connection"; }
+
+/// How it stands with a peer.
+MUSTER_ENUMERATION(status, 0, disconnected, connecting, connected, failed);
+
+/// How a peer is reached.
+MUSTER_ENUMERATION(kind, 0, none, direct, relay, webrtc);
+
+/// Names a request to connect. A number is used once in the life of a manager; 0 names none.
+using ticket = std::uint64_t;
+
+// ---- what the network tells: into the manager ---------------------------------------------------------------
+
+/// A connection to @p peer is up, whoever has opened it.
+struct link_up {
+    peer::peer_id peer;
+    peer::multiaddr remote;  ///< Empty where addresses mean nothing.
+    MUSTER_FIELDS(link_up, peer, remote);
+};
+/// The connection to @p peer is gone.
+struct link_down {
+    peer::peer_id peer;
+    error why;
+    MUSTER_FIELDS(link_down, peer, why);
+};
+/// A dial that the manager has asked for came to nothing.
+struct dial_failed {
+    peer::peer_id peer;
+    error why;
+    MUSTER_FIELDS(dial_failed, peer, why);
+};
+/// What a manager is told.
+using event = std::variant<link_up, link_down, dial_failed>;
+
+// ---- what is to be done: out of the manager -----------------------------------------------------------------
+
+/// Dial, and answer with @ref link_up or @ref dial_failed.
+struct dial {
+    peer::peer_id peer;
+    std::vector<peer::multiaddr> addresses;
+    MUSTER_FIELDS(dial, peer, addresses);
+};
+/// End the connection to @p peer, or the dial.
+struct hang_up {
+    peer::peer_id peer;
+    MUSTER_FIELDS(hang_up, peer);
+};
+
+// ---- news, for whoever looks --------------------------------------------------------------------------------
+
+/// The first attempt to reach @p peer begins.
+struct connecting {
+    peer::peer_id peer;
+    std::string nickname;  ///< As it calls itself; empty when it does not.
+    MUSTER_FIELDS(connecting, peer, nickname);
+};
+/// @p peer is connected.
+struct connected {
+    peer::peer_id peer;
+    std::string nickname;
+    connection::kind kind;
+    MUSTER_FIELDS(connected, peer, nickname, kind);
+};
+/// @p peer could not be reached.
+struct connect_failed {
+    peer::peer_id peer;
+    std::string nickname;
+    error why;
+    MUSTER_FIELDS(connect_failed, peer, nickname, why);
+};
+/// @p peer is connected no more.
+struct disconnected {
+    peer::peer_id peer;
+    std::string nickname;
+    error why;
+    MUSTER_FIELDS(disconnected, peer, nickname, why);
+};
+/// What came of one peer of a request.
+struct outcome {
+    peer::peer_id peer;
+    connection::kind kind = connection::kind::none;
+    std::optional<error> why = {};  ///< None when it is connected.
+    MUSTER_FIELDS(outcome, peer, kind, why);
+};
+/// A request is over. Told once, unless it was cancelled.
+struct request_ended {
+    connection::ticket ticket;
+    std::vector<outcome> outcomes;  ///< One for each peer that was asked for, in that order.
+    MUSTER_FIELDS(request_ended, ticket, outcomes);
+};
+
+/// What a manager wants done, and what it tells.
+using effect = std::variant<dial, hang_up, connecting, connected, connect_failed, disconnected, request_ended>;
+
+/// How long is tried, and how much at a time.
+struct options {
+    std::size_t peers_max = 4096;                        ///< Remembered; the one unseen for longest makes room. Ours.
+    std::size_t addresses_max = 8;                       ///< Of one peer; later ones are left out. Ours.
+    std::size_t requests_max = 64;                       ///< Under way. Ours.
+    std::size_t dials_max = 4;                           ///< At the same time. Ours.
+    std::size_t attempts_max = 3;                        ///< Per request: the document's.
+    duration attempt_timeout = std::chrono::seconds{5};  ///< Of one dial. Ours.
+    duration total_timeout = std::chrono::seconds{45};   ///< Of all attempts. Ours.
+    duration retry_min = std::chrono::seconds{1};        ///< Between attempts: the document's.
+    duration retry_max = std::chrono::seconds{10};       ///< Ours.
+};
+
+/// How it stands with a peer, for whoever looks.
+struct peer_status {
+    connection::status status = connection::status::disconnected;
+    connection::kind kind = connection::kind::none;
+    deadline last_attempt = {};     ///< The last dial; none before one.
+    deadline last_seen = {};        ///< When it was last connected; none before.
+    std::optional<error> why = {};  ///< Of the last failure, until it is connected.
+    MUSTER_FIELDS(peer_status, status, kind, last_attempt, last_seen, why);
+};
+
+/// How a peer is reached at @p address: through a relay, by WebRTC, or directly.
+[[nodiscard]] inline kind kind_of(peer::multiaddr const& address) {
+    return address.is_relayed() ? kind::relay : kind::direct;
+}
+
+}  // namespace muster::connection

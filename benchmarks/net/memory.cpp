@@ -63,6 +63,8 @@ void idle_connection(benchmark::State& state) {
 
 }  // namespace
 
-void register_net_memory() { add_case("net/idle_connection", 2, "muster", idle_connection)->Repetitions(1)->Iterations(1); }
+void register_net_memory() {
+    add_case("net/idle_connection", 2, "muster", idle_connection)->Repetitions(1)->Iterations(1);
+}
 
 }  // namespace muster::bench

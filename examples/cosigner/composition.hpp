@@ -61,8 +61,9 @@ struct coordinator_options : signing::default_options {
     using journal = watched_journal;
 };
 /// What this application puts together of the library.
-using coordinator = signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
-                                         muster::net::system_clock, drill_backend, coordinator_options>;
+using coordinator =
+    signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
+                         muster::net::system_clock, drill_backend, coordinator_options>;
 
 }  // namespace cosigner
 

@@ -83,8 +83,8 @@ TEST_CASE("secrets are locked, left out of core dumps and wiped on fork") {
     INFO(mapping);
     auto const flags = mapping.substr(mapping.find("VmFlags:"));
     if (!has_address_sanitizer) CHECK(flags.find(" lo") != std::string::npos);  // locked
-    CHECK(flags.find(" dd") != std::string::npos);  // do not dump
-    CHECK(flags.find(" wf") != std::string::npos);  // wipe on fork
+    CHECK(flags.find(" dd") != std::string::npos);                              // do not dump
+    CHECK(flags.find(" wf") != std::string::npos);                              // wipe on fork
 }
 
 TEST_CASE("a forked child sees zeros and knows that the secret is not its own") {

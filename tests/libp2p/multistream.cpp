@@ -49,7 +49,8 @@ struct end {
 };
 end<dialer> dial(std::vector<std::string> protocols) { return end{dialer{std::move(protocols)}}; }
 end<listener> listen() {
-    return end{listener{std::make_shared<std::vector<std::string> const>(std::vector<std::string>{"/noise", "/yamux/1.0.0"})}};
+    return end{
+        listener{std::make_shared<std::vector<std::string> const>(std::vector<std::string>{"/noise", "/yamux/1.0.0"})}};
 }
 
 }  // namespace

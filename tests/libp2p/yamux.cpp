@@ -30,7 +30,9 @@ using news = std::variant<stream_opened, payload, window_opened, half_closed, re
 /// A sink that makes them own.
 struct box {
     void push(yamux::event const& e) {
-        std::visit(overloaded{[&](yamux::data const& d) { kept.push_back(payload{d.id, to_bytes(d.content)}); },
+        std::visit(overloaded{[&](yamux::data const& d) {
+                                  kept.push_back(payload{d.id, to_bytes(d.content)});
+                              },
                               [&](auto const& other) { kept.push_back(other); }},
                    e);
     }
@@ -121,7 +123,8 @@ TEST_CASE("yamux: the exact octets of a stream's life") {
     REQUIRE(b.machine.close(1));
     CHECK(to_hex(b.output()) == "000000040000000100000000");
     CHECK(b.machine.size() == 0);
-    CHECK(a.feed(data_frame(1, as_bytes("yo"), flag::ack | flag::fin)) == events{payload{1, {'y', 'o'}}, half_closed{1}});
+    CHECK(a.feed(data_frame(1, as_bytes("yo"), flag::ack | flag::fin)) ==
+          events{payload{1, {'y', 'o'}}, half_closed{1}});
     CHECK(a.machine.size() == 0);
 }
 
@@ -387,8 +390,8 @@ TEST_CASE("yamux: one octet at a time gives the same events") {
             }
         }
     }
-    CHECK(at_once ==
-          events{stream_opened{1}, payload{1, to_bytes(as_bytes("hello"))}, half_closed{1}, stream_opened{3}, reset{3}});
+    CHECK(at_once == events{stream_opened{1}, payload{1, to_bytes(as_bytes("hello"))}, half_closed{1}, stream_opened{3},
+                            reset{3}});
     CHECK(equal(hello, as_bytes("hello")));
     CHECK(others == events{stream_opened{1}, half_closed{1}, stream_opened{3}, reset{3}});
     CHECK(whole.output() == slow.output());

@@ -301,7 +301,8 @@ TEST_CASE("all peers together make us hold so much, and who holds little is serv
     large.time_limit = 60s;
     us.wire.serve("/large/1", large, [](transport::asked const&) { CHECK(false); });
     std::vector<std::unique_ptr<stranger>> all;
-    for (std::size_t i = 0; i < 8; ++i) all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.0.", i + 1, ".1")));
+    for (std::size_t i = 0; i < 8; ++i)
+        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.0.", i + 1, ".1")));
     std::vector<std::pair<socket_id, libp2p::stream_id>> streams;
     for (auto& s : all) streams.emplace_back(s->open(us.where, true), 0);
     w.pass(1s);
@@ -453,9 +454,8 @@ TEST_CASE("many that read nothing do not silence us towards one that reads") {
     SECTION("its share is there") {
         REQUIRE(us.wire.send(honest.wire.local(), "/test/1", bytes(1'000)));
         std::string answer;
-        REQUIRE(honest.wire.request(us.wire.local(), "/echo/1", bytes(1'000), {}, [&](auto, auto const& r) {
-            answer = r ? "answered" : r.error().to_text();
-        }));
+        REQUIRE(honest.wire.request(us.wire.local(), "/echo/1", bytes(1'000), {},
+                                    [&](auto, auto const& r) { answer = r ? "answered" : r.error().to_text(); }));
         w.pass(1s);
         CHECK(honest.count<transport::received>() == 1);
         CHECK(answer == "answered");

@@ -102,8 +102,7 @@ struct stranger final : libp2p::socket_user {
         if (auto const* const d = std::get_if<libp2p::dialled>(&e)) {
             opened.insert(d->socket);
             if (speaks[d->socket]) {
-                machines.emplace(d->socket,
-                                 connection_end{libp2p::connection::dial(key, source, {}, {}).value()});
+                machines.emplace(d->socket, connection_end{libp2p::connection::dial(key, source, {}, {}).value()});
                 flush(d->socket);
             }
         } else if (auto const* const b = std::get_if<libp2p::socket_bytes>(&e)) {
@@ -155,6 +154,5 @@ struct stranger final : libp2p::socket_user {
     std::set<socket_id> writing, opened, closed, established;
     std::vector<libp2p::connection_event> seen;
 };
-
 
 }  // namespace muster::test

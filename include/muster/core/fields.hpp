@@ -211,7 +211,8 @@ void append_value(std::string& out, T const& v) {
         static_assert(
             requires { v.begin() != v.end(); },
             "a field of this type cannot be shown. What can: bool, numbers, times and durations, text, bytes, error, "
-            "enumerations with to_string(), types with a member to_text() or with MUSTER_FIELDS, and optionals, pointers, "
+            "enumerations with to_string(), types with a member to_text() or with MUSTER_FIELDS, and optionals, "
+            "pointers, "
             "variants and ranges of these; other fields are listed with shown_field, which makes one of these of them");
         out.push_back('[');
         bool is_first = true;
@@ -232,8 +233,8 @@ void append_value(std::string& out, T const& v) {
     return out;
 }
 
-/// @p v on one line of printable ASCII, such as `nonces_received{session: 00ff, from: 2}`, for logs and tests. Times are
-/// in milliseconds since their epoch, durations such as `250ms`. For types of other namespaces call it as
+/// @p v on one line of printable ASCII, such as `nonces_received{session: 00ff, from: 2}`, for logs and tests. Times
+/// are in milliseconds since their epoch, durations such as `250ms`. For types of other namespaces call it as
 /// `muster::to_text`. O(size).
 template <class T>
 requires has_fields<T> || detail::is_variant<T>

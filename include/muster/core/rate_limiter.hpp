@@ -42,8 +42,8 @@ public:
         done_ = done;
         return true;
     }
-    /// Takes @p cost whether it is allowed or not: what was done on somebody's account and is known only afterwards. What
-    /// is not there is owed, and the next ones are allowed later by as much. O(1).
+    /// Takes @p cost whether it is allowed or not: what was done on somebody's account and is known only afterwards.
+    /// What is not there is owed, and the next ones are allowed later by as much. O(1).
     constexpr void charge(instant now, std::size_t cost) noexcept {
         done_ = saturating_add(std::max(done_, now), interval_ * static_cast<duration::rep>(cost));
     }

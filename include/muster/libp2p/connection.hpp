@@ -77,8 +77,8 @@ public:
         }
     }
 
-    /// The bytes for the socket, empty when there is nothing to send. @p out is empty afterwards, and streams whose write
-    /// found it full are told to go on.
+    /// The bytes for the socket, empty when there is nothing to send. @p out is empty afterwards, and streams whose
+    /// write found it full are told to go on.
     template <effect_sink<connection_event> Sink>
     [[nodiscard]] bytes seal(instant now, connection_output& out, Sink& sink) {
         auto sealed = std::exchange(out.clear, {});

@@ -41,8 +41,8 @@ template <secret_source Secret = crypto::system_random>
 class host : detail::host_workings<Secret> {
     using base = detail::host_workings<Secret>;
     using base::active_, base::counted_, base::dials_, base::dirty_, base::dirty_since_, base::held_, base::key_,
-        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::sending_, base::listeners_, base::last_listener_,
-        base::sweep_at_;
+        base::links_, base::options_, base::places_, base::protected_, base::protocols_, base::queued_, base::sending_,
+        base::listeners_, base::last_listener_, base::sweep_at_;
     using base::end, base::find_established, base::links_of, base::soil;
 
 public:
@@ -251,9 +251,9 @@ public:
         l->streams.erase(s.stream);
         soil(*l, now);
     }
-    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much. Where all have too
-    /// much together, a connection still has its share, and a protected peer what a connection may have: others that read
-    /// nothing do not silence us towards them.
+    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much. Where all have
+    /// too much together, a connection still has its share, and a protected peer what a connection may have: others
+    /// that read nothing do not silence us towards them.
     [[nodiscard]] bool reserve(socket_id connection, std::size_t size) {
         auto* const l = find_established(connection);
         if (l == nullptr) return false;

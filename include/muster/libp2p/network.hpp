@@ -31,12 +31,12 @@ class network {
 public:
     /// @param key   the own host key; borrowed.
     /// @param seed  for the random choice of the connection that is closed when no place is free.
-    /// @param to    is told of peers that come (info), go (info) and cannot be reached (warning), counts these, frames and
+    /// @param to    is told of peers that come (info), go (info) and cannot be reached (warning), counts these, frames
+    /// and
     ///              requests, and takes what @ref publish_gauges says. Kept; see @ref observer.
     network(Sockets s, peer::node_key const& key, host_options options = {}, std::uint64_t seed = system_seed(),
             Secret source = {}, Observer to = {})
-        : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source),
-                                       std::move(to))} {
+        : core_{std::make_shared<core>(std::move(s), key, std::move(options), seed, std::move(source), std::move(to))} {
         core_->start();
     }
     network(Sockets, peer::node_key&&, host_options = {}, std::uint64_t = 0, Secret = {}, Observer = {}) = delete;
@@ -125,15 +125,16 @@ public:
         core_->act([&](auto now, auto& out) { core_->requests.cancel(core_->machine, id, now, out); });
     }
     [[nodiscard]] result<void> answer(transport::request_id id, bytes content) {
-        return core_->command(
-            [&](auto now, auto& out) { return core_->requests.answer(core_->machine, id, std::move(content), now, out); });
+        return core_->command([&](auto now, auto& out) {
+            return core_->requests.answer(core_->machine, id, std::move(content), now, out);
+        });
     }
     /// Ends a question without an answer. Harmless for one that is over.
     void refuse(transport::request_id id) {
         core_->act([&](auto now, auto& out) { core_->requests.refuse(core_->machine, id, now, out); });
     }
-    /// Sets the handler of connections: `connected`, `disconnected` and `connect_failed`, as protocols are told of them,
-    /// for whoever has no protocol; an empty one removes it.
+    /// Sets the handler of connections: `connected`, `disconnected` and `connect_failed`, as protocols are told of
+    /// them, for whoever has no protocol; an empty one removes it.
     void on_peer(transport::event_handler handler) { core_->on_peer = std::move(handler); }
     /// Sets the handler of what peers claim about themselves; an empty one removes it.
     void on_identified(identity_handler handler) { core_->on_identity = std::move(handler); }

@@ -149,7 +149,8 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     void on(stream_opened& e, instant now) {
         if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now, effects);
         effect_list<frames_note> notes;
-        if (e.direction == direction::outbound || frames.handles(e.protocol)) frames.on(machine, e, now, notes, effects);
+        if (e.direction == direction::outbound || frames.handles(e.protocol))
+            frames.on(machine, e, now, notes, effects);
         tell(notes);
         if (e.direction == direction::outbound || identify.handles(e.protocol)) {
             identify.on(machine, e, now, effects);

@@ -26,7 +26,8 @@ namespace muster::libp2p {
     return host == "0.0.0.0" || host == "::";
 }
 
-/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'; but the answer to
+/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'; but the answer
+/// to
 /// @ref listen comes from inside it.
 class socket_user {
 public:
@@ -42,9 +43,9 @@ protected:
 /// Sockets, time and turns of an event loop.
 ///
 /// Semantics: `attach(user)` names who is told, `nullptr` ends it: then everything is closed, and nobody is called.
-/// `perform(effect)` does what the effect says, and may take what it holds. `arm(deadline)` asks for a turn at that time,
-/// and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is the time. None throws; each
-/// is O(log sockets) beside the system call. One thread or strand.
+/// `perform(effect)` does what the effect says, and may take what it holds. `arm(deadline)` asks for a turn at that
+/// time, and no deadline for none; `turn()` for one as soon as the caller has returned. `now()` is the time. None
+/// throws; each is O(log sockets) beside the system call. One thread or strand.
 template <class S>
 concept sockets = requires(S& s, S const& c, socket_user* user, socket_effect& effect, deadline at) {
     s.attach(user);

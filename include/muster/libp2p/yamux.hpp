@@ -397,11 +397,10 @@ private:
     std::optional<error> failed_;
     std::vector<std::uint32_t> pings_;  ///< Sent, and not yet answered.
     std::deque<stream_id> blocked_;     ///< Starved for want of output, the longest first.
-    bytes head_;                    ///< The header that is being collected.
-    stream_id payload_stream_ = 0;  ///< Whose payload is arriving; 0 when it is dropped.
+    bytes head_;                        ///< The header that is being collected.
+    stream_id payload_stream_ = 0;      ///< Whose payload is arriving; 0 when it is dropped.
     std::uint32_t payload_left_ = 0;
     bool payload_fin_ = false;
 };
-
 
 }  // namespace muster::libp2p::yamux

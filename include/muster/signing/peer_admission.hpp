@@ -6,9 +6,9 @@
 /// its frames for sessions that have not been proposed yet.
 ///
 /// All of it is charged to the peer that the connection authenticated, never to a field of a frame, and all of it
-/// is bounded per peer, so that a flood costs the flooder and nobody else. What exceeds its rate, or has no room here, is
-/// dropped without a strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no honest
-/// peer sends.
+/// is bounded per peer, so that a flood costs the flooder and nobody else. What exceeds its rate, or has no room here,
+/// is dropped without a strike: it need not be a crime, and sessions repeat what matters. Strikes are for what no
+/// honest peer sends.
 ///
 /// There are two tables. The machines of registered signers have places that nobody else can take. All other peers
 /// share a few places, in which the oldest makes room, and one rate on top of their own: a peer that is forgotten and

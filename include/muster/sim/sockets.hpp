@@ -4,9 +4,9 @@
 /// @file
 /// Simulated sockets: a byte stream between two hosts, under the whole libp2p stack.
 ///
-/// Bytes arrive whole and in order, late, or not at all; see internet.hpp for what becomes of packets. A host that loses
-/// power says nothing: who writes to it learns it by a reset when it is up again, or after the last retransmission while
-/// it is down.
+/// Bytes arrive whole and in order, late, or not at all; see internet.hpp for what becomes of packets. A host that
+/// loses power says nothing: who writes to it learns it by a reset when it is up again, or after the last
+/// retransmission while it is down.
 
 #include <algorithm>
 #include <deque>

@@ -60,8 +60,8 @@ struct writable {
     peer_id peer;
     MUSTER_FIELDS(writable, peer);
 };
-/// Frames that were handed over may not arrive, though the connection lives: @p peer does not speak the protocol, or broke
-/// the stream off. Told to that protocol, where it is attached; the next `send` tries again.
+/// Frames that were handed over may not arrive, though the connection lives: @p peer does not speak the protocol, or
+/// broke the stream off. Told to that protocol, where it is attached; the next `send` tries again.
 struct frames_lost {
     peer_id peer;
     std::size_t size;  ///< Bytes that waited here; what was under way is not known, and may have arrived.
@@ -87,8 +87,9 @@ using event_handler = std::function<void(event const&)>;
 ///   `congested` (back-pressure: a `writable` event follows), `too_large` or `closed`. A protocol that is not attached
 ///   here can be sent all the same; nobody is told then of what was lost.
 /// - `close()` ends everything; no event follows.
-/// Handlers are called one at a time, never from inside one of these functions, and may call all of them. They are copied;
-/// what they change lives outside. One that throws does so out of the event loop, and what else is due comes later.
+/// Handlers are called one at a time, never from inside one of these functions, and may call all of them. They are
+/// copied; what they change lives outside. One that throws does so out of the event loop, and what else is due comes
+/// later.
 template <class T>
 concept frames = requires(T& t, T const& c, peer_id const& peer, std::span<multiaddr const> addresses,
                           std::string_view protocol, bytes frame, event_handler handler) {

@@ -130,7 +130,8 @@ void empty_frames() {
     for (std::size_t i = 0; i < 20; ++i) (void)r.meet(i);
     r.start_counting();
     std::vector<libp2p::stream_id> streams;
-    for (std::size_t i = 0; i < 20; ++i) streams.push_back(r.all[i]->machines.at(r.ids[i]).open_stream("/taken/1").value());
+    for (std::size_t i = 0; i < 20; ++i)
+        streams.push_back(r.all[i]->machines.at(r.ids[i]).open_stream("/taken/1").value());
     for (std::size_t i = 0; i < 20; ++i) r.all[i]->flush(r.ids[i]);
     r.w.pass(1s);
     for (std::size_t i = 0; i < 20; ++i) {
@@ -139,7 +140,8 @@ void empty_frames() {
     }
     r.start_counting();
     r.w.pass(2s);
-    expect("frames of no bytes, 65,000 from each of 20", r.peak(), 2 * 20 * 65'000 + slack);  // as it came, and as it waits
+    expect("frames of no bytes, 65,000 from each of 20", r.peak(),
+           2 * 20 * 65'000 + slack);  // as it came, and as it waits
     expect("and afterwards", r.kept(), slack);
 }
 

@@ -51,8 +51,8 @@ public:
     using effect = save;
     /// What is known of what is not saved.
     struct statistics {
-        deadline dirty_since;  ///< The first change that is not saved; none when all is.
-        unsigned failures = 0; ///< In a row.
+        deadline dirty_since;   ///< The first change that is not saved; none when all is.
+        unsigned failures = 0;  ///< In a row.
         bool operator==(statistics const&) const = default;
     };
 

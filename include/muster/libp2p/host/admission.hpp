@@ -9,12 +9,12 @@
 /// said nothing yet, or nothing of use, chance decides who makes room, so no order can be gamed; and a peer that we
 /// know finds room whoever else is there.
 ///
-/// Algorithm: a connection that has sent nothing waits in the pending area; one source may take at most three quarters of
-/// it. When it is full, a random waiting connection is closed, so that silence needs many connections a second to push
-/// out a peer on a slow line. With its first byte a connection takes one of the places of its source and counts against
-/// the rate of its source, because the handshake costs CPU time. When no place is free, an idle stranger is closed; if
-/// there is none, a random connection in its handshake, which may be the new one. A quarter of the places is reserved for
-/// handshakes, so that a protected peer can always authenticate; it then replaces a stranger.
+/// Algorithm: a connection that has sent nothing waits in the pending area; one source may take at most three quarters
+/// of it. When it is full, a random waiting connection is closed, so that silence needs many connections a second to
+/// push out a peer on a slow line. With its first byte a connection takes one of the places of its source and counts
+/// against the rate of its source, because the handshake costs CPU time. When no place is free, an idle stranger is
+/// closed; if there is none, a random connection in its handshake, which may be the new one. A quarter of the places is
+/// reserved for handshakes, so that a protected peer can always authenticate; it then replaces a stranger.
 
 #include <algorithm>
 #include <array>

@@ -151,8 +151,8 @@ struct unlisten {
     MUSTER_FIELDS(unlisten, listener);
 };
 /// What is to be done to sockets.
-using socket_effect = std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket,
-                                   listen, unlisten>;
+using socket_effect =
+    std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket, listen, unlisten>;
 
 // ---- what happens to peers and streams: out of the host, to its services ------------------------------------
 
@@ -225,8 +225,9 @@ struct not_listening {
 };
 
 /// What a host wants done, and what it tells: a @ref socket_effect, or news.
-using host_effect = std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket,
-                                 listen, unlisten, addresses_changed, not_listening, peer_connected, peer_disconnected, peer_unreachable, leaving, stream_opened,
-                                 stream_bytes, stream_ready_again, stream_ended, stream_gone>;
+using host_effect =
+    std::variant<resolve, open_socket, write_socket, pause_reading, resume_reading, close_socket, listen, unlisten,
+                 addresses_changed, not_listening, peer_connected, peer_disconnected, peer_unreachable, leaving,
+                 stream_opened, stream_bytes, stream_ready_again, stream_ended, stream_gone>;
 
 }  // namespace muster::libp2p

@@ -45,9 +45,9 @@ struct link {
     instant since;  ///< When it came to that stage.
     std::optional<connection> machine;
     connection_output outgoing{};  ///< What @ref machine has to send.
-    peer::peer_id peer;       ///< Who was dialled, or has proved to be there.
-    bool has_spoken = false;  ///< A byte came.
-    bool is_secured = false;  ///< The gater was asked about the peer.
+    peer::peer_id peer;            ///< Who was dialled, or has proved to be there.
+    bool has_spoken = false;       ///< A byte came.
+    bool is_secured = false;       ///< The gater was asked about the peer.
     bool is_writing = false;
     bool is_left = false;     ///< The peer has said that it goes.
     deadline paused_since{};  ///< No bytes are read, since too many are held.
@@ -59,8 +59,8 @@ struct link {
     std::optional<std::uint32_t> timed_ping{};  ///< Whose answer tells the round-trip time.
     duration round_trip{0};                     ///< Of the last ping that was timed; 0 before one.
     std::uint32_t pings = 0;
-    deadline idle_since;     ///< Without a stream, while leaving.
-    std::size_t held = 0;    ///< Bytes received and not consumed.
+    deadline idle_since;      ///< Without a stream, while leaving.
+    std::size_t held = 0;     ///< Bytes received and not consumed.
     std::size_t queued = 0;   ///< Bytes that services keep to be sent on it.
     std::size_t writing = 0;  ///< Bytes that the socket is taking.
     std::size_t sending = 0;  ///< These, and those in @ref outgoing, when they were last counted.

@@ -42,8 +42,8 @@ struct host_statistics {
     std::uint64_t refused = 0;    ///< Connections of either direction that were refused, or closed to make room.
     std::uint64_t bytes_in = 0;   ///< From sockets.
     std::uint64_t bytes_out = 0;  ///< To sockets.
-    MUSTER_FIELDS(host_statistics, connections, inbound, peers, dialling, held, queued, sending, accepted, refused, bytes_in,
-                  bytes_out);
+    MUSTER_FIELDS(host_statistics, connections, inbound, peers, dialling, held, queued, sending, accepted, refused,
+                  bytes_in, bytes_out);
 };
 
 namespace detail {
@@ -130,8 +130,8 @@ protected:
         for (auto const& [id, l] : listeners_) {
             if (!l.is_specific) continue;
             auto const own = l.where.front().components();
-            bool const is_like = own.front().protocol == path.front().protocol &&
-                                 is_loopback(own.front()) == is_loopback(path.front());
+            bool const is_like =
+                own.front().protocol == path.front().protocol && is_loopback(own.front()) == is_loopback(path.front());
             if (is_like) return l.where.front();
         }
         return std::nullopt;
@@ -184,7 +184,7 @@ protected:
 
     static constexpr duration sweep_interval = std::chrono::seconds{1};
     static constexpr std::size_t output_size_max = 256u << 10;  // a connection's; ours: what a window admits
-    static constexpr std::size_t pings_max = 64;  // ours: at the default interval more than ten minutes
+    static constexpr std::size_t pings_max = 64;                // ours: at the default interval more than ten minutes
 
     peer::node_key const* key_;
     host_options options_;

@@ -64,10 +64,10 @@ struct host_options {
     duration write_timeout = std::chrono::minutes{5};   ///< For the peer to take what was written at once, a megabyte
                                                         ///< at most.
 
-    /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction: when
-    /// it was accepted (`who` is not known yet), secured, and upgraded. Whoever admits by peer says
-    /// `return !g.who || *g.who == friend;`. The other side sees a connection that ends. An empty function refuses
-    /// nothing. Must not call back.
+    /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction:
+    /// when it was accepted (`who` is not known yet), secured, and upgraded. Whoever admits by peer says `return !g.who
+    /// || *g.who == friend;`. The other side sees a connection that ends. An empty function refuses nothing. Must not
+    /// call back.
     std::function<bool(gate const&)> gater{};
 };
 

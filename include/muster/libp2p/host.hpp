@@ -68,10 +68,7 @@ public:
     template <effect_sink<host_effect> Sink>
     void wake(instant now, Sink& out) {
         for (auto const id : std::exchange(dirty_, {})) {
-            auto* const l = this->find(id);
-            if (l == nullptr) continue;
-            l->is_dirty = false;
-            this->flush(*l, now, out);
+            if (auto* const l = this->find(id)) this->flush(*l, now, out);
         }
         dials_.wake(now);
         if (now >= sweep_at_) this->sweep(now, out);

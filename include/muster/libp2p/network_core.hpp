@@ -59,15 +59,17 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void on_turn() override {
         auto const alive = this->shared_from_this();
-        has_turn = false;
-        armed.reset();
+        has_turn = true;                                    // what handlers cause is done at the end of this one
+        if (armed && *armed <= wires.now()) armed.reset();  // else the timer goes on
         try {
             deliver();
         } catch (...) {  // a handler has thrown: time passes all the same, and what else is due comes in the next turn
+            has_turn = false;
             pass_time();
             if (!closed) ask_for_turn();
             throw;
         }
+        has_turn = false;
         pass_time();
     }
     void pass_time() {
@@ -114,9 +116,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         wires.arm(next);
     }
 
-    void ask_for_turn() {
-        if (!std::exchange(has_turn, true)) wires.turn();
-    }
+    void ask_for_turn() { std::exchange(has_turn, true) ? void() : wires.turn(); }
 
     /// What is to be done to sockets.
     template <class Effect>

@@ -80,7 +80,7 @@ protected:
     /// A command has left something to write: the next `wake`, which is due, writes it.
     void soil(link& l, instant now) {
         recount(l);
-        if (std::exchange(l.is_dirty, true)) return;
+        if (l.is_writing || std::exchange(l.is_dirty, true)) return;  // when that is written, this is
         if (dirty_.empty()) dirty_since_ = now;
         dirty_.push_back(l.id);
     }

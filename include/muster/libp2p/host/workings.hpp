@@ -21,9 +21,9 @@ class host_workings : protected host_links<Secret> {
 protected:
     using base = host_links<Secret>;
     using stage = link::stage;
-    using base::active_, base::counted_, base::dials_, base::held_, base::key_, base::links_, base::next_socket_,
-        base::listeners_, base::options_, base::places_, base::protected_, base::protocols_, base::source_,
-        base::sweep_at_;
+    using base::active_, base::counted_, base::dials_, base::dirty_, base::held_, base::key_, base::links_,
+        base::next_socket_, base::listeners_, base::options_, base::places_, base::protected_, base::protocols_,
+        base::source_, base::sweep_at_;
     using base::drop, base::end, base::find, base::forget, base::links_of, base::pings_max, base::share_of_buffers,
         base::output_size_max, base::sweep_interval, base::tell_end, base::use;
     using base::host_links;
@@ -139,6 +139,7 @@ protected:
     template <class Sink>
     void flush(link& l, instant now, Sink& out) {
         this->recount(l);
+        if (std::exchange(l.is_dirty, false)) std::erase(dirty_, l.id);
         if (!l.machine || l.is_writing) return;
         if (l.outgoing.empty()) {
             if (l.at == stage::closing) drop(l.id, out);

@@ -64,7 +64,7 @@ void idle_connection(benchmark::State& state) {
 }  // namespace
 
 void register_net_memory() {
-    add_case("net/idle_connection", 2, "muster", idle_connection)->Repetitions(1);
+    add_case("net/idle_connection", 2, "muster", idle_connection)->Repetitions(3);
 }
 
 }  // namespace muster::bench

@@ -246,6 +246,23 @@ TEST_CASE("cancelled at any step: nothing more is told of it, and its place is f
     }
 }
 
+TEST_CASE("who is cancelled in the queue leaves it, and comes in again behind the others") {
+    options o;
+    o.dials_max = 1;
+    rig r{o};
+    for (std::size_t i = 1; i <= 3; ++i) r.know(i);
+    (void)r.connect({who(1)});
+    auto const second = r.connect({who(2)});
+    (void)r.connect({who(3)});
+    r.machine.cancel(second, r.now, r.out);
+    (void)r.connect({who(2)});
+    (void)r.take();
+    r.up(1);
+    CHECK(r.take_only<dial>() == std::vector{dial{who(3), {at(3)[0]}}});
+    r.up(3);
+    CHECK(r.take_only<dial>() == std::vector{dial{who(2), {at(2)[0]}}});
+}
+
 TEST_CASE("so many peers are remembered; who is connected or asked for stays") {
     options o;
     o.peers_max = 3;

@@ -5,7 +5,6 @@
 /// What a person is told of peers that come, go and cannot be reached: a ready-made sink of a manager's news.
 ///
 /// The last fifty items are kept. Text of others, a nickname or a reason, is escaped and cut before it is kept.
-/// Source: document 001, tasks 3.1 and 3.5.
 
 #include <algorithm>
 #include <cstddef>
@@ -35,7 +34,7 @@ struct activity {
 /// The last things that happened. Not thread-safe.
 class activity_feed {
 public:
-    /// @param size_max  items; the oldest makes room. The default is the document's.
+    /// @param size_max  items; the oldest makes room. The default is ours.
     explicit activity_feed(std::size_t size_max = 50) noexcept : size_max_{size_max} {}
 
     /// Takes what a manager tells at @p now; effects that are no news are ignored. O(1).

@@ -129,10 +129,10 @@ struct options {
     std::size_t addresses_max = 8;                       ///< Of one peer; later ones are left out. Ours.
     std::size_t requests_max = 64;                       ///< Under way. Ours.
     std::size_t dials_max = 4;                           ///< At the same time. Ours.
-    std::size_t attempts_max = 3;                        ///< Per request: the document's.
+    std::size_t attempts_max = 3;                        ///< Per request. Ours.
     duration attempt_timeout = std::chrono::seconds{5};  ///< Of one dial. Ours.
     duration total_timeout = std::chrono::seconds{45};   ///< Of all attempts. Ours.
-    duration retry_min = std::chrono::seconds{1};        ///< Between attempts: the document's.
+    duration retry_min = std::chrono::seconds{1};        ///< Between attempts. Ours.
     duration retry_max = std::chrono::seconds{10};       ///< Ours.
 };
 
@@ -146,7 +146,7 @@ struct peer_status {
     MUSTER_FIELDS(peer_status, status, kind, last_attempt, last_seen, why);
 };
 
-/// How a peer is reached at @p address: through a relay, by WebRTC, or directly.
+/// How a peer is reached at @p address: through a relay, or directly. Addresses of WebRTC are not read yet.
 [[nodiscard]] inline kind kind_of(peer::multiaddr const& address) {
     return address.is_relayed() ? kind::relay : kind::direct;
 }

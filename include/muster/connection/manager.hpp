@@ -13,7 +13,7 @@
 /// jitter, core/backoff.hpp), and joins the queue again, so often and so long as the options say. A request is over
 /// when all its peers are.
 ///
-/// Source: document 001 (three attempts from 1 s on, several at a time); decorrelated jitter: see core/backoff.hpp.
+/// Source: the waits are those of core/backoff.hpp; the numbers of events.hpp are ours.
 
 #include <algorithm>
 #include <cstdint>
@@ -246,9 +246,7 @@ private:
         while (dialling_ < options_.dials_max && !queue_.empty()) {
             auto const who = queue_.front();
             queue_.pop_front();
-            auto const found = known_.find(who);
-            if (found == known_.end() || found->second.at != stage::queued) continue;
-            auto& p = found->second;
+            auto& p = known_.at(who);  // who waits in the queue is remembered
             p.at = stage::dialling;
             ++dialling_;
             ++p.attempts;
@@ -274,6 +272,7 @@ private:
     // It is not dialled any more, and waits for nothing.
     void stop(peer::peer_id const& who, known_peer& p) {
         if (p.at == stage::dialling) --dialling_;
+        if (p.at == stage::queued) std::erase(queue_, who);
         p.at = stage::resting;
         set_deadline(who, p, {});
     }

@@ -35,7 +35,8 @@
 
 namespace muster::libp2p {
 
-/// One node. Commands take the time and the sink; what they refuse has changed nothing. Not thread-safe.
+/// One node. Commands take the time; those that end something or resume reading take the sink. What the others leave to
+/// be written is due at once, see @ref next_deadline. What they refuse has changed nothing. Not thread-safe.
 /// @tparam Secret  for the keys of connections.
 template <secret_source Secret = crypto::system_random>
 class host : detail::host_workings<Secret> {

@@ -109,19 +109,19 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             }
         }
         auto const next = earlier(machine.next_deadline(), requests.next_deadline());
-        bool const is_due = !queue.empty() || (next && *next <= now);
-        if (is_due) return ask_for_turn();
+        if (!queue.empty() || (next && *next <= now)) return ask_for_turn();
         if (next == armed) return;
         armed = next;
         wires.arm(next);
     }
 
-    void ask_for_turn() { std::exchange(has_turn, true) ? void() : wires.turn(); }
+    void ask_for_turn() {
+        if (!std::exchange(has_turn, true)) wires.turn();
+    }
 
     /// What is to be done to sockets.
     template <class Effect>
-    requires std::constructible_from<socket_effect, Effect>
-    void on(Effect& e, instant) {
+    void on(Effect& e, instant) requires std::constructible_from<socket_effect, Effect> {
         socket_effect one{std::move(e)};
         wires.perform(one);
     }

@@ -65,9 +65,11 @@ struct host_options {
                                                         ///< at most.
 
     /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction:
-    /// when it was accepted (`who` is not known yet), secured, and upgraded. Whoever admits by peer says `return !g.who
-    /// || *g.who == friend;`. The other side sees a connection that ends. An empty function refuses nothing. Must not
-    /// call back.
+    /// when it was accepted, where `who` is not known yet, secured, and upgraded. Whoever admits by peer says
+    ///
+    ///     return !g.who || *g.who == friend_id;
+    ///
+    /// The other side sees a connection that ends. An empty function refuses nothing. Must not call back.
     std::function<bool(gate const&)> gater{};
 };
 

@@ -8,7 +8,6 @@
 /// The only place outside crypto/ that asks the operating system for randomness. Compositions take seeds as arguments
 /// and default to this one, so that one seed decides a whole simulated run.
 
-#include <atomic>
 #include <cstdint>
 
 #include <unistd.h>
@@ -20,8 +19,8 @@ namespace muster {
 [[nodiscard]] inline std::uint64_t system_seed() noexcept {
     std::uint64_t out = 0;
     if (::getentropy(&out, sizeof out) == 0) return out;
-    static std::atomic<std::uint64_t> calls{0};
-    auto const here = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&out));  // random in most systems
+    static thread_local std::uint64_t calls = 0;  // each thread has its own, at an address of its own
+    auto const here = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(&calls));  // random in most systems
     return (here + ++calls) * 0x9e37'79b9'7f4a'7c15u + static_cast<std::uint64_t>(::getpid());
 }
 

@@ -1,54 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/connection/manager.hpp>
-
-#include <support/catch.hpp>
-#include <support/node_keys.hpp>
-
-using namespace muster;
-using namespace muster::connection;
-using namespace std::chrono_literals;
-
-namespace {
-
-peer::peer_id who(std::size_t i) { return test::node_keys(i).node.id(); }
-std::array<peer::multiaddr, 1> at(std::size_t i) {
-    return {peer::multiaddr::from_text(text("/ip4/10.0.0.", i, "/tcp/1000")).value()};
-}
-
-/// A manager with what it wants and tells, and a network that does as a test says.
-struct rig {
-    explicit rig(options o = {}) : machine{who(0), o, 1} {}
-
-    manager machine;
-    instant now{1h};
-    effect_list<effect> out;
-
-    std::vector<effect> take() { return out.take(); }
-    template <class E>
-    std::vector<E> take_only() {
-        std::vector<E> all;
-        for (auto& e : out.take()) {
-            if (auto* const v = std::get_if<E>(&e)) all.push_back(std::move(*v));
-        }
-        return all;
-    }
-    void know(std::size_t i, std::string_view nickname = {}) { machine.learn(who(i), at(i), now, nickname); }
-    ticket connect(std::vector<peer::peer_id> const& whom) { return machine.connect(whom, now, out).value(); }
-    void up(std::size_t i) { machine.handle(link_up{who(i), at(i)[0]}, now, out); }
-    void down(std::size_t i) { machine.handle(link_down{who(i), gone()}, now, out); }
-    void fail(std::size_t i) { machine.handle(dial_failed{who(i), gone()}, now, out); }
-    /// Wakes at the machine's own deadline.
-    void next() {
-        auto const due = machine.next_deadline();
-        REQUIRE(due);
-        now = std::max(now, *due);
-        machine.wake(now, out);
-    }
-    static error gone() { return error{errc::unreachable, "refused"}; }
-};
-
-}  // namespace
+#include "rig.hpp"
 
 TEST_CASE("task 3.1, connect to a peer by its id: it is dialled, and one result comes") {
     rig r;
@@ -110,7 +62,7 @@ TEST_CASE("task 3.1, several at a time: one result for each, in the order asked,
 TEST_CASE("task 3.1, three attempts, with waits between that grow and differ, and then the reason") {
     for (std::uint64_t seed = 1; seed < 20; ++seed) {
         rig r;
-        r.machine = manager{who(0), {}, seed};
+        r.machine = manager{who(0), rig::unwatched(), seed};
         r.know(1, "alice");
         auto const t = r.connect({who(1)});
         std::vector<duration> waits;
@@ -137,7 +89,7 @@ TEST_CASE("task 3.1, three attempts, with waits between that grow and differ, an
 }
 
 TEST_CASE("task 3.1, whatever happens it is over after 45 s") {
-    options o;
+    auto o = rig::unwatched();
     o.attempts_max = 1000;
     rig r{o};
     r.know(1);
@@ -211,7 +163,7 @@ TEST_CASE("two requests for one peer: it is dialled once, and both hear") {
 }
 
 TEST_CASE("cancelled at any step: nothing more is told of it, and its place is free") {
-    options o;
+    auto o = rig::unwatched();
     o.dials_max = 1;
     for (int step = 0; step < 4; ++step) {
         INFO(step);
@@ -247,7 +199,7 @@ TEST_CASE("cancelled at any step: nothing more is told of it, and its place is f
 }
 
 TEST_CASE("who is cancelled in the queue leaves it, and comes in again behind the others") {
-    options o;
+    auto o = rig::unwatched();
     o.dials_max = 1;
     rig r{o};
     for (std::size_t i = 1; i <= 3; ++i) r.know(i);
@@ -264,7 +216,7 @@ TEST_CASE("who is cancelled in the queue leaves it, and comes in again behind th
 }
 
 TEST_CASE("so many peers are remembered; who is connected or asked for stays") {
-    options o;
+    auto o = rig::unwatched();
     o.peers_max = 3;
     rig r{o};
     r.know(1);
@@ -288,7 +240,7 @@ TEST_CASE("so many peers are remembered; who is connected or asked for stays") {
 }
 
 TEST_CASE("requests are bounded") {
-    options o;
+    auto o = rig::unwatched();
     o.requests_max = 2;
     rig r{o};
     r.know(1);
@@ -322,7 +274,7 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
         for (std::size_t i = 1; i < 12; ++i) r.know(i);
         for (int step = 0; step < 600; ++step) {
             auto const i = 1 + uniform(draw, 12);
-            switch (uniform(draw, 6)) {
+            switch (uniform(draw, 9)) {
                 case 0: {
                     auto const t = r.machine.connect(std::vector{who(i), who(1 + uniform(draw, 12))}, r.now, r.out);
                     if (t) open.insert(t.value());
@@ -331,6 +283,9 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
                 case 1: r.up(i); break;
                 case 2: r.down(i); break;
                 case 3: r.fail(i); break;
+                case 5: (void)r.machine.keep(who(i), r.now, r.out); break;
+                case 6: r.machine.release(who(i), r.now, r.out); break;
+                case 7: r.machine.disconnect(who(i), r.now, r.out); break;
                 case 4:
                     if (!open.empty() && uniform(draw, 4) == 0) {
                         r.machine.cancel(*open.begin(), r.now, r.out);
@@ -347,6 +302,7 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
             REQUIRE(s.dialling <= options{}.dials_max);
             REQUIRE(s.connected == r.machine.connected_peers().size());
         }
+        for (std::size_t i = 1; i <= 13; ++i) r.machine.release(who(i), r.now, r.out);
         for (int more = 0; more < 1000 && r.machine.next_deadline(); ++more) r.next();
         for (auto const& e : r.take_only<request_ended>()) open.erase(e.ticket);
         CHECK(r.machine.stats().requests == 0);

@@ -17,6 +17,7 @@ set(transport_budget 80)
 set(connection_budget 75)
 set(discovery_budget 75)
 set(signing_budget 85)
+set(node_budget 90)
 set(libp2p_budget 90)
 set(sim_budget 90)
 set(sim/stack_budget 100)  # a coordinator over the whole of libp2p

@@ -58,6 +58,10 @@ private:
         add(activity_kind::peer_left, e.peer, now,
             text(name_of(e.peer, e.nickname), " has left: ", quoted(e.why.message())));
     }
+    void on(suspected const& e, timestamp now) {
+        add(activity_kind::info, e.peer, now,
+            text(name_of(e.peer, e.nickname), e.is_silent ? " is silent" : " is heard again"));
+    }
     void on(connect_failed const& e, timestamp now) {
         add(activity_kind::error, e.peer, now,
             text("Failed to connect to ", name_of(e.peer, e.nickname), ": ", quoted(e.why.message())));

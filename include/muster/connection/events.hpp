@@ -27,7 +27,9 @@ MUSTER_ENUMERATION(errc, 1,
                    not_found,    ///< Nobody has told where that peer is.
                    unreachable,  ///< It was dialled in vain, as often as may be.
                    timed_out,    ///< It could not be reached in the time there was.
-                   full          ///< As many peers are known, or asked for, as may be.
+                   full,         ///< As many peers are known, or asked for, as may be.
+                   ended,        ///< We have ended it: somebody asked for that, or its place was needed.
+                   silent        ///< Nothing came from it for too long.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "connection"; }
 
@@ -60,8 +62,15 @@ struct dial_failed {
     error why;
     MUSTER_FIELDS(dial_failed, peer, why);
 };
+/// When @p peer was last heard, and how far it is: the answer to @ref measure. Only received bytes count.
+struct heard {
+    peer::peer_id peer;
+    instant at;
+    duration round_trip{};  ///< 0 when it is not known.
+    MUSTER_FIELDS(heard, peer, at, round_trip);
+};
 /// What a manager is told.
-using event = std::variant<link_up, link_down, dial_failed>;
+using event = std::variant<link_up, link_down, dial_failed, heard>;
 
 // ---- what is to be done: out of the manager -----------------------------------------------------------------
 
@@ -75,6 +84,11 @@ struct dial {
 struct hang_up {
     peer::peer_id peer;
     MUSTER_FIELDS(hang_up, peer);
+};
+/// Say when the peer was last heard: answer with @ref heard. Where that costs a ping, ping.
+struct measure {
+    peer::peer_id peer;
+    MUSTER_FIELDS(measure, peer);
 };
 
 // ---- news, for whoever looks --------------------------------------------------------------------------------
@@ -106,6 +120,13 @@ struct disconnected {
     error why;
     MUSTER_FIELDS(disconnected, peer, nickname, why);
 };
+/// @p peer has been silent for so long that it may be gone; or it is heard again.
+struct suspected {
+    peer::peer_id peer;
+    std::string nickname;
+    bool is_silent;
+    MUSTER_FIELDS(suspected, peer, nickname, is_silent);
+};
 /// What came of one peer of a request.
 struct outcome {
     peer::peer_id peer;
@@ -121,7 +142,16 @@ struct request_ended {
 };
 
 /// What a manager wants done, and what it tells.
-using effect = std::variant<dial, hang_up, connecting, connected, connect_failed, disconnected, request_ended>;
+using effect =
+    std::variant<dial, hang_up, measure, connecting, connected, connect_failed, disconnected, suspected, request_ended>;
+
+/// When silence means that a peer is gone. A peer that is alive answers pings, so it is silent for the interval of the
+/// network's pings at most (libp2p: 10 s).
+struct health_options {
+    duration beat = std::chrono::seconds{5};            ///< Between looks at all links; 0: nobody is watched. Ours.
+    duration suspect_after = std::chrono::seconds{20};  ///< Of silence: two pings and a look. Ours.
+    duration dead_after = std::chrono::seconds{45};     ///< Of silence: beyond what a stalled machine takes. Ours.
+};
 
 /// How long is tried, and how much at a time.
 struct options {
@@ -134,6 +164,16 @@ struct options {
     duration total_timeout = std::chrono::seconds{45};   ///< Of all attempts. Ours.
     duration retry_min = std::chrono::seconds{1};        ///< Between attempts. Ours.
     duration retry_max = std::chrono::seconds{10};       ///< Ours.
+
+    duration keep_min = std::chrono::seconds{1};       ///< Between attempts at a peer that is kept. Ours.
+    duration keep_max = std::chrono::seconds{300};     ///< Of 1,000 that come back at once, 48 a second. Ours.
+    duration stable_after = std::chrono::seconds{30};  ///< So long up, and a lost peer is dialled soon again. Ours.
+
+    std::size_t high_water = 192;  ///< Connections; above it those of least use are ended. As in go-libp2p.
+    std::size_t low_water = 160;   ///< Until so many are left. As in go-libp2p.
+    duration grace = std::chrono::seconds{20};  ///< In which a new connection may show its use. As in go-libp2p.
+
+    health_options health = {};
 };
 
 /// How it stands with a peer, for whoever looks.
@@ -141,9 +181,22 @@ struct peer_status {
     connection::status status = connection::status::disconnected;
     connection::kind kind = connection::kind::none;
     deadline last_attempt = {};     ///< The last dial; none before one.
-    deadline last_seen = {};        ///< When it was last connected; none before.
+    deadline last_seen = {};        ///< When it was last heard, or its connection ended; none before.
     std::optional<error> why = {};  ///< Of the last failure, until it is connected.
-    MUSTER_FIELDS(peer_status, status, kind, last_attempt, last_seen, why);
+    duration round_trip = {};       ///< 0 when it is not known.
+    bool is_suspected = false;      ///< Connected, and silent for too long.
+    bool is_kept = false;           ///< Dialled again whenever it is lost.
+    MUSTER_FIELDS(peer_status, status, kind, last_attempt, last_seen, why, round_trip, is_suspected, is_kept);
+};
+
+/// Gauges of a manager.
+struct statistics {
+    std::size_t known = 0;      ///< Peers that are remembered.
+    std::size_t connected = 0;  ///< Peers.
+    std::size_t dialling = 0;   ///< Peers, now.
+    std::size_t waiting = 0;    ///< Peers that are to be dialled, now or again.
+    std::size_t requests = 0;   ///< Under way.
+    MUSTER_FIELDS(statistics, known, connected, dialling, waiting, requests);
 };
 
 /// How a peer is reached at @p address: through a relay, or directly. Addresses of WebRTC are not read yet.

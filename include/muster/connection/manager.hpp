@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// The one place that decides whom to dial.
+/// The one place that decides whom to dial, and whose connection to end.
 ///
 /// Idea: whoever needs a peer asks for it here and hears once what came of it; whether it is dialled now, again, or was
 /// connected all the time is nobody else's business. What the network says of a connection is the truth, and what is
@@ -11,14 +11,17 @@
 /// Algorithm: a peer that is asked for joins a queue; so many are dialled at the same time, each for a bounded time, so
 /// one that does not answer holds up a place and no queue. After a failure it waits, longer and by chance (decorrelated
 /// jitter, core/backoff.hpp), and joins the queue again, so often and so long as the options say. A request is over
-/// when all its peers are.
+/// when all its peers are. A peer that is kept is dialled for ever, one attempt at a time with a wait of its own before
+/// each: that is a circuit breaker whose every probe is half-open. Its waits begin anew only after a connection that
+/// has lasted, so a peer that accepts and hangs up is not dialled in a loop. Links that fall silent are ended
+/// (health.hpp). When there are too many, those of least use are ended, never one that is protected, kept or asked for.
 ///
-/// Source: the waits are those of core/backoff.hpp; the numbers of events.hpp are ours.
+/// Source: the waits are those of core/backoff.hpp; water marks and tags are those of go-libp2p's connection manager;
+/// the other numbers of events.hpp are ours.
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,8 +29,10 @@
 #include <utility>
 #include <vector>
 
+#include <muster/connection/detail/peer_table.hpp>
+#include <muster/connection/detail/request_book.hpp>
 #include <muster/connection/events.hpp>
-#include <muster/core/backoff.hpp>
+#include <muster/connection/health.hpp>
 #include <muster/core/effect_sink.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/result.hpp>
@@ -40,20 +45,12 @@ public:
     using event = connection::event;
     using effect = connection::effect;
 
-    /// Gauges.
-    struct statistics {
-        std::size_t known = 0;      ///< Peers that are remembered.
-        std::size_t connected = 0;  ///< Peers.
-        std::size_t dialling = 0;   ///< Peers, now.
-        std::size_t waiting = 0;    ///< Peers that are to be dialled, now or again.
-        std::size_t requests = 0;   ///< Under way.
-        MUSTER_FIELDS(statistics, known, connected, dialling, waiting, requests);
-    };
+    using statistics = connection::statistics;
 
     /// @param self  the own peer, which is never dialled.
     /// @param seed  for the waits between attempts.
     manager(peer::peer_id self, options const& o, std::uint64_t seed)
-        : self_{std::move(self)}, options_{o}, random_{seed} {}
+        : self_{std::move(self)}, options_{o}, random_{seed}, peers_{o.peers_max}, health_{o.health} {}
 
     // ---- what happens -----------------------------------------------------------------------------------
 
@@ -64,40 +61,44 @@ public:
     }
     template <effect_sink<effect> Sink>
     void wake(instant now, Sink& out) {
-        while (!due_.empty() && due_.begin()->first <= now) {
-            auto const who = due_.begin()->second;
-            auto& p = known_.at(who);
-            set_deadline(who, p, {});
+        while (auto const who = peers_.due(now)) {
+            auto& p = peers_.at(*who);
+            peers_.set_deadline(*who, p, {});
             if (p.at == stage::dialling) {
-                out.push(hang_up{who});
-                attempt_failed(who, p, error{errc::timed_out, "no answer in time"}, now, out);
+                out.push(hang_up{*who});
+                attempt_failed(*who, p, error{errc::timed_out, "no answer in time"}, now, out);
             } else if (p.at == stage::pausing) {
-                p.at = stage::queued;
-                queue_.push_back(who);
+                enqueue(*who, p);
             }
         }
+        look_at_links(now, out);
+        if (trims_at_ && *trims_at_ <= now) trim(now, out);
         pump(now, out);
     }
-    [[nodiscard]] deadline next_deadline() const { return due_.empty() ? deadline{} : deadline{due_.begin()->first}; }
+    [[nodiscard]] deadline next_deadline() const {
+        return earlier(earlier(peers_.next_deadline(), health_.next_deadline()), trims_at_);
+    }
     /// O(peers).
     [[nodiscard]] statistics stats() const {
-        statistics out{known_.size(), connected_, dialling_, 0, requests_.size()};
-        for (auto const& [who, p] : known_) out.waiting += p.at == stage::queued || p.at == stage::pausing;
+        statistics out{peers_.all().size(), connected_, dialling_, 0, requests_.size()};
+        for (auto const& [who, p] : peers_.all()) out.waiting += p.at == stage::queued || p.at == stage::pausing;
         return out;
     }
 
     // ---- what is asked for ------------------------------------------------------------------------------
 
-    /// @p who can be reached at @p addresses, in place of those known before; as @p nickname, where it is not empty.
+    /// @p who can be reached at @p addresses, in place of those known before, and none where addresses mean nothing; as
+    /// @p nickname, where it is not empty.
     /// O(log n), or O(n) when a place must be found.
     void learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, instant now,
                std::string_view nickname = {}) {
         if (who == self_) return;
-        auto* const p = find_or_add(who, now);
+        auto* const p = peers_.find_or_add(who, now);
         if (p == nullptr) return;
         auto const size = std::min(addresses.size(), options_.addresses_max);
         p->addresses.assign(addresses.begin(), addresses.begin() + static_cast<std::ptrdiff_t>(size));
         p->learned = now;
+        p->is_told = true;
         if (!nickname.empty()) p->nickname = nickname;
     }
 
@@ -111,228 +112,292 @@ public:
             return error{errc::full,
                          text("all ", options_.requests_max, " requests are under way; wait for one to end")};
         }
-        auto const id = ++last_ticket_;
-        auto& r = requests_[id];
+        auto const [id, r] = requests_.open();
         for (auto const& who : whom) {
             if (who == self_) continue;
             r.outcomes.push_back({who});
-            auto const found = known_.find(who);
-            if (found == known_.end() || (found->second.addresses.empty() && !found->second.is_up)) {
+            auto* const p = peers_.find(who);
+            if (p == nullptr || (!p->is_told && !p->is_up)) {
                 r.outcomes.back().why = error{errc::not_found, text("nobody has told where ", who.to_text(), " is")};
-            } else if (found->second.is_up) {
-                r.outcomes.back().kind = found->second.kind;
+            } else if (p->is_up) {
+                r.outcomes.back().kind = p->kind;
             } else if (r.waits_for.insert(who).second) {
-                begin(who, found->second, id, now, out);
+                begin(who, *p, id, now, out);
             }
         }
         pump(now, out);
-        end_if_done(id, out);
+        requests_.end_if_done(id, out);
         return id;
     }
     /// Ends a request: nothing is told of it any more, and peers that nobody else has asked for are not dialled on.
     /// Harmless for one that is over.
     template <effect_sink<effect> Sink>
     void cancel(ticket id, instant now, Sink& out) {
-        auto const found = requests_.find(id);
-        if (found == requests_.end()) return;
-        auto const waited_for = std::move(found->second.waits_for);
-        requests_.erase(found);
-        for (auto const& who : waited_for) {
-            auto& p = known_.at(who);
+        for (auto const& who : requests_.drop(id)) {
+            auto& p = peers_.at(who);
             p.tickets.erase(id);
-            if (!p.tickets.empty()) continue;
+            if (!p.tickets.empty() || p.is_kept) continue;
             if (p.at == stage::dialling) out.push(hang_up{who});
             stop(who, p);
         }
         pump(now, out);
     }
 
+    /// Dials @p who whenever it is not connected, for ever. @return `not_found` when nobody has told where it is,
+    /// `full` when nobody makes room.
+    template <effect_sink<effect> Sink>
+    [[nodiscard]] result<void> keep(peer::peer_id const& who, instant now, Sink& out) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr || (!p->is_told && !p->is_up)) {
+            return error{errc::not_found, text("nobody has told where ", who.to_text(), " is")};
+        }
+        if (std::exchange(p->is_kept, true)) return ok();
+        p->keep_waits.emplace(backoff::options{options_.keep_min, options_.keep_max});
+        if (!p->is_up && p->at == stage::resting) {
+            out.push(connecting{who, p->nickname});
+            p->gives_up.reset();
+            enqueue(who, *p);
+        }
+        pump(now, out);
+        return ok();
+    }
+    /// Keeps @p who no more. A connection stays as it is; a dial that nobody else has asked for ends.
+    template <effect_sink<effect> Sink>
+    void release(peer::peer_id const& who, instant now, Sink& out) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr || !std::exchange(p->is_kept, false) || !p->tickets.empty()) return;
+        if (p->at == stage::dialling) out.push(hang_up{who});
+        stop(who, *p);
+        pump(now, out);
+    }
+    /// Ends the connection to @p who, and every attempt; requests that wait for it hear that as `ended`. It is kept no
+    /// more.
+    template <effect_sink<effect> Sink>
+    void disconnect(peer::peer_id const& who, instant now, Sink& out) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr) return;
+        p->is_kept = false;
+        auto const why = error{errc::ended, "it was disconnected on purpose"};
+        if (p->is_up || p->at == stage::dialling) out.push(hang_up{who});
+        stop(who, *p);
+        settle(who, *p, why, out);
+        lost(who, why, now, out);
+        pump(now, out);
+    }
+
+    /// A connection to @p who is never ended to make room while it is protected, under at least one name of a reason.
+    void protect(peer::peer_id const& who, std::string_view reason, instant now) {
+        if (auto* const p = peers_.find_or_add(who, now)) p->protections.emplace(reason);
+    }
+    /// Ends what `protect` began for @p reason. @return whether it is protected for another one.
+    bool unprotect(peer::peer_id const& who, std::string_view reason) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr) return false;
+        if (auto const found = p->protections.find(reason); found != p->protections.end()) p->protections.erase(found);
+        return !p->protections.empty();
+    }
+    /// How useful a connection to @p who is, by @p name; the sum of all names decides who stays. 0 takes the name away.
+    void tag(peer::peer_id const& who, std::string_view name, int value) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr) return;
+        if (value != 0) {
+            p->tags.insert_or_assign(std::string{name}, value);
+        } else if (auto const found = p->tags.find(name); found != p->tags.end()) {
+            p->tags.erase(found);
+        }
+    }
+
     // ---- what can be asked ------------------------------------------------------------------------------
 
     /// How it stands with @p who; as disconnected with one that is not known. O(log n).
     [[nodiscard]] peer_status status_of(peer::peer_id const& who) const {
-        auto const found = known_.find(who);
-        if (found == known_.end()) return {};
-        auto const& p = found->second;
-        auto const is_tried = p.at != stage::resting;
-        auto const s = p.is_up    ? status::connected
+        auto const* const p = peers_.find(who);
+        if (p == nullptr) return {};
+        // One that is kept and waits for the next attempt has failed; it is being connected when somebody waits for it.
+        bool const is_tried = p->at == stage::queued || p->at == stage::dialling || !p->tickets.empty();
+        auto const s = p->is_up   ? status::connected
                        : is_tried ? status::connecting
-                       : p.why    ? status::failed
+                       : p->why   ? status::failed
                                   : status::disconnected;
-        return {s, p.is_up ? p.kind : kind::none, p.last_attempt, p.last_seen, p.why};
+        peer_status out{s, p->is_up ? p->kind : kind::none, p->last_attempt, p->last_seen, p->why};
+        out.is_kept = p->is_kept;
+        if (p->is_up) health_.describe(who, out);
+        return out;
     }
     [[nodiscard]] bool is_connected(peer::peer_id const& who) const {
-        auto const found = known_.find(who);
-        return found != known_.end() && found->second.is_up;
+        auto const* const p = peers_.find(who);
+        return p != nullptr && p->is_up;
     }
     /// O(n).
     [[nodiscard]] std::vector<peer::peer_id> connected_peers() const {
         std::vector<peer::peer_id> out;
-        for (auto const& [who, p] : known_) {
+        for (auto const& [who, p] : peers_.all()) {
             if (p.is_up) out.push_back(who);
         }
         return out;
     }
-    /// O(1).
     [[nodiscard]] std::size_t connected_count() const noexcept { return connected_; }
+    /// All peers that are remembered. O(n).
+    [[nodiscard]] std::vector<peer::peer_id> known_peers() const {
+        std::vector<peer::peer_id> out;
+        for (auto const& [who, p] : peers_.all()) out.push_back(who);
+        return out;
+    }
 
 private:
-    enum class stage : std::uint8_t { resting, queued, dialling, pausing };
-
-    struct known_peer {
-        std::vector<peer::multiaddr> addresses;
-        std::string nickname;
-        bool is_up = false;
-        connection::kind kind = connection::kind::none;
-        stage at = stage::resting;
-        std::size_t attempts = 0;
-        instant gives_up{};
-        std::optional<backoff> waits;
-        deadline due;
-        deadline last_attempt;
-        deadline last_seen;
-        instant learned{};
-        std::optional<error> why;
-        std::set<ticket> tickets;  // whoever waits for it
-    };
-    struct request {
-        std::vector<outcome> outcomes;
-        std::set<peer::peer_id> waits_for;
-    };
-
+    using stage = detail::stage;
+    using known_peer = detail::known_peer;
     template <class Sink>
     void on(link_up const& e, instant now, Sink& out) {
-        auto* const p = find_or_add(e.peer, now);
+        auto* const p = peers_.find_or_add(e.peer, now);
         if (p == nullptr) return;
-        if (!p->is_up) ++connected_;
         bool const is_news = !std::exchange(p->is_up, true);
         p->kind = e.remote.empty() ? kind::direct : kind_of(e.remote);
         p->last_seen = now;
         p->why.reset();
         stop(e.peer, *p);
-        if (is_news) out.push(connected{e.peer, p->nickname, p->kind});
+        if (is_news) {
+            ++connected_;
+            p->up_since = now;
+            p->is_leaving = false;
+            health_.watch(e.peer, now);
+            out.push(connected{e.peer, p->nickname, p->kind});
+            trim(now, out);
+        }
         settle(e.peer, *p, {}, out);
     }
     template <class Sink>
     void on(link_down const& e, instant now, Sink& out) {
-        auto const found = known_.find(e.peer);
-        if (found == known_.end() || !std::exchange(found->second.is_up, false)) return;
-        --connected_;
-        found->second.last_seen = now;
-        out.push(disconnected{e.peer, found->second.nickname, e.why});
+        lost(e.peer, e.why, now, out);
     }
     template <class Sink>
     void on(dial_failed const& e, instant now, Sink& out) {
-        auto const found = known_.find(e.peer);
-        if (found == known_.end() || found->second.at != stage::dialling) return;  // late news
-        attempt_failed(e.peer, found->second, e.why, now, out);
+        auto* const p = peers_.find(e.peer);
+        if (p == nullptr || p->at != stage::dialling) return;  // late news
+        attempt_failed(e.peer, *p, e.why, now, out);
+    }
+    template <class Sink>
+    void on(heard const& e, instant now, Sink& out) {
+        if (health_.note(e, now)) out.push(suspected{e.peer, peers_.at(e.peer).nickname, false});
+    }
+
+    template <class Sink>
+    void look_at_links(instant now, Sink& out) {
+        auto const found = health_.beat(now);
+        for (auto const& who : found.to_measure) out.push(measure{who});
+        for (auto const& who : found.suspected) out.push(suspected{who, peers_.at(who).nickname, true});
+        for (auto const& who : found.dead) {
+            out.push(hang_up{who});
+            lost(who, error{errc::silent, "nothing came from it for too long"}, now, out);
+        }
+    }
+
+    template <class Sink>
+    void lost(peer::peer_id const& who, error const& why, instant now, Sink& out) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr || !std::exchange(p->is_up, false)) return;
+        --connected_;
+        health_.forget(who);
+        p->last_seen = now;
+        p->is_leaving = false;
+        out.push(disconnected{who, p->nickname, why});
+        if (!p->is_kept) return;
+        if (now - p->up_since >= options_.stable_after) p->keep_waits->reset();
+        pause_kept(who, *p, now);
     }
 
     // ---- attempts ---------------------------------------------------------------------------------------
 
     template <class Sink>
     void begin(peer::peer_id const& who, known_peer& p, ticket id, instant now, Sink& out) {
+        bool const is_first = p.tickets.empty();
         p.tickets.insert(id);
-        if (p.at != stage::resting) return;  // others have asked for it already
-        p.at = stage::queued;
-        p.attempts = 0;
+        if (!is_first) return;  // others have asked for it already
+        p.attempts = p.at == stage::dialling ? 1 : 0;
         p.gives_up = saturating_add(now, options_.total_timeout);
         p.waits.emplace(backoff::options{options_.retry_min, options_.retry_max});
-        queue_.push_back(who);
+        if (p.at == stage::resting || p.at == stage::pausing) {
+            peers_.set_deadline(who, p, {});
+            enqueue(who, p);
+        }
         out.push(connecting{who, p.nickname});
+    }
+    void enqueue(peer::peer_id const& who, known_peer& p) {
+        p.at = stage::queued;
+        queue_.push_back(who);
+    }
+    void pause_kept(peer::peer_id const& who, known_peer& p, instant now) {
+        p.at = stage::pausing;
+        p.gives_up.reset();
+        peers_.set_deadline(who, p, saturating_add(now, p.keep_waits->next(random_)));
     }
     template <class Sink>
     void pump(instant now, Sink& out) {
         while (dialling_ < options_.dials_max && !queue_.empty()) {
             auto const who = queue_.front();
             queue_.pop_front();
-            auto& p = known_.at(who);  // who waits in the queue is remembered
+            auto& p = peers_.at(who);  // who waits in the queue is remembered
             p.at = stage::dialling;
             ++dialling_;
             ++p.attempts;
             p.last_attempt = now;
-            set_deadline(who, p, std::min(saturating_add(now, options_.attempt_timeout), p.gives_up));
+            peers_.set_deadline(who, p, earlier(saturating_add(now, options_.attempt_timeout), p.gives_up));
             out.push(dial{who, p.addresses});
         }
     }
     template <class Sink>
     void attempt_failed(peer::peer_id const& who, known_peer& p, error const& why, instant now, Sink& out) {
         stop(who, p);
+        bool const is_news = !p.tickets.empty() || !p.why || p.why->message() != why.message();
         p.why = why;
-        auto const again = saturating_add(now, p.waits->next(random_));
-        if (p.attempts < options_.attempts_max && again < p.gives_up) {
-            p.at = stage::pausing;
-            return set_deadline(who, p, again);
+        if (!p.tickets.empty()) {
+            auto const again = saturating_add(now, p.waits->next(random_));
+            if (p.attempts < options_.attempts_max && again < *p.gives_up) {
+                p.at = stage::pausing;
+                return peers_.set_deadline(who, p, again);
+            }
+            auto const code = now >= *p.gives_up ? errc::timed_out : errc::unreachable;
+            p.why = error{code, text(p.attempts, " attempts: ", why.to_text())};
         }
-        auto const code = now >= p.gives_up ? errc::timed_out : errc::unreachable;
-        p.why = error{code, text(p.attempts, " attempts: ", why.to_text())};
-        out.push(connect_failed{who, p.nickname, *p.why});
+        if (is_news) out.push(connect_failed{who, p.nickname, *p.why});
         settle(who, p, p.why, out);
+        if (p.is_kept && p.at == stage::resting) pause_kept(who, p, now);
     }
     // It is not dialled any more, and waits for nothing.
     void stop(peer::peer_id const& who, known_peer& p) {
         if (p.at == stage::dialling) --dialling_;
         if (p.at == stage::queued) std::erase(queue_, who);
         p.at = stage::resting;
-        set_deadline(who, p, {});
+        peers_.set_deadline(who, p, {});
     }
-    void set_deadline(peer::peer_id const& who, known_peer& p, deadline at) {
-        if (p.due) due_.erase({*p.due, who});
-        p.due = at;
-        if (at) due_.insert({*at, who});
+    template <class Sink>
+    void trim(instant now, Sink& out) {
+        trims_at_.reset();
+        if (connected_ <= options_.high_water) return;
+        auto surplus = connected_ - std::min(options_.low_water, options_.high_water);
+        for (auto const& who : peers_.dispensable(now, options_.grace, trims_at_)) {
+            if (surplus == 0) return trims_at_.reset();
+            --surplus;
+            peers_.at(who).is_leaving = true;
+            out.push(hang_up{who});
+        }
     }
-
-    // ---- requests ---------------------------------------------------------------------------------------
 
     template <class Sink>
     void settle(peer::peer_id const& who, known_peer& p, std::optional<error> const& why, Sink& out) {
-        for (auto const id : std::exchange(p.tickets, {})) {
-            auto& r = requests_.at(id);
-            for (auto& o : r.outcomes) {
-                if (o.peer != who) continue;
-                o.why = why;
-                o.kind = why ? kind::none : p.kind;
-            }
-            r.waits_for.erase(who);
-            end_if_done(id, out);
-        }
-    }
-    template <class Sink>
-    void end_if_done(ticket id, Sink& out) {
-        auto const found = requests_.find(id);
-        if (found == requests_.end() || !found->second.waits_for.empty()) return;
-        auto outcomes = std::move(found->second.outcomes);
-        requests_.erase(found);
-        out.push(request_ended{id, std::move(outcomes)});
-    }
-
-    // The one that was told of longest ago makes room, if it is neither connected nor asked for.
-    [[nodiscard]] known_peer* find_or_add(peer::peer_id const& who, instant now) {
-        if (auto const found = known_.find(who); found != known_.end()) return &found->second;
-        if (known_.size() >= options_.peers_max) {
-            auto oldest = known_.end();
-            for (auto at = known_.begin(); at != known_.end(); ++at) {
-                bool const is_idle = !at->second.is_up && at->second.at == stage::resting;
-                if (is_idle && (oldest == known_.end() || at->second.learned < oldest->second.learned)) oldest = at;
-            }
-            if (oldest == known_.end()) return nullptr;
-            known_.erase(oldest);
-        }
-        auto& p = known_[who];
-        p.learned = now;
-        return &p;
+        requests_.settle(std::exchange(p.tickets, {}), who, why, p.kind, out);
     }
 
     peer::peer_id self_;
     options options_;
     splitmix64 random_;
-    std::map<peer::peer_id, known_peer> known_;
-    std::map<ticket, request> requests_;
+    detail::peer_table peers_;
+    health health_;
+    detail::request_book requests_;
     std::deque<peer::peer_id> queue_;
-    std::set<std::pair<instant, peer::peer_id>> due_;  // when a dial or a wait ends
     std::size_t dialling_ = 0;
     std::size_t connected_ = 0;
-    ticket last_ticket_ = 0;
+    deadline trims_at_;
 };
 
 }  // namespace muster::connection

@@ -306,7 +306,7 @@ public:
         auto const found = active_.find(who);
         if (found == active_.end()) return std::nullopt;
         auto const& l = links_.at(found->second);
-        return host_peer{l.id, l.way, l.remote, l.round_trip};
+        return host_peer{l.id, l.way, l.remote, l.round_trip, l.last_heard};
     }
     /// O(1).
     [[nodiscard]] host_statistics stats() const {

@@ -160,6 +160,10 @@ public:
         handlers_[std::string{protocol}] = std::move(handler);
     }
     void detach(std::string_view protocol) { handlers_.erase(std::string{protocol}); }
+    void on_peer(muster::transport::event_handler handler) {
+        if (!handler) return detach("");
+        attach("", std::move(handler));  // no protocol has an empty name
+    }
 
     [[nodiscard]] result<void> connect(peer_id const& peer, std::span<peer::multiaddr const>) {
         using muster::transport::errc;

@@ -103,4 +103,11 @@ concept frames = requires(T& t, T const& c, peer_id const& peer, std::span<multi
     t.close();
 };
 
+/// A network that tells of connections to whoever has no protocol.
+///
+/// Semantics: `on_peer(handler)` sets the one handler of `connected`, `disconnected` and `connect_failed`, as protocols
+/// are told of them; an empty one removes it.
+template <class T>
+concept connections = requires(T& t, event_handler handler) { t.on_peer(std::move(handler)); };
+
 }  // namespace muster::transport

@@ -114,6 +114,11 @@ public:
         handlers_[std::string{protocol}] = {std::move(handler), ++network_.attachments_};
     }
     void detach(std::string_view protocol) { handlers_.erase(std::string{protocol}); }
+    /// @copydoc connections
+    void on_peer(event_handler handler) {
+        if (!handler) return detach("");
+        attach("", std::move(handler));  // no protocol has an empty name
+    }
 
     [[nodiscard]] result<void> connect(peer_id const& peer, std::span<multiaddr const>) {
         if (closed_) return error{errc::closed, "this transport was closed"};
@@ -260,6 +265,7 @@ inline void memory_network::disconnect(peer_id const& a, peer_id const& b, error
 }
 
 static_assert(frames<memory_transport>);
+static_assert(connections<memory_transport>);
 static_assert(requests<memory_transport>);
 
 }  // namespace muster::transport

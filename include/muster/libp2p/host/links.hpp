@@ -26,7 +26,8 @@ struct host_peer {
     libp2p::direction direction;
     peer::multiaddr remote;
     duration round_trip;  ///< Of the last ping; 0 before the first, which comes after `ping_interval`.
-    MUSTER_FIELDS(host_peer, connection, direction, remote, round_trip);
+    instant last_heard;    ///< When the last byte came.
+    MUSTER_FIELDS(host_peer, connection, direction, remote, round_trip, last_heard);
 };
 
 /// Gauges of a host, and counters since its beginning.

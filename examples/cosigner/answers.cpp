@@ -16,27 +16,40 @@ using muster::text;
 using muster::to_hex;
 
 void node::on_request(client_ptr const& client, request const& what) {
-    std::visit(overloaded{
-                   [&](propose_request const& r) { propose(client, r); },
-                   [&](session_request const& r) { command(client, r); },
-                   [&](peer_request const& r) { change_peers(client, r); },
-                   [&](list_request const& r) {
-                       if (r.command == "sessions") return list_sessions(client);
-                       if (r.command == "status") return status(client);
-                       list_peers(client);
-                   },
-               },
-               what);
+    std::visit(
+        overloaded{
+            [&](propose_request const& r) { propose(client, r); },
+            [&](session_request const& r) { command(client, r); },
+            [&](peer_request const& r) { change_peers(client, r); },
+            [&](connection_request const& r) { r.command == "connect" ? connect(client, r) : disconnect(client, r); },
+            [&](watch_request const& r) { watch(client, r); },
+            [&](wallet_request const& r) { change_wallets(client, r); },
+            [&](list_request const& r) {
+                if (r.command == "sessions") return list_sessions(client);
+                if (r.command == "status") return status(client);
+                if (r.command == "peer_list") return list_peers(client);
+                client->finish(json_of_wallets(home_.config(), signer().signer_key()), success);
+            },
+        },
+        what);
 }
 
 // ---- proposing ------------------------------------------------------------------------------------------
 
 void node::propose(client_ptr const& client, propose_request what) {
-    what.what.signers.push_back(signer_->signer_key());
+    what.what.signers.push_back(signer().signer_key());
+    if (!what.wallet.empty()) {
+        auto wallet = find_wallet(home_.config(), what.wallet);
+        if (!wallet) return client->refuse(wallet.error());
+        auto const& keys = wallet.value().with;
+        what.what.signers.insert(what.what.signers.end(), keys.begin(), keys.end());
+        what.what.keep_order = wallet.value().keep_order;
+        what.what.tweaks = std::move(wallet.value().tweaks);
+    }
     for (auto const& who : what.with) {
         auto const key = signer_named(who);
         if (!key) return client->refuse(key.error());
-        if (key.value() == signer_->signer_key()) {
+        if (key.value() == signer().signer_key()) {
             return client->refuse(error{errc::bad_input, text(in_quotes(who), " is yourself, who signs anyway")});
         }
         auto const& so_far = what.what.signers;
@@ -45,15 +58,16 @@ void node::propose(client_ptr const& client, propose_request what) {
         }
         what.what.signers.push_back(key.value());
     }
-    auto const id = signer_->propose(std::move(what.what));
-    if (!id) return client->refuse(id.error());
-    auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));
-    client->say({{"event", "proposed"},
-                 {"session", to_hex(id.value())},
-                 {"waiting_for", waiting_for(id.value())},
-                 {"text", escape(said)}});
-    std::erase_if(watchers_, [](auto const& w) { return w.second->is_gone(); });
-    watchers_.emplace(id.value(), client);
+    core_.propose(std::move(what.what), [this, client](result<signing::session_id> const& id) {
+        if (!id) return client->refuse(id.error());
+        auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));
+        client->say({{"event", "proposed"},
+                     {"session", to_hex(id.value())},
+                     {"waiting_for", waiting_for(id.value())},
+                     {"text", escape(said)}});
+        std::erase_if(watchers_, [](auto const& w) { return w.second->is_gone(); });
+        watchers_.emplace(id.value(), client);
+    });
 }
 
 result<signing::public_key> node::signer_named(std::string const& who) const {
@@ -85,7 +99,7 @@ result<signing::session_id> node::session_named(std::string const& prefix) const
         if (found) return error{errc::bad_input, text("several sessions began with ", prefix, "; give more digits")};
         found = id;
     }
-    if (!found || signer_->find(*found) == nullptr)
+    if (!found || signer().find(*found) == nullptr)
         return error{errc::bad_input, text("no session begins with '", prefix, "'; see `cosigner sessions`")};
     return *found;
 }
@@ -106,15 +120,15 @@ void node::command(client_ptr const& client, session_request const& what) {
 
 result<void> node::carry_out(session_request const& what, signing::session_id const& id) {
     auto const& why = what.why;
-    if (what.command == "approve") return signer_->approve(id);
-    if (what.command == "decline") return signer_->decline(id, why.empty() ? "refused by its operator" : why);
-    if (what.command == "abort") return signer_->abort(id, why.empty() ? "given up by its operator" : why);
+    if (what.command == "approve") return signer().approve(id);
+    if (what.command == "decline") return signer().decline(id, why.empty() ? "refused by its operator" : why);
+    if (what.command == "abort") return signer().abort(id, why.empty() ? "given up by its operator" : why);
     if (what.command == "broadcast") return broadcast(id);
-    return signer_->trigger_coordinator_failover(id);
+    return signer().trigger_coordinator_failover(id);
 }
 
 std::vector<signing::session_id> node::sessions_in_order() const {
-    auto out = signer_->sessions();
+    auto out = signer().sessions();
     auto const arrival = [this](signing::session_id const& id) {
         auto const found = arrivals_.find(id);
         return found == arrivals_.end() ? next_arrival_ : found->second;
@@ -127,7 +141,7 @@ void node::list_sessions(client_ptr const& client) const {
     auto list = value::array();
     lines said;
     for (auto const& id : sessions_in_order()) {
-        auto const& s = *signer_->find(id);
+        auto const& s = *signer().find(id);
         list.push_back(json_of(s, id));
         auto line =
             text(to_hex(id).substr(0, 8), "  ", signing::to_string(s.at()), "  ", in_quotes(s.plan().purpose), " ");
@@ -149,7 +163,7 @@ void node::list_sessions(client_ptr const& client) const {
 }
 
 void node::show(client_ptr const& client, signing::session_id const& id) const {
-    auto const& s = *signer_->find(id);
+    auto const& s = *signer().find(id);
     auto said = all_of(view_of(s, id), clock_.wall_now());
     said.push_back(text("  state      ", signing::to_string(s.at()), waiting_text(id)));
     if (auto const* const why = s.why_unsigned()) {
@@ -167,15 +181,15 @@ void node::show(client_ptr const& client, signing::session_id const& id) const {
 
 void node::status(client_ptr const& client) const {
     auto list = value::array();
-    lines said{text("me ", network_.local().to_text(), ", signer key ", to_hex(signer_->signer_key()))};
+    lines said{text("me ", network_.local().to_text(), ", signer key ", to_hex(signer().signer_key()))};
     for (auto const& p : peers_.all()) {
         bool const up = peers_.is_connected(p);
-        auto const& trouble = p.trouble;
+        auto const trouble = peers_.trouble_with(p);
         list.push_back(value{{"name", p.name},
                              {"address", p.address.to_text()},
                              {"connected", up},
-                             {"trouble", up || trouble.empty() ? value() : value(trouble)}});
-        auto const why = up || trouble.empty() ? std::string{} : text("  ", trouble);
+                             {"trouble", trouble.empty() ? value() : value(trouble)}});
+        auto const why = trouble.empty() ? std::string{} : text("  ", trouble);
         said.push_back(text(p.name, up ? "  connected  " : "  not connected  ", p.address.to_text(), why));
     }
     auto strangers = value::array();
@@ -186,14 +200,12 @@ void node::status(client_ptr const& client) const {
     }
     client->finish({{"event", "status"},
                     {"peer", network_.local().to_text()},
-                    {"signer", to_hex(signer_->signer_key())},
+                    {"signer", to_hex(signer().signer_key())},
                     {"peers", std::move(list)},
                     {"strangers", std::move(strangers)},
                     {"text", joined(said)}},
                    success);
 }
-
-void node::list_peers(client_ptr const& client) const { client->finish(json_of_peers(home_.config()), success); }
 
 void node::change_peers(client_ptr const& client, peer_request const& what) {
     auto const on_disk = home::open(home_.dir());  // somebody may have edited it since
@@ -217,6 +229,19 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     for (auto const& p : peers_.all()) {
         if (auto const met = strangers_.extract(p.id)) admit(met.mapped(), p);
     }
+    client->finish(std::move(said).value(), success);
+}
+
+// ---- about shared wallets -------------------------------------------------------------------------------
+
+void node::change_wallets(client_ptr const& client, wallet_request const& what) {
+    auto const on_disk = home::open(home_.dir());  // somebody may have edited it since
+    if (!on_disk) return client->refuse(on_disk.error());
+    auto changed = on_disk.value().config();
+    auto said = change_settings(changed, what, signer().signer_key(),
+                                [this](std::string const& who) { return signer_named(who); });
+    if (!said) return client->refuse(said.error());
+    if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     client->finish(std::move(said).value(), success);
 }
 

@@ -81,24 +81,13 @@ std::string purpose_of(arguments const& a) {
     return is_utf8(name) && name.size() <= value_size_max ? name : escape(name, value_size_max - 3);
 }
 
-result<value> proposal_of(arguments const& a, printer const& out) {
-    value asked{{"command", "propose"}, {"with", value::array()}};
+/// Adds `with`, `keep_order`, `path` and `taproot` to @p asked, where they were given.
+result<void> add_group(value& asked, arguments const& a) {
     for (auto const& list : a.with) {
         MUSTER_TRY(auto const names, parse_list("--with", list));
         for (auto const& name : names) asked["with"].push_back(name);
     }
-    if (auto const purpose = purpose_of(a); !purpose.empty()) {
-        if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
-        asked["purpose"] = purpose;
-    }
-    if (a.election) {
-        MUSTER_TRY(parse_election(*a.election));
-        asked["election"] = *a.election;
-    }
     if (a.keep_order) asked["keep_order"] = true;
-    if (a.valid) {
-        MUSTER_TRY(asked["valid_seconds"], parse_number("--valid", *a.valid, 1, valid_seconds_max));
-    }
     if (a.path) {
         MUSTER_TRY(auto const path, parse_path(*a.path));
         asked["path"] = path.steps;
@@ -110,6 +99,27 @@ result<value> proposal_of(arguments const& a, printer const& out) {
     if (a.taproot) {
         MUSTER_TRY(auto const root, parse_hex<muster::crypto::digest32>("--taproot", *a.taproot));
         asked["taproot"] = to_hex(root);
+    }
+    return muster::ok();
+}
+
+result<value> proposal_of(arguments const& a, printer const& out) {
+    value asked{{"command", "propose"}};
+    MUSTER_TRY(add_group(asked, a));
+    if (a.wallet) asked["wallet"] = *a.wallet;
+    if (a.wallet.has_value() == asked.contains("with")) {
+        return error{errc::bad_input, "--with and --wallet: name the signers, or their wallet, one of the two"};
+    }
+    if (auto const purpose = purpose_of(a); !purpose.empty()) {
+        if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
+        asked["purpose"] = purpose;
+    }
+    if (a.election) {
+        MUSTER_TRY(parse_election(*a.election));
+        asked["election"] = *a.election;
+    }
+    if (a.valid) {
+        MUSTER_TRY(asked["valid_seconds"], parse_number("--valid", *a.valid, 1, valid_seconds_max));
     }
     MUSTER_TRY(auto const digest, digest_of(a, out));
     asked["messages"] = value::array({value{{"digest", to_hex(digest)}}});
@@ -173,11 +183,12 @@ int ask_about(arguments const& a, std::string const& command, printer& out) {
     return ask_running(a, asked, out);
 }
 
-int manage_peers(arguments const& a, std::string const& command, printer& out) {
-    value asked{{"command", command}};
-    if (a.peer) asked["peer"] = *a.peer;
-    auto const parsed = parse_request(asked);
-    if (!parsed) return out.fail(parsed.error());
+namespace {
+
+/// Asks the co-signer that runs in the directory; where none runs, changes its settings by @p edit, which gives what is
+/// to be told.
+template <class Edit>
+int ask_or_edit(arguments const& a, value const& asked, printer& out, Edit edit) {
     auto const code = ask(a.dir, asked, {.on_line = [&](value const& line) { return tell_answer(out, line); }});
     if (code) return code.value();
     if (code.error() != errc::not_running) return out.fail(code.error());
@@ -185,18 +196,69 @@ int manage_peers(arguments const& a, std::string const& command, printer& out) {
     auto place = home::open(a.dir);
     if (!place) return out.fail(place.error());
     if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
+    auto const keys = place.value().keys();
+    if (!keys) return out.fail(keys.error());
     auto changed = place.value().config();
-    auto said = json_of_peers(changed);
-    if (auto const* const what = std::get_if<peer_request>(&parsed.value())) {
-        auto const keys = place.value().keys();
-        if (!keys) return out.fail(keys.error());
-        auto done = change_settings(changed, *what, keys.value().node.id());
-        if (!done) return out.fail(done.error());
+    auto const said = edit(place.value(), keys.value(), changed);
+    if (!said) return out.fail(said.error());
+    if (to_file(changed) != to_file(place.value().config())) {
         if (auto const saved = place.value().save(changed); !saved) return out.fail(saved.error());
-        said = std::move(done).value();
     }
-    tell_answer(out, said);
+    tell_answer(out, said.value());
     return success;
+}
+
+/// The signer of that name or key, as far as the files know it.
+result<signing::public_key> signer_in(home const& place, std::string const& who) {
+    if (auto const key = muster::from_hex_as<signing::public_key>(who)) return key.value();
+    auto const peer = place.config().peers.find(who);
+    if (peer != place.config().peers.end()) {
+        for (auto const& m : place.recall().known) {
+            if (m.peer == peer->second.peer()) return m.signer;
+        }
+    }
+    return error{errc::bad_input, text(in_quotes(who),
+                                       " is neither a signer key of 66 digits nor a peer that has shown "
+                                       "its key; name it by its key, or start `cosigner run` first")};
+}
+
+}  // namespace
+
+int manage_peers(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.peer) asked["peer"] = *a.peer;
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_or_edit(a, asked, out,
+                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                           auto const* const what = std::get_if<peer_request>(&parsed.value());
+                           if (what == nullptr) return json_of_peers(s);
+                           return change_settings(s, *what, keys.node.id());
+                       });
+}
+
+int manage_wallets(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.wallet) asked["name"] = *a.wallet;
+    if (auto const added = add_group(asked, a); !added) return out.fail(added.error());
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_or_edit(
+        a, asked, out, [&](home const& place, muster::peer::key_set const& keys, settings& s) -> result<value> {
+            auto const self = keys.signer.public_key();
+            auto const* const what = std::get_if<wallet_request>(&parsed.value());
+            if (what == nullptr) return json_of_wallets(s, self);
+            return change_settings(s, *what, self, [&](std::string const& who) { return signer_in(place, who); });
+        });
+}
+
+int ask_about_connections(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.peer) asked["peer"] = *a.peer;
+    if (a.session) asked["session"] = *a.session;
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked, out);
 }
 
 }  // namespace cosigner

@@ -28,7 +28,7 @@ struct arguments {
     std::vector<std::string> with;
     bool key_path = false, keep_order = false;
     // about a session or a peer
-    given session, why, peer;
+    given session, why, peer, wallet;
 };
 
 int init(arguments const& a, printer& out);
@@ -39,5 +39,9 @@ int verify(arguments const& a, printer& out);
 int ask_about(arguments const& a, std::string const& command, printer& out);
 /// `peer_add`, `peer_list` or `peer_remove`: of the running co-signer, or in its settings when none runs.
 int manage_peers(arguments const& a, std::string const& command, printer& out);
+/// `wallet_add`, `wallet_remove` or `wallets`: alike.
+int manage_wallets(arguments const& a, std::string const& command, printer& out);
+/// `connect`, `disconnect` or `watch`.
+int ask_about_connections(arguments const& a, std::string const& command, printer& out);
 
 }  // namespace cosigner

@@ -13,7 +13,7 @@
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
-#include <muster/signing/coordinator.hpp>
+#include <muster/node/node.hpp>
 #include <muster/signing/file_journal.hpp>
 
 namespace cosigner {
@@ -56,18 +56,22 @@ private:
     std::shared_ptr<journal_damage> found_;
 };
 
-/// A journal in the file system.
-struct coordinator_options : signing::default_options {
+/// What this application puts together of the library.
+struct policies : muster::node::defaults {
+    using network = muster::net::libp2p_transport;
+    using timers = muster::net::asio_timers;
+    using clock = muster::net::system_clock;
+    using backend = drill_backend;
     using journal = watched_journal;
 };
-/// What this application puts together of the library.
-using coordinator =
-    signing::coordinator<muster::net::libp2p_transport, signing::static_registry, muster::net::asio_timers,
-                         muster::net::system_clock, drill_backend, coordinator_options>;
+using co_signer = muster::node::node<policies>;
+using coordinator = co_signer::coordinator_type;
+using network = co_signer::network_type;
 
 }  // namespace cosigner
 
 // Compiled once, in coordinator.cpp, instead of in each file that includes this one.
-extern template class muster::signing::coordinator<muster::net::libp2p_transport, muster::signing::static_registry,
-                                                   muster::net::asio_timers, muster::net::system_clock,
-                                                   cosigner::drill_backend, cosigner::coordinator_options>;
+extern template class muster::signing::coordinator<cosigner::network, cosigner::policies::registry,
+                                                   cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
+                                                   cosigner::policies::backend, cosigner::policies>;
+extern template class muster::node::node<cosigner::policies>;

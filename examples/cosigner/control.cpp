@@ -59,6 +59,11 @@ void control_client::on_line(std::string const& line) {
 
 void control_client::say(value const& line) {
     if (gone_ || finishing_) return;
+    if (lines_.size() >= lines_max) {  // whoever watches and does not read
+        gone_ = true;
+        socket_.close();
+        return;
+    }
     lines_.push_back(muster::json::to_line(line) + "\n");
     write();
 }

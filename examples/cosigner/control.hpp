@@ -55,6 +55,9 @@ private:
     /// Longest request, in bytes. Ours: four times what a proposal may take.
     static constexpr std::size_t request_size_max = 256u << 10;
 
+    /// Lines that wait for a client; who has more to read is gone. Ours.
+    static constexpr std::size_t lines_max = 4096;
+
     boost::asio::streambuf input_{request_size_max};
     request_handler on_request_;
     std::deque<std::string> lines_;

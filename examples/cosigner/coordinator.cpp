@@ -2,6 +2,7 @@
 
 #include "composition.hpp"
 
-template class muster::signing::coordinator<muster::net::libp2p_transport, muster::signing::static_registry,
-                                            muster::net::asio_timers, muster::net::system_clock,
-                                            cosigner::drill_backend, cosigner::coordinator_options>;
+template class muster::signing::coordinator<cosigner::network, cosigner::policies::registry,
+                                            cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
+                                            cosigner::policies::backend, cosigner::policies>;
+template class muster::node::node<cosigner::policies>;

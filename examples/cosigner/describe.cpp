@@ -114,14 +114,14 @@ description node::describe(signing::event const& e) const {
 value node::annotated(signing::event const& e, description const& d) const {
     auto line = muster::json::to_json(e);
     if (auto const* const asked = std::get_if<signing::approval_requested>(&e)) {
-        if (auto const* const s = signer_->find(asked->session)) {
+        if (auto const* const s = signer().find(asked->session)) {
             line["aggregate_key"] = to_hex(muster::crypto::to_xonly(s->aggregate_key()));
             line["signer_names"] = value::array();
             for (auto const& m : s->plan().roster) line["signer_names"].push_back(name_of(m));
         }
     }
     if (auto const* const done = std::get_if<signing::completed>(&e)) {
-        if (auto const* const s = signer_->find(done->session)) {
+        if (auto const* const s = signer().find(done->session)) {
             line["messages"] = value::array();
             for (auto const& m : s->plan().messages) line["messages"].push_back(muster::json::to_json(m));
         }
@@ -148,7 +148,7 @@ std::string node::name_of(muster::peer::peer_id const& who) const {
 
 // Anyone can bind a key of their own to somebody else's machine: the name goes with the key that the peer has shown.
 std::string node::name_of(signing::member const& who) const {
-    if (who.peer == network_.local() && who.signer == signer_->signer_key()) return "me";
+    if (who.peer == network_.local() && who.signer == signer().signer_key()) return "me";
     auto const* const p = peers_.find(who.peer);
     auto const key = to_hex(who.signer);
     if (p == nullptr) return "unknown " + key;
@@ -157,14 +157,14 @@ std::string node::name_of(signing::member const& who) const {
 }
 
 std::string node::name_of(signing::session_id const& id, signing::slot s) const {
-    auto const* const found = signer_->find(id);
+    auto const* const found = signer().find(id);
     if (found == nullptr || s >= found->plan().roster.size()) return text("signer ", s);
     return name_of(found->plan().roster[s].peer);
 }
 
 std::vector<std::string> node::waiting_for(signing::session_id const& id) const {
     std::vector<std::string> out;
-    auto const* const s = signer_->find(id);
+    auto const* const s = signer().find(id);
     if (s == nullptr || s->at() != signing::phase::collecting_nonces) return out;
     for (signing::slot i = 0; i < s->plan().roster.size(); ++i) {
         if (!s->has_nonces(i)) out.push_back(name_of(s->plan().roster[i].peer));
@@ -184,7 +184,7 @@ session_view node::view_of(coordinator::session_type const& s, signing::session_
 }
 
 lines node::summary(signing::session_id const& id) const {
-    auto const* const s = signer_->find(id);
+    auto const* const s = signer().find(id);
     if (s == nullptr) return {};
     return summary_of(view_of(*s, id), clock_.wall_now(),
                       text("cosigner show ", as_argument(home_.dir().string()), " ", brief(id)));

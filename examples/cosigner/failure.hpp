@@ -24,7 +24,7 @@ enum exit_code : int {
 };
 
 /// Why a command could not be carried out.
-enum class errc : std::uint8_t { bad_directory = 1, bad_settings, bad_input, not_running, io_failed };
+enum class errc : std::uint8_t { bad_directory = 1, bad_settings, bad_input, not_running, io_failed, cannot_connect };
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "cosigner"; }
 [[nodiscard]] constexpr std::string_view to_string(errc e) noexcept {
     switch (e) {
@@ -33,6 +33,7 @@ enum class errc : std::uint8_t { bad_directory = 1, bad_settings, bad_input, not
         case errc::bad_input: return "bad_input";
         case errc::not_running: return "not_running";
         case errc::io_failed: return "io_failed";
+        case errc::cannot_connect: return "cannot_connect";
     }
     return "unknown";
 }

@@ -34,6 +34,7 @@ public:
         describe_setup();
         describe_signing();
         describe_sessions();
+        describe_connections();
         add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
     }
 
@@ -105,6 +106,7 @@ private:
         auto* const sub_remove = in_dir(add(*peer, "remove", "Remove a co-signer", manage("peer_remove")));
         option(sub_remove, "NAME", a_.peer, "Its name")->required();
 
+        describe_wallets();
         auto* const sub_run = in_dir(add(app_, "run", "Listen, stay connected, and sign what is approved",
                                          [this] { return cosigner::run(a_, out_); }));
         option(sub_run, "--approve", a_.approve,
@@ -117,21 +119,57 @@ private:
         option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
     }
 
+    /// What changes a group's key besides its signers.
+    void describe_group(CLI::App* sub) {
+        sub->add_flag("--keep-order", a_.keep_order,
+                      "Signers as in --with, you first, instead of sorted: the group's key is another one then");
+        option(sub, "--path", a_.path, "BIP-328 derivation of the aggregate key, e.g. m/0/7");
+        option(sub, "--taproot", a_.taproot, "Taproot tweak with this merkle root (64 digits)");
+        sub->add_flag("--key-path", a_.key_path, "Taproot tweak without a script tree");
+    }
+
+    void describe_wallets() {
+        auto* const wallet = app_.add_subcommand("wallet", "Add or remove shared wallets: signers under a name");
+        wallet->require_subcommand(1);
+        auto const manage = [this](char const* command) {
+            return [this, command] { return manage_wallets(a_, command, out_); };
+        };
+        auto* const sub_add = in_dir(add(*wallet, "add", "Add a shared wallet", manage("wallet_add")));
+        option(sub_add, "NAME", a_.wallet, "Its name")->required();
+        list(sub_add, "--with", a_.with, "Co-signers, by name or signer key, with commas between; repeatable")
+            ->required();
+        describe_group(sub_add);
+        auto* const sub_remove = in_dir(add(*wallet, "remove", "Remove a shared wallet", manage("wallet_remove")));
+        option(sub_remove, "NAME", a_.wallet, "Its name")->required();
+        in_dir(add(app_, "wallets", "List shared wallets", manage("wallets")));
+    }
+
+    void describe_connections() {
+        auto const about = [this](char const* command, char const* help) {
+            return in_dir(
+                add(app_, command, help, [this, command] { return ask_about_connections(a_, command, out_); }));
+        };
+        option(about("connect", "Connect to a peer"), "PEER", a_.peer,
+               "An address that ends with /p2p/PEER-ID, or the name or id of one that is known")
+            ->required();
+        option(about("disconnect", "End the connection to a peer"), "PEER", a_.peer, "Its name, id or address")
+            ->required();
+        option(about("watch", "Watch what happens to connections, or to a session"), "SESSION", a_.session,
+               "First digits of the session id");
+    }
+
     void describe_signing() {
         auto* const sub = in_dir(add(app_, "propose", "Ask co-signers to sign a file or a digest, and watch",
                                      [this] { return propose(a_, out_); }));
         option(sub, "FILE", a_.file, "The file, or - for standard input; its SHA-256 is signed");
         option(sub, "--digest", a_.digest, "32 bytes in hexadecimal, instead of a file");
-        list(sub, "--with", a_.with, "Co-signers, by name or signer key, with commas between; repeatable")->required();
+        list(sub, "--with", a_.with, "Co-signers, by name or signer key, with commas between; repeatable");
+        option(sub, "--wallet", a_.wallet, "A shared wallet, instead of --with");
         option(sub, "--purpose", a_.purpose, "What it is for, shown to those who approve [the file's name]");
         option(sub, "--election", a_.election,
                "lexicographic, hash-based; with --keep-order also first-signer, last-signer [lexicographic]");
-        sub->add_flag("--keep-order", a_.keep_order,
-                      "Signers as in --with, you first, instead of sorted: the group's key is another one then");
         option(sub, "--valid", a_.valid, "Seconds until the proposal expires [600]");
-        option(sub, "--path", a_.path, "BIP-328 derivation of the aggregate key, e.g. m/0/7");
-        option(sub, "--taproot", a_.taproot, "Taproot tweak with this merkle root (64 digits)");
-        sub->add_flag("--key-path", a_.key_path, "Taproot tweak without a script tree");
+        describe_group(sub);
 
         auto* const sub_verify = add(app_, "verify", "Check a signature", [this] { return verify(a_, out_); });
         option(sub_verify, "FILE", a_.file, "The file that was signed, or - for standard input");

@@ -34,6 +34,13 @@ signing::limits limits_for(run_options const& o) {
     return l;
 }
 
+/// People start their machines in any order, and wait for each other in front of them.
+muster::connection::options connections_for() {
+    muster::connection::options o;
+    o.keep_max = std::chrono::seconds{30};
+    return o;
+}
+
 /// A second copy of the host key: the coordinator owns the set, the transport borrows this one.
 muster::peer::node_key host_key_in(home const& h) { return std::move(h.keys().value().node); }
 
@@ -53,26 +60,24 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       host_{host_key_in(home_)},
       network_{io.get_executor(), host_},
       timers_{io.get_executor()},
-      peers_{io, network_, [this](known_peer const& p) { on_trouble(p); }},
+      core_{{network_,
+             registry_,
+             timers_,
+             clock_,
+             std::move(keys),
+             coordinator::make_epoch().value(),
+             limits_for(options_),
+             connections_for(),
+             drill_backend{{}, options_.false_share},
+             {},
+             watched_journal{{.path = home_.journal()}, journal_found_}},
+            [this](signing::event const& e) { on_event(e); }},
+      peers_{core_.network()},
       control_{io, [this](client_ptr const& c, request const& what) { on_request(c, what); }},
       terminal_{io},
       signals_{io} {
-    network_.on_peer([this](muster::transport::event const& e) { on_transport(e); });
+    core_.on_news([this](muster::connection::effect const& e) { on_connection(e); });
     peers_.set(home_.config());
-    drill_backend backend;
-    backend.false_share = options_.false_share;
-    signer_ =
-        std::make_unique<coordinator>(coordinator::parts{network_,
-                                                         registry_,
-                                                         timers_,
-                                                         clock_,
-                                                         std::move(keys),
-                                                         coordinator::make_epoch().value(),
-                                                         limits_for(options_),
-                                                         backend,
-                                                         {},
-                                                         watched_journal{{.path = home_.journal()}, journal_found_}},
-                                      [this](signing::event const& e) { on_event(e); });
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
         if (is_heeded(s)) signals_.add(s);
     }
@@ -86,7 +91,7 @@ node::~node() { out_.on_closed({}); }
 
 void node::stop() {
     out_.end_prompt();
-    signer_->close();
+    core_.stop();
     network_.close();
     io_.stop();
 }
@@ -100,13 +105,13 @@ result<void> node::start() {
     for (auto const& who : learned.known) {  // whoever was removed meanwhile may not propose any more
         if (auto const* const p = peers_.find(who.peer)) (void)registry_.add({who, {p->address}});
     }
-    MUSTER_TRY(auto const found, signer_->restore());
+    MUSTER_TRY(auto const found, core_.start());
     tell_journal(found);
     MUSTER_TRY(auto const address, network_.listen(home_.config().listen));
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
     print(log_level::info,
-          {{"event", "listening"}, {"address", address.to_text()}, {"signer", to_hex(signer_->signer_key())}},
-          {text("listening on ", address.to_text()), text("signer key   ", to_hex(signer_->signer_key()))});
+          {{"event", "listening"}, {"address", address.to_text()}, {"signer", to_hex(signer().signer_key())}},
+          {text("listening on ", address.to_text()), text("signer key   ", to_hex(signer().signer_key()))});
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
                    terminal_.start([this](std::string const& line) { on_typed(line); });
     peers_.start();
@@ -114,9 +119,9 @@ result<void> node::start() {
 }
 
 void node::tell_journal(coordinator::restored const& found) {
-    std::vector<signing::session_id> kept = signer_->sessions();
+    std::vector<signing::session_id> kept = signer().sessions();
     std::sort(kept.begin(), kept.end(), [&](auto const& a, auto const& b) {
-        return signer_->find(a)->plan().expires_at < signer_->find(b)->plan().expires_at;
+        return signer().find(a)->plan().expires_at < signer().find(b)->plan().expires_at;
     });
     for (auto const& id : kept) note_arrival(id);
     auto const& damage = *journal_found_;
@@ -149,9 +154,9 @@ void node::tell_journal(coordinator::restored const& found) {
 
 // ---- the network ----------------------------------------------------------------------------------------
 
-void node::on_transport(muster::transport::event const& e) {
-    namespace transport = muster::transport;
-    peers_.on_transport(e);
+void node::on_connection(muster::connection::effect const& e) {
+    namespace connection = muster::connection;
+    tell_feed();
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.
@@ -159,18 +164,26 @@ void node::on_transport(muster::transport::event const& e) {
         print(has_left ? log_level::info : log_level::debug,
               {{"event", event}, {"peer", who.to_text()}, {"text", escape(said)}}, {said});
     };
-    if (auto const* const v = std::get_if<transport::connected>(&e)) tell("connected", v->peer, "");
-    if (auto const* const v = std::get_if<transport::disconnected>(&e)) tell("disconnected", v->peer, v->why.message());
+    std::visit(muster::overloaded{
+                   [&](connection::connected const& v) { tell("connected", v.peer, ""); },
+                   [&](connection::disconnected const& v) { tell("disconnected", v.peer, v.why.message()); },
+                   [&](connection::suspected const& v) { tell(v.is_silent ? "silent" : "heard again", v.peer, ""); },
+                   [&](connection::connect_failed const& v) { tell_unreachable(v.peer, v.why.message()); },
+                   [](auto const&) {},
+               },
+               e);
 }
 
-void node::on_trouble(known_peer const& p) {
-    auto const said = text(p.name, " cannot be reached: ", p.trouble);
+void node::tell_unreachable(peer_id const& who, std::string const& why) {
+    auto const* const p = peers_.find(who);
+    if (p == nullptr) return;  // whoever asked for it is told
+    auto const said = text(p->name, " cannot be reached: ", why);
     print(log_level::info,
           {{"event", "dial_failed"},
-           {"peer", p.id.to_text()},
-           {"name", p.name},
-           {"address", p.address.to_text()},
-           {"why", p.trouble},
+           {"peer", p->id.to_text()},
+           {"name", p->name},
+           {"address", p->address.to_text()},
+           {"why", why},
            {"text", escape(said)}},
           {said});
 }
@@ -211,7 +224,7 @@ void node::note_arrival(signing::session_id const& id) {
     arrivals_.emplace(id, next_arrival_++);
     if (arrivals_.size() < arrivals_max) return;
     auto const recent = next_arrival_ - arrivals_max / 2;
-    std::erase_if(arrivals_, [&](auto const& a) { return a.second < recent && signer_->find(a.first) == nullptr; });
+    std::erase_if(arrivals_, [&](auto const& a) { return a.second < recent && signer().find(a.first) == nullptr; });
 }
 
 void node::report(signing::event const& e) {
@@ -251,8 +264,8 @@ void node::on_approval_requested(signing::approval_requested const& e) {
                              return d != nullptr && *d == rule.digest;
                          });
     auto const done = rule.what == kind::all || matches
-                          ? signer_->approve(e.session)
-                          : signer_->decline(e.session, text("refused by the rule --approve ", rule.to_text()));
+                          ? signer().approve(e.session)
+                          : signer().decline(e.session, text("refused by the rule --approve ", rule.to_text()));
     if (!done) out_.fail(done.error());
 }
 
@@ -265,7 +278,7 @@ void node::on_should_broadcast(signing::session_id const& id) {
 
 // This application's network of record is a directory. A wallet would send a transaction here.
 result<void> node::broadcast(signing::session_id const& id) {
-    auto const* const s = signer_->find(id);
+    auto const* const s = signer().find(id);
     if (s == nullptr || s->at() != signing::phase::finished) {
         return error{errc::bad_input, text("session ", to_hex(id).substr(0, 8), " has no signature to broadcast")};
     }
@@ -277,7 +290,7 @@ result<void> node::broadcast(signing::session_id const& id) {
     MUSTER_TRY(auto const path, home_.publish(to_hex(id), record));
     print(log_level::info, {{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}},
           {text("published ", path.string())});
-    return signer_->notify_broadcast_complete(id);
+    return signer().notify_broadcast_complete(id);
 }
 
 void node::print(log_level level, value const& as_json, lines const& as_text) {

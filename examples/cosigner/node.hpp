@@ -56,6 +56,9 @@ public:
     [[nodiscard]] result<void> start();
 
 private:
+    [[nodiscard]] coordinator& signer() noexcept { return core_.signer(); }
+    [[nodiscard]] coordinator const& signer() const noexcept { return core_.signer(); }
+
     using client_ptr = std::shared_ptr<control_client>;
 
     // What the coordinator says: node.cpp.
@@ -63,8 +66,8 @@ private:
     void on_identified(signing::peer_identified const& e);
     void on_approval_requested(signing::approval_requested const& e);
     void on_should_broadcast(signing::session_id const& id);
-    void on_trouble(known_peer const& p);
-    void on_transport(muster::transport::event const& e);
+    void on_connection(muster::connection::effect const& e);
+    void tell_unreachable(muster::peer::peer_id const& who, std::string const& why);
     void report(signing::event const& e);
     void tell_watchers(signing::event const& e, value const& line);
     void tell_journal(coordinator::restored const& found);
@@ -91,14 +94,24 @@ private:
     void list_sessions(client_ptr const& client) const;
     void show(client_ptr const& client, signing::session_id const& id) const;
     void status(client_ptr const& client) const;
-    void list_peers(client_ptr const& client) const;
     void change_peers(client_ptr const& client, peer_request const& what);
+    void change_wallets(client_ptr const& client, wallet_request const& what);
     void command(client_ptr const& client, session_request const& what);
     [[nodiscard]] result<void> carry_out(session_request const& what, signing::session_id const& id);
     [[nodiscard]] result<signing::public_key> signer_named(std::string const& who) const;
     [[nodiscard]] result<signing::session_id> session_named(std::string const& prefix) const;
     [[nodiscard]] std::vector<signing::session_id> sessions_in_order() const;
     [[nodiscard]] result<void> broadcast(signing::session_id const& id);
+
+    // Connections, as the user asks for them and watches them: connections.cpp.
+    void list_peers(client_ptr const& client) const;
+    void connect(client_ptr const& client, connection_request const& what);
+    void disconnect(client_ptr const& client, connection_request const& what);
+    void watch(client_ptr const& client, watch_request const& what);
+    void tell_feed();
+    [[nodiscard]] static value feed_line(muster::connection::activity const& a);
+    [[nodiscard]] result<muster::peer::peer_id> peer_named(std::string const& written);
+    [[nodiscard]] value view_of(muster::peer::peer_id const& who) const;
 
     // The person at the terminal: questions.cpp.
     void ask_person(signing::session_id const& id);
@@ -119,11 +132,12 @@ private:
     muster::net::system_clock clock_;
     signing::static_registry registry_;
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
-    peer_book peers_;
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.
-    std::unique_ptr<coordinator> signer_;
+    co_signer core_;
+    peer_book peers_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
+    std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.
     std::map<signing::session_id, std::uint64_t>
         arrivals_;  ///< Sessions in the order in which they were heard of, many of them forgotten by now; bounded.
     std::uint64_t next_arrival_ = 0;

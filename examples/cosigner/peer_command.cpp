@@ -2,10 +2,16 @@
 
 #include "peer_command.hpp"
 
+#include <algorithm>
+#include <vector>
+
+#include <muster/musig2/native.hpp>
+
 namespace cosigner {
 
 using muster::error;
 using muster::text;
+using muster::to_hex;
 
 value json_of_peers(settings const& s) {
     auto list = value::array();
@@ -32,6 +38,68 @@ result<value> change_settings(settings& s, peer_request const& what, muster::pee
                {"address", peer.second.to_text()},
                {"text", text("added ", peer.first, " at ", peer.second.to_text())}};
     MUSTER_TRY(add_peer(s, std::move(peer)));
+    return said;
+}
+
+namespace {
+
+// The group's key, for the own key @p self: what its signatures verify under.
+result<std::string> group_key_of(shared_wallet const& w, signing::public_key const& self) {
+    std::vector<signing::public_key> keys{self};
+    keys.insert(keys.end(), w.with.begin(), w.with.end());
+    if (!w.keep_order) keys = muster::musig2::key_sort(std::move(keys));
+    MUSTER_TRY(auto const group, muster::musig2::key_agg(muster::musig2::installed_backend{}, keys, w.tweaks));
+    return to_hex(muster::crypto::to_xonly(group.aggregate()));
+}
+
+result<value> described(std::string const& name, shared_wallet const& w, signing::public_key const& self) {
+    MUSTER_TRY(auto const key, group_key_of(w, self));
+    auto out = json_of(w);
+    out["name"] = name;
+    out["aggregate_key"] = key;
+    return out;
+}
+
+std::string line_of(value const& wallet) {
+    auto line = text(wallet["name"].get<std::string>(), "  key ", wallet["aggregate_key"].get<std::string>(), "  with");
+    for (auto const& key : wallet["with"]) line += text(" ", key.get<std::string>());
+    return line;
+}
+
+}  // namespace
+
+value json_of_wallets(settings const& s, signing::public_key const& self) {
+    auto list = value::array();
+    lines said;
+    for (auto const& [name, wallet] : s.wallets) {
+        auto one = described(name, wallet, self);
+        if (!one) continue;  // none that `wallet add` took
+        said.push_back(line_of(one.value()));
+        list.push_back(std::move(one).value());
+    }
+    if (said.empty()) said.push_back("no shared wallets; `cosigner wallet add DIR NAME --with KEY,KEY` adds one");
+    return {{"event", "wallets"}, {"wallets", std::move(list)}, {"text", joined(said)}};
+}
+
+result<value> change_settings(settings& s, wallet_request const& what, signing::public_key const& self,
+                              signer_finder const& find) {
+    if (what.command == "wallet_remove") {
+        MUSTER_TRY(remove_wallet(s, what.name));
+        return value{{"event", "wallet_removed"}, {"name", what.name}, {"text", text("removed ", what.name)}};
+    }
+    shared_wallet made = what.what;
+    for (auto const& who : what.with) {
+        MUSTER_TRY(auto const key, find(who));
+        if (key == self) return error{errc::bad_input, text(in_quotes(who), " is yourself, who signs anyway")};
+        if (std::find(made.with.begin(), made.with.end(), key) != made.with.end()) {
+            return error{errc::bad_input, text(in_quotes(who), " is named twice")};
+        }
+        made.with.push_back(key);
+    }
+    MUSTER_TRY(auto said, described(what.name, made, self));
+    MUSTER_TRY(add_wallet(s, what.name, std::move(made)));
+    said["event"] = "wallet_added";
+    said["text"] = text("added ", line_of(said));
     return said;
 }
 

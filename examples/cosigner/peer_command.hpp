@@ -2,7 +2,11 @@
 #pragma once
 
 /// @file
-/// `peer add`, `peer list` and `peer remove`: the same whether a running co-signer is asked or its settings are edited.
+/// `peer add`, `peer list`, `peer remove` and the same of wallets: alike whether a running co-signer is asked or its
+/// settings are edited.
+
+#include <functional>
+#include <string>
 
 #include <muster/core/result.hpp>
 #include <muster/json/signing.hpp>
@@ -17,5 +21,15 @@ namespace cosigner {
 /// Carries @p what out on @p s. @param self  the own peer id, which is no peer.
 /// @return the result to tell, or `bad_input`.
 [[nodiscard]] result<value> change_settings(settings& s, peer_request const& what, muster::peer::peer_id const& self);
+
+/// Gives the key of the signer of that name, or of that key.
+using signer_finder = std::function<result<signing::public_key>(std::string const&)>;
+
+/// The wallets of @p s as a result. @param self  the own signer key.
+[[nodiscard]] value json_of_wallets(settings const& s, signing::public_key const& self);
+/// Carries @p what out on @p s.
+/// @return the result to tell, or `bad_input`.
+[[nodiscard]] result<value> change_settings(settings& s, wallet_request const& what, signing::public_key const& self,
+                                            signer_finder const& find);
 
 }  // namespace cosigner

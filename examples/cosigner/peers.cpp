@@ -6,67 +6,37 @@
 
 namespace cosigner {
 
-namespace transport = muster::transport;
+namespace {
+
+constexpr std::string_view reason = "configured";
+
+}  // namespace
 
 void peer_book::set(settings const& s) {
     std::vector<known_peer> fresh;
-    for (auto const& [name, address] : s.peers) {
-        auto const* const before = find(*address.peer());
-        if (before != nullptr && before->address == address) {
-            fresh.push_back(*before);
-            fresh.back().name = name;
-        } else {
-            fresh.push_back({name, address, *address.peer()});
-        }
-    }
-    auto const gone = std::exchange(peers_, std::move(fresh));
-    for (auto const& p : gone) {
-        if (find(p.id) != nullptr) continue;
-        network_.protect(p.id, false);
+    for (auto const& [name, address] : s.peers) fresh.push_back({name, address, *address.peer()});
+    auto const before = std::exchange(peers_, std::move(fresh));
+    for (auto const& p : before) {
+        auto const* const now = find(p.id);
+        if (now != nullptr && now->address == p.address) continue;
+        if (now == nullptr) network_.unprotect(p.id, reason);
         network_.disconnect(p.id);
     }
-    for (auto const& p : peers_) network_.protect(p.id);  // strangers do not take their places
+    for (auto const& p : peers_) {
+        network_.learn(p.id, {&p.address, 1}, p.name);
+        network_.protect(p.id, reason);  // strangers do not take their places
+    }
+    if (is_started_) start();
 }
 
-void peer_book::dial() {
-    auto const now = std::chrono::steady_clock::now();
-    for (auto& p : peers_) dial(p, now);
-    timer_.expires_after(std::chrono::milliseconds{500});
-    timer_.async_wait([this](boost::system::error_code const& ec) {
-        if (!ec) dial();
-    });
+void peer_book::start() {
+    is_started_ = true;
+    for (auto const& p : peers_) (void)network_.keep(p.id);  // each was learned, so it is known
 }
 
-void peer_book::dial(known_peer& p, std::chrono::steady_clock::time_point now) {
-    constexpr std::chrono::seconds delay_max{30};
-    if (network_.is_connected(p.id)) {
-        p.delay = std::chrono::seconds{1};
-        return;
-    }
-    if (now < p.next) return;
-    p.next = now + p.delay;
-    p.delay = std::min(p.delay * 2, delay_max);
-    if (auto const begun = network_.connect(p.id, std::span{&p.address, 1}); !begun) {
-        failed(p.id, begun.error().message());
-    }
-}
-
-void peer_book::on_transport(transport::event const& e) {
-    if (auto const* const up = std::get_if<transport::connected>(&e)) {
-        for (auto& p : peers_) {
-            if (p.id == up->peer) p.trouble.clear();
-        }
-    }
-    if (auto const* const v = std::get_if<transport::connect_failed>(&e)) failed(v->peer, v->why.message());
-}
-
-void peer_book::failed(peer_id const& who, std::string const& why) {
-    for (auto& p : peers_) {
-        if (p.id != who || p.trouble == why || network_.is_connected(who)) continue;
-        p.trouble = why;
-        on_trouble_(p);
-        return;
-    }
+std::string peer_book::trouble_with(known_peer const& p) const {
+    auto const why = network_.connections().status_of(p.id).why;
+    return why && !is_connected(p) ? why->message() : std::string{};
 }
 
 known_peer const* peer_book::find(peer_id const& id) const {

@@ -20,7 +20,7 @@ void node::withdraw_questions() {
     auto const waiting = prompt_.waiting();
     for (auto const& digits : waiting) {
         auto const id = muster::from_hex_as<signing::session_id>(digits).value();
-        auto const* const s = signer_->find(id);
+        auto const* const s = signer().find(id);
         if (s != nullptr && s->at() == signing::phase::awaiting_approval) continue;
         auto const why = s == nullptr || s->at() == signing::phase::over ? "the session is over"
                                                                          : "it was approved by another command";
@@ -47,7 +47,7 @@ void node::carry_out(prompt_step const& step) {
     }
     if (!step.decided) return;
     auto const id = muster::from_hex_as<signing::session_id>(step.decided->session).value();
-    auto const done = step.decided->approved ? signer_->approve(id) : signer_->decline(id, "refused at the terminal");
+    auto const done = step.decided->approved ? signer().approve(id) : signer().decline(id, "refused at the terminal");
     if (!done) out_.fail(done.error());
     carry_out(prompt_.next(std::chrono::steady_clock::now()));
 }

@@ -30,45 +30,43 @@ result<signing::payload> parse_message(value const& m) {
     return signing::payload{digest};
 }
 
-result<std::vector<muster::musig2::tweak>> parse_tweaks(value const& what) {
-    std::vector<muster::musig2::tweak> out;
-    if (what.contains("path")) {
-        std::string written = "m";
-        for (auto const& step : what["path"]) written += text("/", step.get<std::uint64_t>());
-        MUSTER_TRY(auto path, parse_path(written));
-        out.push_back(std::move(path));
+// Either who signs is named here, with what changes the group's key, or the wallet says all of it.
+result<void> check_group(value const& what) {
+    if (!what.contains("wallet")) {
+        return what.contains("with") ? muster::ok() : result<void>{wrong("propose: name the signers, or their wallet")};
     }
-    if (what.contains("taproot")) {
-        muster::musig2::taproot tap;
-        if (!what["taproot"].is_null()) {
-            MUSTER_TRY(tap.merkle_root, parse_hex<signing::digest32>("taproot", word(what, "taproot")));
+    for (auto const* const other : {"with", "keep_order", "path", "taproot"}) {
+        if (what.contains(other)) {
+            return wrong(text("propose: a wallet has its own \"", other, "\"; give the one or the other"));
         }
-        out.push_back(tap);
     }
-    return out;
+    return muster::ok();
 }
 
 result<request> parse_propose(value const& what) {
-    static constexpr std::array members{member{"command", shape::text, true},  member{"messages", shape::objects, true},
-                                        member{"with", shape::texts, true},    member{"purpose", shape::text},
-                                        member{"election", shape::text},       member{"keep_order", shape::flag},
-                                        member{"path", shape::numbers},        member{"taproot", shape::text_or_null},
-                                        member{"valid_seconds", shape::number}};
+    static constexpr std::array members{
+        member{"command", shape::text, true},   member{"messages", shape::objects, true},
+        member{"with", shape::texts},           member{"wallet", shape::text},
+        member{"purpose", shape::text},         member{"election", shape::text},
+        member{"keep_order", shape::flag},      member{"path", shape::numbers},
+        member{"taproot", shape::text_or_null}, member{"valid_seconds", shape::number}};
     MUSTER_TRY(check_members("propose", what, members));
     propose_request out;
     for (auto const& m : what["messages"]) {
         MUSTER_TRY(auto parsed, parse_message(m));
         out.what.messages.push_back(std::move(parsed));
     }
-    out.with = what["with"].get<std::vector<std::string>>();
+    if (what.contains("with")) out.with = what["with"].get<std::vector<std::string>>();
     MUSTER_TRY(out.what.tweaks, parse_tweaks(what));
     out.what.keep_order = what.value("keep_order", false);
+    MUSTER_TRY(check_group(what));
+    out.wallet = word(what, "wallet");
     out.what.purpose = word(what, "purpose");
     if (what.contains("election")) {
         MUSTER_TRY(out.what.election, parse_election(word(what, "election")));
         using method = signing::election_method;
         bool const by_position = out.what.election == method::first_signer || out.what.election == method::last_signer;
-        if (by_position && !out.what.keep_order) {
+        if (by_position && !out.what.keep_order && out.wallet.empty()) {
             return wrong(text("election ", word(what, "election"), " goes by an order that you choose: --keep-order"));
         }
     }
@@ -94,6 +92,38 @@ result<request> parse_about_peer(std::string const& command, value const& what) 
     return request{peer_request{command, word(what, "peer")}};
 }
 
+result<request> parse_about_connection(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"peer", shape::text, true}};
+    MUSTER_TRY(check_members(command, what, members));
+    return request{connection_request{command, word(what, "peer")}};
+}
+
+result<request> parse_watch(value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"session", shape::text}};
+    MUSTER_TRY(check_members("watch", what, members));
+    watch_request out;
+    if (what.contains("session")) {
+        MUSTER_TRY(out.session, parse_session(word(what, "session")));
+    }
+    return request{std::move(out)};
+}
+
+result<request> parse_about_wallet(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"name", shape::text, true},
+                                        member{"with", shape::texts},         member{"keep_order", shape::flag},
+                                        member{"path", shape::numbers},       member{"taproot", shape::text_or_null}};
+    bool const is_new = command == "wallet_add";
+    MUSTER_TRY(check_members(command, what, std::span{members}.first(is_new ? members.size() : 2)));
+    wallet_request out{command, {}, {}, {}};
+    MUSTER_TRY(out.name, parse_name(word(what, "name")));
+    if (!is_new) return request{std::move(out)};
+    if (!what.contains("with")) return wrong("wallet_add: the member \"with\" is missing");
+    out.with = what["with"].get<std::vector<std::string>>();
+    out.what.keep_order = what.value("keep_order", false);
+    MUSTER_TRY(out.what.tweaks, parse_tweaks(what));
+    return request{std::move(out)};
+}
+
 result<request> parse_list_request(std::string const& command, value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}};
     MUSTER_TRY(check_members(command, what, members));
@@ -107,7 +137,9 @@ bool is_one_of(std::string_view what, std::span<std::string_view const> list) {
 }  // namespace
 
 result<request> parse_request(value const& what) {
-    static constexpr std::array<std::string_view, 3> lists{"sessions", "status", "peer_list"};
+    static constexpr std::array<std::string_view, 4> lists{"sessions", "status", "peer_list", "wallets"};
+    static constexpr std::array<std::string_view, 2> about_connection{"connect", "disconnect"};
+    static constexpr std::array<std::string_view, 2> about_wallet{"wallet_add", "wallet_remove"};
     static constexpr std::array<std::string_view, 6> about_session{"show",  "approve",   "decline",
                                                                    "abort", "broadcast", "failover"};
     static constexpr std::array<std::string_view, 2> about_peer{"peer_add", "peer_remove"};
@@ -119,10 +151,16 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, lists)) return parse_list_request(command, what);
     if (is_one_of(command, about_session)) return parse_about_session(command, what);
     if (is_one_of(command, about_peer)) return parse_about_peer(command, what);
-    std::vector<std::string_view> known{"propose"};
-    known.insert(known.end(), lists.begin(), lists.end());
-    known.insert(known.end(), about_session.begin(), about_session.end());
-    known.insert(known.end(), about_peer.begin(), about_peer.end());
+    if (is_one_of(command, about_connection)) return parse_about_connection(command, what);
+    if (is_one_of(command, about_wallet)) return parse_about_wallet(command, what);
+    if (command == "watch") return parse_watch(what);
+    std::vector<std::string_view> known{"propose", "watch"};
+    auto const add = [&](auto const& names) { known.insert(known.end(), names.begin(), names.end()); };
+    add(lists);
+    add(about_session);
+    add(about_peer);
+    add(about_connection);
+    add(about_wallet);
     return wrong(text(in_quotes(command), " is not a command", did_you_mean(command, known)));
 }
 

@@ -13,17 +13,19 @@
 
 #include "parse.hpp"
 #include "schema.hpp"
+#include "wallet.hpp"
 
 namespace cosigner {
 
 namespace signing = muster::signing;
 
-/// `propose`: the signers are those named in `with`, and the one who is asked.
+/// `propose`: the signers are those named in `with` or those of `wallet`, and the one who is asked.
 struct propose_request {
     signing::signing_request what;  ///< Without signers.
     std::vector<std::string> with;  ///< By name or signer key.
+    std::string wallet = {};        ///< Its name; empty when `with` says who signs.
 };
-/// `sessions`, `status` or `peer_list`.
+/// `sessions`, `status`, `peer_list` or `wallets`.
 struct list_request {
     std::string command;
 };
@@ -38,7 +40,24 @@ struct peer_request {
     std::string command;
     std::string peer;  ///< `NAME=ADDRESS`, or the name.
 };
-using request = std::variant<propose_request, list_request, session_request, peer_request>;
+/// `connect` or `disconnect`.
+struct connection_request {
+    std::string command;
+    std::string peer;  ///< Its name, its id, or an address that ends with it.
+};
+/// `watch`: everything that happens, or what happens to one session.
+struct watch_request {
+    std::string session = {};  ///< The first digits of its id; empty for everything.
+};
+/// `wallet_add` or `wallet_remove`.
+struct wallet_request {
+    std::string command;
+    std::string name;
+    std::vector<std::string> with;  ///< By name or signer key.
+    shared_wallet what;             ///< Without signers.
+};
+using request = std::variant<propose_request, list_request, session_request, peer_request, connection_request,
+                             watch_request, wallet_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.

@@ -27,16 +27,21 @@ result<multiaddr> parse_address(std::string_view what, std::string_view written)
 }
 
 result<settings> parse(std::string_view content) {
-    static constexpr std::array members{member{"listen", shape::text, true}, member{"peers", shape::object}};
+    static constexpr std::array members{member{"listen", shape::text, true}, member{"peers", shape::object},
+                                        member{"wallets", shape::object}};
     MUSTER_TRY(auto const parsed, parse_json("settings", content));
     MUSTER_TRY(check_members("settings", parsed, members));
     settings out;
     MUSTER_TRY(out.listen, parse_listen(parsed["listen"].get<std::string>()));
-    if (!parsed.contains("peers")) return out;
-    for (auto const& [name, address] : parsed["peers"].items()) {
+    for (auto const& [name, address] : parsed.value("peers", value::object()).items()) {
         if (!address.is_string()) return wrong(text("peers: the address of ", in_quotes(name), " is not a text"));
         MUSTER_TRY(auto peer, parse_peer(text(name, "=", address.get<std::string>())));
         MUSTER_TRY(add_peer(out, std::move(peer)));
+    }
+    for (auto const& [name, what] : parsed.value("wallets", value::object()).items()) {
+        MUSTER_TRY(auto const checked, parse_name(name));
+        MUSTER_TRY(auto wallet, parse_wallet(checked, what));
+        MUSTER_TRY(add_wallet(out, checked, std::move(wallet)));
     }
     return out;
 }
@@ -46,6 +51,7 @@ result<settings> parse(std::string_view content) {
 std::string to_file(settings const& s) {
     value out{{"listen", s.listen.to_text()}, {"peers", value::object()}};
     for (auto const& [name, address] : s.peers) out["peers"][name] = address.to_text();
+    for (auto const& [name, wallet] : s.wallets) out["wallets"][name] = json_of(wallet);
     return out.dump(2) + "\n";
 }
 
@@ -103,6 +109,32 @@ result<void> remove_peer(settings& s, std::string_view name) {
     for (auto const& [known, address] : s.peers) names.push_back(known);
     if (s.peers.erase(std::string{name}) != 0) return ok();
     return wrong(text("no peer is called ", in_quotes(name), did_you_mean(name, names)));
+}
+
+result<void> add_wallet(settings& s, std::string const& name, shared_wallet what) {
+    // A wallet that changes under its name would be signed for by mistake.
+    if (s.wallets.count(name) != 0) {
+        return wrong(text("there is a wallet ", name, " already; remove it first, or give the new one another name"));
+    }
+    if (s.wallets.size() == wallets_max) {
+        return wrong(text("there are ", wallets_max, " wallets already, which is the most"));
+    }
+    s.wallets.emplace(name, std::move(what));
+    return ok();
+}
+
+result<void> remove_wallet(settings& s, std::string_view name) {
+    MUSTER_TRY(find_wallet(s, name));
+    s.wallets.erase(std::string{name});
+    return ok();
+}
+
+result<shared_wallet> find_wallet(settings const& s, std::string_view name) {
+    auto const found = s.wallets.find(std::string{name});
+    if (found != s.wallets.end()) return found->second;
+    std::vector<std::string_view> names;
+    for (auto const& [known, wallet] : s.wallets) names.push_back(known);
+    return wrong(text("shared wallet not found: ", in_quotes(name), did_you_mean(name, names)));
 }
 
 }  // namespace cosigner

@@ -13,6 +13,7 @@
 #include <muster/peer/multiaddr.hpp>
 
 #include "failure.hpp"
+#include "wallet.hpp"
 
 namespace cosigner {
 
@@ -22,6 +23,7 @@ using muster::result;
 struct settings {
     muster::peer::multiaddr listen;
     std::map<std::string, muster::peer::multiaddr> peers;  ///< By name; each address ends with the peer's id.
+    std::map<std::string, shared_wallet> wallets = {};     ///< By name.
 };
 
 /// Most peers. Ours: half of what the transport has connections for.
@@ -42,5 +44,12 @@ inline constexpr std::size_t peers_max = 128;
 [[nodiscard]] result<void> add_peer(settings& s, std::pair<std::string, muster::peer::multiaddr> peer);
 /// Takes a peer out. @return `bad_input` when there is none of that name.
 [[nodiscard]] result<void> remove_peer(settings& s, std::string_view name);
+
+/// Adds a wallet. @return `bad_input` when there is one of that name, or there are too many.
+[[nodiscard]] result<void> add_wallet(settings& s, std::string const& name, shared_wallet what);
+/// Takes a wallet out. @return `bad_input` when there is none of that name.
+[[nodiscard]] result<void> remove_wallet(settings& s, std::string_view name);
+/// The wallet of that name. @return `bad_input`, which says that it was not found.
+[[nodiscard]] result<shared_wallet> find_wallet(settings const& s, std::string_view name);
 
 }  // namespace cosigner

@@ -121,8 +121,9 @@ void node::connect(client_ptr const& client, connection_request const& what) {
         if (o.why)
             return client->refuse(
                 error{errc::cannot_connect, text("cannot connect to ", name, ": ", o.why->message())});
-        client->finish({{"event", "connected"},
+        client->finish({{"event", "connection"},
                         {"peer", o.peer.to_text()},
+                        {"status", "connected"},
                         {"kind", std::string{to_string(o.kind)}},
                         {"text", text("connected to ", escape(name), ", ", to_string(o.kind))}},
                        success);
@@ -138,7 +139,12 @@ void node::disconnect(client_ptr const& client, connection_request const& what) 
     auto const said =
         text(was_connected ? "disconnected from " : "not connected to ", name_of(who.value()),
              peers_.find(who.value()) != nullptr ? "; it is not dialled again before `connect`, or a restart" : "");
-    client->finish({{"event", "disconnected"}, {"peer", who.value().to_text()}, {"text", escape(said)}}, success);
+    client->finish({{"event", "connection"},
+                    {"peer", who.value().to_text()},
+                    {"status", "disconnected"},
+                    {"kind", nullptr},
+                    {"text", escape(said)}},
+                   success);
 }
 
 void node::watch(client_ptr const& client, watch_request const& what) {

@@ -167,7 +167,7 @@ void node::on_connection(muster::connection::effect const& e) {
     std::visit(muster::overloaded{
                    [&](connection::connected const& v) { tell("connected", v.peer, ""); },
                    [&](connection::disconnected const& v) { tell("disconnected", v.peer, v.why.message()); },
-                   [&](connection::suspected const& v) { tell(v.is_silent ? "silent" : "heard again", v.peer, ""); },
+                   [&](connection::suspected const& v) { tell(v.is_silent ? "silent" : "heard", v.peer, ""); },
                    [&](connection::connect_failed const& v) { tell_unreachable(v.peer, v.why.message()); },
                    [](auto const&) {},
                },

@@ -92,7 +92,8 @@ void printer::end_prompt() {
 int exit_code_of(muster::error const& why) {
     if (why == errc::not_running) return not_running;
     bool const is_ours = why.category() == category_of(errc{});
-    bool const is_in_the_way = why.category() == "file" || (is_ours && why != errc::bad_input);
+    bool const is_in_the_way =
+        why.category() == "file" || why.category() == "node" || (is_ours && why != errc::bad_input);
     return is_in_the_way ? setup : usage;
 }
 

@@ -33,12 +33,14 @@ result<settings> parse(std::string_view content) {
     MUSTER_TRY(check_members("settings", parsed, members));
     settings out;
     MUSTER_TRY(out.listen, parse_listen(parsed["listen"].get<std::string>()));
-    for (auto const& [name, address] : parsed.value("peers", value::object()).items()) {
+    auto const peers = parsed.value("peers", value::object());
+    for (auto const& [name, address] : peers.items()) {
         if (!address.is_string()) return wrong(text("peers: the address of ", in_quotes(name), " is not a text"));
         MUSTER_TRY(auto peer, parse_peer(text(name, "=", address.get<std::string>())));
         MUSTER_TRY(add_peer(out, std::move(peer)));
     }
-    for (auto const& [name, what] : parsed.value("wallets", value::object()).items()) {
+    auto const wallets = parsed.value("wallets", value::object());
+    for (auto const& [name, what] : wallets.items()) {
         MUSTER_TRY(auto const checked, parse_name(name));
         MUSTER_TRY(auto wallet, parse_wallet(checked, what));
         MUSTER_TRY(add_wallet(out, checked, std::move(wallet)));

@@ -108,7 +108,16 @@ def test_json_is_only_json_and_as_documented():
     pair.wait_line("carol", "approval_requested", session=session)
     check(run("decline", carol, session, "--why", "\x1b[8m") == 0, "decline")
     seen.extend(json.loads(line) for line in watcher.stdout.read().splitlines())
+    carol_address = json.loads(cosigner("peer", "list", alice, "--json").stdout)["peers"][0]["address"]
     for arguments, code in (
+            (("wallet", "add", alice, "ours", "--with", "carol", "--path", "m/0/7", "--key-path"), 0),
+            (("wallet", "add", alice, "ours", "--with", "carol"), 2), (("wallets", alice), 0),
+            (("propose", alice, f"{pair.dir}/b.txt", "--wallet", "theirs"), 2),
+            (("propose", alice, f"{pair.dir}/b.txt", "--wallet", "ours", "--with", "carol"), 2),
+            (("wallet", "remove", alice, "ours"), 0), (("wallet", "remove", alice, "ours"), 2),
+            (("disconnect", alice, "carol"), 0), (("connect", alice, "carol"), 0),
+            (("connect", alice, carol_address), 0), (("connect", alice, "/ip4/127.0.0.1/tcp/1"), 2),
+            (("connect", alice, "carrol"), 2),
             (("sessions", alice), 0), (("status", alice), 0), (("peer", "list", alice), 0),
             (("peer", "remove", alice, "carol"), 0), (("peer", "remove", alice, "carol"), 2), (("peer", "add", alice), 2),
             (("status", "/nonexistent"), 4), (("aprove", "\x1b[8m"), 2), ((), 2), (("--version",), 0),
@@ -124,7 +133,7 @@ def test_json_is_only_json_and_as_documented():
         check(all(b in b"\n" or 32 <= b < 127 for b in log.read()), "something raw in a line")
     events = {line["event"] for line in seen}
     for event in ("listening", "error", "proposed", "completed", "aborted", "published", "sessions", "session", "status",
-                  "peers", "peer_removed", "initialised", "verified", "done", "help"):
+                  "peers", "peer_removed", "connection", "wallets", "wallet_added", "wallet_removed", "initialised", "verified", "done", "help"):
         check(event in events, f"{event} was not seen")
     pair.close()
 
@@ -145,6 +154,67 @@ def test_a_peer_that_cannot_be_reached_is_told_once_with_the_reason():
     pair.carol.wait()
     refused = pair.wait_line("alice", "dial_failed", name="carol")
     check("refused" in refused["why"], refused)
+    pair.close()
+
+
+def test_a_wallet_is_proposed_by_name_and_who_is_away_is_named():
+    pair = Pair(on_terminal=False)
+    alice, carol = f"{pair.dir}/alice", f"{pair.dir}/carol"
+    signer = json.loads(cosigner("status", carol, "--json").stdout)["signer"]
+    made = json.loads(cosigner("wallet", "add", alice, "ours", "--with", "carol", "--key-path", "--json").stdout)
+    check(made["with"] == [signer], made)
+    process = subprocess.Popen([PROGRAM, "propose", alice, "--json", "--wallet", "ours", f"{pair.dir}/a.txt"],
+                               stdout=subprocess.PIPE, text=True)
+    session = json.loads(process.stdout.readline())["session"]
+    pair.wait_line("carol", "approval_requested", session=session)
+    cosigner("approve", carol, session)
+    last = json.loads(process.stdout.read().splitlines()[-1])
+    check(process.wait() == 0 and last["aggregate_key"] == made["aggregate_key"], f"{last} {made}")
+    pair.carol.terminate()
+    pair.carol.wait()
+    pair.wait_line("alice", "disconnected")
+    sessions = json.loads(cosigner("sessions", alice, "--json").stdout)["sessions"]
+    away = cosigner("propose", alice, "--json", "--wallet", "ours", f"{pair.dir}/b.txt")
+    said = json.loads(away.stdout)
+    check(away.returncode == 4 and "cannot reach participants" in said["text"] and "refused" in said["text"], said)
+    check(json.loads(cosigner("sessions", alice, "--json").stdout)["sessions"] == sessions, "a session all the same")
+    listed = json.loads(cosigner("peer", "list", alice, "--json").stdout)["peers"]
+    check([p for p in listed if p["name"] == "carol" and p["reason"] and p["status"] != "connected"], listed)
+    # Settings with a wallet are read again, also where nobody runs.
+    pair.alice.terminate()
+    pair.alice.wait()
+    check(made["aggregate_key"] in cosigner("wallets", alice).stdout, "wallets of one who does not run")
+    added = cosigner("wallet", "add", alice, "more", "--with", f"carol,{'02' + '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'}")
+    check(added.returncode == 0, added.stderr)
+    pair.close()
+
+
+def test_whoever_watches_sees_what_happens():
+    pair = Pair(on_terminal=False)
+    alice = f"{pair.dir}/alice"
+    feed = subprocess.Popen([PROGRAM, "watch", alice, "--json"], stdout=subprocess.PIPE, text=True)
+    line = json.loads(feed.stdout.readline())
+    check_line(line)
+    check(line["text"].startswith("Connecting to"), line)
+    pair.carol.terminate()
+    pair.carol.wait()
+    while "has left" not in line["text"]:
+        line = json.loads(feed.stdout.readline())
+        check_line(line)
+    check(line["kind"] == "peer_left" and "carol" in line["text"], line)
+    pair.carol = pair.run("carol", "--approve", "none")
+    while "Connected to" not in line["text"]:
+        line = json.loads(feed.stdout.readline())
+    feed.terminate()
+    feed.wait()
+    feed.stdout.close()
+    pair.wait_line("carol", "peer_identified")
+    watcher, session = pair.propose("a.txt")
+    watcher.stdout.read()
+    watcher.wait()
+    over = cosigner("watch", alice, session, "--json")  # a session that is over is shown, and that is all
+    check(over.returncode == 0 and json.loads(over.stdout)["state"] == "over", over.stdout)
+    check(cosigner("watch", alice, "00000000").returncode == 2, "watching what is not there")
     pair.close()
 
 

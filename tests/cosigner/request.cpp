@@ -88,6 +88,13 @@ TEST_CASE("a member that is unknown, misplaced or not what it must be is refused
         {message(value::object()), "digest"},
         {proposal({{"messages", value::array({"aa"})}}), "messages"},
         {{{"command", "propose"}, {"with", {"bob"}}}, "messages"},
+        {{{"command", "propose"}, {"messages", value::array({value{{"digest", digest}}})}}, "wallet"},
+        {proposal({{"wallet", "ours"}}), "with"},
+        {{{"command", "connect"}}, "peer"},
+        {{{"command", "watch"}, {"session", "xyz"}}, "session"},
+        {{{"command", "wallet_add"}, {"name", "ours"}}, "with"},
+        {{{"command", "wallet_add"}, {"name", "a b"}, {"with", {"bob"}}}, "a b"},
+        {{{"command", "wallet_remove"}, {"name", "ours"}, {"with", {"bob"}}}, "with"},
         {{{"command", "approve"}}, "session"},
         {{{"command", "approve"}, {"session", "aa"}, {"why", "so"}}, "why"},
         {{{"command", "approve"}, {"session", 5}}, "session"},
@@ -115,8 +122,12 @@ TEST_CASE("each command takes its members") {
     for (auto const* const name : {"decline", "abort"}) {
         CHECK(refusal({{"command", name}, {"session", "aa"}, {"why", "so"}}).empty());
     }
-    for (auto const* const name : {"sessions", "status", "peer_list"}) CHECK(refusal({{"command", name}}).empty());
-    for (auto const* const name : {"peer_add", "peer_remove"}) {
+    for (auto const* const name : {"sessions", "status", "peer_list", "wallets", "watch"})
+        CHECK(refusal({{"command", name}}).empty());
+    CHECK(refusal({{"command", "watch"}, {"session", "aa"}}).empty());
+    CHECK(refusal({{"command", "wallet_add"}, {"name", "ours"}, {"with", {"bob"}}, {"taproot", nullptr}}).empty());
+    CHECK(refusal({{"command", "wallet_remove"}, {"name", "ours"}}).empty());
+    for (auto const* const name : {"peer_add", "peer_remove", "connect", "disconnect"}) {
         CHECK(refusal({{"command", name}, {"peer", "bob"}}).empty());
     }
 }

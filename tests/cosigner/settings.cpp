@@ -81,3 +81,33 @@ TEST_CASE("peers are added, moved and removed") {
     CHECK(s.peers.empty());
     CHECK(json_of_peers(s)["peers"].empty());
 }
+
+TEST_CASE("wallets are kept by key, added once, found by name and removed") {
+    auto const key = [](char const* hex) { return muster::from_hex_as<signing::public_key>(hex).value(); };
+    auto const g = key("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
+    auto const h = key("02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5");
+    auto const find = [&](std::string const& who) -> result<signing::public_key> {
+        if (who == "bob") return h;
+        if (who == "me") return g;
+        return muster::error{errc::bad_input, who};
+    };
+    auto s = parse_settings("x", R"({"listen": "/ip4/0.0.0.0/tcp/4001"})").value();
+    wallet_request ask{"wallet_add", "ours", {"bob"}, {}};
+    ask.what.keep_order = true;
+    ask.what.tweaks = {muster::musig2::bip32_path{{0, 7}}, muster::musig2::taproot{}};
+    auto const made = change_settings(s, ask, g, find).value();
+    CHECK(made["aggregate_key"].get<std::string>().size() == 64);
+    CHECK_FALSE(change_settings(s, ask, g, find));  // a wallet does not change under its name
+    auto const again = parse_settings("x", to_file(s)).value();
+    REQUIRE(again.wallets.count("ours") == 1);
+    CHECK(json_of(again.wallets.at("ours")) == json_of(s.wallets.at("ours")));
+    CHECK(json_of_wallets(again, g)["wallets"][0]["aggregate_key"] == made["aggregate_key"]);
+    CHECK(find_wallet(s, "ours").value().with == std::vector{h});
+    CHECK(find_wallet(s, "ors").error().message().find("shared wallet not found: \"ors\"; did you mean \"ours\"") == 0);
+    CHECK_FALSE(change_settings(s, {"wallet_add", "mine", {"me"}, {}}, g, find));
+    CHECK_FALSE(change_settings(s, {"wallet_add", "twice", {"bob", "bob"}, {}}, g, find));
+    CHECK_FALSE(change_settings(s, {"wallet_add", "none", {"dave"}, {}}, g, find));
+    CHECK(change_settings(s, {"wallet_remove", "ours", {}, {}}, g, find));
+    CHECK(s.wallets.empty());
+    CHECK_FALSE(change_settings(s, {"wallet_remove", "ours", {}, {}}, g, find));
+}

@@ -56,7 +56,7 @@ private:
     }
     void on(disconnected const& e, timestamp now) {
         add(activity_kind::peer_left, e.peer, now,
-            text(name_of(e.peer, e.nickname), " has left: ", quoted(e.why.message())));
+            text(name_of(e.peer, e.nickname), " has left: ", muster::quoted(e.why.message())));
     }
     void on(suspected const& e, timestamp now) {
         add(activity_kind::info, e.peer, now,
@@ -64,7 +64,7 @@ private:
     }
     void on(connect_failed const& e, timestamp now) {
         add(activity_kind::error, e.peer, now,
-            text("Failed to connect to ", name_of(e.peer, e.nickname), ": ", quoted(e.why.message())));
+            text("Failed to connect to ", name_of(e.peer, e.nickname), ": ", muster::quoted(e.why.message())));
     }
 
     void add(activity_kind what, peer::peer_id const& who, timestamp now, std::string line) {
@@ -74,7 +74,7 @@ private:
     }
     // A nickname is the peer's own word; without one, the end of its id, which differs where the beginning does not.
     [[nodiscard]] static std::string name_of(peer::peer_id const& who, std::string const& nickname) {
-        if (!nickname.empty()) return quoted(nickname);
+        if (!nickname.empty()) return muster::quoted(nickname);
         auto const id = who.to_text();
         return text("...", id.substr(id.size() - std::min<std::size_t>(id.size(), 12)));
     }

@@ -20,7 +20,7 @@ peer_id some_peer() { return peer_id::of(test::make_keys(1)[0].public_key()); }
 
 }  // namespace
 
-TEST_CASE("multiaddr: exact octets") {
+TEST_CASE("multiaddr: exact bytes") {
     CHECK(to_hex(read("/ip4/127.0.0.1/tcp/4001").bytes()) ==
           "04"
           "7f000001"

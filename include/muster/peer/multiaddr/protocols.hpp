@@ -8,7 +8,9 @@
 /// nodes tell survive. In binary a value has the size that its kind has, or a length before it; a code that is not in
 /// the table cannot be delimited. Each value has one text. Where the table's own text is not a function of the bytes
 /// (`unix`, `http-path`, `ip6zone`, `memory`: a path may hold the slash that separates components), bytes other than
-/// letters, digits and `-._~` are written as `%2F`, as js-libp2p does it; go-libp2p's unescaped paths are not read.
+/// letters, digits and `-._~` are written as `%2F`, as js-libp2p does it; go-libp2p's unescaped paths are not
+/// read. js-libp2p's text of an `http-path` leaves out a slash that the bytes begin with; ours is all of the bytes. A
+/// value of `memory` is as long as the length before it says, which rust-libp2p does not send.
 /// @see multiformats/multiaddr, protocols.csv; multicodec, table.csv (plaintextv2); RFC 4648; RFC 5952 (IPv6 text).
 
 #include <arpa/inet.h>

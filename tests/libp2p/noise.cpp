@@ -5,6 +5,7 @@
 #include <muster/core/hex.hpp>
 
 #include <support/catch.hpp>
+#include <support/rsa_host.hpp>
 
 #include "hosts.hpp"
 
@@ -250,6 +251,22 @@ TEST_CASE("noise: a host key that did not sign, or is of another kind, is refuse
         append(payload, hex("220e120c2f79616d75782f312e302e30"));  // extensions { stream_muxers: "/yamux/1.0.0" }
         append(payload, hex("f80305"));                            // field 63
         CHECK_FALSE(answer_with(payload));
+    }
+    SECTION("RSA hosts are welcome, under the hash of their key") {
+        test::rsa_host const other, liar;
+        auto const signed_by = [&](test::rsa_host const& h) {
+            return encode(handshake_payload{other.public_key_message(), h.sign(signed_message(own_static))});
+        };
+        CHECK_FALSE(answer_with(signed_by(other)));
+        CHECK(*answer_with(signed_by(liar)) == errc::bad_identity);
+    }
+    SECTION("ECDSA hosts and weak RSA keys are refused by their name") {
+        auto const refused = [&](std::uint64_t type, bytes data) {
+            return answer_with(
+                encode(handshake_payload{encode(peer::public_key_message{type, std::move(data)}), good}));
+        };
+        CHECK(refused(3, bytes(91))->message().find("ECDSA") != std::string::npos);
+        CHECK(refused(0, test::spki_of(test::modulus_of(1024)))->message().find("1024 bits") != std::string::npos);
     }
     SECTION("an Ed25519 signature by another host is not") {
         test::ed25519_host const other{bytes(32, 7)}, liar{bytes(32, 8)};

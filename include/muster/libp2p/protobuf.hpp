@@ -43,13 +43,13 @@ struct identify_message {
     static constexpr std::size_t protocols_max = 1000;  ///< Names taken; more are left out. Ours.
     static constexpr std::size_t addresses_max = 64;    ///< Addresses taken; more are left out. Ours.
 
-    bytes public_key;                    ///< An encoded @ref peer::host_key.
-    std::vector<bytes> listens;          ///< Binary multiaddrs.
-    std::vector<std::string> protocols;  ///< What it accepts streams for.
-    bytes observed;                      ///< Where it sees the other side, as a binary multiaddr.
-    std::string protocol_version;
-    std::string agent;
-    bytes signed_record;  ///< A sealed @ref peer::routing_record; empty for none.
+    bytes public_key = {};                    ///< An encoded @ref peer::host_key.
+    std::vector<bytes> listens = {};          ///< Binary multiaddrs.
+    std::vector<std::string> protocols = {};  ///< What it accepts streams for.
+    bytes observed = {};                      ///< Where it sees the other side, as a binary multiaddr.
+    std::string protocol_version = {};
+    std::string agent = {};
+    bytes signed_record = {};  ///< A sealed @ref peer::routing_record; empty for none.
     bool operator==(identify_message const&) const = default;
 };
 

@@ -54,7 +54,7 @@ struct reputation_options {
 
 namespace detail {
 
-/// Points, in millionths (of two: 2^-20).
+/// A score in units of 2^-20 points, about a millionth.
 using micropoints = std::int64_t;
 inline constexpr micropoints point = 1 << 20;
 

@@ -58,9 +58,9 @@ extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size
             if (auto const payload = decode_handshake_payload(in.rest())) {
                 fuzz::require(decode_handshake_payload(encode(payload.value())).value() == payload.value());
             }
-            if (auto const key = host_key::decode(in.rest())) {
-                fuzz::require(host_key::decode(key.value().encoded()).value() == key.value());
-                fuzz::require(static_cast<bool>(key.value().id()));
+            if (auto const key = peer::host_key::decode(in.rest())) {
+                fuzz::require(peer::host_key::decode(key.value().encoded()).value() == key.value());
+                fuzz::require(!key.value().id().empty());
                 (void)key.value().verify(in.rest(), in.rest());
             }
         }

@@ -18,6 +18,7 @@ expect(direction.cmake signing/a.hpp "#include <muster/gossip/router.hpp>" "may 
 expect(direction.cmake musig2/a.hpp "#include <muster/crypto/detail/a.hpp>" "detail of another folder")
 expect(direction.cmake wire/a.hpp "#include <boost/asio/ip/tcp.hpp>" "may not name")
 expect(direction.cmake peer/a.hpp "#include <openssl/evp.h>" "may not name")
+expect(direction.cmake libp2p/a.hpp "#include <protozero/pbf_reader.hpp>" "may not name")
 expect(direction.cmake attic/a.hpp "#pragma once" "not in the table")
 expect(direction.cmake sim/a.hpp "#include <muster/signing/session.hpp>" "may not include 'signing'")
 expect(direction.cmake sim/a.hpp "#include <muster/sim/signing/run.hpp>" "may not include 'sim/signing'")

@@ -44,7 +44,7 @@ set(owner_of_sqlite sqlite)
 set(owner_of_openssl crypto)
 set(owner_of_secp256k1 crypto musig2)
 set(owner_of_nlohmann json)
-set(owner_of_protozero libp2p)
+set(owner_of_protozero wire)
 
 # folder_of(<header> <variable>): the room that a header belongs to; a folder of sim/ is one.
 function(folder_of header variable)

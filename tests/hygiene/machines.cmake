@@ -10,6 +10,7 @@ set(parts
     libp2p/network_core.hpp            # a composition
     libp2p/host/dialler.hpp            # part of the host, which has its deadline
     libp2p/service/requests.hpp        # speaks to the host by calls
+    peer/reputation.hpp                # a table, whose bans end whether or not it is woken
     signing/broadcast_walk.hpp         # part of a session
     signing/session_store.hpp)         # a container of sessions
 

@@ -5,6 +5,7 @@
 #include <muster/core/hex.hpp>
 
 #include <support/catch.hpp>
+#include <support/rsa_host.hpp>
 
 #include "hosts.hpp"
 
@@ -229,31 +230,47 @@ TEST_CASE("noise: a host key that did not sign, or is of another kind, is refuse
     };
     auto const own_static = test::x25519(9).public_point();
     auto const me = host(5);
-    auto const key = host_key::of(me.public_key()).encoded();
+    auto const key = peer::host_key::of(me.public_key()).encoded();
     auto const good = me.sign_handshake(signed_message(own_static)).value();
     CHECK_FALSE(answer_with(encode(handshake_payload{key, good})));
     CHECK(*answer_with(encode(handshake_payload{key, {}})) == errc::bad_identity);
-    CHECK(*answer_with(encode(handshake_payload{host_key::of(host(6).public_key()).encoded(), good})) ==
+    CHECK(*answer_with(encode(handshake_payload{peer::host_key::of(host(6).public_key()).encoded(), good})) ==
           errc::bad_identity);
     CHECK(*answer_with(encode(handshake_payload{key, me.sign_handshake(own_static.view()).value()})) ==
           errc::bad_identity);
     CHECK(*answer_with(encode(handshake_payload{{}, good})) == errc::bad_identity);
-    CHECK(*answer_with(encode(handshake_payload{encode(public_key_message{0, bytes(300)}), good})) ==
+    CHECK(*answer_with(encode(handshake_payload{encode(peer::public_key_message{0, bytes(300)}), good})) ==
           errc::bad_identity);
     CHECK(*answer_with({}) == errc::bad_identity);
     CHECK(*answer_with(bytes{0x0a, 0xff}) == errc::malformed);
 
     SECTION("Ed25519 hosts and unknown extensions are welcome") {
         test::ed25519_host const other{bytes(32, 7)};
-        auto payload = encode(handshake_payload{encode(public_key_message{1, other.public_key()}),
+        auto payload = encode(handshake_payload{encode(peer::public_key_message{1, other.public_key()}),
                                                 other.sign(signed_message(own_static))});
         append(payload, hex("220e120c2f79616d75782f312e302e30"));  // extensions { stream_muxers: "/yamux/1.0.0" }
         append(payload, hex("f80305"));                            // field 63
         CHECK_FALSE(answer_with(payload));
     }
+    SECTION("RSA hosts are welcome, under the hash of their key") {
+        test::rsa_host const other, liar;
+        auto const signed_by = [&](test::rsa_host const& h) {
+            return encode(handshake_payload{other.public_key_message(), h.sign(signed_message(own_static))});
+        };
+        CHECK_FALSE(answer_with(signed_by(other)));
+        CHECK(*answer_with(signed_by(liar)) == errc::bad_identity);
+    }
+    SECTION("ECDSA hosts and weak RSA keys are refused by their name") {
+        auto const refused = [&](std::uint64_t type, bytes data) {
+            return answer_with(
+                encode(handshake_payload{encode(peer::public_key_message{type, std::move(data)}), good}));
+        };
+        CHECK(refused(3, bytes(91))->message().find("ECDSA") != std::string::npos);
+        CHECK(refused(0, test::spki_of(test::modulus_of(1024)))->message().find("1024 bits") != std::string::npos);
+    }
     SECTION("an Ed25519 signature by another host is not") {
         test::ed25519_host const other{bytes(32, 7)}, liar{bytes(32, 8)};
-        auto const payload = encode(handshake_payload{encode(public_key_message{1, other.public_key()}),
+        auto const payload = encode(handshake_payload{encode(peer::public_key_message{1, other.public_key()}),
                                                       liar.sign(signed_message(own_static))});
         CHECK(*answer_with(payload) == errc::bad_identity);
     }
@@ -266,8 +283,8 @@ TEST_CASE("noise: the peer id follows from the key, not from its spelling") {
     swapped.push_back(33);
     append(swapped, me.public_key().view());
     append(swapped, bytes{0x08, 0x02});
-    CHECK(host_key::decode(swapped).value().id().value() == me.id());
-    CHECK(host_key::decode(host_key::of(me.public_key()).encoded()).value().id().value() == me.id());
+    CHECK(peer::host_key::decode(swapped).value().id() == me.id());
+    CHECK(peer::host_key::decode(peer::host_key::of(me.public_key()).encoded()).value().id() == me.id());
 }
 
 TEST_CASE("noise: handshake messages are bounded and keys of low order refused") {

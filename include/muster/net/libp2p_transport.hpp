@@ -8,6 +8,7 @@
 
 #include <muster/core/system_seed.hpp>
 #include <muster/libp2p/network.hpp>
+#include <muster/net/clock.hpp>
 #include <muster/net/sockets.hpp>
 #include <muster/transport/requests.hpp>
 
@@ -27,9 +28,17 @@ public:
     /// @param host      the own key; borrowed.
     basic_libp2p_transport(boost::asio::any_io_executor executor, peer::node_key const& host,
                            transport_options options = {}, Observer to = {})
-        : base{sockets{std::move(executor)}, host, std::move(options), system_seed(), {}, std::move(to)} {}
+        : base{sockets{std::move(executor)}, host, numbered(std::move(options)), system_seed(), {}, std::move(to)} {}
     basic_libp2p_transport(boost::asio::any_io_executor, peer::node_key&&, transport_options = {},
                            Observer = {}) = delete;
+
+private:
+    /// With a number for our signed peer records that no earlier run has used, as far as the clock goes.
+    [[nodiscard]] static transport_options numbered(transport_options o) {
+        if (o.record_sequence == 0)
+            o.record_sequence = static_cast<std::uint64_t>(to_unix_millis(system_clock{}.wall_now()));
+        return o;
+    }
 };
 /// The usual one.
 using libp2p_transport = basic_libp2p_transport<>;

@@ -62,7 +62,7 @@ async function collect (stream) {
 
 async function theirs (type) {
   const node = await createLibp2p({
-    privateKey: await generateKeyPair(type),
+    privateKey: await generateKeyPair(type, 2048),  // bits, of RSA
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
@@ -98,12 +98,14 @@ const until = async (holds, what) => {
 }
 
 // Everything that two connected nodes do with each other.
-async function talk (ours, ourId, node) {
+async function talk (ours, ourId, node, address) {
   const theirId = node.peerId.toString()
-  const [, agent] = await ours.line(new RegExp(`^identified ${theirId} (\\S+) \\d+$`))
+  const [, agent] = await ours.line(new RegExp(`^identified ${theirId} (\\S+) \\d+ signed$`))
   check(agent.startsWith('js-libp2p'), `agent ${agent}`)
   await until(() => node.identified?.protocols.includes(REQUESTS), 'js has identified us')
   check(node.identified.agentVersion === 'muster', 'our agent')
+  const told = node.identified.signedPeerRecord?.addresses.map(a => a.toString())
+  check(told?.includes(address.split('/p2p/')[0]), `our signed record: ${told}`)
   check(await within(node.services.ping.ping(ourId), 'ping') >= 0, 'ping')
 
   for (const size of [0, 1, 1000, 60_000]) {
@@ -140,7 +142,7 @@ async function pair (type, connect) {
     await ours.line(new RegExp(`^connected ${node.peerId} `))
     const found = node.getConnections().find(c => c.remotePeer.toString() === ourId)
     check(found !== undefined, 'js is connected')
-    await talk(ours, found.remotePeer, node)
+    await talk(ours, found.remotePeer, node, address)
     check(!ours.lines.some(l => l.startsWith('lost') || l.startsWith('unanswered')), ours.lines.join('\n'))
   } finally {
     ours.end()
@@ -148,7 +150,7 @@ async function pair (type, connect) {
   }
 }
 
-for (const type of ['Ed25519', 'secp256k1']) {
+for (const type of ['Ed25519', 'secp256k1', 'RSA']) {
   await pair(type, (ours, node, address) => within(node.dial(multiaddr(address)), 'js dials'))
   console.log(`js-libp2p, ${type}: it dials, all as it must be`)
   await pair(type, async (ours, node, address, theirs) => {

@@ -42,7 +42,10 @@ public:
             (void)wire_.answer(q.id, std::move(content));
         });
         wire_.on_identified([](libp2p::identity_claim const& c) {
-            say("identified ", c.peer.to_text(), " ", c.agent.substr(0, c.agent.find(' ')), " ", c.protocols.size());
+            say("identified ", c.peer.to_text(), " ", c.agent.substr(0, c.agent.find(' ')), " ", c.protocols.size(),
+                c.record           ? " signed"
+                : c.record_refused ? " forged"
+                                   : " unsigned");
         });
         say("listening ", wire_.listen(peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value().to_text());
         read();

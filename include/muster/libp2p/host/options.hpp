@@ -64,6 +64,11 @@ struct host_options {
     duration write_timeout = std::chrono::minutes{5};   ///< For the peer to take what was written at once, a megabyte
                                                         ///< at most.
 
+    /// Of our first signed peer record; each change of where we listen adds one. Others remember the greatest that they
+    /// have seen, so it has to be greater than in the last run: Unix milliseconds are what others use. 0 is 1, and on
+    /// net::libp2p_transport the time.
+    std::uint64_t record_sequence = 0;
+
     /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction:
     /// when it was accepted, where `who` is not known yet, secured, and upgraded. Whoever admits by peer says
     ///

@@ -5,7 +5,9 @@
 /// identify and identify-push: nodes tell each other where they listen and what they speak.
 ///
 /// Each side asks the other once per connection, and tells those that are connected when its own answer has changed.
-/// What comes is a claim: it is handed on with the peer that made it, bounded, and believed by nobody here.
+/// What comes is a claim: it is handed on with the peer that made it, bounded, and believed by nobody here. The signed
+/// peer record is no claim: its signature is verified, and one that the connected peer has not signed for itself is
+/// refused. Addresses that nothing here can dial are kept: others may.
 /// @see libp2p specs, identify/README.md.
 
 #include <algorithm>
@@ -21,7 +23,9 @@
 #include <muster/core/effect_sink.hpp>
 #include <muster/libp2p/host/events.hpp>
 #include <muster/libp2p/protobuf.hpp>
+#include <muster/peer/host_key.hpp>
 #include <muster/peer/multiaddr.hpp>
+#include <muster/peer/routing_record.hpp>
 #include <muster/wire/varint.hpp>
 
 namespace muster::libp2p {
@@ -34,6 +38,8 @@ struct identity_claim {
     std::optional<peer::multiaddr> observed;  ///< Where it sees us.
     std::string protocol_version;
     std::string agent;
+    std::optional<peer::authenticated<peer::routing_record>> record = {};  ///< Signed by the peer, of itself.
+    std::optional<error> record_refused = {};  ///< Why it is none, though one was sent; for whoever keeps reputations.
     bool operator==(identity_claim const&) const = default;
 };
 
@@ -168,20 +174,34 @@ private:
         ends_later ? host.close_stream_later(s, now, out) : host.close_stream(s, now, out);
     }
     template <class Host>
-    [[nodiscard]] bytes message_for(Host const& host, peer::peer_id const& who) const {
+    [[nodiscard]] bytes message_for(Host const& host, peer::peer_id const& who) {
         identify_message m;
-        m.public_key = encode(public_key_message{static_cast<std::uint64_t>(key_type::secp256k1),
-                                                 to_bytes(host.key().public_key().view())});
+        m.public_key = peer::host_key::of(host.key().public_key()).encoded();
         for (auto const& a : host.addresses()) m.listens.push_back(to_bytes(a.bytes()));
         m.protocols = host.protocols();
         if (auto const known = host.info(who)) m.observed = to_bytes(known->remote.bytes());
         m.protocol_version = "ipfs/0.1.0";
         m.agent = "muster";
+        m.signed_record = own_record(host);
         auto const content = encode(m);
         bytes out;
         wire::append_varint(out, content.size());
         append(out, content);
         return out;
+    }
+    /// Where we listen, signed; nothing when we do not. Signed once for all who ask, until it changes.
+    template <class Host>
+    [[nodiscard]] bytes const& own_record(Host const& host) {
+        std::vector<peer::multiaddr> where;
+        for (auto const& [id, l] : host.listeners()) where.insert(where.end(), l.where.begin(), l.where.end());
+        if (where == own_.addresses) return sealed_;
+        own_.peer = host.local();
+        own_.sequence = std::max(own_.sequence + 1, host.options().record_sequence);
+        own_.addresses = std::move(where);
+        sealed_.clear();
+        if (own_.addresses.empty()) return sealed_;
+        if (auto made = own_.seal(host.key())) sealed_ = std::move(made).value();
+        return sealed_;
     }
     [[nodiscard]] static identity_claim claim_of(peer::peer_id const& who, identify_message const& m) {
         identity_claim out{who, {}, m.protocols, {}, m.protocol_version, m.agent};
@@ -189,9 +209,23 @@ private:
             if (auto const known = peer::multiaddr::from_bytes(a)) out.listens.push_back(known.value());
         }
         if (auto const seen = peer::multiaddr::from_bytes(m.observed)) out.observed = seen.value();
+        if (!m.signed_record.empty()) take_record(m.signed_record, out);
         return out;
     }
+    static void take_record(byte_view sealed, identity_claim& out) {
+        auto opened = peer::routing_record::open(sealed);
+        if (!opened) {
+            out.record_refused = opened.error();
+        } else if (opened.value().who() != out.peer) {
+            out.record_refused = error{errc::bad_identity, text(out.peer.to_text(), " sends the peer record of ",
+                                                                opened.value().who().to_text(), " as its own")};
+        } else {
+            out.record = std::move(opened).value();
+        }
+    }
 
+    peer::routing_record own_;
+    bytes sealed_;  ///< The same, as it is sent.
     std::map<stream_ref, reading> reading_;
     std::map<stream_ref, writing> writing_;
 };

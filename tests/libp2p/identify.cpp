@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/libp2p/service/identify.hpp>
+
+#include <map>
+#include <set>
+
+#include <muster/core/random.hpp>
+#include <muster/libp2p/host/options.hpp>
+
+#include <support/catch.hpp>
+#include <support/rsa_host.hpp>
+#include <support/vectors.hpp>
+
+#include "hosts.hpp"
+
+using namespace muster;
+using namespace muster::libp2p;
+using test::host;
+
+namespace {
+
+/// As much of a host as identify asks for.
+struct plain_host {
+    struct listener {
+        std::vector<peer::multiaddr> where;
+    };
+
+    peer::node_key own = host(1);
+    host_options limits{};
+    std::map<int, listener> open{};
+    std::vector<std::string> spoken{"/a/1"};
+    std::map<stream_ref, bytes> said{};
+    std::set<stream_ref> resets{};
+    stream_id last = 0;
+
+    [[nodiscard]] peer::node_key const& key() const { return own; }
+    [[nodiscard]] peer::peer_id const& local() const { return own.id(); }
+    [[nodiscard]] host_options const& options() const { return limits; }
+    [[nodiscard]] std::map<int, listener> const& listeners() const { return open; }
+    [[nodiscard]] std::vector<std::string> const& protocols() const { return spoken; }
+    [[nodiscard]] std::vector<peer::multiaddr> addresses() const {
+        std::vector<peer::multiaddr> out;
+        for (auto const& [id, l] : open) {
+            for (auto const& w : l.where) out.push_back(w.with_peer(local()).value());
+        }
+        return out;
+    }
+    [[nodiscard]] std::optional<gate> info(peer::peer_id const&) const { return std::nullopt; }
+    [[nodiscard]] result<stream_ref> open_stream(peer::peer_id const&, std::vector<std::string>, instant) {
+        return stream_ref{1, ++last};
+    }
+    std::size_t write(stream_ref const& s, byte_view content, instant) {
+        append(said[s], content);
+        return content.size();
+    }
+    void consume(stream_ref const&, std::size_t, instant, auto&) {}
+    void let_in(stream_ref const&, std::size_t, instant) {}
+    void release_held(socket_id, std::size_t, instant, auto&) {}
+    void reset_stream(stream_ref const& s, instant) { resets.insert(s); }
+    void abandon_stream(stream_ref const&, instant) {}
+    void close_stream(stream_ref const&, instant, auto&) {}
+    void close_stream_later(stream_ref const&, instant, auto&) {}
+};
+
+struct side {
+    plain_host on{};
+    identify_service service{};
+    effect_list<identity_claim> claims{};
+    effect_list<host_effect> effects{};
+
+    /// What it answers when @p who asks.
+    identify_message answer(peer::peer_id const& who) {
+        stream_ref const s{1, ++on.last};
+        service.on(on, stream_opened{s, who, std::string{identify_service::query}, direction::inbound}, instant{},
+                   effects);
+        auto const content = on.said[s];
+        auto const length = wire::parse_varint(content).value().value();
+        return decode_identify(byte_view{content}.subspan(length.size)).value();
+    }
+    /// What it makes of @p m from @p who.
+    std::optional<identity_claim> hears(peer::peer_id const& who, identify_message const& m) {
+        stream_ref const s{1, ++on.last};
+        service.on(on, stream_opened{s, who, std::string{identify_service::push}, direction::inbound}, instant{},
+                   effects);
+        auto const content = encode(m);
+        bytes framed;
+        wire::append_varint(framed, content.size());
+        append(framed, content);
+        service.on(on, stream_bytes{s, framed}, instant{}, claims, effects);
+        auto told = claims.take();
+        return told.empty() ? std::nullopt : std::optional{told.back()};
+    }
+};
+
+peer::multiaddr at(std::string_view written) { return peer::multiaddr::from_text(written).value(); }
+bytes record_of(peer::node_key const& who, std::uint64_t sequence = 1) {
+    return peer::routing_record{who.id(), sequence, {at("/ip4/192.0.2.1/tcp/1")}}.seal(who).value();
+}
+
+}  // namespace
+
+TEST_CASE("identify: our answer carries our signed record, which changes when our addresses do") {
+    side me;
+    CHECK(me.answer(host(2).id()).signed_record.empty());  // who does not listen has nothing to say
+    me.on.limits.record_sequence = 1'000;
+    me.on.open[1] = {{at("/ip4/192.0.2.1/tcp/1"), at("/ip6/2001:db8::1/tcp/1")}};
+    auto const first = me.answer(host(2).id());
+    auto const opened = peer::routing_record::open(first.signed_record).value();
+    CHECK(opened.who() == me.on.local());
+    CHECK(opened->sequence == 1'000);
+    CHECK(opened->addresses == me.on.open[1].where);
+    CHECK(me.answer(host(3).id()).signed_record == first.signed_record);  // signed once
+    me.on.open[2] = {{at("/ip4/192.0.2.2/tcp/1")}};
+    auto const second = peer::routing_record::open(me.answer(host(2).id()).signed_record).value();
+    CHECK(second->sequence == 1'001);
+    CHECK(second->addresses.size() == 3);
+    CHECK(encode(me.answer(host(2).id())).size() < identify_service::message_size_max);
+}
+
+TEST_CASE("identify: a signed record is verified and told") {
+    side me;
+    auto const them = host(2);
+    auto const claim = me.hears(them.id(), {.signed_record = record_of(them, 7)}).value();
+    REQUIRE(claim.record);
+    CHECK(claim.record->who() == them.id());
+    CHECK((*claim.record)->sequence == 7);
+    CHECK_FALSE(claim.record_refused);
+    auto const none = me.hears(them.id(), {}).value();
+    CHECK_FALSE(none.record);
+    CHECK_FALSE(none.record_refused);
+
+    for (auto const& c : test::load_vectors("libp2p.txt", "peer-record")) {
+        INFO(c.word("key"));
+        auto const who = peer::peer_id::from_text(c.word("peer")).value();
+        auto const theirs = me.hears(who, {.signed_record = c.octets("sealed")}).value();
+        REQUIRE(theirs.record);
+        CHECK((*theirs.record)->addresses.size() == 2);
+    }
+}
+
+TEST_CASE("identify: a forged record, or another peer's, is refused and reported; the rest is told") {
+    side me;
+    auto const them = host(2);
+    auto forged = record_of(them);
+    forged.back() ^= 1;
+    auto const claim = me.hears(them.id(), {.agent = "them", .signed_record = forged}).value();
+    CHECK_FALSE(claim.record);
+    CHECK(*claim.record_refused == peer::errc::not_signed);
+    CHECK(claim.agent == "them");
+    auto const borrowed = me.hears(them.id(), {.signed_record = record_of(host(3))}).value();
+    CHECK_FALSE(borrowed.record);
+    CHECK(*borrowed.record_refused == errc::bad_identity);
+    CHECK(*me.hears(them.id(), {.signed_record = {1, 2, 3}}).value().record_refused == peer::errc::malformed);
+    CHECK(*me.hears(them.id(), {.signed_record = bytes(peer::envelope::size_max + 1)}).value().record_refused ==
+          peer::errc::too_large);
+}
+
+TEST_CASE("identify: addresses that cannot be dialled here are kept, those of unknown protocols skipped") {
+    side me;
+    identify_message m;
+    for (auto const* const a : {"/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1/webtransport",
+                                "/dns4/a.io/tcp/443/tls/ws", "/ip4/192.0.2.1/udp/9/webrtc-direct"}) {
+        m.listens.push_back(to_bytes(at(a).bytes()));
+    }
+    m.listens.insert(m.listens.begin() + 1, bytes{0xfe, 0x0f, 0x01});
+    m.observed = to_bytes(at("/ip4/192.0.2.7/udp/1/quic-v1").bytes());
+    auto const claim = me.hears(host(2).id(), m).value();
+    REQUIRE(claim.listens.size() == 4);
+    CHECK(claim.listens[1].to_text() == "/ip4/192.0.2.1/udp/1/quic-v1/webtransport");
+    CHECK(claim.observed->to_text() == "/ip4/192.0.2.7/udp/1/quic-v1");
+}

@@ -243,3 +243,36 @@ TEST_CASE("nobody is heard in the future, and old news of a peer is no news") {
     r.machine.handle(heard{who(2), r.now}, r.now, r.out);  // nobody that we know
     CHECK(r.machine.status_of(who(2)) == peer_status{});
 }
+
+TEST_CASE("who misbehaves is cut off, then banned for a while, and that ends by itself") {
+    rig r;
+    r.know(1);
+    r.up(1);
+    (void)r.take();
+    r.machine.penalise(who(1), 1, r.now, r.out);
+    CHECK(r.take().empty());  // a slip is none
+    std::size_t slips = 1;
+    while (r.machine.is_connected(who(1)) && slips < 1'000'000) {
+        r.machine.penalise(who(1), 1, r.now, r.out);
+        ++slips;
+    }
+    auto const told = r.take();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0] == effect{hang_up{who(1)}});
+    CHECK(std::get<disconnected>(told[1]).why == errc::banned);
+    r.machine.penalise(who(1), 1'000'000, r.now, r.out);
+    // It neither gets in nor is it dialled.
+    r.up(1);
+    CHECK(r.take() == std::vector<effect>{hang_up{who(1)}});
+    CHECK_FALSE(r.machine.is_connected(who(1)));
+    (void)r.connect({who(1)});
+    CHECK(r.take_only<request_ended>().at(0).outcomes.at(0).why == errc::banned);
+    CHECK(r.machine.keep(who(1), r.now, r.out));
+    CHECK(r.take_only<dial>().empty());
+    for (int i = 0; i < 10'000 && !r.machine.is_connected(who(1)); ++i) {
+        r.next();
+        if (!r.take_only<dial>().empty()) r.up(1);
+    }
+    CHECK(r.machine.is_connected(who(1)));
+    CHECK(r.machine.stats().dialling == 0);
+}

@@ -231,3 +231,20 @@ TEST_CASE("a handler that throws ends its own call and nothing else") {
     w.pass(1s);
     CHECK(is_told);
 }
+
+TEST_CASE("task 3.1, connectToPresence: by what a peer tells of itself, as long as that holds") {
+    world w{2};
+    auto& net = w.all[0].it.network();
+    peer::presence p;
+    p.peer = w.id(1);
+    p.nickname = "bob";
+    p.expires = w.clock.wall_now() + 1min;
+    std::vector<connection::outcome> told;
+    REQUIRE(net.connect_to_presence(p, [&](auto const& all) { told = all; }));
+    w.pass(1s);
+    REQUIRE(told.size() == 1);
+    CHECK_FALSE(told[0].why);
+    CHECK(w.all[0].it.activity().items().back().text == "Connected to \"bob\" via direct");
+    w.pass(2min);
+    CHECK(net.connect_to_presence(p, {}).error() == connection::errc::not_found);
+}

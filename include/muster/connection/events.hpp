@@ -19,6 +19,7 @@
 #include <muster/core/time.hpp>
 #include <muster/peer/multiaddr.hpp>
 #include <muster/peer/peer_id.hpp>
+#include <muster/peer/reputation.hpp>
 
 namespace muster::connection {
 
@@ -29,7 +30,8 @@ MUSTER_ENUMERATION(errc, 1,
                    timed_out,    ///< It could not be reached in the time there was.
                    full,         ///< As many peers are known, or asked for, as may be.
                    ended,        ///< We have ended it: somebody asked for that, or its place was needed.
-                   silent        ///< Nothing came from it for too long.
+                   silent,       ///< Nothing came from it for too long.
+                   banned        ///< It has misbehaved, and is not dealt with for a while.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "connection"; }
 
@@ -174,6 +176,7 @@ struct options {
     duration grace = std::chrono::seconds{20};  ///< In which a new connection may show its use. As in go-libp2p.
 
     health_options health = {};
+    peer::reputation_options reputation = {};  ///< When a peer that misbehaves is cut off, and banned.
 };
 
 /// How it stands with a peer, for whoever looks.

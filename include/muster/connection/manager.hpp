@@ -50,7 +50,12 @@ public:
     /// @param self  the own peer, which is never dialled.
     /// @param seed  for the waits between attempts.
     manager(peer::peer_id self, options const& o, std::uint64_t seed)
-        : self_{std::move(self)}, options_{o}, random_{seed}, peers_{o.peers_max}, health_{o.health} {}
+        : self_{std::move(self)},
+          options_{o},
+          random_{seed},
+          peers_{o.peers_max},
+          health_{o.health},
+          reputation_{o.reputation} {}
 
     // ---- what happens -----------------------------------------------------------------------------------
 
@@ -121,6 +126,8 @@ public:
                 r.outcomes.back().why = error{errc::not_found, text("nobody has told where ", who.to_text(), " is")};
             } else if (p->is_up) {
                 r.outcomes.back().kind = p->kind;
+            } else if (is_banned(who, now)) {
+                r.outcomes.back().why = banned();
             } else if (r.waits_for.insert(who).second) {
                 begin(who, *p, id, now, out);
             }
@@ -207,6 +214,21 @@ public:
         }
     }
 
+    /// Takes @p points from @p who, for what any room has seen it do: below a score it is cut off, and further below it
+    /// is banned for a while, see peer::reputation. A peer that is kept is dialled again when that is over.
+    template <effect_sink<effect> Sink>
+    void penalise(peer::peer_id const& who, std::int32_t points, instant now, Sink& out) {
+        if (reputation_.penalise(who, points, now) == peer::verdict::ok) return;
+        auto const* const p = peers_.find(who);
+        if (p == nullptr || !p->is_up) return;
+        out.push(hang_up{who});
+        lost(who, banned(), now, out);
+    }
+    /// Gives @p who @p points, for what it was seen to do.
+    void reward(peer::peer_id const& who, std::int32_t points, instant now) {
+        (void)reputation_.reward(who, points, now);
+    }
+
     // ---- what can be asked ------------------------------------------------------------------------------
 
     /// How it stands with @p who; as disconnected with one that is not known. O(log n).
@@ -237,6 +259,10 @@ public:
         return out;
     }
     [[nodiscard]] std::size_t connected_count() const noexcept { return connected_; }
+    /// What @p who has earned. O(log n).
+    [[nodiscard]] std::int32_t score(peer::peer_id const& who, instant now) const {
+        return reputation_.score(who, now);
+    }
     /// All peers that are remembered. O(n).
     [[nodiscard]] std::vector<peer::peer_id> known_peers() const {
         std::vector<peer::peer_id> out;
@@ -249,6 +275,7 @@ private:
     using known_peer = detail::known_peer;
     template <class Sink>
     void on(link_up const& e, instant now, Sink& out) {
+        if (is_banned(e.peer, now)) return out.push(hang_up{e.peer});  // a dial of ours ends in time, and in vain
         auto* const p = peers_.find_or_add(e.peer, now);
         if (p == nullptr) return;
         bool const is_news = !std::exchange(p->is_up, true);
@@ -337,6 +364,10 @@ private:
             auto const who = queue_.front();
             queue_.pop_front();
             auto& p = peers_.at(who);  // who waits in the queue is remembered
+            if (is_banned(who, now)) {
+                attempt_failed(who, p, banned(), now, out);
+                continue;
+            }
             p.at = stage::dialling;
             ++dialling_;
             ++p.attempts;
@@ -363,6 +394,11 @@ private:
         settle(who, p, p.why, out);
         if (p.is_kept && p.at == stage::resting) pause_kept(who, p, now);
     }
+    [[nodiscard]] bool is_banned(peer::peer_id const& who, instant now) const {
+        return reputation_.judge(who, now) == peer::verdict::banned;
+    }
+    [[nodiscard]] static error banned() { return {errc::banned, "it has misbehaved"}; }
+
     // It is not dialled any more, and waits for nothing.
     void stop(peer::peer_id const& who, known_peer& p) {
         if (p.at == stage::dialling) --dialling_;
@@ -393,6 +429,7 @@ private:
     splitmix64 random_;
     detail::peer_table peers_;
     health health_;
+    peer::reputation reputation_;
     detail::request_book requests_;
     std::deque<peer::peer_id> queue_;
     std::size_t dialling_ = 0;

@@ -22,6 +22,7 @@
 #include <muster/core/overloaded.hpp>
 #include <muster/core/system_seed.hpp>
 #include <muster/core/timers.hpp>
+#include <muster/peer/presence.hpp>
 #include <muster/transport/frames.hpp>
 #include <muster/transport/requests.hpp>
 
@@ -120,6 +121,20 @@ public:
     [[nodiscard]] result<connection::ticket> connect_to_peer(peer::peer_id const& who, outcome_handler handler) {
         return connect_to_many({&who, 1}, std::move(handler));
     }
+    /// Connects to the peer that presents itself as @p it, at all its addresses. @return `not_found` when it has
+    /// expired; else as @ref connect_to_many.
+    [[nodiscard]] result<connection::ticket> connect_to_presence(peer::presence const& it, outcome_handler handler) {
+        if (time_.wall_now() >= it.expires) {
+            return error{
+                connection::errc::not_found,
+                text("what ", it.peer.to_text(), " has told of itself has expired; it must present itself anew")};
+        }
+        auto addresses = it.addresses;
+        addresses.insert(addresses.end(), it.relay_addresses.begin(), it.relay_addresses.end());
+        if (it.webrtc_address) addresses.push_back(*it.webrtc_address);
+        learn(it.peer, addresses, it.nickname);
+        return connect_to_peer(it.peer, std::move(handler));
+    }
     /// Connects to all of @p whom at once, with retries; @p handler is told once, with one outcome for each peer in the
     /// order asked, also before this returns. The own id is left out.
     /// @return what can be cancelled, or `closed`, `full`.
@@ -154,6 +169,10 @@ public:
     void unprotect(peer::peer_id const& who, std::string_view reason) {
         bool const is_protected = manager_.unprotect(who, reason);
         if constexpr (requires { network_.protect(who, false); }) network_.protect(who, is_protected);
+    }
+    /// Takes @p points from @p who for what it did; see connection::manager::penalise.
+    void penalise(peer::peer_id const& who, std::int32_t points) {
+        act([&](auto now, auto& out) { return manager_.penalise(who, points, now, out); });
     }
     /// How it stands with peers.
     [[nodiscard]] connection::manager const& connections() const noexcept { return manager_; }

@@ -18,7 +18,8 @@ MUSTER_ENUMERATION(errc, 1,
                    trailing,       ///< Octets after the end of the value.
                    too_large,      ///< A length or count above the reader's limit.
                    not_canonical,  ///< A second spelling of a value; only one is accepted.
-                   bad_value       ///< A number outside its enumeration.
+                   bad_value,      ///< A number outside its enumeration.
+                   malformed       ///< Not a message of its format.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "wire"; }
 

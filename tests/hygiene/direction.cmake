@@ -29,6 +29,7 @@ set(node_may_use ${pure})
 # a room of its own.
 set(sim_may_use ${base} transport libp2p)
 set(sim/signing_may_use ${pure} node sim)
+set(sim/gossip_may_use ${pure} node sim)
 set(sim/stack_may_use ${pure} node sim sim/signing)
 set(net_may_use ${pure} node)
 set(websocket_may_use ${pure} node net)
@@ -44,7 +45,7 @@ set(owner_of_sqlite sqlite)
 set(owner_of_openssl crypto)
 set(owner_of_secp256k1 crypto musig2)
 set(owner_of_nlohmann json)
-set(owner_of_protozero libp2p)
+set(owner_of_protozero wire libp2p)
 
 # folder_of(<header> <variable>): the room that a header belongs to; a folder of sim/ is one.
 function(folder_of header variable)

@@ -61,14 +61,14 @@ private:
 ///
 /// Semantics: the same id on every node, from the message's fields alone; never empty. O(size).
 template <class F>
-concept message_id_function = requires(F const& f, wire::message_view const& m) {
+concept message_id_function = requires(F const& f, rpc::message_view const& m) {
     { f(m) } -> std::same_as<message_id>;
 };
 
 /// Author, then sequence number. For topics whose messages are signed: with an unsigned author anybody could use up
 /// the ids of somebody else.
 struct id_of_author {
-    [[nodiscard]] message_id operator()(wire::message_view const& m) const noexcept {
+    [[nodiscard]] message_id operator()(rpc::message_view const& m) const noexcept {
         return message_id{m.from}.append(m.seqno);
     }
 };
@@ -76,7 +76,7 @@ static_assert(message_id_function<id_of_author>);
 
 /// SHA-256 of topic and data, each behind its length: for topics whose messages are not signed. Ours.
 struct id_of_content {
-    [[nodiscard]] message_id operator()(wire::message_view const& m) const {
+    [[nodiscard]] message_id operator()(rpc::message_view const& m) const {
         bytes hashed;
         for (byte_view const part : {as_bytes(m.topic), m.data}) {
             for (unsigned i = 0; i < 8; ++i) hashed.push_back(static_cast<byte>(std::uint64_t{part.size()} >> (8 * i)));

@@ -131,7 +131,7 @@ struct options {
     mesh_options mesh = {};
     gossip_options gossip = {};
     score_options score = {};
-    wire::rpc_limits limits = {};
+    rpc::rpc_limits limits = {};
 
     std::size_t topics_max = 1024;              ///< Subscribed to, and published to without. Ours.
     std::size_t topics_per_peer_max = 256;      ///< Of one peer that are remembered. Ours; js remembers all.

@@ -177,7 +177,7 @@ public:
             return error{errc::message_too_large,
                          text("a message of ", raw.size(), " bytes, at most ", options_.limits.message_size_max)};
         }
-        MUSTER_TRY(auto const view, wire::decode_message(raw));
+        MUSTER_TRY(auto const view, rpc::decode_message(raw));
         auto const id = intake_.id_of(view);
         if (intake_.is_known(id, now)) {
             return error{errc::duplicate, text("a message of id ", id.to_text(), " was published or received before")};
@@ -185,7 +185,7 @@ public:
         begin(now);
         ++seqno_;
         intake_.record(id, now);
-        auto const frame = std::make_shared<bytes const>(wire::encode_publish(raw));
+        auto const frame = std::make_shared<bytes const>(rpc::encode_publish(raw));
         announcer_.cache().put(id, topic, frame);
         auto const hash = all_.hash(id);
         auto& t = all_.topic(topic);
@@ -261,7 +261,7 @@ private:
         auto* const p = all_.find(e.peer);
         if (p == nullptr) return;
         if (!p->is_explicit && all_.score(*p) < options_.score.graylist_threshold) return;
-        if (auto const read = wire::decode_rpc(e.frame, options_.limits, rpc_); !read) {
+        if (auto const read = rpc::decode_rpc(e.frame, options_.limits, rpc_); !read) {
             bool const is_limit = read.error() == errc::limit_exceeded;
             return all_.offend(*p, is_limit ? offence::oversized_rpc : offence::malformed_rpc);
         }
@@ -384,7 +384,7 @@ private:
     detail::fanout fanout_;
     detail::announcer announcer_;
     detail::intake<signing, message_ids> intake_;
-    wire::rpc_view rpc_;          // of the frame at hand
+    rpc::rpc_view rpc_;           // of the frame at hand
     std::set<peer_id> explicit_;  // agreed upon, connected or not
     std::uint64_t seqno_;
     deadline next_heartbeat_;

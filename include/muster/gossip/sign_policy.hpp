@@ -31,8 +31,8 @@ namespace muster::gossip {
 ///
 /// Semantics: `id()` is the author that it signs for. `key()` is what goes into a message's `key` field: the encoded
 /// public key when the id does not contain it, else empty. `sign(bytes)` signs by the rule of the key's kind.
-/// `verify(author, key, bytes, signature)` says whether @p author signed; @p key is the message's `key` field, none when
-/// it is absent, which it must find to be that author's. One signature's time.
+/// `verify(author, key, bytes, signature)` says whether @p author signed; @p key is the message's `key` field, none
+/// when it is absent, which it must find to be that author's. One signature's time.
 template <class S>
 concept message_signer = requires(S const& s, peer::peer_id const& author, std::optional<byte_view> key, byte_view b) {
     { s.id() } -> std::convertible_to<peer::peer_id>;
@@ -48,7 +48,7 @@ concept message_signer = requires(S const& s, peer::peer_id const& author, std::
 /// without any cryptography, `is_authentic(m)` does the rest; both are asked before anything is remembered. `self()` is
 /// the author of own messages, the empty id where there are none.
 template <class P>
-concept sign_policy = requires(P const& p, wire::message_view const& m, byte_view data, std::string_view topic,
+concept sign_policy = requires(P const& p, rpc::message_view const& m, byte_view data, std::string_view topic,
                                std::uint64_t seqno) {
     { p.seal(data, topic, seqno) } -> std::same_as<result<bytes>>;
     { p.author_of(m) } -> std::same_as<std::optional<peer::peer_id>>;
@@ -60,16 +60,16 @@ concept sign_policy = requires(P const& p, wire::message_view const& m, byte_vie
 /// Messages name nobody.
 struct anonymous {
     [[nodiscard]] result<bytes> seal(byte_view data, std::string_view topic, std::uint64_t) const {
-        return wire::encode_message({{}, data, {}, topic});
+        return rpc::encode_message({{}, data, {}, topic});
     }
-    [[nodiscard]] std::optional<peer::peer_id> author_of(wire::message_view const&) const noexcept { return {}; }
-    [[nodiscard]] result<void> check_form(wire::message_view const& m) const {
+    [[nodiscard]] std::optional<peer::peer_id> author_of(rpc::message_view const&) const noexcept { return {}; }
+    [[nodiscard]] result<void> check_form(rpc::message_view const& m) const {
         if (m.has_from || m.has_seqno || m.signature || m.key) {
             return error{errc::not_authentic, "a message that names an author, on a network where none does"};
         }
         return ok();
     }
-    [[nodiscard]] bool is_authentic(wire::message_view const&) const noexcept { return true; }
+    [[nodiscard]] bool is_authentic(rpc::message_view const&) const noexcept { return true; }
     [[nodiscard]] peer::peer_id self() const noexcept { return {}; }
 };
 static_assert(sign_policy<anonymous>);
@@ -85,24 +85,24 @@ public:
     [[nodiscard]] result<bytes> seal(byte_view data, std::string_view topic, std::uint64_t seqno) const {
         std::array<byte, seqno_size> number{};
         for (std::size_t i = 0; i < seqno_size; ++i) number[i] = static_cast<byte>(seqno >> (8 * (seqno_size - 1 - i)));
-        auto message = wire::encode_message({signer_.id().view(), data, number, topic});
-        MUSTER_TRY(auto const signature, signer_.sign(wire::signed_part(message)));
-        wire::append_signature(message, signature, signer_.key());
+        auto message = rpc::encode_message({signer_.id().view(), data, number, topic});
+        MUSTER_TRY(auto const signature, signer_.sign(rpc::signed_part(message)));
+        rpc::append_signature(message, signature, signer_.key());
         return message;
     }
-    [[nodiscard]] std::optional<peer::peer_id> author_of(wire::message_view const& m) const {
+    [[nodiscard]] std::optional<peer::peer_id> author_of(rpc::message_view const& m) const {
         auto id = peer::peer_id::from_multihash(m.from);
         return id ? std::optional{id.value()} : std::nullopt;
     }
-    [[nodiscard]] result<void> check_form(wire::message_view const& m) const {
+    [[nodiscard]] result<void> check_form(rpc::message_view const& m) const {
         if (!m.signature || m.signature->empty()) return refuse("has no signature");
         if (m.seqno.size() != seqno_size) return refuse("has no sequence number of 8 bytes");
         if (!peer::peer_id::from_multihash(m.from)) return refuse("names no author");
         return ok();
     }
-    [[nodiscard]] bool is_authentic(wire::message_view const& m) const {
+    [[nodiscard]] bool is_authentic(rpc::message_view const& m) const {
         auto const author = author_of(m);
-        return author && m.signature && signer_.verify(*author, m.key, wire::signed_part(m.raw), *m.signature);
+        return author && m.signature && signer_.verify(*author, m.key, rpc::signed_part(m.raw), *m.signature);
     }
     [[nodiscard]] peer::peer_id self() const noexcept { return signer_.id(); }
 

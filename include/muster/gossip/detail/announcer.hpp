@@ -35,7 +35,7 @@ public:
 
     /// @p p announces messages. `is_known(id)` says whether one was seen.
     template <class F>
-    void on_ihave(peer_state& p, wire::rpc_view const& rpc, instant now, F is_known) {
+    void on_ihave(peer_state& p, rpc::rpc_view const& rpc, instant now, F is_known) {
         if (rpc.ihave.empty() || all_.score(p) < all_.limits.score.gossip_threshold) return;
         for (auto const& v : rpc.ihave) {
             if (p.ihave_messages >= options_.ihave_messages_max) return;
@@ -45,7 +45,7 @@ public:
         }
     }
     /// @p p asks for messages.
-    void on_iwant(peer_state& p, wire::rpc_view const& rpc) {
+    void on_iwant(peer_state& p, rpc::rpc_view const& rpc) {
         if (rpc.iwant_ids.empty() || all_.score(p) < all_.limits.score.gossip_threshold) return;
         for (byte_view const content : rpc.iwant_ids) {
             if (content.empty() || content.size() > message_id::size_max) continue;
@@ -55,7 +55,7 @@ public:
         }
     }
     /// @p p does not want to be sent messages that it has. Beyond the bounds it is not heeded.
-    void on_idontwant(peer_state& p, wire::rpc_view const& rpc) {
+    void on_idontwant(peer_state& p, rpc::rpc_view const& rpc) {
         if (rpc.idontwants == 0) return;
         p.idontwant_messages += rpc.idontwants;
         if (p.idontwant_messages > options_.idontwant_messages_max) return;

@@ -33,7 +33,7 @@ public:
           rejected_{{all.limits.seen_max, all.limits.seen_time_to_live, secret(all.random)}} {}
 
     [[nodiscard]] Signing const& signing() const noexcept { return signing_; }
-    [[nodiscard]] message_id id_of(wire::message_view const& m) const { return make_id_(m); }
+    [[nodiscard]] message_id id_of(rpc::message_view const& m) const { return make_id_(m); }
     [[nodiscard]] bool is_known(message_id const& id, instant now) { return seen_.contains(id.characters(), now); }
     /// An own message: its echo is known.
     void record(message_id const& id, instant now) { (void)seen_.record(id.characters(), now); }
@@ -43,7 +43,7 @@ public:
 
     /// @p p sent a message.
     void on_message(peer_state& p, byte_view raw, instant now) {
-        auto const decoded = wire::decode_message(raw);
+        auto const decoded = rpc::decode_message(raw);
         if (!decoded) return all_.offend(p, offence::malformed_rpc);
         auto const& m = decoded.value();
         auto* const t = all_.find_joined(m.topic);
@@ -87,15 +87,14 @@ private:
     [[nodiscard]] static cache::hash_key secret(splitmix64& random) {
         return {{random(), random(), random(), random()}};
     }
-    [[nodiscard]] static inspection inspection_of(peer_state const& p, wire::message_view const& m,
-                                                  message_id const& id, std::optional<peer_id> const& author,
-                                                  std::uint64_t content) {
+    [[nodiscard]] static inspection inspection_of(peer_state const& p, rpc::message_view const& m, message_id const& id,
+                                                  std::optional<peer_id> const& author, std::uint64_t content) {
         inspection i;
         std::uint64_t seqno = 0;
         for (byte const b : m.seqno) seqno = seqno << 8 | b;
         i.message =
             std::make_shared<message const>(message{id, std::string{m.topic}, to_bytes(m.data), author, seqno, p.id});
-        i.frame = std::make_shared<bytes const>(wire::encode_publish(m.raw));
+        i.frame = std::make_shared<bytes const>(rpc::encode_publish(m.raw));
         i.content = content;
         i.senders.emplace_back(p.id, content);
         return i;

@@ -82,7 +82,7 @@ public:
         if (t->mesh.size() >= options_.d_high && p.direction == direction::inbound) return refuse(*t, p, true, now);
         link(*t, p, now);
     }
-    void on_prune(peer_state& p, wire::prune_view const& v, wire::rpc_view const& rpc, instant now) {
+    void on_prune(peer_state& p, rpc::prune_view const& v, rpc::rpc_view const& rpc, instant now) {
         auto* const t = all_.find_joined(v.topic);
         if (t == nullptr) return;
         unlink(*t, p, prune_reason::pruned_by_peer, now);
@@ -134,7 +134,7 @@ private:
     }
     void say_prune(topic_state& t, peer_state& p, bool exchanges, duration backoff, instant now) {
         backoffs_.add(t.name, p.id, backoff, now);
-        wire::prune_entry out{t.name, 0, {}};
+        rpc::prune_entry out{t.name, 0, {}};
         if (p.version != version::v1_0) {
             auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(backoff).count();
             out.backoff_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 1));
@@ -142,21 +142,21 @@ private:
         }
         all_.say(p).prunes.push_back(std::move(out));
     }
-    [[nodiscard]] std::vector<wire::px_entry> recommended(topic_state const& t, peer_state const& to) {
+    [[nodiscard]] std::vector<rpc::px_entry> recommended(topic_state const& t, peer_state const& to) {
         peer_list some;
         for (auto* const p : t.subscribers) {
             if (p != &to && all_.score(*p) >= 0) some.push_back(p);
         }
         all_.shuffle(some);
         if (some.size() > options_.exchange_max) some.resize(options_.exchange_max);
-        std::vector<wire::px_entry> out;
+        std::vector<rpc::px_entry> out;
         for (auto const* const p : some) out.push_back({p->id, p->record});
         return out;
     }
     // Asks for connections to those that a peer recommends. Their records are not verified here.
-    void exchange(peer_state& from, wire::prune_view const& v, wire::rpc_view const& rpc) {
-        std::vector<wire::px_view> offered(rpc.px.begin() + static_cast<std::ptrdiff_t>(v.px.first),
-                                           rpc.px.begin() + static_cast<std::ptrdiff_t>(v.px.first + v.px.count));
+    void exchange(peer_state& from, rpc::prune_view const& v, rpc::rpc_view const& rpc) {
+        std::vector<rpc::px_view> offered(rpc.px.begin() + static_cast<std::ptrdiff_t>(v.px.first),
+                                          rpc.px.begin() + static_cast<std::ptrdiff_t>(v.px.first + v.px.count));
         all_.shuffle(offered);
         if (offered.size() > options_.exchange_max) offered.resize(options_.exchange_max);
         for (auto const& each : offered) {

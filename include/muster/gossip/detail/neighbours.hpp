@@ -55,8 +55,8 @@ struct peer_state {
     std::vector<topic_state*> topics = {};  ///< That it is subscribed to.
 
     outbound_queue queue;
-    wire::rpc_content control = {};    ///< To be said at the end of the call.
-    wire::rpc_content announced = {};  ///< The same, of the kind that matters least.
+    rpc::rpc_content control = {};    ///< To be said at the end of the call.
+    rpc::rpc_content announced = {};  ///< The same, of the kind that matters least.
     bool is_writable = true;
     bool is_stalled = false;  ///< Even control did not fit: it is told nothing until it is writable.
     bool is_dirty = false;    ///< There is something to be said.
@@ -179,11 +179,11 @@ public:
     // ---- what is said -----------------------------------------------------------------------------------
 
     /// Where to add what @p p is to be told.
-    [[nodiscard]] wire::rpc_content& say(peer_state& p) {
+    [[nodiscard]] rpc::rpc_content& say(peer_state& p) {
         mark(p);
         return p.control;
     }
-    [[nodiscard]] wire::rpc_content& announce(peer_state& p) {
+    [[nodiscard]] rpc::rpc_content& announce(peer_state& p) {
         mark(p);
         return p.announced;
     }
@@ -224,12 +224,12 @@ private:
     }
     [[nodiscard]] static bool enqueue(peer_state& p) {
         if (!p.control.empty()) {
-            auto frame = std::make_shared<bytes const>(wire::encode_rpc(p.control));
+            auto frame = std::make_shared<bytes const>(rpc::encode_rpc(p.control));
             p.control = {};
             if (!p.queue.push({traffic::control, std::move(frame)})) return false;
         }
         if (!p.announced.empty()) {
-            auto frame = std::make_shared<bytes const>(wire::encode_rpc(p.announced));
+            auto frame = std::make_shared<bytes const>(rpc::encode_rpc(p.announced));
             p.announced = {};
             (void)p.queue.push({traffic::gossip, std::move(frame)});
         }

@@ -54,7 +54,7 @@ public:
 
     // ---- theirs -----------------------------------------------------------------------------------------
 
-    void on_subscriptions(peer_state& p, wire::rpc_view const& rpc, instant now) {
+    void on_subscriptions(peer_state& p, rpc::rpc_view const& rpc, instant now) {
         if (rpc.subscriptions.empty()) return;
         if (!p.subscription_changes.allow(now, rpc.subscriptions.size())) {
             return all_.offend(p, offence::subscription_flood);

@@ -17,7 +17,7 @@
 #include <muster/core/result.hpp>
 #include <muster/wire/protobuf.hpp>
 
-namespace muster::gossip::wire {
+namespace muster::gossip::rpc {
 
 /// Numbers of the fields of a Message.
 enum class message_field : std::uint32_t { from = 1, data = 2, seqno = 3, topic = 4, signature = 5, key = 6 };
@@ -102,4 +102,4 @@ inline void append_signature(bytes& message, byte_view signature, byte_view key)
     append(message, out.view());
 }
 
-}  // namespace muster::gossip::wire
+}  // namespace muster::gossip::rpc

@@ -23,7 +23,7 @@
 #include <muster/gossip/errc.hpp>
 #include <muster/wire/protobuf.hpp>
 
-namespace muster::gossip::wire {
+namespace muster::gossip::rpc {
 
 /// What one RPC may hold. Beyond any of these it is refused as a whole, and costs its sender.
 struct rpc_limits {
@@ -188,9 +188,8 @@ private:
         return true;
     }
     [[nodiscard]] bool ids(byte_view content, std::vector<byte_view>& into) {
-        return walk(content, [&](std::uint32_t tag, std::uint64_t, byte_view value) {
-            return tag != 1 || id(value, into);
-        });
+        return walk(content,
+                    [&](std::uint32_t tag, std::uint64_t, byte_view value) { return tag != 1 || id(value, into); });
     }
     [[nodiscard]] bool id(byte_view value, std::vector<byte_view>& into) {
         if (!within(into.size() + 1, limits_.ids_max, "message ids")) return false;
@@ -199,9 +198,8 @@ private:
     }
     [[nodiscard]] bool graft(byte_view content) {
         std::string_view name;
-        if (!walk(content, [&](std::uint32_t tag, std::uint64_t, byte_view value) {
-                return tag != 1 || topic(value, name);
-            })) {
+        if (!walk(content,
+                  [&](std::uint32_t tag, std::uint64_t, byte_view value) { return tag != 1 || topic(value, name); })) {
             return false;
         }
         out_.grafts.push_back(name);
@@ -252,4 +250,4 @@ private:
     return detail::rpc_reader{limits, out}.read(frame);
 }
 
-}  // namespace muster::gossip::wire
+}  // namespace muster::gossip::rpc

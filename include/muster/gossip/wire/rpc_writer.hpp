@@ -20,7 +20,7 @@
 #include <muster/wire/protobuf.hpp>
 #include <muster/wire/varint.hpp>
 
-namespace muster::gossip::wire {
+namespace muster::gossip::rpc {
 
 /// A peer to exchange.
 struct px_entry {
@@ -115,4 +115,4 @@ inline void write_ids(muster::wire::protobuf_writer& control, std::uint32_t tag,
     return out;
 }
 
-}  // namespace muster::gossip::wire
+}  // namespace muster::gossip::rpc

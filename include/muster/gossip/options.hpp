@@ -138,7 +138,7 @@ struct options {
     std::size_t subscriptions_per_second = 50;  ///< Changes by one peer at a steady rate, ... Ours.
     std::size_t subscriptions_burst = 1024;     ///< ... and at once. Ours.
     std::size_t empty_rpcs_per_second = 5;      ///< From one peer that cost nothing; twenty at once. Ours.
-    std::size_t outbound_bytes_max = 4u << 20;  ///< Waiting for one peer. Ours.
+    std::size_t outbound_bytes_max = 4u << 20;  ///< Waiting for one peer; all our subscriptions must fit. Ours.
     std::size_t pending_max = 2048;             ///< Messages being validated, ... Ours.
     std::size_t pending_per_peer_max = 256;     ///< ... of which from one peer. Ours.
     std::size_t pending_bytes_max = 32u << 20;  ///< Of these, in all. Ours.

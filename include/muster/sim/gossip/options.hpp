@@ -59,6 +59,15 @@ struct group_options {
         return o;
     }
 
+    /// The same with attackers of that kind: a fifth as many as honest nodes; ten for each neighbour that the one whom
+    /// they eclipse has.
+    [[nodiscard]] group_options under(gossip::attack a) const {
+        auto o = *this;
+        o.attack = a;
+        o.attackers = a == attack::none ? 0 : a == attack::eclipse ? 200 : nodes / 5;
+        return o;
+    }
+
     /// In one line, as a failure prints it.
     [[nodiscard]] std::string to_text() const {
         return text("nodes=", nodes, " attack=", to_string(attack), " attackers=", attackers, " loss=", loss.of, "/",

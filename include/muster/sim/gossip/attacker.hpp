@@ -54,7 +54,7 @@ private:
         muster::gossip::rpc::rpc_content c;
         switch (s_.options.attack) {
             case attack::ihave_flood:
-                for (int i = 0; i < 10; ++i) c.ihave.push_back({std::string{topic}, fakes(100)});
+                for (int i = 0; i < 6; ++i) c.ihave.push_back({std::string{topic}, fakes(30)});
                 break;
             case attack::broken_promises: c.ihave.push_back({std::string{topic}, fakes(1)}); break;
             case attack::spam_grafts: c.grafts.emplace_back(topic); break;

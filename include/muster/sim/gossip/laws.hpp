@@ -43,7 +43,7 @@ public:
 
     // ---- what happens -----------------------------------------------------------------------------------
 
-    void boots(host_id h) { lives_[h] = {where_->now(), true, {}, {}}; }
+    void boots(host_id h) { lives_[h] = {where_->now(), true}; }
     void dies(host_id h) { lives_[h].is_up = false; }
     [[nodiscard]] bool is_settled(host_id h) const {
         return lives_[h].is_up && where_->now() - lives_[h].since >= settled_after;
@@ -83,6 +83,25 @@ public:
         hold(to, from, said);
     }
 
+    /// @p h is connected to the attacker @p who; that it stands on the graylist of @p h.
+    void meets(host_id h, host_id who) { lives_[h].met.try_emplace(who, where_->now()); }
+    void graylists(host_id h, host_id who) {
+        auto const met = lives_[h].met.find(who);
+        if (met == lives_[h].met.end() || !lives_[h].graylisted.insert(who).second) return;
+        ++graylisted_;
+        slowest_ = std::max(slowest_, where_->now() - met->second);
+    }
+    /// Calls `f(host, attacker)` for attackers that nodes which are up have known for @p time and never graylisted.
+    template <class F>
+    void for_each_spared(duration time, F f) const {
+        for (host_id h = 0; h < lives_.size(); ++h) {
+            for (auto const& [who, since] : lives_[h].met) {
+                bool const is_known = lives_[h].is_up && where_->now() - since >= time;
+                if (is_known && lives_[h].graylisted.count(who) == 0) f(h, who);
+            }
+        }
+    }
+
     // ---- what came of it --------------------------------------------------------------------------------
 
     [[nodiscard]] std::uint64_t messages() const noexcept { return messages_; }
@@ -95,12 +114,18 @@ public:
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
 
+    [[nodiscard]] std::uint64_t graylisted() const noexcept { return graylisted_; }
+    /// The longest that it took from meeting an attacker to the graylist.
+    [[nodiscard]] duration slowest() const noexcept { return slowest_; }
+
 private:
     struct life {
         instant since = {};
         bool is_up = false;
         std::set<message_number> delivered = {};
         std::map<std::pair<peer::peer_id, std::string>, instant> held = {};
+        std::map<host_id, instant> met = {};
+        std::set<host_id> graylisted = {};
     };
 
     void count(message_number n, std::vector<std::pair<host_id, instant>> const& audience, bool is_late) {
@@ -131,6 +156,8 @@ private:
     std::uint64_t pairs_ = 0;
     std::uint64_t missed_ = 0;
     std::uint64_t lost_ = 0;
+    std::uint64_t graylisted_ = 0;
+    duration slowest_{};
 };
 
 }  // namespace muster::sim::gossip

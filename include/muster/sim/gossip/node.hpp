@@ -97,6 +97,7 @@ private:
     void on(muster::transport::connected const& e) {
         auto const at = s_.host_of(e.peer);
         bool const is_ours = std::find(dialled_.begin(), dialled_.end(), at) != dialled_.end();
+        if (at >= s_.options.nodes) s_.laws.meets(on_, at);
         tell(muster::gossip::peer_up{e.peer, muster::gossip::version::v1_2,
                                      is_ours ? muster::gossip::direction::outbound : muster::gossip::direction::inbound,
                                      address_of(at)});
@@ -168,6 +169,7 @@ private:
             auto const beats = router_.next_deadline() && *router_.next_deadline() <= s_.where.now();
             router_.wake(s_.where.now(), effects_);
             if (beats) check_mesh();
+            if (beats) check_scores();
             perform();
         });
     }
@@ -182,6 +184,14 @@ private:
         auto const& o = s_.options.router.mesh;
         if (mesh.size() > o.d_high || mesh.size() < std::min(o.d_low, could)) {
             s_.laws.report(text("host ", on_, " has a mesh of ", mesh.size(), " of ", could, " after a heartbeat"));
+        }
+    }
+
+    void check_scores() {
+        for (host_id n = 0; n < s_.options.nodes + s_.options.attackers; ++n) {
+            if (router_.score_of(s_.id_of(n)) >= s_.options.router.score.graylist_threshold) continue;
+            if (n < s_.options.nodes) return s_.laws.report(text("host ", on_, " graylists the honest host ", n));
+            s_.laws.graylists(on_, n);
         }
     }
 

@@ -18,7 +18,7 @@ namespace muster::sim::gossip {
 /// What the attackers of a run do, beside being in the network.
 MUSTER_ENUMERATION(attack, 0,
                    none,              ///< There are none.
-                   ihave_flood,       ///< Announce thousands of ids that do not exist.
+                   ihave_flood,       ///< Announce hundreds of ids a second that do not exist.
                    broken_promises,   ///< Announce what they have heard of, and send it to nobody.
                    invalid_messages,  ///< Send messages that validators reject.
                    spam_grafts,       ///< Graft again and again, whatever the answer.

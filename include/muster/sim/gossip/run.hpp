@@ -7,6 +7,7 @@
 /// While nodes come and go and packets are lost, some node publishes a few times a second; the laws are watched at
 /// every step. Then it is healed, and every message has to reach everyone.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -118,6 +119,9 @@ public:
                     " not within 5 heartbeats, ", laws_.lost(), " never", attack_text_);
     }
 
+    /// Heartbeats after which an attacker that can be told has to be graylisted: promises take three to break.
+    static constexpr duration graylisted_within = std::chrono::seconds{15};
+
 private:
     /// Each link has its delay, and each packet a little more.
     struct latency {
@@ -173,7 +177,6 @@ private:
         for (auto& a : attackers_) {
             a.boot([] {}, around(), a.id(), stream_seed(where_.seed(), "attacker", a.id()));
         }
-        attacked_since_ = where_.now();
     }
     [[nodiscard]] node_type& anyone() {
         for (;;) {
@@ -203,30 +206,26 @@ private:
         where_.after(std::chrono::seconds{1}, [this] { disturb(); });
     }
 
-    // Nobody honest may be on a graylist, and of the attackers all must be on those of whoever knows them.
+    // Whoever does harm that can be seen is on the graylist of all that know it, within so many heartbeats.
     void judge_attack() {
-        std::uint64_t known = 0, graylisted = 0, honest = 0;
-        auto const threshold = options_.router.score.graylist_threshold;
-        for (auto& n : nodes_) {
-            if (n.running() == nullptr) continue;
-            auto const& r = n.running()->routes();
-            for (auto const& [who, at] : hosts_of_) {
-                auto const score = r.score_of(who);
-                if (at < options_.nodes) {
-                    honest += score < threshold;
-                } else {
-                    known += score != 0;
-                    graylisted += score < threshold;
-                }
-            }
-        }
-        if (honest != 0) laws_.report(text("honest nodes are graylisted ", honest, " times"));
         if (options_.attackers == 0) return;
-        attack_text_ = text(", attackers are known ", known, " times and graylisted ", graylisted, " times");
-        bool const is_loud = options_.attack == attack::ihave_flood || options_.attack == attack::broken_promises ||
-                             options_.attack == attack::invalid_messages || options_.attack == attack::spam_grafts ||
-                             options_.attack == attack::sybils;
-        if (is_loud && graylisted * 10 < known * 9) laws_.report(text("attackers stand too well", attack_text_));
+        std::uint64_t spared = 0, in_mesh = 0;
+        laws_.for_each_spared(graylisted_within, [&](host_id h, host_id who) {
+            auto const mesh = nodes_[h].running()->routes().mesh_of(topic);
+            bool const is_in = std::find(mesh.begin(), mesh.end(), ids_[who]) != mesh.end();
+            ++(is_in ? in_mesh : spared);
+        });
+        auto const heartbeats = laws_.slowest() / std::chrono::seconds{1};
+        attack_text_ = text(", graylisted ", laws_.graylisted(), " times, after ", heartbeats,
+                            " heartbeats at most; not: ", spared, " times, and ", in_mesh, " in a mesh");
+        auto const any_of = [this](auto... kinds) { return ((options_.attack == kinds) || ...); };
+        // A graft of who is in the mesh is nothing: that comes only to those that were refused, or are when they leave.
+        bool const in_time =
+            any_of(attack::ihave_flood, attack::broken_promises, attack::invalid_messages, attack::sybils);
+        bool const is_late = spared + in_mesh != 0 || heartbeats > graylisted_within / std::chrono::seconds{1};
+        if ((in_time && is_late) || (any_of(attack::spam_grafts) && spared != 0)) {
+            laws_.report(text("attackers stand too well", attack_text_));
+        }
     }
 
     group_options options_;
@@ -241,7 +240,6 @@ private:
     std::deque<host<node_type>> nodes_;
     std::deque<host<attacker>> attackers_;
     std::vector<rule_set::guard> rules_;
-    instant attacked_since_ = {};
     std::string attack_text_;
     bool is_healed_ = false;
 };

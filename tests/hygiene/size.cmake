@@ -20,6 +20,7 @@ set(gossip_budget 90)
 set(signing_budget 85)
 set(libp2p_budget 90)
 set(sim_budget 90)
+set(sim/gossip_budget 100)
 set(sim/stack_budget 100)  # a coordinator over the whole of libp2p
 set(net_budget 170)
 set(json_budget 150)

@@ -208,6 +208,31 @@ TEST_CASE("gossip attack: three invalid messages put a peer on the graylist; spa
     CHECK(b.score(3) == 0);
 }
 
+TEST_CASE("gossip attack: thousands of grafts in one RPC are answered once for each topic, with few recommended") {
+    auto o = quiet();
+    o.mesh.d_out = 0;
+    bench b{o};
+    for (int i = 0; i < 20; ++i) b.join(text("t", i));
+    for (std::uint32_t n = 1; n <= 40; ++n) {
+        b.up(n, direction::inbound);
+        b.hear(n, subscriptions(20, "t"));
+        b.tell(record_learned{peer_number(n), bytes(4000)});
+    }
+    for (std::uint32_t n = 1; n <= 12; ++n) {
+        for (int i = 0; i < 20; ++i) b.grafts(n, text("t", i));
+    }
+    (void)b.take();
+    rpc::rpc_content c;
+    for (int i = 0; i < 4000; ++i) c.grafts.push_back(text("t", i % 20));
+    b.hear(20, c);
+    auto const prunes = b.to(20, b.take()).prunes;
+    CHECK(prunes.size() == 20);
+    std::size_t recommended = 0;
+    for (auto const& p : prunes) recommended += p.px.size();
+    CHECK(recommended == 64);
+    CHECK(b.score(20) < -80);
+}
+
 TEST_CASE("gossip attack: sybils on one address stand badly together, unless it is an address that may be shared") {
     auto o = quiet();
     o.score.colocation_whitelist = {"198.51.100.1"};

@@ -35,17 +35,17 @@ public:
     /// The id @p content; cut where it is longer than `size_max`, which a policy must not rely on.
     explicit constexpr message_id(byte_view content) noexcept { append(content); }
 
-    [[nodiscard]] constexpr byte_view view() const noexcept { return byte_view{octets_}.first(size_); }
+    [[nodiscard]] constexpr byte_view view() const noexcept { return byte_view{bytes_}.first(size_); }
     [[nodiscard]] constexpr bool empty() const noexcept { return size_ == 0; }
     /// The bytes as characters: what the seen-cache hashes.
     [[nodiscard]] std::string_view characters() const noexcept {
-        return {reinterpret_cast<char const*>(octets_.data()), size_};
+        return {reinterpret_cast<char const*>(bytes_.data()), size_};
     }
     [[nodiscard]] std::string to_text() const { return to_hex(view()); }
 
     /// Adds @p more at the end, as much as fits.
     constexpr message_id& append(byte_view more) noexcept {
-        for (byte const b : more.first(std::min(more.size(), size_max - size_))) octets_[size_++] = b;
+        for (byte const b : more.first(std::min(more.size(), size_max - size_))) bytes_[size_++] = b;
         return *this;
     }
 
@@ -53,7 +53,7 @@ public:
     friend bool operator==(message_id const& a, message_id const& b) noexcept { return equal(a.view(), b.view()); }
 
 private:
-    std::array<byte, size_max> octets_{};
+    std::array<byte, size_max> bytes_{};
     std::uint8_t size_ = 0;
 };
 

@@ -38,12 +38,16 @@ template <class Visit>
     auto const call = [&](std::uint32_t tag, std::uint64_t number, byte_view content, byte_view whole) -> bool {
         if constexpr (takes_whole) {
             using answer = std::invoke_result_t<Visit&, std::uint32_t, std::uint64_t, byte_view, byte_view>;
-            if constexpr (!std::is_void_v<answer>) return visit(tag, number, content, whole);
-            else return visit(tag, number, content, whole), true;
+            if constexpr (!std::is_void_v<answer>)
+                return visit(tag, number, content, whole);
+            else
+                return visit(tag, number, content, whole), true;
         } else {
             using answer = std::invoke_result_t<Visit&, std::uint32_t, std::uint64_t, byte_view>;
-            if constexpr (!std::is_void_v<answer>) return visit(tag, number, content);
-            else return visit(tag, number, content), true;
+            if constexpr (!std::is_void_v<answer>)
+                return visit(tag, number, content);
+            else
+                return visit(tag, number, content), true;
         }
     };
     try {

@@ -134,13 +134,21 @@ private:
     }
     void say_prune(topic_state& t, peer_state& p, bool exchanges, duration backoff, instant now) {
         backoffs_.add(t.name, p.id, backoff, now);
+        // However often it grafts in one RPC, it is answered once for each topic, and recommended so many in all.
+        auto& said = all_.say(p).prunes;
+        std::size_t recommends = 0;
+        for (auto const& each : said) {
+            if (each.topic == t.name) return;
+            recommends += each.px.size();
+        }
+        exchanges = exchanges && recommends < 4 * options_.exchange_max;
         rpc::prune_entry out{t.name, 0, {}};
         if (p.version != version::v1_0) {
             auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(backoff).count();
             out.backoff_seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 1));
             if (exchanges && options_.exchanges_peers && all_.score(p) >= 0) out.px = recommended(t, p);
         }
-        all_.say(p).prunes.push_back(std::move(out));
+        said.push_back(std::move(out));
     }
     [[nodiscard]] std::vector<rpc::px_entry> recommended(topic_state const& t, peer_state const& to) {
         peer_list some;

@@ -29,6 +29,7 @@ set(node_may_use ${pure})
 # a room of its own.
 set(sim_may_use ${base} transport libp2p)
 set(sim/signing_may_use ${pure} node sim)
+set(sim/gossip_may_use ${pure} node sim)
 set(sim/stack_may_use ${pure} node sim sim/signing)
 set(net_may_use ${pure} node)
 set(websocket_may_use ${pure} node net)

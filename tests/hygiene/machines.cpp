@@ -5,6 +5,7 @@
 #include <muster/cache/persistence/save_schedule.hpp>
 #include <muster/connection/manager.hpp>
 #include <muster/core/machine.hpp>
+#include <muster/gossip/router.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/peer_admission.hpp>
@@ -15,6 +16,7 @@ using namespace muster;
 
 static_assert(machine<cache::save_schedule>);
 static_assert(machine<connection::manager>);
+static_assert(machine<gossip::router<>>);
 static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);
 static_assert(machine<signing::session<musig2::portable, signing::mesh>>);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Simulated groups, one per seed. Of co-signers: even seeds as a mesh, odd ones around an aggregator. Of nodes of the
-// whole libp2p stack.
+// whole libp2p stack. Of gossiping nodes: without attackers, or under the attack that is named.
 
 #include <unistd.h>
 
@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include <muster/sim/explore.hpp>
+#include <muster/sim/gossip/run.hpp>
 #include <muster/sim/signing/run.hpp>
 #include <muster/sim/stack/run.hpp>
 
@@ -42,8 +43,17 @@ struct settings {
     bool trace = false;
     unsigned threads = std::thread::hardware_concurrency();
     std::vector<std::string> without;
+    std::string attack = "none";
     std::string verdict;
 };
+
+[[nodiscard]] std::vector<sim::gossip::attack> attacks() {
+    std::vector<sim::gossip::attack> out;
+    for (std::uint8_t i = 0; to_string(static_cast<sim::gossip::attack>(i)) != "unknown"; ++i) {
+        out.push_back(static_cast<sim::gossip::attack>(i));
+    }
+    return out;
+}
 
 /// Runs seed @p seed of a room whose runs are @p Run and whose options are @p Options.
 template <class Run, class Options>
@@ -60,7 +70,20 @@ sim::outcome run(std::uint64_t seed, settings const& s) {
     return r.run();
 }
 
+/// Runs seed @p seed of a gossiping network. Its faults are its own.
+sim::outcome run_gossip(std::uint64_t seed, settings const& s) {
+    auto options = sim::gossip::group_options::from_seed(seed);
+    for (auto const& each : attacks()) {
+        if (to_string(each) == s.attack) options = options.under(each);
+    }
+    sim::gossip::group_run<> r{seed, options};
+    if (s.trace)
+        r.listen([](std::string_view line) { std::printf("%.*s\n", static_cast<int>(line.size()), line.data()); });
+    return r.run();
+}
+
 sim::outcome run(std::uint64_t seed, settings const& s) {
+    if (s.area == "gossip") return run_gossip(seed, s);
     if (s.area == "stack") return run<sim::stack::group_run, sim::stack::group_options>(seed, s);
     using options = sim::signing::group_options;
     return seed % 2 == 0 ? run<sim::signing::group_run<mesh>, options>(seed, s)
@@ -108,20 +131,24 @@ int main(int count, char** arguments) {
     settings s;
     CLI::App app{"Runs groups of machines through everything that can go wrong, from one seed each."};
     app.add_option("area", s.area,
-                   "What is simulated: signing (the default), or stack, the whole of libp2p byte by byte")
-        ->check(CLI::IsMember({"signing", "stack"}));
+                   "What is simulated: signing (the default); stack, the whole of libp2p byte by byte; or gossip")
+        ->check(CLI::IsMember({"signing", "stack", "gossip"}));
     app.add_option("--seeds", s.seeds, "How many");
     app.add_option("--from", s.from, "The first one");
     app.add_option("--threads", s.threads, "How many at once");
     std::vector<std::string> faults;
     for (auto const& [name, what] : sim::fault_options::all) faults.emplace_back(name);
     app.add_option("--without", s.without, "Switch a fault off")->check(CLI::IsMember(faults));
+    std::vector<std::string> known;
+    for (auto const each : attacks()) known.emplace_back(to_string(each));
+    app.add_option("--attack", s.attack, "What attackers of a gossiping network do")->check(CLI::IsMember(known));
     app.add_option("--verdict", s.verdict, "A file for the last line");
     app.add_flag("--trace", s.trace, "Say what happens, on one thread");
     CLI11_PARSE(app, count, arguments);
 
     auto const outcomes = run_all(s);
     std::string replay = "./dev sim " + s.area + " --seeds 1 --trace ";
+    if (s.attack != "none") replay += "--attack " + s.attack + ' ';
     for (auto const& off : s.without) replay += "--without " + off + ' ';
     sim::tally sum{
         [](std::string_view line) { std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data()); },

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
@@ -25,23 +26,50 @@
 namespace muster::wire {
 
 /// Calls `visit(tag, number, content)` for each varint or length-delimited field of @p message, where one of number and
-/// content is empty; skips fields of other types. O(size).
+/// content is empty; skips fields of other types. A visitor that returns false ends the walk, which then succeeds; one
+/// that takes a fourth argument is handed the whole field, with its tag and length, and also the fields of other types.
+/// O(size).
 /// @return `malformed` when the bytes are no protobuf message. The fields before the fault were visited.
 template <class Visit>
 [[nodiscard]] result<void> for_each_field(byte_view message, Visit visit) {
+    constexpr bool takes_whole = std::is_invocable_v<Visit&, std::uint32_t, std::uint64_t, byte_view, byte_view>;
+    auto const* at = message.data();
+    auto const* const end = at + message.size();
+    auto const call = [&](std::uint32_t tag, std::uint64_t number, byte_view content, byte_view whole) -> bool {
+        if constexpr (takes_whole) {
+            using answer = std::invoke_result_t<Visit&, std::uint32_t, std::uint64_t, byte_view, byte_view>;
+            if constexpr (!std::is_void_v<answer>)
+                return visit(tag, number, content, whole);
+            else
+                return visit(tag, number, content, whole), true;
+        } else {
+            using answer = std::invoke_result_t<Visit&, std::uint32_t, std::uint64_t, byte_view>;
+            if constexpr (!std::is_void_v<answer>)
+                return visit(tag, number, content);
+            else
+                return visit(tag, number, content), true;
+        }
+    };
     try {
         protozero::pbf_reader reader{reinterpret_cast<char const*>(message.data()), message.size()};
         while (reader.next()) {
+            std::uint32_t const tag = reader.tag();
+            std::uint64_t number = 0;
+            byte_view content;
+            bool is_shown = true;
             switch (reader.wire_type()) {
-                case protozero::pbf_wire_type::varint: visit(reader.tag(), reader.get_uint64(), byte_view{}); break;
+                case protozero::pbf_wire_type::varint: number = reader.get_uint64(); break;
                 case protozero::pbf_wire_type::length_delimited: {
-                    auto const tag = reader.tag();
                     auto const view = reader.get_view();
-                    visit(tag, std::uint64_t{0}, as_bytes({view.data(), view.size()}));
+                    content = as_bytes({view.data(), view.size()});
                     break;
                 }
-                default: reader.skip();
+                default: reader.skip(); is_shown = takes_whole;
             }
+            auto const* const next = end - reader.length();
+            byte_view const whole{at, next};
+            at = next;
+            if (is_shown && !call(tag, number, content, whole)) break;
         }
     } catch (protozero::exception const& e) {
         return error{errc::malformed, text("not a protobuf message of ", message.size(), " bytes: ", e.what())};
@@ -71,6 +99,9 @@ public:
 
     /// What was written.
     [[nodiscard]] bytes take() const { return to_bytes(as_bytes(out_)); }
+    /// What was written so far, borrowed until the next field.
+    [[nodiscard]] byte_view view() const noexcept { return as_bytes(out_); }
+    [[nodiscard]] bool empty() const noexcept { return out_.empty(); }
 
 private:
     std::string out_;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Messages of the last few heartbeats, for peers that ask.
+///
+/// Idea: a window per heartbeat. Messages of the newest few windows are announced, those of all windows can be asked
+/// for, and each heartbeat the oldest window leaves. A peer is sent one message a bounded number of times, however
+/// often it asks. What is kept is bounded in bytes as well: the oldest message leaves for a new one.
+///
+/// Source: gossipsub-v1.0.md, "Message Cache".
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <muster/gossip/event.hpp>
+#include <muster/gossip/message_id.hpp>
+#include <muster/gossip/options.hpp>
+
+namespace muster::gossip {
+
+/// The message cache. Not thread-safe.
+class message_cache {
+public:
+    explicit message_cache(gossip_options const& o)
+        : history_{o.history}, announced_{o.history_announced}, bytes_max_{o.history_bytes_max} {
+        windows_.emplace_back();
+    }
+
+    /// Keeps a message that was accepted or published, as the frame that publishes it. O(log n).
+    void put(message_id const& id, std::string_view topic, shared_frame frame) {
+        auto const size = frame->size();
+        if (history_ == 0 || size > bytes_max_ || items_.count(id) != 0) return;
+        while (bytes_ + size > bytes_max_) drop_oldest();
+        items_.try_emplace(id, item{std::string{topic}, std::move(frame), {}});
+        bytes_ += size;
+        windows_.back().push_back(id);
+    }
+    /// The frame of a message that the peer number @p peer asks for; null when it is not there, or was sent to that
+    /// peer
+    /// @p times_max times. O(log n + peers that asked).
+    [[nodiscard]] shared_frame get(message_id const& id, std::uint64_t peer, std::size_t times_max) {
+        auto const found = items_.find(id);
+        if (found == items_.end()) return nullptr;
+        auto& asked = found->second.asked;
+        for (auto& [who, times] : asked) {
+            if (who == peer) return times < times_max ? ++times, found->second.frame : nullptr;
+        }
+        if (times_max == 0) return nullptr;
+        asked.emplace_back(peer, 1);
+        return found->second.frame;
+    }
+    /// Ids of @p topic that are to be announced. O(n).
+    [[nodiscard]] std::vector<message_id> announced(std::string_view topic) const {
+        std::vector<message_id> out;
+        std::size_t const windows = windows_.size() < announced_ ? windows_.size() : announced_;
+        for (std::size_t w = windows_.size() - windows; w < windows_.size(); ++w) {
+            for (auto const& id : windows_[w]) {
+                if (items_.at(id).topic == topic) out.push_back(id);
+            }
+        }
+        return out;
+    }
+    /// A heartbeat has passed. O(messages that leave).
+    void shift() {
+        windows_.emplace_back();
+        while (windows_.size() > history_) {
+            for (auto const& id : windows_.front()) erase(id);
+            windows_.pop_front();
+        }
+        if (windows_.empty()) windows_.emplace_back();
+    }
+
+    [[nodiscard]] bool contains(message_id const& id) const { return items_.count(id) != 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return items_.size(); }
+    /// Bytes of all frames.
+    [[nodiscard]] std::size_t bytes_kept() const noexcept { return bytes_; }
+
+private:
+    struct item {
+        std::string topic;
+        shared_frame frame;
+        std::vector<std::pair<std::uint64_t, std::size_t>> asked;  // by whom, and how often
+    };
+
+    void erase(message_id const& id) {
+        auto const found = items_.find(id);
+        bytes_ -= found->second.frame->size();
+        items_.erase(found);
+    }
+    void drop_oldest() {
+        for (auto& w : windows_) {
+            if (w.empty()) continue;
+            erase(w.front());
+            w.pop_front();
+            return;
+        }
+    }
+
+    std::size_t history_;
+    std::size_t announced_;
+    std::size_t bytes_max_;
+    std::deque<std::deque<message_id>> windows_;  // the newest is the last; each id is in one
+    std::map<message_id, item> items_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace muster::gossip

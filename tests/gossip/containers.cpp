@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+
+// What waits, what is kept and who waits: each within its bound.
+
+#include <muster/gossip/backoff_book.hpp>
+#include <muster/gossip/message_cache.hpp>
+#include <muster/gossip/outbound_queue.hpp>
+
+#include "bench.hpp"
+
+using namespace muster;
+using namespace muster::gossip;
+using namespace std::chrono_literals;
+using test::peer_number;
+
+namespace {
+
+shared_frame frame(std::size_t size, byte fill = 0) { return std::make_shared<bytes const>(size, fill); }
+message_id id(byte n) { return message_id{bytes{n}}; }
+std::string order(outbound_queue& q) {
+    std::string out;
+    while (auto const e = q.pop()) out += text(to_string(e->traffic).substr(0, 1), unsigned{(*e->frame)[0]}, " ");
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("gossip queue: control, own, forwarded, gossip, each in its order") {
+    outbound_queue q{100};
+    CHECK(q.push({traffic::gossip, frame(10, 1)}));
+    CHECK(q.push({traffic::forwarded, frame(10, 2)}));
+    CHECK(q.push({traffic::own, frame(10, 3)}));
+    CHECK(q.push({traffic::control, frame(10, 4)}));
+    CHECK(q.push({traffic::forwarded, frame(10, 5)}));
+    q.put_back({traffic::gossip, frame(10, 6)});
+    q.put_back({traffic::control, frame(10, 7)});
+    CHECK(q.size() == 70);
+    CHECK(order(q) == "g6 c7 c4 o3 f2 f5 g1 ");
+    CHECK(q.empty());
+}
+
+TEST_CASE("gossip queue: what matters least leaves first, the oldest of it before the others; never for an equal") {
+    outbound_queue q{40};
+    CHECK(q.push({traffic::gossip, frame(10, 1)}));
+    CHECK(q.push({traffic::gossip, frame(10, 2)}));
+    CHECK(q.push({traffic::forwarded, frame(10, 3)}));
+    CHECK(q.push({traffic::own, frame(10, 4)}));
+    CHECK_FALSE(q.push({traffic::gossip, frame(1, 5)}));
+    CHECK(q.push({traffic::forwarded, frame(10, 6)}));
+    CHECK(q.dropped() == 1);
+    CHECK_FALSE(q.push({traffic::forwarded, frame(11, 7)}));  // only gossip may leave for it, and that is 10
+    CHECK(q.push({traffic::control, frame(30, 8)}));
+    CHECK(q.size() == 40);
+    CHECK(order(q) == "c8 o4 ");
+    CHECK(q.push({traffic::own, frame(40, 9)}));
+    CHECK_FALSE(q.push({traffic::own, frame(1, 1)}));
+    CHECK_FALSE(q.push({traffic::control, frame(41, 1)}));
+    CHECK(q.size() == 40);
+    q.put_back({traffic::gossip, frame(10, 2)});  // takes the place of what has not been under way
+    CHECK(order(q) == "g2 ");
+    q.put_back({traffic::control, frame(41, 2)});
+    CHECK(q.empty());
+}
+
+TEST_CASE("gossip queue: copies that are not wanted any more leave it") {
+    outbound_queue q{100};
+    CHECK(q.push({traffic::forwarded, frame(10, 1), 7}));
+    CHECK(q.push({traffic::forwarded, frame(10, 2), 8}));
+    CHECK(q.push({traffic::gossip, frame(10, 3), 7}));
+    CHECK(q.push({traffic::own, frame(10, 4), 7}));
+    q.cancel(7);
+    CHECK(q.size() == 20);
+    CHECK(order(q) == "o4 f2 ");
+}
+
+TEST_CASE("gossip message cache: announced for so many heartbeats, kept for more, sent a few times each") {
+    gossip_options o;
+    o.history = 3;
+    o.history_announced = 2;
+    message_cache c{o};
+    c.put(id(1), "t", frame(5));
+    c.put(id(9), "other", frame(5));
+    CHECK(c.announced("t") == std::vector<message_id>{id(1)});
+    c.shift();
+    c.put(id(2), "t", frame(5));
+    CHECK(c.announced("t") == std::vector<message_id>{id(1), id(2)});
+    c.shift();
+    CHECK(c.announced("t") == std::vector<message_id>{id(2)});
+    CHECK(c.get(id(1), 1, 2) != nullptr);
+    CHECK(c.get(id(1), 1, 2) != nullptr);
+    CHECK(c.get(id(1), 1, 2) == nullptr);
+    CHECK(c.get(id(1), 2, 2) != nullptr);
+    CHECK(c.get(id(7), 1, 2) == nullptr);
+    CHECK(c.get(id(2), 1, 0) == nullptr);
+    c.shift();
+    CHECK_FALSE(c.contains(id(1)));
+    CHECK(c.size() == 1);
+    CHECK(c.bytes_kept() == 5);
+    c.shift();
+    c.shift();
+    CHECK(c.size() == 0);
+    CHECK(c.bytes_kept() == 0);
+}
+
+TEST_CASE("gossip message cache: bounded in bytes, at the cost of the oldest") {
+    gossip_options o;
+    o.history_bytes_max = 20;
+    message_cache c{o};
+    for (byte n = 1; n <= 5; ++n) {
+        c.put(id(n), "t", frame(7));
+        c.put(id(n), "t", frame(7));  // twice is once
+        if (n == 2) c.shift();
+    }
+    CHECK(c.announced("t") == std::vector<message_id>{id(4), id(5)});
+    c.put(id(6), "t", frame(21));
+    CHECK(c.size() == 2);
+    o.history = 0;
+    o.history_announced = 0;
+    message_cache none{o};
+    none.put(id(1), "t", frame(1));
+    none.shift();
+    CHECK(none.size() == 0);
+}
+
+TEST_CASE("gossip back-off: we wait longer than we ask others to, and nobody can make it endless") {
+    mesh_options o;
+    o.backoff_slack = 2s;
+    o.backoffs_max = 3;
+    backoff_book b{o};
+    instant const t{1h};
+    b.add("t", peer_number(1), 60s, t);
+    CHECK(b.holds_peer("t", peer_number(1), t + 59s) == t + 60s);
+    CHECK_FALSE(b.holds_peer("t", peer_number(1), t + 60s));
+    CHECK(b.holds_us("t", peer_number(1), t + 61s));
+    CHECK_FALSE(b.holds_us("t", peer_number(1), t + 62s));
+    CHECK_FALSE(b.holds_us("u", peer_number(1), t));
+    b.add("t", peer_number(1), 10s, t);  // never shorter
+    CHECK(b.holds_us("t", peer_number(1), t + 61s));
+    CHECK(b.clamped(7) == 7s);
+    for (auto const seconds :
+         {std::uint64_t{3601}, ~std::uint64_t{0}, ~std::uint64_t{0} >> 1, std::uint64_t{1} << 34}) {
+        CHECK(b.clamped(seconds) == 1h);
+    }
+    b.add("t", peer_number(2), duration::max(), t);
+    CHECK_FALSE(b.holds_us("t", peer_number(2), t + 1h + 2s));
+    b.add("t", peer_number(3), 5s, t);
+    b.add("t", peer_number(4), 30s, t);  // one too many: the first to end goes
+    CHECK(b.size() == 3);
+    CHECK_FALSE(b.holds_us("t", peer_number(3), t));
+    b.expire(t + 32s);
+    CHECK(b.size() == 2);
+    b.add("t", peer_number(5), 1h, instant::max() - 1s);  // the end of time
+    CHECK(b.holds_us("t", peer_number(5), instant::max() - 1s));
+    b.expire(t + 2h);
+    CHECK(b.size() == 1);
+}

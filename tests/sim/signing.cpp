@@ -99,7 +99,7 @@ TEST_CASE("in a run, a fault that is switched off moves nothing that the world d
         return out;
     };
     std::size_t compared = 0;
-    for (std::uint64_t seed = 2; seed < 40; seed += 2) {
+    for (std::uint64_t seed = 2; seed < 40; seed += 5) {
         auto o = group_options::from_seed(seed);
         o.faults.disk_error = {};  // how many calls a disk gets depends on what is written
         auto const all = deeds(o, seed);
@@ -108,7 +108,7 @@ TEST_CASE("in a run, a fault that is switched off moves nothing that the world d
         less.faults.loss = less.faults.reorder = less.faults.corrupt = {};
         CHECK(deeds(less, seed) == all);
     }
-    CHECK(compared > 50);
+    CHECK(compared > 20);
 }
 
 // The two rounds of a session are about a hundred actions. Whoever crashes after any of them comes back, and the

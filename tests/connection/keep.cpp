@@ -113,6 +113,37 @@ TEST_CASE("disconnected on purpose: the connection ends, it is kept no more, and
     CHECK(r.machine.stats().dialling == 0);
 }
 
+TEST_CASE("cut off by a protocol, a kept peer is dialled again after a wait") {
+    rig r;
+    r.know(1);
+    CHECK(r.machine.keep(who(1), r.now, r.out));
+    r.up(1);
+    (void)r.take();
+    r.machine.cut(who(1), r.now, r.out);
+    CHECK(r.take_only<hang_up>() == std::vector{hang_up{who(1)}});
+    CHECK(r.machine.status_of(who(1)).is_kept);
+    r.machine.cut(who(1), r.now, r.out);  // there is nothing to cut
+    CHECK(r.take().empty());
+    r.next();
+    CHECK(r.take_only<dial>().size() == 1);
+}
+
+TEST_CASE("strangers that come and go do not make us forget whom we were told of") {
+    auto o = rig::unwatched();
+    o.peers_max = 4;
+    rig r{o};
+    r.know(1);
+    r.now += 1h;
+    for (std::size_t i = 2; i < 30; ++i) {
+        r.now += 1s;
+        r.up(i);
+        r.down(i);
+    }
+    (void)r.take();
+    (void)r.connect({who(1)});
+    CHECK(r.take_only<dial>().size() == 1);
+}
+
 TEST_CASE("above the high water mark those of least use are ended, down to the low one") {
     auto o = rig::unwatched();
     o.high_water = 6;

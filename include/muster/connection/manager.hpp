@@ -59,11 +59,13 @@ public:
 
     // ---- what happens -----------------------------------------------------------------------------------
 
+    /// @see machine
     template <effect_sink<effect> Sink>
     void handle(event const& e, instant now, Sink& out) {
         std::visit([&](auto const& v) { this->on(v, now, out); }, e);
         pump(now, out);
     }
+    /// @see machine
     template <effect_sink<effect> Sink>
     void wake(instant now, Sink& out) {
         while (auto const who = peers_.due(now)) {
@@ -190,6 +192,15 @@ public:
         settle(who, *p, why, out);
         lost(who, why, now, out);
         pump(now, out);
+    }
+
+    /// Ends the connection to @p who, for whoever had enough of it. One that is kept is dialled again after a wait.
+    template <effect_sink<effect> Sink>
+    void cut(peer::peer_id const& who, instant now, Sink& out) {
+        auto const* const p = peers_.find(who);
+        if (p == nullptr || !p->is_up) return;
+        out.push(hang_up{who});
+        lost(who, error{errc::ended, "we have ended it"}, now, out);
     }
 
     /// A connection to @p who is never ended to make room while it is protected, under at least one name of a reason.

@@ -77,9 +77,10 @@ public:
         (void)ticket;
         return ok();
     }
-    /// Ends the connection to @p who, and every attempt.
+    /// Ends the connection to @p who, for a protocol that had enough of it. One that is kept is dialled again after a
+    /// wait; see @ref leave.
     void disconnect(peer::peer_id const& who) {
-        act([&](auto now, auto& out) { return manager_.disconnect(who, now, out); });
+        act([&](auto now, auto& out) { return manager_.cut(who, now, out); });
     }
     void serve(std::string_view protocol, transport::request_options const& o,
                transport::question_handler handler) requires transport::requests<Network> {
@@ -155,6 +156,10 @@ public:
     /// Dials @p who whenever it is not connected. @return `not_found` when nobody has told where it is.
     [[nodiscard]] result<void> keep(peer::peer_id const& who) {
         return act([&](auto now, auto& out) { return manager_.keep(who, now, out); });
+    }
+    /// Ends the connection to @p who, and every attempt; it is kept no more.
+    void leave(peer::peer_id const& who) {
+        act([&](auto now, auto& out) { return manager_.disconnect(who, now, out); });
     }
     /// Ends what @ref keep began; a connection stays.
     void release(peer::peer_id const& who) {

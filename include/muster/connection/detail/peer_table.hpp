@@ -71,7 +71,8 @@ public:
     [[nodiscard]] known_peer& at(peer::peer_id const& who) { return known_.at(who); }
     [[nodiscard]] map const& all() const noexcept { return known_; }
 
-    /// The one that was told of longest ago makes room, if it is neither connected nor wanted; nullptr when none is.
+    /// The one that was told of longest ago makes room, if it is neither connected nor wanted, and before it those that
+    /// have only come by themselves; nullptr when none is.
     /// O(log n), or O(n) when a place must be found.
     [[nodiscard]] known_peer* find_or_add(peer::peer_id const& who, instant now) {
         if (auto* const p = find(who)) return p;
@@ -79,7 +80,8 @@ public:
             auto oldest = known_.end();
             for (auto at = known_.begin(); at != known_.end(); ++at) {
                 if (!at->second.is_idle()) continue;
-                if (oldest == known_.end() || at->second.learned < oldest->second.learned) oldest = at;
+                auto const rank = [](known_peer const& p) { return std::pair{p.is_told, p.learned}; };
+                if (oldest == known_.end() || rank(at->second) < rank(oldest->second)) oldest = at;
             }
             if (oldest == known_.end()) return nullptr;
             known_.erase(oldest);

@@ -7,6 +7,8 @@ set(parts
     core/alarm.hpp                     # keeps time for machines
     core/machine.hpp                   # the contract itself
     cache/persistence/persistent_cache.hpp signing/coordinator.hpp  # compositions
+    connection/detail/peer_table.hpp connection/health.hpp  # parts of the manager
+    gossip/detail/inspections.hpp gossip/detail/intake.hpp  # parts of the router
     libp2p/network_core.hpp            # a composition
     libp2p/host/dialler.hpp            # part of the host, which has its deadline
     libp2p/service/requests.hpp        # speaks to the host by calls

@@ -44,6 +44,7 @@ struct settings {
     unsigned threads = std::thread::hardware_concurrency();
     std::vector<std::string> without;
     std::string attack = "none";
+    sim::host_id nodes = 100;  // that gossip
     std::string verdict;
 };
 
@@ -73,6 +74,7 @@ sim::outcome run(std::uint64_t seed, settings const& s) {
 /// Runs seed @p seed of a gossiping network. Its faults are its own.
 sim::outcome run_gossip(std::uint64_t seed, settings const& s) {
     auto options = sim::gossip::group_options::from_seed(seed);
+    options.nodes = s.nodes;
     for (auto const& each : attacks()) {
         if (to_string(each) == s.attack) options = options.under(each);
     }
@@ -142,6 +144,7 @@ int main(int count, char** arguments) {
     std::vector<std::string> known;
     for (auto const each : attacks()) known.emplace_back(to_string(each));
     app.add_option("--attack", s.attack, "What attackers of a gossiping network do")->check(CLI::IsMember(known));
+    app.add_option("--nodes", s.nodes, "Of a gossiping network")->check(CLI::Range(20u, 10'000u));
     app.add_option("--verdict", s.verdict, "A file for the last line");
     app.add_flag("--trace", s.trace, "Say what happens, on one thread");
     CLI11_PARSE(app, count, arguments);

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -195,11 +196,11 @@ private:
     void shrink(topic_state& t, std::size_t size, instant now) {
         auto order = t.mesh;
         all_.shuffle(order);
-        std::vector<std::pair<double, peer_state*>> scored;
-        for (auto* const p : order) scored.emplace_back(all_.score(*p), p);
-        std::stable_sort(scored.begin(), scored.end(), [](auto const& a, auto const& b) { return a.first > b.first; });
+        std::vector<std::tuple<double, std::size_t, peer_state*>> scored;  // among equals as they were shuffled
+        for (auto* const p : order) scored.emplace_back(-all_.score(*p), scored.size(), p);
+        std::sort(scored.begin(), scored.end());
         order.clear();
-        for (auto const& [score, p] : scored) order.push_back(p);
+        for (auto const& entry : scored) order.push_back(std::get<2>(entry));
         peer_list rest(order.begin() + static_cast<std::ptrdiff_t>(std::min(options_.d_score, order.size())),
                        order.end());
         all_.shuffle(rest);
@@ -233,10 +234,10 @@ private:
     }
     void improve(topic_state& t, instant now) {
         if (t.mesh.size() < 2) return;
-        std::vector<std::pair<double, peer_state*>> scored;
-        for (auto* const p : t.mesh) scored.emplace_back(all_.score(*p), p);
-        std::stable_sort(scored.begin(), scored.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
-        auto const median = scored[scored.size() / 2].first;
+        std::vector<std::tuple<double, std::size_t, peer_state*>> scored;
+        for (auto* const p : t.mesh) scored.emplace_back(all_.score(*p), scored.size(), p);
+        std::sort(scored.begin(), scored.end());
+        auto const median = std::get<0>(scored[scored.size() / 2]);
         if (median >= all_.limits.score.opportunistic_graft_threshold) return;
         peer_list better;
         for (auto* const p : t.subscribers) {
@@ -245,7 +246,7 @@ private:
         all_.shuffle(better);
         if (better.size() > options_.opportunistic_grafts) better.resize(options_.opportunistic_grafts);
         for (std::size_t i = 0; t.mesh.size() + better.size() > options_.d_high && i < scored.size(); ++i) {
-            prune(t, *scored[i].second, prune_reason::oversubscribed, false, now);
+            prune(t, *std::get<2>(scored[i]), prune_reason::oversubscribed, false, now);
         }
         for (auto* const p : better) graft(t, *p, now);
     }

@@ -239,6 +239,18 @@ TEST_CASE("so many peers are remembered; who is connected or asked for stays") {
     CHECK(r.machine.stats().known == 3);
 }
 
+TEST_CASE("what is told of one peer is bounded: addresses, and its nickname") {
+    rig r;
+    std::vector<peer::multiaddr> many;
+    for (std::size_t i = 1; i < 40; ++i) many.push_back(at(i)[0]);
+    r.machine.learn(who(1), many, r.now, std::string(100'000, 'n'));
+    (void)r.connect({who(1)});
+    auto const told = r.take();
+    REQUIRE(told.size() == 2);
+    CHECK(std::get<connecting>(told[0]).nickname == std::string(options{}.nickname_size_max, 'n'));
+    CHECK(std::get<dial>(told[1]).addresses.size() == options{}.addresses_max);
+}
+
 TEST_CASE("requests are bounded") {
     auto o = rig::unwatched();
     o.requests_max = 2;

@@ -79,15 +79,14 @@ struct side {
         return decode_identify(byte_view{content}.subspan(length.size)).value();
     }
     /// What it makes of @p m from @p who.
-    std::optional<identity_claim> hears(peer::peer_id const& who, identify_message const& m) {
+    std::optional<identity_claim> hears(peer::peer_id const& who, identify_message const& m, instant now = {}) {
         stream_ref const s{1, ++on.last};
-        service.on(on, stream_opened{s, who, std::string{identify_service::push}, direction::inbound}, instant{},
-                   effects);
+        service.on(on, stream_opened{s, who, std::string{identify_service::push}, direction::inbound}, now, effects);
         auto const content = encode(m);
         bytes framed;
         wire::append_varint(framed, content.size());
         append(framed, content);
-        service.on(on, stream_bytes{s, framed}, instant{}, claims, effects);
+        service.on(on, stream_bytes{s, framed}, now, claims, effects);
         auto told = claims.take();
         return told.empty() ? std::nullopt : std::optional{told.back()};
     }
@@ -154,6 +153,22 @@ TEST_CASE("identify: a forged record, or another peer's, is refused and reported
     CHECK(*me.hears(them.id(), {.signed_record = {1, 2, 3}}).value().record_refused == peer::errc::malformed);
     CHECK(*me.hears(them.id(), {.signed_record = bytes(peer::envelope::size_max + 1)}).value().record_refused ==
           peer::errc::too_large);
+}
+
+TEST_CASE("identify: who pushes all the time is heard once a second, since every push costs a verification") {
+    using namespace std::chrono_literals;
+    side me;
+    auto const them = host(2);
+    identify_message const m{.signed_record = record_of(them)};
+    std::size_t heard = 0;
+    for (int i = 0; i < 100; ++i) heard += me.hears(them.id(), m).has_value() ? 1u : 0u;
+    CHECK(heard == identify_service::push_burst);
+    CHECK(me.on.resets.size() == 100 - heard);
+    CHECK(me.hears(host(3).id(), {}));  // others are not concerned
+    CHECK_FALSE(me.hears(them.id(), m, instant{900ms}));
+    CHECK(me.hears(them.id(), m, instant{1s}));
+    me.service.wake(me.on, instant{1h}, me.effects);
+    CHECK(me.service.pushers() == 0);  // nothing is remembered for ever
 }
 
 TEST_CASE("identify: addresses that cannot be dialled here are kept, those of unknown protocols skipped") {

@@ -157,11 +157,12 @@ struct health_options {
 
 /// How long is tried, and how much at a time.
 struct options {
-    std::size_t peers_max = 4096;                        ///< Remembered; the one unseen for longest makes room. Ours.
-    std::size_t addresses_max = 8;                       ///< Of one peer; later ones are left out. Ours.
-    std::size_t requests_max = 64;                       ///< Under way. Ours.
-    std::size_t dials_max = 4;                           ///< At the same time. Ours.
-    std::size_t attempts_max = 3;                        ///< Per request. Ours.
+    std::size_t peers_max = 4096;        ///< Remembered; the one unseen for longest makes room. Ours.
+    std::size_t addresses_max = 16;      ///< Of one peer; later ones are left out. libp2p::host dials as many.
+    std::size_t nickname_size_max = 64;  ///< Bytes; longer ones are cut. Ours.
+    std::size_t requests_max = 64;       ///< Under way. Ours.
+    std::size_t dials_max = 4;           ///< At the same time. Ours.
+    std::size_t attempts_max = 3;        ///< Per request. Ours.
     duration attempt_timeout = std::chrono::seconds{5};  ///< Of one dial. Ours.
     duration total_timeout = std::chrono::seconds{45};   ///< Of all attempts. Ours.
     duration retry_min = std::chrono::seconds{1};        ///< Between attempts. Ours.

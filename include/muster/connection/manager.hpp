@@ -106,7 +106,7 @@ public:
         p->addresses.assign(addresses.begin(), addresses.begin() + static_cast<std::ptrdiff_t>(size));
         p->learned = now;
         p->is_told = true;
-        if (!nickname.empty()) p->nickname = nickname;
+        if (!nickname.empty()) p->nickname = nickname.substr(0, options_.nickname_size_max);
     }
 
     /// Connects to all of @p whom: @ref request_ended follows, before the call returns when there is nothing to wait

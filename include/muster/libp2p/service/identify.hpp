@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <muster/core/effect_sink.hpp>
+#include <muster/core/rate_limiter.hpp>
 #include <muster/libp2p/host/events.hpp>
 #include <muster/libp2p/protobuf.hpp>
 #include <muster/peer/host_key.hpp>
@@ -48,6 +49,7 @@ class identify_service {
 public:
     static constexpr std::string_view query = "/ipfs/id/1.0.0";
     static constexpr std::string_view push = "/ipfs/id/push/1.0.0";
+    static constexpr std::size_t push_burst = 8;  ///< Of a peer; then one a second. Each costs a verification. Ours.
     static constexpr std::size_t message_size_max = 64u << 10;  ///< Bytes. Ours; a thousand protocols fit.
 
     [[nodiscard]] static bool handles(std::string_view protocol) { return protocol == query || protocol == push; }
@@ -70,9 +72,12 @@ public:
         auto const s = host.open_stream(e.peer, {std::string{query}}, now);
         if (s) begin_reading(s.value(), e.peer, now);
     }
+    /// Peers whose pushes are being counted: those that have pushed in the last seconds.
+    [[nodiscard]] std::size_t pushers() const noexcept { return pushes_.size(); }
     /// Ends messages that take too long.
     template <class Host, effect_sink<host_effect> Sink>
     void wake(Host& host, instant now, Sink& out) {
+        std::erase_if(pushes_, [now](auto const& p) { return p.second.is_idle(now); });
         for (auto r = reading_.begin(); r != reading_.end();) {
             auto const next = std::next(r);
             if (now - r->second.began >= host.options().stream_timeout) {
@@ -89,7 +94,8 @@ public:
             auto const is_under_way = std::any_of(reading_.begin(), reading_.end(), [&](auto const& r) {
                 return r.second.is_push && r.second.peer == e.peer;
             });
-            if (is_under_way) return host.reset_stream(e.stream, now);
+            auto& allowed = pushes_.try_emplace(e.peer, rate_limiter::per_second(1, push_burst)).first->second;
+            if (is_under_way || !allowed.allow(now)) return host.reset_stream(e.stream, now);
             begin_reading(e.stream, e.peer, now).is_push = true;
         } else if (is_inbound) {
             writing_[e.stream] = {message_for(host, e.peer), 0, true};
@@ -228,6 +234,7 @@ private:
     bytes sealed_;  ///< The same, as it is sent.
     std::map<stream_ref, reading> reading_;
     std::map<stream_ref, writing> writing_;
+    std::map<peer::peer_id, rate_limiter> pushes_;  ///< Of peers that have not been idle since.
 };
 
 }  // namespace muster::libp2p

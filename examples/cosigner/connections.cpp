@@ -135,7 +135,7 @@ void node::disconnect(client_ptr const& client, connection_request const& what) 
     auto const who = peer_named(what.peer);
     if (!who) return client->refuse(who.error());
     bool const was_connected = network_.is_connected(who.value());
-    core_.network().leave(who.value());
+    core_.network().disconnect_and_release(who.value());
     auto const said =
         text(was_connected ? "disconnected from " : "not connected to ", name_of(who.value()),
              peers_.find(who.value()) != nullptr ? "; it is not dialled again before `connect`, or a restart" : "");

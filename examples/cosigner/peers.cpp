@@ -20,7 +20,7 @@ void peer_book::set(settings const& s) {
         auto const* const now = find(p.id);
         if (now != nullptr && now->address == p.address) continue;
         if (now == nullptr) network_.unprotect(p.id, reason);
-        network_.leave(p.id);
+        network_.disconnect_and_release(p.id);
     }
     for (auto const& p : peers_) {
         network_.learn(p.id, {&p.address, 1}, p.name);

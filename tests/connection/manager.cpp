@@ -251,6 +251,38 @@ TEST_CASE("what is told of one peer is bounded: addresses, and its nickname") {
     CHECK(std::get<dial>(told[1]).addresses.size() == options{}.addresses_max);
 }
 
+TEST_CASE("wanted peers are dialled like those of requests, however many there are, and take none of their places") {
+    rig r;
+    for (std::size_t i = 1; i <= 100; ++i) r.know(i);
+    for (int twice = 0; twice < 2; ++twice) {
+        for (std::size_t i = 1; i <= 100; ++i) REQUIRE(r.machine.want(who(i), r.now, r.out));
+    }
+    CHECK(r.machine.stats().requests == 0);
+    std::size_t dials = 0;
+    for (std::size_t i = 1; i <= 100; ++i) {
+        dials += r.take_only<dial>().size();
+        i % 10 == 0 ? r.fail(i) : r.up(i);
+    }
+    CHECK(dials == 100);
+    CHECK(r.machine.connected_count() == 90);
+    std::size_t failed = 0;
+    for (int more = 0; more < 1000 && r.machine.next_deadline(); ++more) {
+        r.next();
+        failed += r.take_only<connect_failed>().size();
+    }
+    CHECK(failed == 10);
+    CHECK(r.machine.stats().waiting + r.machine.stats().dialling == 0);
+    CHECK(r.machine.want(who(101), r.now, r.out).error() == errc::not_found);
+    // One that is wanted and asked for is dialled on when the request is cancelled.
+    REQUIRE(r.machine.want(who(10), r.now, r.out));
+    auto const t = r.connect({who(10)});
+    (void)r.take();
+    r.machine.cancel(t, r.now, r.out);
+    CHECK(r.take_only<hang_up>().empty());
+    r.up(10);
+    CHECK(r.take_only<request_ended>().empty());
+}
+
 TEST_CASE("requests are bounded") {
     auto o = rig::unwatched();
     o.requests_max = 2;
@@ -286,7 +318,7 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
         for (std::size_t i = 1; i < 12; ++i) r.know(i);
         for (int step = 0; step < 600; ++step) {
             auto const i = 1 + uniform(draw, 12);
-            switch (uniform(draw, 9)) {
+            switch (uniform(draw, 10)) {
                 case 0: {
                     auto const t = r.machine.connect(std::vector{who(i), who(1 + uniform(draw, 12))}, r.now, r.out);
                     if (t) open.insert(t.value());
@@ -298,6 +330,7 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
                 case 5: (void)r.machine.keep(who(i), r.now, r.out); break;
                 case 6: r.machine.release(who(i), r.now, r.out); break;
                 case 7: r.machine.disconnect(who(i), r.now, r.out); break;
+                case 8: (void)r.machine.want(who(i), r.now, r.out); break;
                 case 4:
                     if (!open.empty() && uniform(draw, 4) == 0) {
                         r.machine.cancel(*open.begin(), r.now, r.out);

@@ -19,6 +19,8 @@ struct policies : node::defaults {
     using clock = manual_clock;
 };
 using co_signer = node::node<policies>;
+static_assert(transport::frames<co_signer::network_type>);
+static_assert(transport::requests<co_signer::network_type>);
 
 /// A node on a network in memory, and what it has told.
 struct machine {

@@ -125,7 +125,7 @@ public:
             r.outcomes.push_back({who});
             auto* const p = peers_.find(who);
             if (p == nullptr || (!p->is_told && !p->is_up)) {
-                r.outcomes.back().why = error{errc::not_found, text("nobody has told where ", who.to_text(), " is")};
+                r.outcomes.back().why = unknown(who);
             } else if (p->is_up) {
                 r.outcomes.back().kind = p->kind;
             } else if (is_banned(who, now)) {
@@ -137,6 +137,17 @@ public:
         pump(now, out);
         requests_.end_if_done(id, out);
         return id;
+    }
+    /// The same for one peer and for nobody who waits: it is dialled as a request would have it, and only the news tell
+    /// of it. @return `not_found`, or that it has been banned.
+    template <effect_sink<effect> Sink>
+    [[nodiscard]] result<void> want(peer::peer_id const& who, instant now, Sink& out) {
+        auto* const p = peers_.find(who);
+        if (p == nullptr || (!p->is_told && !p->is_up)) return unknown(who);
+        if (is_banned(who, now)) return banned();
+        if (!p->is_up) begin(who, *p, ticket{0}, now, out);
+        pump(now, out);
+        return ok();
     }
     /// Ends a request: nothing is told of it any more, and peers that nobody else has asked for are not dialled on.
     /// Harmless for one that is over.
@@ -158,7 +169,7 @@ public:
     [[nodiscard]] result<void> keep(peer::peer_id const& who, instant now, Sink& out) {
         auto* const p = peers_.find(who);
         if (p == nullptr || (!p->is_told && !p->is_up)) {
-            return error{errc::not_found, text("nobody has told where ", who.to_text(), " is")};
+            return unknown(who);
         }
         if (std::exchange(p->is_kept, true)) return ok();
         p->keep_waits.emplace(backoff::options{options_.keep_min, options_.keep_max});
@@ -407,6 +418,9 @@ private:
     }
     [[nodiscard]] bool is_banned(peer::peer_id const& who, instant now) const {
         return reputation_.judge(who, now) == peer::verdict::banned;
+    }
+    [[nodiscard]] static error unknown(peer::peer_id const& who) {
+        return {errc::not_found, text("nobody has told where ", who.to_text(), " is")};
     }
     [[nodiscard]] static error banned() { return {errc::banned, "it has misbehaved"}; }
 

@@ -71,14 +71,10 @@ public:
     [[nodiscard]] result<void> connect(peer::peer_id const& who, std::span<peer::multiaddr const> addresses) {
         if (is_closed_) return error{transport::errc::closed, "this network was closed"};
         learn_more(who, addresses);
-        auto const s = manager_.status_of(who).status;
-        if (s == connection::status::connected || s == connection::status::connecting) return ok();
-        MUSTER_TRY(auto const ticket, act([&](auto now, auto& out) { return manager_.connect({&who, 1}, now, out); }));
-        (void)ticket;
-        return ok();
+        return act([&](auto now, auto& out) { return manager_.want(who, now, out); });
     }
     /// Ends the connection to @p who, for a protocol that had enough of it. One that is kept is dialled again after a
-    /// wait; see @ref leave.
+    /// wait; see @ref disconnect_and_release.
     void disconnect(peer::peer_id const& who) {
         act([&](auto now, auto& out) { return manager_.cut(who, now, out); });
     }
@@ -158,7 +154,7 @@ public:
         return act([&](auto now, auto& out) { return manager_.keep(who, now, out); });
     }
     /// Ends the connection to @p who, and every attempt; it is kept no more.
-    void leave(peer::peer_id const& who) {
+    void disconnect_and_release(peer::peer_id const& who) {
         act([&](auto now, auto& out) { return manager_.disconnect(who, now, out); });
     }
     /// Ends what @ref keep began; a connection stays.

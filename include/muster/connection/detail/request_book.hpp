@@ -43,6 +43,7 @@ public:
     void settle(std::set<ticket> const& ids, peer::peer_id const& who, std::optional<error> const& why, kind how,
                 Sink& out) {
         for (auto const id : ids) {
+            if (id == 0) continue;  // wanted, and nobody waits for it
             auto& r = requests_.at(id);
             for (auto& o : r.outcomes) {
                 if (o.peer != who) continue;

@@ -147,7 +147,7 @@ std::string meaning_of_key(std::vector<muster::musig2::tweak> const& tweaks) {
     std::string out = "the group's own (BIP-327)";
     for (auto const& t : tweaks) {
         if (auto const* const path = std::get_if<muster::musig2::bip32_path>(&t)) {
-            out = "derived from the group's at " + to_text(*path);
+            out = text("derived from the group's at ", to_text(*path));
         } else if (std::holds_alternative<muster::musig2::taproot>(t)) {
             out = "Taproot output key of the one " + out;
         } else {

@@ -78,7 +78,7 @@ namespace muster::peer::detail {
         case value_kind::prefix: return text(unsigned{v[0]});
         case value_kind::name: return {v.begin(), v.end()};
         case value_kind::peer: return to_base58(v);
-        case value_kind::digest: return "u" + to_digits<6>(v, base64url_digits);  // u: multibase, base64url
+        case value_kind::digest: return text("u", to_digits<6>(v, base64url_digits));  // u: multibase, base64url
         case value_kind::onion:
         case value_kind::onion3: return text(to_digits<5>(v.first(v.size() - 2), base32_digits), ":", port_of(v));
         case value_kind::garlic64: {

@@ -12,8 +12,6 @@ using muster::text;
 
 namespace {
 
-error wrong(std::string why) { return error{errc::bad_input, std::move(why)}; }
-
 std::string word(value const& what, char const* name) { return what.value(name, std::string{}); }
 
 result<signing::payload> parse_message(value const& m) {
@@ -22,7 +20,7 @@ result<signing::payload> parse_message(value const& m) {
     if (m.contains("tag")) {
         MUSTER_TRY(check_members("message", m, tagged_members));
         auto content = muster::from_hex(word(m, "content"));
-        if (!content) return wrong(text("message: content: ", content.error().message()));
+        if (!content) return error{errc::bad_input, text("message: content: ", content.error().message())};
         return signing::payload{signing::tagged_payload{word(m, "tag"), std::move(content).value()}};
     }
     MUSTER_TRY(check_members("message", m, digest_members));
@@ -33,11 +31,14 @@ result<signing::payload> parse_message(value const& m) {
 // Either who signs is named here, with what changes the group's key, or the wallet says all of it.
 result<void> check_group(value const& what) {
     if (!what.contains("wallet")) {
-        return what.contains("with") ? muster::ok() : result<void>{wrong("propose: name the signers, or their wallet")};
+        return what.contains("with")
+                   ? muster::ok()
+                   : result<void>{error{errc::bad_input, "propose: name the signers, or their wallet"}};
     }
     for (auto const* const other : {"with", "keep_order", "path", "taproot"}) {
         if (what.contains(other)) {
-            return wrong(text("propose: a wallet has its own \"", other, "\"; give the one or the other"));
+            return error{errc::bad_input,
+                         text("propose: a wallet has its own \"", other, "\"; give the one or the other")};
         }
     }
     return muster::ok();
@@ -67,7 +68,8 @@ result<request> parse_propose(value const& what) {
         using method = signing::election_method;
         bool const by_position = out.what.election == method::first_signer || out.what.election == method::last_signer;
         if (by_position && !out.what.keep_order && out.wallet.empty()) {
-            return wrong(text("election ", word(what, "election"), " goes by an order that you choose: --keep-order"));
+            return error{errc::bad_input,
+                         text("election ", word(what, "election"), " goes by an order that you choose: --keep-order")};
         }
     }
     auto const seconds = what.value("valid_seconds", std::uint64_t{600});
@@ -117,7 +119,7 @@ result<request> parse_about_wallet(std::string const& command, value const& what
     wallet_request out{command, {}, {}, {}};
     MUSTER_TRY(out.name, parse_name(word(what, "name")));
     if (!is_new) return request{std::move(out)};
-    if (!what.contains("with")) return wrong("wallet_add: the member \"with\" is missing");
+    if (!what.contains("with")) return error{errc::bad_input, "wallet_add: the member \"with\" is missing"};
     out.with = what["with"].get<std::vector<std::string>>();
     out.what.keep_order = what.value("keep_order", false);
     MUSTER_TRY(out.what.tweaks, parse_tweaks(what));
@@ -144,7 +146,7 @@ result<request> parse_request(value const& what) {
                                                                    "abort", "broadcast", "failover"};
     static constexpr std::array<std::string_view, 2> about_peer{"peer_add", "peer_remove"};
     if (!what.is_object() || !what.contains("command") || !what["command"].is_string()) {
-        return wrong("a request is an object with a text \"command\"");
+        return error{errc::bad_input, "a request is an object with a text \"command\""};
     }
     auto const command = word(what, "command");
     if (command == "propose") return parse_propose(what);
@@ -161,7 +163,7 @@ result<request> parse_request(value const& what) {
     add(about_peer);
     add(about_connection);
     add(about_wallet);
-    return wrong(text(in_quotes(command), " is not a command", did_you_mean(command, known)));
+    return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
 }
 
 result<signing::election_method> parse_election(std::string_view name) {
@@ -169,8 +171,9 @@ result<signing::election_method> parse_election(std::string_view name) {
     for (auto const m : {method::lexicographic, method::hash_based, method::first_signer, method::last_signer}) {
         if (name == muster::json::to_text(m)) return m;
     }
-    return wrong(text(in_quotes(name),
-                      " is not an election method; choose lexicographic, hash-based, first-signer or last-signer"));
+    return error{errc::bad_input,
+                 text(in_quotes(name),
+                      " is not an election method; choose lexicographic, hash-based, first-signer or last-signer")};
 }
 
 }  // namespace cosigner

@@ -18,11 +18,9 @@ using muster::peer::multiaddr;
 
 namespace {
 
-error wrong(std::string why) { return error{errc::bad_input, std::move(why)}; }
-
 result<multiaddr> parse_address(std::string_view what, std::string_view written) {
     auto address = multiaddr::from_text(written);
-    if (!address) return wrong(text(what, ": ", in_quotes(written), ": ", address.error().message()));
+    if (!address) return error{errc::bad_input, text(what, ": ", in_quotes(written), ": ", address.error().message())};
     return address;
 }
 
@@ -35,7 +33,8 @@ result<settings> parse(std::string_view content) {
     MUSTER_TRY(out.listen, parse_listen(parsed["listen"].get<std::string>()));
     auto const peers = parsed.value("peers", value::object());
     for (auto const& [name, address] : peers.items()) {
-        if (!address.is_string()) return wrong(text("peers: the address of ", in_quotes(name), " is not a text"));
+        if (!address.is_string())
+            return error{errc::bad_input, text("peers: the address of ", in_quotes(name), " is not a text")};
         MUSTER_TRY(auto peer, parse_peer(text(name, "=", address.get<std::string>())));
         MUSTER_TRY(add_peer(out, std::move(peer)));
     }
@@ -65,15 +64,17 @@ result<settings> parse_settings(std::string_view path, std::string_view content)
 
 result<std::pair<std::string, multiaddr>> parse_peer(std::string_view written) {
     auto const split = written.find('=');
-    if (split == std::string_view::npos) return wrong(text(in_quotes(written), " is not NAME=ADDRESS"));
+    if (split == std::string_view::npos)
+        return error{errc::bad_input, text(in_quotes(written), " is not NAME=ADDRESS")};
     MUSTER_TRY(auto name, parse_name(written.substr(0, split)));
     MUSTER_TRY(auto address, parse_address(text("address of ", name), written.substr(split + 1)));
     if (!address.peer()) {
-        return wrong(
-            text("the address of ", name, " must end with /p2p/PEER-ID; `cosigner init` and `cosigner run` print it"));
+        return error{errc::bad_input, text("the address of ", name,
+                                           " must end with /p2p/PEER-ID; `cosigner init` and `cosigner run` print it")};
     }
     if (!address.host() || !address.tcp_port() || *address.tcp_port() == 0 || address.is_relayed()) {
-        return wrong(text("the address of ", name, " cannot be dialled: it must be one like /ip4/10.0.0.2/tcp/4001"));
+        return error{errc::bad_input,
+                     text("the address of ", name, " cannot be dialled: it must be one like /ip4/10.0.0.2/tcp/4001")};
     }
     return std::pair{std::move(name), std::move(address)};
 }
@@ -84,23 +85,24 @@ result<multiaddr> parse_listen(std::string_view written) {
     using protocol = muster::peer::address_protocol;
     bool const is_ip = path[0].protocol == protocol::ip4 || path[0].protocol == protocol::ip6;
     if (is_ip && address.tcp_port() && path.size() == 2) return address;
-    return wrong(
-        text("listen: ", in_quotes(written), " is not an IP address with a TCP port, like /ip4/0.0.0.0/tcp/4001"));
+    return error{errc::bad_input, text("listen: ", in_quotes(written),
+                                       " is not an IP address with a TCP port, like /ip4/0.0.0.0/tcp/4001")};
 }
 
 result<void> add_peer(settings& s, std::pair<std::string, multiaddr> peer) {
     for (auto const& [name, address] : s.peers) {
         if (name != peer.first && address.peer() == peer.second.peer()) {
-            return wrong(text(peer.first, " and ", name, " are the same peer, ", address.peer()->to_text()));
+            return error{errc::bad_input,
+                         text(peer.first, " and ", name, " are the same peer, ", address.peer()->to_text())};
         }
     }
     auto const same = s.peers.find(peer.first);
     if (same != s.peers.end() && same->second.peer() != peer.second.peer()) {
-        return wrong(text(peer.first, " is another machine here, ", same->second.peer()->to_text(),
-                          "; remove it first, or give the new one another name"));
+        return error{errc::bad_input, text(peer.first, " is another machine here, ", same->second.peer()->to_text(),
+                                           "; remove it first, or give the new one another name")};
     }
     if (s.peers.size() == peers_max && s.peers.count(peer.first) == 0) {
-        return wrong(text("there are ", peers_max, " peers already, which is the most"));
+        return error{errc::bad_input, text("there are ", peers_max, " peers already, which is the most")};
     }
     s.peers.insert_or_assign(std::move(peer.first), std::move(peer.second));
     return ok();
@@ -110,16 +112,17 @@ result<void> remove_peer(settings& s, std::string_view name) {
     std::vector<std::string_view> names;
     for (auto const& [known, address] : s.peers) names.push_back(known);
     if (s.peers.erase(std::string{name}) != 0) return ok();
-    return wrong(text("no peer is called ", in_quotes(name), did_you_mean(name, names)));
+    return error{errc::bad_input, text("no peer is called ", in_quotes(name), did_you_mean(name, names))};
 }
 
 result<void> add_wallet(settings& s, std::string const& name, shared_wallet what) {
     // A wallet that changes under its name would be signed for by mistake.
     if (s.wallets.count(name) != 0) {
-        return wrong(text("there is a wallet ", name, " already; remove it first, or give the new one another name"));
+        return error{errc::bad_input,
+                     text("there is a wallet ", name, " already; remove it first, or give the new one another name")};
     }
     if (s.wallets.size() == wallets_max) {
-        return wrong(text("there are ", wallets_max, " wallets already, which is the most"));
+        return error{errc::bad_input, text("there are ", wallets_max, " wallets already, which is the most")};
     }
     s.wallets.emplace(name, std::move(what));
     return ok();
@@ -136,7 +139,7 @@ result<shared_wallet> find_wallet(settings const& s, std::string_view name) {
     if (found != s.wallets.end()) return found->second;
     std::vector<std::string_view> names;
     for (auto const& [known, wallet] : s.wallets) names.push_back(known);
-    return wrong(text("shared wallet not found: ", in_quotes(name), did_you_mean(name, names)));
+    return error{errc::bad_input, text("shared wallet not found: ", in_quotes(name), did_you_mean(name, names))};
 }
 
 }  // namespace cosigner

@@ -10,6 +10,8 @@
 
 #include <support/catch.hpp>
 
+namespace admission_tests {
+
 using namespace muster;
 using outcome = cache::put_outcome;
 using tick = std::int64_t;
@@ -314,3 +316,5 @@ TEST_CASE("sources come and go") {
     for (int i = 0; i < 10; ++i) c.put(i, {i});
     CHECK(c.size() == 10);
 }
+
+}  // namespace admission_tests

@@ -7,6 +7,8 @@
 
 #include <support/catch.hpp>
 
+namespace admission_duels_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -17,3 +19,5 @@ TEST_CASE("admissions, with an eviction of each kind and every expiry") {
     duel_combinations<cache::slab, cache::quota<some_source>>(some_evictions{}, types<cache::touch_on_both>{},
                                                               types<number_weight>{});
 }
+
+}  // namespace admission_duels_tests

@@ -16,6 +16,8 @@
 
 #include <support/catch.hpp>
 
+namespace adversary_tests {
+
 using namespace muster;
 
 namespace {
@@ -113,3 +115,5 @@ TEST_CASE("ids that differ in one bit are different messages") {
     for (auto const& id : crafted(24, 40)) REQUIRE(seen.record(id, std::int64_t{0}));
     CHECK(seen.size(std::int64_t{0}) == count);
 }
+
+}  // namespace adversary_tests

@@ -23,6 +23,8 @@
 
 #include <support/catch.hpp>
 
+namespace archetypes_tests {
+
 using namespace muster;
 using namespace muster::test;
 using cache::no_slot;
@@ -545,3 +547,5 @@ TEST_CASE("a store of the user's own") {
     c.put("a", 1);
     CHECK(c.flush());
 }
+
+}  // namespace archetypes_tests

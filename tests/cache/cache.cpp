@@ -20,6 +20,8 @@
 
 #include <support/catch.hpp>
 
+namespace cache_tests {
+
 using namespace muster::cache;
 using muster::duration;
 using muster::from_unix_millis;
@@ -541,3 +543,5 @@ TEST_CASE("octets as weight, SipHash, and the wall clock, all in one cache") {
     CHECK(c.size() == 0);
     CHECK(c.weight() == 0);
 }
+
+}  // namespace cache_tests

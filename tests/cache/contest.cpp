@@ -13,6 +13,8 @@
 
 #include <support/catch.hpp>
 
+namespace contest_tests {
+
 using namespace muster;
 using cache::detail::model;
 using cache::detail::regime;
@@ -159,3 +161,5 @@ TEST_CASE("where neither is right, it is S3-FIFO, and again after other times") 
         (misses<cache::adaptive_s3_fifo>(1000, all) - before_new) / (misses<cache::lru>(1000, all) - before_lru);
     CHECK(after < alone + 0.06);
 }
+
+}  // namespace contest_tests

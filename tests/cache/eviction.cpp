@@ -14,6 +14,8 @@
 
 #include <support/catch.hpp>
 
+namespace eviction_tests {
+
 using namespace muster;
 
 namespace {
@@ -196,3 +198,5 @@ TEST_CASE("in a set, what was hit often and is not any more goes as well") {
     CHECK(c.contains(0));
     for (int i = 1; i < 16; ++i) CHECK_FALSE(c.contains(i));
 }
+
+}  // namespace eviction_tests

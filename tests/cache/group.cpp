@@ -11,6 +11,8 @@
 
 #include <support/catch.hpp>
 
+namespace group_tests {
+
 using namespace muster;
 namespace group = muster::cache::detail;
 
@@ -80,3 +82,5 @@ TEST_CASE("the least of sixteen octets, and sixteen octets lowered") {
         REQUIRE(group::least16(octets.data()) == least - by);
     }
 }
+
+}  // namespace group_tests

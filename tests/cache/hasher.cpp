@@ -17,6 +17,8 @@
 
 #include <support/catch.hpp>
 
+namespace hasher_tests {
+
 using namespace muster::cache;
 
 TEST_CASE("SipHash-2-4 as its authors compute it") {
@@ -113,8 +115,10 @@ struct own_text : std::string {
     using std::string::string;
 };
 }  // namespace
+}  // namespace hasher_tests
 template <>
-inline constexpr bool muster::cache::bytes_are_value<chosen> = true;
+inline constexpr bool muster::cache::bytes_are_value<hasher_tests::chosen> = true;
+namespace hasher_tests {
 
 // What the default hashes read as bytes, and as text.
 static_assert(bytes_are_value<int> && bytes_are_value<bool> && bytes_are_value<char16_t> && bytes_are_value<color>);
@@ -173,3 +177,5 @@ TEST_CASE("keys of several members are found, by a hash of theirs or of a pair")
     CHECK(keys.contains(key{t1, t2}));
     CHECK_FALSE(keys.contains(key{t2, t1}));
 }
+
+}  // namespace hasher_tests

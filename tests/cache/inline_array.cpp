@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace inline_array_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -12,3 +14,5 @@ TEST_CASE("inline array, with an eviction of each kind and every expiry") {
                                                               types<cache::touch_on_get>{},
                                                               types<cache::unit_weight>{});
 }
+
+}  // namespace inline_array_tests

@@ -9,6 +9,8 @@
 
 #include <support/catch.hpp>
 
+namespace inline_text_tests {
+
 using namespace muster::cache;
 using text46 = inline_text<46>;
 
@@ -35,3 +37,5 @@ TEST_CASE("a cache of such keys is asked with any text") {
     CHECK(*c.get(text46{"id 19"}) == 19);
     CHECK(c.get("id 1") == nullptr);
 }
+
+}  // namespace inline_text_tests

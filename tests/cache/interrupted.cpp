@@ -20,6 +20,8 @@
 
 #include <support/catch.hpp>
 
+namespace interrupted_tests {
+
 using namespace muster;
 using cache::put_outcome;
 using cache::removal;
@@ -261,3 +263,5 @@ TEMPLATE_LIST_TEST_CASE("what throws in the middle of a removal loses nothing th
     interrupt<TestType>([](rig_type& r) { r.purge(100); });
     interrupt<TestType>([](rig_type& r) { r.clear(); });
 }
+
+}  // namespace interrupted_tests

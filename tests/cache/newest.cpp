@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace newest_tests {
+
 using muster::cache::no_slot;
 using muster::cache::slot_number;
 using muster::cache::detail::newest_slots;
@@ -45,3 +47,5 @@ TEST_CASE("an id of the same place with another hash is not taken for the one th
     CHECK(newest.like(std::uint64_t{2} << 32 | 7) == no_slot);
     CHECK(newest.like(std::uint64_t{1} << 32 | 7) == 5);
 }
+
+}  // namespace newest_tests

@@ -12,6 +12,8 @@
 
 #include <support/catch.hpp>
 
+namespace probation_queues_tests {
+
 using namespace muster;
 using cache::slot_number;
 using cache::detail::regime;
@@ -135,3 +137,5 @@ TEST_CASE("ages are told apart in a cache of more entries than an age has number
     }
     CHECK(soon_is_gone);
 }
+
+}  // namespace probation_queues_tests

@@ -19,6 +19,8 @@
 
 #include <support/catch.hpp>
 
+namespace rejected_tests {
+
 using namespace muster;
 using cache::removal;
 using outcome = cache::put_outcome;
@@ -196,3 +198,5 @@ TEST_CASE("weights add up to the largest number and no further") {
     CHECK(several.occupied() == 4);
     CHECK(several.weight() == ~std::uint64_t{0});
 }
+
+}  // namespace rejected_tests

@@ -15,6 +15,8 @@
 
 #include <support/catch.hpp>
 
+namespace seen_cache_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -398,3 +400,5 @@ TEST_CASE("a time to live without end") {
     CHECK(s.record(id_of(1), 5));
     CHECK(s.contains(id_of(1), std::numeric_limits<tick>::max() - 1));
 }
+
+}  // namespace seen_cache_tests

@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace set_associative_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -15,3 +17,5 @@ TEST_CASE("sets, with every expiry") {
     duel_combinations<cache::set_associative<4>, cache::always>(evictions_of_sets{}, types<cache::touch_on_get>{},
                                                                 unit{});
 }
+
+}  // namespace set_associative_tests

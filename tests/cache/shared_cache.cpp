@@ -13,6 +13,8 @@
 
 #include <support/catch.hpp>
 
+namespace shared_cache_tests {
+
 using namespace muster::cache;
 using outcome = put_outcome;
 
@@ -223,3 +225,5 @@ TEST_CASE("a listener cannot come back in by any shard, nor by way of another ca
     home = nullptr;
     CHECK(c.size() > 0);
 }
+
+}  // namespace shared_cache_tests

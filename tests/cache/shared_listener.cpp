@@ -13,6 +13,8 @@
 
 #include <support/catch.hpp>
 
+namespace shared_listener_tests {
+
 using namespace muster;
 using cache::removal;
 using outcome = cache::put_outcome;
@@ -149,3 +151,5 @@ TEST_CASE("two caches whose listeners put into each other end, in one thread") {
     CHECK(b.occupied() == 1);
     CHECK(b.contains(1007));
 }
+
+}  // namespace shared_listener_tests

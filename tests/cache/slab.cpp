@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace slab_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -16,3 +18,5 @@ TEST_CASE("ten thousand entries") {
         watched<cache::slab, cache::always, cache::lru, cache::no_expiry, cache::touch_on_put, cache::unit_weight>;
     duel(plain::facts(), maker_of<plain>(), 10'000, 25'000);
 }
+
+}  // namespace slab_tests

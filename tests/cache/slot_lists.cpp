@@ -9,6 +9,8 @@
 
 #include <support/catch.hpp>
 
+namespace slot_lists_tests {
+
 using namespace muster;
 using cache::slot_number;
 
@@ -37,3 +39,5 @@ TEST_CASE("a list is sorted, and equal ones stay in their order") {
         }
     }
 }
+
+}  // namespace slot_lists_tests

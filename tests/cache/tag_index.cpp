@@ -9,6 +9,8 @@
 
 #include <support/catch.hpp>
 
+namespace tag_index_tests {
+
 using namespace muster;
 using cache::no_slot;
 using cache::slot_number;
@@ -105,3 +107,5 @@ TEST_CASE("primes") {
     CHECK(prime_from(104'729) == 104'729);
     CHECK(prime_from(104'730) == 104'743);
 }
+
+}  // namespace tag_index_tests

@@ -13,6 +13,8 @@
 
 #include <support/catch.hpp>
 
+namespace time_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 using outcome = cache::put_outcome;
@@ -210,3 +212,5 @@ TEMPLATE_TEST_CASE("a time to live of zero or less is over at once", "", cache::
     CHECK(d.put(1, 1, instant::min(), instant{1s}) == outcome::rejected);
     CHECK(d.put(1, 1, instant::min(), instant::min()) == outcome::rejected);
 }
+
+}  // namespace time_tests

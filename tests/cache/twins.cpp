@@ -15,6 +15,8 @@
 
 #include <support/catch.hpp>
 
+namespace twins_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -147,3 +149,5 @@ TEST_CASE("a cache that nobody listens to gives up the same") {
     compare_each_expiry<policies<cache::inline_array<64>, cache::lru>>();
     compare_each_expiry<policies<cache::set_associative<16>, cache::clock<2>>>();
 }
+
+}  // namespace twins_tests

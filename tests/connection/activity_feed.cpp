@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/node_keys.hpp>
 
+namespace activity_feed_tests {
+
 using namespace muster;
 using namespace muster::connection;
 
@@ -42,3 +44,5 @@ TEST_CASE("the feed keeps the last fifty, and nothing of others raw") {
     CHECK(std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; }));
     CHECK(line.size() < 400);
 }
+
+}  // namespace activity_feed_tests

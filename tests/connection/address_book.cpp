@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/node_keys.hpp>
 
+namespace address_book_tests {
+
 using namespace muster;
 using namespace muster::connection;
 using namespace std::chrono_literals;
@@ -211,3 +213,5 @@ TEST_CASE("a fifth of all identities in a few groups does not become all that we
     CHECK(taken > 0);  // he is there, or the test shows nothing
     CHECK(taken * 2 < links);
 }
+
+}  // namespace address_book_tests

@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace events_tests {
+
 using namespace muster;
 using connection::kind;
 
@@ -16,3 +18,5 @@ TEST_CASE("connection: how a peer is reached is told from its address") {
     CHECK(of("/ip4/192.0.2.1/tcp/1/p2p-circuit/webrtc") == kind::webrtc);
     CHECK(of("/ip4/192.0.2.1/udp/1/webrtc-direct") == kind::webrtc);
 }
+
+}  // namespace events_tests

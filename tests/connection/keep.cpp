@@ -4,6 +4,8 @@
 
 #include "rig.hpp"
 
+namespace keep_tests {
+
 TEST_CASE("a kept peer is dialled until it is there, and again when it is lost, with waits that grow") {
     rig r;
     r.know(1, "alice");
@@ -307,3 +309,5 @@ TEST_CASE("who misbehaves is cut off, then banned for a while, and that ends by 
     CHECK(r.machine.is_connected(who(1)));
     CHECK(r.machine.stats().dialling == 0);
 }
+
+}  // namespace keep_tests

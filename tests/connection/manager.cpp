@@ -2,6 +2,8 @@
 
 #include "rig.hpp"
 
+namespace manager_tests {
+
 TEST_CASE("task 3.1, connect to a peer by its id: it is dialled, and one result comes") {
     rig r;
     r.know(1, "alice");
@@ -354,3 +356,5 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
         CHECK(r.machine.stats().dialling == 0);
     }
 }
+
+}  // namespace manager_tests

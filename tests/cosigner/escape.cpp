@@ -4,6 +4,8 @@
 
 #include <escape.hpp>
 
+namespace escape_tests {
+
 using namespace cosigner;
 
 TEST_CASE("what could move a cursor, hide or reorder text is shown as an escape") {
@@ -57,3 +59,5 @@ TEST_CASE("where a value ends cannot be forged, and neither can a line") {
     CHECK(escape(escape(raw)) == escape(raw));
     CHECK(escape(in_quotes(raw)) == in_quotes(raw));
 }
+
+}  // namespace escape_tests

@@ -5,6 +5,8 @@
 #include <parse.hpp>
 #include <schema.hpp>
 
+namespace parse_tests {
+
 using namespace cosigner;
 
 TEST_CASE("a derivation path is what it says or it is refused") {
@@ -111,3 +113,5 @@ TEST_CASE("JSON is read strictly") {
     }
     CHECK(parse_json("settings", "{\n\"a\":}").error().message().find("line 2") != std::string::npos);
 }
+
+}  // namespace parse_tests

@@ -4,6 +4,8 @@
 
 #include <prompt.hpp>
 
+namespace prompt_tests {
+
 using namespace cosigner;
 
 namespace {
@@ -139,3 +141,5 @@ TEST_CASE("asking twice is asking once") {
     CHECK(d.prompt.waiting().size() == 1);
     CHECK_FALSE(d.prompt.ended(two, "", d.now).draw);
 }
+
+}  // namespace prompt_tests

@@ -4,6 +4,8 @@
 
 #include <request.hpp>
 
+namespace request_tests {
+
 using namespace cosigner;
 
 namespace {
@@ -131,3 +133,5 @@ TEST_CASE("each command takes its members") {
         CHECK(refusal({{"command", name}, {"peer", "bob"}}).empty());
     }
 }
+
+}  // namespace request_tests

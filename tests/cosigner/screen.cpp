@@ -5,9 +5,12 @@
 
 #include <screen.hpp>
 
+namespace screen_tests {
+
 using namespace cosigner;
 using muster::text;
 using namespace muster::signing;
+using muster::signing::member;
 
 namespace {
 
@@ -103,3 +106,5 @@ TEST_CASE("no time that a peer may name is too far to be shown") {
     CHECK(time_left(std::chrono::seconds{3720}) == "in 1 h 2 min");
     CHECK(time_left(std::chrono::seconds{59}) == "in 59 s");
 }
+
+}  // namespace screen_tests

@@ -5,6 +5,8 @@
 #include <peer_command.hpp>
 #include <settings.hpp>
 
+namespace settings_tests {
+
 using namespace cosigner;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("wallets are kept by key, added once, found by name and removed") {
     CHECK(s.wallets.empty());
     CHECK_FALSE(change_settings(s, {"wallet_remove", "ours", {}, {}}, g, find));
 }
+
+}  // namespace settings_tests

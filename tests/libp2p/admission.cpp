@@ -6,6 +6,8 @@
 
 #include <support/catch.hpp>
 
+namespace admission_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using namespace std::chrono_literals;
@@ -131,3 +133,5 @@ TEST_CASE("strangers make room for newcomers, those in use for known peers only"
     CHECK(known.instead_of);
     p.machine->leave(1'000'001);  // of nobody
 }
+
+}  // namespace admission_tests

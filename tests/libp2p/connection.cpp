@@ -7,6 +7,8 @@
 
 #include "hosts.hpp"
 
+namespace connection_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using test::host;
@@ -391,3 +393,5 @@ TEST_CASE("connection: a stream whose negotiation misbehaves is reset alone") {
     CHECK(heard.take() == std::vector<yamux::event>{yamux::reset{wrong}, yamux::reset{hasty}});
     CHECK(rude.contains(silent));
 }
+
+}  // namespace connection_tests

@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/node_keys.hpp>
 
+namespace dialler_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using namespace std::chrono_literals;
@@ -120,3 +122,5 @@ TEST_CASE("the end of a dial names the sockets that are not needed any more") {
     CHECK_FALSE(d.machine.take_unreachable());
     CHECK_FALSE(d.machine.next_deadline());
 }
+
+}  // namespace dialler_tests

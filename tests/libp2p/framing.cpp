@@ -6,6 +6,8 @@
 
 #include <support/catch.hpp>
 
+namespace framing_tests {
+
 using namespace muster;
 using libp2p::frame_reader;
 using libp2p::frame_writer;
@@ -87,3 +89,5 @@ TEST_CASE("a writer refuses what exceeds its bound while others wait, and frees 
     CHECK(out.front().size() == 302);
     CHECK(out.front()[0] == 3);
 }
+
+}  // namespace framing_tests

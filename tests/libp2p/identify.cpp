@@ -14,6 +14,8 @@
 
 #include "hosts.hpp"
 
+namespace identify_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using test::host;
@@ -185,3 +187,5 @@ TEST_CASE("identify: addresses that cannot be dialled here are kept, those of un
     CHECK(claim.listens[1].to_text() == "/ip4/192.0.2.1/udp/1/quic-v1/webtransport");
     CHECK(claim.observed->to_text() == "/ip4/192.0.2.7/udp/1/quic-v1");
 }
+
+}  // namespace identify_tests

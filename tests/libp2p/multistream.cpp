@@ -7,6 +7,8 @@
 
 #include <support/catch.hpp>
 
+namespace multistream_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using namespace muster::libp2p::multistream;
@@ -157,3 +159,5 @@ TEST_CASE("multistream: both sides survive any octets") {
         REQUIRE((!dialled || dialled.value().consumed <= input.size()));
     }
 }
+
+}  // namespace multistream_tests

@@ -9,6 +9,8 @@
 
 #include "hosts.hpp"
 
+namespace noise_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using namespace muster::libp2p::noise;
@@ -375,3 +377,5 @@ TEST_CASE("noise: any octets in place of a message are refused") {
         REQUIRE_FALSE(dialer.feed(garbage));
     }
 }
+
+}  // namespace noise_tests

@@ -13,9 +13,15 @@
 
 #include "hosts.hpp"
 
+namespace yamux_tests {
+
 using namespace muster;
 using namespace muster::libp2p;
 using namespace muster::libp2p::yamux;
+// The host has events of these names as well.
+using yamux::gone_away;
+using yamux::ping_answered;
+using yamux::stream_opened;
 
 namespace {
 
@@ -568,3 +574,5 @@ TEST_CASE("yamux: any octets are survived") {
     }
     SUCCEED();
 }
+
+}  // namespace yamux_tests

@@ -10,6 +10,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace arithmetic_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 using musig2::detail::scalar;
@@ -171,3 +173,5 @@ TEST_CASE("a secret nonce works once, with its own key, in a group that has it",
     CHECK(backend_under_test.sign(std::move(a.first), pairs[0], values));
     CHECK(backend_under_test.sign(std::move(a.first), pairs[0], values).error() == errc::nonce_consumed);
 }
+
+}  // namespace arithmetic_tests

@@ -11,6 +11,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace blame_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 using musig2::detail::scalar;
@@ -163,3 +165,5 @@ TEST_CASE("nonces other than those aggregated blame nobody") {
     CHECK_FALSE(aggregate(backend_under_test, honest.values, nonces, shares));
     CHECK(aggregate(backend_under_test, honest.values, nonces, honest.shares));
 }
+
+}  // namespace blame_tests

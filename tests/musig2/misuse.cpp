@@ -18,6 +18,8 @@
 #include <support/keys.hpp>
 #include <support/secnonce.hpp>
 
+namespace misuse_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 using musig2::detail::scalar;
@@ -308,3 +310,5 @@ TEST_CASE("two bad nonces, each in another half: everyone names the same one") {
     nonces[1].octets[0] = 0;
     CHECK(backend_under_test.nonce_agg(nonces).error().index() == 0u);
 }
+
+}  // namespace misuse_tests

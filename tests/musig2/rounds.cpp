@@ -11,6 +11,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace rounds_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 using first_round = round1<test::backend>;
@@ -281,3 +283,5 @@ TEST_CASE("a random source that is broken or repeats itself is survived", "[misu
     CHECK(a.nonces()[0] != b.nonces()[0]);
     CHECK(a.nonces()[0] != c.nonces()[0]);
 }
+
+}  // namespace rounds_tests

@@ -14,6 +14,8 @@
 #include <support/secnonce.hpp>
 #include <support/vectors.hpp>
 
+namespace vectors_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 using test::load_vectors;
@@ -192,3 +194,5 @@ TEST_CASE("BIP-328: synthetic extended keys") {
         CHECK(synthetic_xpub(context.aggregate()) == c.word("xpub"));
     }
 }
+
+}  // namespace vectors_tests

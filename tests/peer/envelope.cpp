@@ -12,6 +12,8 @@
 #include <support/rsa_host.hpp>
 #include <support/vectors.hpp>
 
+namespace envelope_tests {
+
 using namespace muster;
 using namespace muster::peer;
 
@@ -200,3 +202,5 @@ TEST_CASE("envelope: any bytes are survived") {
         if (opened) REQUIRE(opened.value()->peer == opened.value().who());
     }
 }
+
+}  // namespace envelope_tests

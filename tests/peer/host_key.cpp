@@ -9,6 +9,8 @@
 #include <support/rsa_host.hpp>
 #include <support/vectors.hpp>
 
+namespace host_key_tests {
+
 using namespace muster;
 using namespace muster::peer;
 
@@ -101,3 +103,5 @@ TEST_CASE("host key: a peer id gives back the key that it carries, and no other"
     append(swapped, bytes{0x08, 0x02});
     CHECK_FALSE(host_key::inlined_in(peer_id::from_multihash(swapped).value()));
 }
+
+}  // namespace host_key_tests

@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace identity_tests {
+
 using namespace muster;
 using namespace muster::peer;
 
@@ -63,3 +65,5 @@ TEST_CASE("identity: the node key signs handshakes as libp2p wants it") {
     CHECK(crypto::verify_ecdsa_der(mine.node.public_key(), message, der));
     CHECK_FALSE(crypto::verify_ecdsa_der(mine.signer.public_key(), message, der));
 }
+
+}  // namespace identity_tests

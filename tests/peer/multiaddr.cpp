@@ -12,6 +12,8 @@
 #include <support/keys.hpp>
 #include <support/vectors.hpp>
 
+namespace multiaddr_tests {
+
 using namespace muster;
 using namespace muster::peer;
 
@@ -358,3 +360,5 @@ TEST_CASE("multiaddr: any bytes are survived, and what is accepted is canonical"
     }
     CHECK(accepted > 100);
 }
+
+}  // namespace multiaddr_tests

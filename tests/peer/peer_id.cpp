@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace peer_id_tests {
+
 using namespace muster;
 using namespace muster::peer;
 
@@ -63,3 +65,5 @@ TEST_CASE("peer id: a regular, ordered value whose default names nobody") {
     CHECK(peer_id{} < a);
     STATIC_REQUIRE(std::is_trivially_copyable_v<peer_id>);
 }
+
+}  // namespace peer_id_tests

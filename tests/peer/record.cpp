@@ -14,6 +14,8 @@
 #include <support/node_keys.hpp>
 #include <support/rsa_host.hpp>
 
+namespace record_tests {
+
 using namespace muster;
 using namespace muster::peer;
 using namespace std::chrono_literals;
@@ -330,3 +332,5 @@ TEST_CASE("presence: a value that shows its fields") {
     CHECK(to_text(p).find("ann") != std::string::npos);
     CHECK(presence{} == presence{});
 }
+
+}  // namespace record_tests

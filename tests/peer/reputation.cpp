@@ -10,6 +10,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace reputation_tests {
+
 using namespace muster;
 using namespace muster::peer;
 using namespace std::chrono_literals;
@@ -225,3 +227,5 @@ TEST_CASE("reputation: against a plain model, through a long random life") {
     }
     CHECK(bans > 50);
 }
+
+}  // namespace reputation_tests

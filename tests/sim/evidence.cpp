@@ -8,6 +8,8 @@
 
 #include <support/catch.hpp>
 
+namespace evidence_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using namespace muster::sim::signing;
@@ -164,3 +166,5 @@ TEST_CASE("two frames prove an equivocation when one author has signed both, and
     CHECK_FALSE(proves(c.signed_frame(1, muster::signing::view_change_body{0, 1}),
                        c.signed_frame(1, muster::signing::view_change_body{1, 2})));
 }
+
+}  // namespace evidence_tests

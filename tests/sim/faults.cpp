@@ -11,6 +11,8 @@
 
 #include <support/catch.hpp>
 
+namespace faults_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using std::chrono::milliseconds;
@@ -176,3 +178,5 @@ TEST_CASE("what happens to hosts does not depend on which other faults there are
         CHECK(crashes(less) == with_all);
     }
 }
+
+}  // namespace faults_tests

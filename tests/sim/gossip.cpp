@@ -7,6 +7,8 @@
 
 #include <support/catch.hpp>
 
+namespace gossip_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using namespace std::chrono_literals;
@@ -118,3 +120,5 @@ TEST_CASE("the laws of gossip: each breach is found, and what is missing is coun
     w.run_until(w.now() + 10s);
     CHECK(l.lost() == 0);
 }
+
+}  // namespace gossip_tests

@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/hosts_in_sim.hpp>
 
+namespace host_limits_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 using libp2p::socket_id;
@@ -508,3 +510,5 @@ TEST_CASE("a question that is taken back before its turn is not asked") {
     CHECK(asked == 0);
     CHECK(serves(w, us, 10, 10));
 }
+
+}  // namespace host_limits_tests

@@ -5,6 +5,8 @@
 #include <support/network_models.hpp>
 #include <support/node_keys.hpp>
 
+namespace model_tests {
+
 namespace {
 
 struct sim_world {
@@ -46,3 +48,5 @@ TEST_CASE("a request that is not answered in time ends so") {
     CHECK(got.last(id).error() == muster::transport::errc::timed_out);
     CHECK(w.where.now() - asked_at == muster::transport::request_options{}.time_limit);
 }
+
+}  // namespace model_tests

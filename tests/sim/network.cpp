@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace network_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using std::chrono::milliseconds;
@@ -302,3 +304,5 @@ TEST_CASE("a thousand hosts talk to each other") {
     t.run();
     for (host_id h = 0; h < 1000; ++h) CHECK(t.heard(h).size() == 5);
 }
+
+}  // namespace network_tests

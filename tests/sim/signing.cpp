@@ -7,6 +7,8 @@
 
 #include <support/catch.hpp>
 
+namespace signing_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using namespace muster::sim::signing;
@@ -296,3 +298,5 @@ TEST_CASE("the laws see what they are for") {
               }),
               "used a nonce for the second time"));
 }
+
+}  // namespace signing_tests

@@ -8,6 +8,8 @@
 #include <support/network_models.hpp>
 #include <support/node_keys.hpp>
 
+namespace sockets_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 using network = libp2p::network<sim::sockets, test::predictable, recording_observer>;
@@ -287,3 +289,5 @@ TEST_CASE("an observer hears of peers that come, go and cannot be reached") {
     REQUIRE(w.until([&] { return seen.counted("libp2p_peers_unreachable_total") == 1; }));
     CHECK(seen.lines().back().first == log_level::warning);
 }
+
+}  // namespace sockets_tests

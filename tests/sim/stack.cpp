@@ -7,6 +7,8 @@
 
 #include <support/catch.hpp>
 
+namespace stack_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using stack::letter;
@@ -102,3 +104,5 @@ TEST_CASE("the laws of the stack: each breach is found") {
         x.signs(0, keys.signer.public_key(), bytes(32), crypto::signature{});
     }));
 }
+
+}  // namespace stack_tests

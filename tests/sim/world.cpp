@@ -5,6 +5,8 @@
 
 #include <support/catch.hpp>
 
+namespace world_tests {
+
 using namespace muster;
 using namespace muster::sim;
 using std::chrono::microseconds;
@@ -181,3 +183,5 @@ TEST_CASE("a timer goes by its own clock, and dies with its process") {
         CHECK(o.woken.size() == 2);
     }
 }
+
+}  // namespace world_tests

@@ -16,6 +16,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace cache_store_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -311,3 +313,5 @@ TEST_CASE("what expires while nobody runs is removed, and the file is its owner'
         "INSERT INTO entry VALUES (x'0161', x'0000000000000001', 0, 0, 9223372036854775807, 0, 0)"));
     CHECK(*m.restart().notes.damage == cache::errc::damaged);
 }
+
+}  // namespace cache_store_tests

@@ -16,6 +16,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace damage_tests {
+
 using namespace muster;
 using muster::test::faulty_vfs;
 
@@ -192,3 +194,5 @@ TEST_CASE("any call below SQLite fails while loading: an error, and nothing is l
         }
     }
 }
+
+}  // namespace damage_tests

@@ -21,6 +21,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace moved_tests {
+
 using namespace muster;
 using muster::test::faulty_vfs;
 
@@ -362,3 +364,5 @@ TEST_CASE("what SQLite itself takes for too large is left out") {
     s.value().bind(1, byte_view{&one, std::size_t{1} << 31});
     CHECK(s.value().step().error() == file_errc::too_large);
 }
+
+}  // namespace moved_tests

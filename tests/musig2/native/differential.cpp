@@ -13,6 +13,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace differential_tests {
+
 using namespace muster;
 using namespace muster::musig2;
 
@@ -210,3 +212,5 @@ TEST_CASE("a nonce drawn for a digest signs a message of no other length, and is
     CHECK(b.sign(std::move(made.first), pairs[0], b.session_values(context, total, digest).value()).error() ==
           errc::nonce_consumed);
 }
+
+}  // namespace differential_tests

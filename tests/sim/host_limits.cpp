@@ -237,6 +237,21 @@ TEST_CASE("a gater is asked at each stage, and refuses at any") {
     }
 }
 
+TEST_CASE("a gater that throws stops nothing else") {
+    world_of_hosts w;
+    libp2p::host_options o;
+    bool throws = true;
+    o.gater = [&](libp2p::gate const& g) {
+        if (g.at == libp2p::gate::stage::upgraded && std::exchange(throws, false)) throw std::runtime_error{"gater"};
+        return true;
+    };
+    node us{w, 0, "10.0.0.1", o};
+    node first{w, 1, "10.0.0.2"};
+    REQUIRE(first.wire.connect(us.wire.local(), std::array{us.where}));
+    CHECK_THROWS_AS(w.pass(30s), std::runtime_error);
+    CHECK(serves(w, us, 2, 10));
+}
+
 TEST_CASE("frames that a peer does not take are told to be lost, once, and the connection lives") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"}, other{w, 1, "10.0.0.2"};

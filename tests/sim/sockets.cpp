@@ -12,20 +12,58 @@ namespace sockets_tests {
 
 using namespace muster;
 using namespace std::chrono_literals;
-using network = libp2p::network<sim::sockets, test::predictable, recording_observer>;
 
 namespace {
 
+/// Sockets that take what is written at once, and say so from inside the call.
+class prompt_sockets {
+public:
+    explicit prompt_sockets(sim::sockets s) : state_{std::make_shared<state>(std::move(s))} {}
+
+    void attach(libp2p::socket_user* user) {
+        state_->user = user;
+        state_->late.attach(user == nullptr ? nullptr : state_.get());
+    }
+    void perform(libp2p::socket_effect& e) {
+        auto const kept = state_;
+        auto const* const w = std::get_if<libp2p::write_socket>(&e);
+        auto const id = w == nullptr ? 0 : w->socket;
+        kept->late.perform(e);
+        if (w != nullptr && kept->user != nullptr) kept->user->on_socket(libp2p::written{id});
+    }
+    void arm(deadline at) { state_->late.arm(at); }
+    void turn() { state_->late.turn(); }
+    [[nodiscard]] instant now() const noexcept { return state_->late.now(); }
+
+private:
+    struct state final : libp2p::socket_user {
+        explicit state(sim::sockets s) : late{std::move(s)} {}
+        void on_socket(libp2p::socket_event const& e) override {
+            if (user != nullptr && !std::holds_alternative<libp2p::written>(e)) user->on_socket(e);
+        }
+        void on_turn() override {
+            if (user != nullptr) user->on_turn();
+        }
+        sim::sockets late;
+        libp2p::socket_user* user = nullptr;
+    };
+    std::shared_ptr<state> state_;
+};
+static_assert(libp2p::sockets<prompt_sockets>);
+
 /// A host with one address, and a node on it.
-struct node {
-    node(sim::internet& net, std::size_t i, std::string ip, libp2p::host_options o = {})
+template <class Sockets>
+struct basic_node {
+    using network = libp2p::network<Sockets, test::predictable, recording_observer>;
+
+    basic_node(sim::internet& net, std::size_t i, std::string ip, libp2p::host_options o = {})
         : key{std::move(test::node_keys(i).node)},
           on{net.where().add_host()},
           address{ip},
           wires{[&] {
               net.route(ip, on);
               net.where().boot(on);
-              return sim::sockets{net, on, {ip}};
+              return Sockets{sim::sockets{net, on, {ip}}};
           }()},
           net_{wires, key, o, i, test::predictable{i + 100}} {
         net_.attach("/test/1", [this](transport::event const& e) { events.push_back(e); });
@@ -49,19 +87,21 @@ struct node {
     peer::node_key key;
     sim::host_id on;
     std::string address;
-    sim::sockets wires;
+    Sockets wires;
     network net_;
     std::vector<transport::event> events;
 };
+using node = basic_node<sim::sockets>;
 
+template <class Sockets>
 struct stack_world {
     sim::world where{1};
     sim::internet net{where};
     sim::rule_set::guard delay = net.rules().install(sim::delays(where, 10ms, 50ms));
-    node zero{net, 0, "10.0.0.1"};
-    node one{net, 1, "10.0.0.2"};
+    basic_node<Sockets> zero{net, 0, "10.0.0.1"};
+    basic_node<Sockets> one{net, 1, "10.0.0.2"};
 
-    network& at(std::size_t i) { return i == 0 ? zero.net_ : one.net_; }
+    auto& at(std::size_t i) { return i == 0 ? zero.net_ : one.net_; }
     void connect() { REQUIRE(zero.net_.connect(one.net_.local(), std::array{one.listen()})); }
     template <class Done>
     bool until(Done done) {
@@ -75,10 +115,11 @@ struct stack_world {
 
 }  // namespace
 
-MUSTER_TEST_NETWORK_MODEL("simulated sockets", stack_world)
+MUSTER_TEST_NETWORK_MODEL("simulated sockets", stack_world<sim::sockets>)
+MUSTER_TEST_NETWORK_MODEL("simulated sockets that answer a write at once", stack_world<prompt_sockets>)
 
 TEST_CASE("lost packets are late bytes: everything arrives, in order") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     auto const loss = w.net.rules().install(sim::losses(w.where, {20, 100}));
     w.connect();
     REQUIRE(
@@ -92,7 +133,7 @@ TEST_CASE("lost packets are late bytes: everything arrives, in order") {
 }
 
 TEST_CASE("addresses are raced: one that nobody answers at costs a stagger, not a time limit") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     auto const good = w.one.listen();
     w.net.name("one.example", "10.0.0.2");
     auto const began = w.where.now();
@@ -105,7 +146,7 @@ TEST_CASE("addresses are raced: one that nobody answers at costs a stagger, not 
 }
 
 TEST_CASE("an address at which somebody else is leads to nobody, and names are looked up by family") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     auto const good = w.one.listen();
     auto const port = *good.tcp_port();
     auto const stranger = test::node_keys(7).node.id();
@@ -151,7 +192,7 @@ TEST_CASE("both dial at once: one connection is left, and nothing that was sent 
 }
 
 TEST_CASE("silence ends a connection, bytes keep it: a thin line is not cut") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     w.connect();
     REQUIRE(w.until([&] { return w.one.count<transport::connected>() == 1; }));
     SECTION("the other host loses power") {
@@ -172,7 +213,7 @@ TEST_CASE("silence ends a connection, bytes keep it: a thin line is not cut") {
 }
 
 TEST_CASE("peers tell each other where they listen and what they speak") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     std::vector<libp2p::identity_claim> claims;
     w.zero.net_.on_identified([&](libp2p::identity_claim const& c) { claims.push_back(c); });
     w.connect();
@@ -219,7 +260,7 @@ TEST_CASE(
     "known to be dead") {
     bool const we_dial_first = GENERATE(true, false);
     std::size_t const survivor = GENERATE(0u, 1u);  // their ids are ordered one way or the other
-    stack_world w;
+    stack_world<sim::sockets> w;
     auto& stays = survivor == 0 ? w.zero : w.one;
     auto& goes = survivor == 0 ? w.one : w.zero;
     auto const where_stays = stays.listen(), where_goes = goes.listen();
@@ -249,7 +290,7 @@ TEST_CASE(
 
 TEST_CASE("when the connection in use dies, another one that lives is used in its place") {
     std::size_t const survivor = GENERATE(0u, 1u);  // their ids are ordered one way or the other
-    stack_world w;
+    stack_world<sim::sockets> w;
     auto& stays = survivor == 0 ? w.zero : w.one;
     auto& goes = survivor == 0 ? w.one : w.zero;
     REQUIRE(stays.net_.connect(goes.net_.local(), std::array{goes.listen()}));
@@ -270,7 +311,7 @@ TEST_CASE("when the connection in use dies, another one that lives is used in it
 }
 
 TEST_CASE("an observer hears of peers that come, go and cannot be reached") {
-    stack_world w;
+    stack_world<sim::sockets> w;
     w.connect();
     REQUIRE(w.until([&] { return w.one.net_.is_connected(w.zero.net_.local()); }));
     auto& seen = w.one.net_.observer();

@@ -38,7 +38,7 @@ public:
     /// @param message  what was wrong, with the offending value, and what to do about it.
     /// @param index    position of the offending element in the caller's list, where there is one.
     template <error_code_enum E>
-    error(E code, std::string message, std::optional<std::uint32_t> index = std::nullopt)
+    [[gnu::cold]] error(E code, std::string message, std::optional<std::uint32_t> index = std::nullopt)
         : category_{category_of(code)},
           name_{to_string(code)},
           code_{static_cast<int>(code)},
@@ -87,7 +87,7 @@ inline void append_text(std::string& out, std::integral auto part) { out.append(
 
 /// Joins texts and integers into one message, e.g. `text("slot ", 3, " of ", n)`.
 template <class... Parts>
-[[nodiscard]] std::string text(Parts const&... parts) {
+[[nodiscard, gnu::cold]] std::string text(Parts const&... parts) {
     std::string out;
     (detail::append_text(out, parts), ...);
     return out;

@@ -72,6 +72,7 @@ public:
     /// Queues a frame; false, and nothing is queued, when that exceeds the bound while others wait.
     [[nodiscard]] bool try_push(byte_view frame) {
         if (size() != 0 && size() + frame.size() + wire::varint_size_max > queue_max_) return false;
+        if (queue_.empty()) queue_.reserve(wire::varint_size_max + frame.size());
         wire::append_varint(queue_, frame.size());
         append(queue_, frame);
         return true;

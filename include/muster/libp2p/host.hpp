@@ -76,10 +76,9 @@ public:
         this->pump_dials(now, out);
     }
     [[nodiscard]] deadline next_deadline() const {
-        deadline out = dials_.next_deadline();
-        if (!links_.empty() || dials_.size() != 0) out = earlier(out, sweep_at_);
-        if (!dirty_.empty()) out = earlier(out, dirty_since_);
-        return out;
+        if (!dirty_.empty()) return dirty_since_;  // which has passed
+        auto const out = dials_.next_deadline();
+        return links_.empty() && dials_.size() == 0 ? out : earlier(out, sweep_at_);
     }
 
     // ---- peers ------------------------------------------------------------------------------------------

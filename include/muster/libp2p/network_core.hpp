@@ -59,8 +59,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void on_turn() override {
         auto const alive = this->shared_from_this();
-        has_turn = true;                                    // what handlers cause is done at the end of this one
-        if (armed && *armed <= wires.now()) armed.reset();  // else the timer goes on
+        has_turn = true;  // what handlers cause is done at the end of this one
         try {
             deliver();
         } catch (...) {  // a handler has thrown: time passes all the same, and what else is due comes in the next turn
@@ -74,6 +73,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void pass_time() {
         act([&](auto now, auto& out) {
+            if (armed && *armed <= now) armed.reset();  // else the timer goes on
             effect_list<requests_note> notes;
             requests.wake(machine, now, notes, out);
             tell(notes);
@@ -90,7 +90,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     template <class F>
     void act(F f) {
         if (closed) return;
-        auto const now = wires.now();
+        auto const now = settling ? *settling : wires.now();
         f(now, effects);
         settle(now);
     }
@@ -102,14 +102,25 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         settle(now);
         return outcome;
     }
-    void settle(instant now) {
+    void apply_effects(instant now) {
+        struct scope {
+            ~scope() { at.reset(); }  // by an exception of the user's as well
+            std::optional<instant>& at;
+        } const scope_of_this{settling};
+        settling = now;
         while (!effects.empty()) {
             for (auto& e : effects.take()) {
                 if (!closed) std::visit([&](auto& v) { on(v, now); }, e);
             }
         }
+    }
+    void settle(instant now) {
+        if (settling) return;  // a socket has answered at once: what that causes is done after the rest
+        apply_effects(now);
+        if (has_turn) return;  // it ends with this
+        if (!queue.empty()) return ask_for_turn();
         auto const next = earlier(machine.next_deadline(), requests.next_deadline());
-        if (!queue.empty() || (next && *next <= now)) return ask_for_turn();
+        if (next && *next <= now) return ask_for_turn();
         if (next == armed) return;
         armed = next;
         wires.arm(next);
@@ -148,10 +159,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
 
     void on(stream_opened& e, instant now) {
         if (e.direction == direction::outbound && requests.owns(e.stream)) return requests.on(machine, e, now, effects);
-        effect_list<frames_note> notes;
-        if (e.direction == direction::outbound || frames.handles(e.protocol))
-            frames.on(machine, e, now, notes, effects);
-        tell(notes);
+        if (e.direction == direction::outbound || frames.handles(e.protocol)) tell_of<frames_note>(frames, e, now);
         if (e.direction == direction::outbound || identify.handles(e.protocol)) {
             identify.on(machine, e, now, effects);
         } else if (requests.handles(e.protocol)) {
@@ -162,9 +170,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void on(stream_bytes& e, instant now) {
         if (requests.owns(e.stream)) {
-            effect_list<requests_note> notes;
-            requests.on(machine, e, now, notes, effects);
-            return tell(notes);
+            return tell_of<requests_note>(requests, e, now);
         }
         if (is_of(identify, e.stream) || identify.owns(e.stream)) {
             effect_list<identity_claim> claims;
@@ -176,36 +182,26 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
             return;
         }
         if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
-        effect_list<frames_note> notes;
-        frames.on(machine, e, now, notes, effects);
-        tell(notes);
+        tell_of<frames_note>(frames, e, now);
     }
     void on(stream_ready_again& e, instant now) {
         if (requests.owns(e.stream)) return requests.on(machine, e, now, effects);
         identify.on(machine, e, now, effects);
-        effect_list<frames_note> notes;
-        frames.on(machine, e, now, notes, effects);
-        tell(notes);
+        tell_of<frames_note>(frames, e, now);
     }
     void on(stream_ended& e, instant now) {
         if (requests.owns(e.stream)) {
-            effect_list<requests_note> notes;
-            requests.on(machine, e, now, notes, effects);
-            return tell(notes);
+            return tell_of<requests_note>(requests, e, now);
         }
         if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
         if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now, effects);
         frames.on(machine, e, now, effects);
     }
     void on(stream_gone& e, instant now) {
-        effect_list<requests_note> asked;
-        requests.on(machine, e, now, asked, effects);
-        tell(asked);
+        tell_of<requests_note>(requests, e, now);
         identify.on(machine, e, now, effects);
         ping.on(e);
-        effect_list<frames_note> notes;
-        frames.on(machine, e, now, notes, effects);
-        tell(notes);
+        tell_of<frames_note>(frames, e, now);
     }
     template <class Service>
     [[nodiscard]] bool is_of(Service const&, stream_ref const& s) const {
@@ -214,6 +210,12 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
 
     // ---- what the services tell ---------------------------------------------------------------------
 
+    template <class Note, class Service, class Event>
+    void tell_of(Service& service, Event const& e, instant now) {
+        effect_list<Note> notes;
+        service.on(machine, e, now, notes, effects);
+        tell(notes);
+    }
     void tell(effect_list<frames_note>& notes) {
         for (auto& n : notes.take()) {
             std::visit(overloaded{[&](frames_came& v) { queue.push_back(v); },
@@ -271,12 +273,11 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     }
     void give(frames_came const& n) {
         for (std::size_t given = 0; given < frames_per_turn; ++given) {
-            auto const from = frames.origin(n.stream);
-            if (!from || closed) return;
             auto const now = wires.now();
             auto frame = frames.take(machine, n.stream, now, effects);
             settle(now);
-            if (!frame || !frame.value()) return;
+            auto const* const from = frames.origin(n.stream);
+            if (!frame || !frame.value() || from == nullptr || closed) return;
             try {
                 watcher.count("libp2p_frames_received_total", 1);
                 give(from->second, transport::received{from->first, *std::move(frame).value()});
@@ -391,6 +392,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     transport::event_handler on_peer;
     std::optional<error> why_not;  // the last listener that was wanted did not come to be
     deadline armed;
+    std::optional<instant> settling;  // the time of what is being settled
     bool has_turn = false;
     bool closed = false;
     [[no_unique_address]] Observer watcher;

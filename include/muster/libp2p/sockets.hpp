@@ -26,9 +26,8 @@ namespace muster::libp2p {
     return host == "0.0.0.0" || host == "::";
 }
 
-/// Whom sockets tell what happens. Calls come one at a time, never from inside a call of the sockets'; but the answer
-/// to
-/// @ref listen comes from inside it.
+/// Whom sockets tell what happens. Calls come one at a time, and from inside a call of the sockets' only two answers
+/// do: that to @ref listen always, and that to @ref write_socket where the socket takes all of it at once.
 class socket_user {
 public:
     /// Something has happened to a socket.

@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -103,6 +102,7 @@ public:
         MUSTER_TRY(auto* const s, require(id));
         if (s->we_closed) return error{errc::stream_closed, text("stream ", id, " was closed for writing")};
         auto const accepted = std::min({octets.size(), static_cast<std::size_t>(s->send_window), room(out)});
+        if (out.empty()) out.reserve(header_size + std::min(accepted, limits_.frame_payload_max));
         for (auto rest = octets.first(accepted); !rest.empty();) {
             auto const part = rest.first(std::min(rest.size(), limits_.frame_payload_max));
             append_header(out, {frame_type::data, s->take_ack(), id, static_cast<std::uint32_t>(part.size())});
@@ -396,7 +396,7 @@ private:
     bool they_left_ = false;
     std::optional<error> failed_;
     std::vector<std::uint32_t> pings_;  ///< Sent, and not yet answered.
-    std::deque<stream_id> blocked_;     ///< Starved for want of output, the longest first.
+    std::vector<stream_id> blocked_;    ///< Starved for want of output, the longest first.
     bytes head_;                        ///< The header that is being collected.
     stream_id payload_stream_ = 0;      ///< Whose payload is arriving; 0 when it is dropped.
     std::uint32_t payload_left_ = 0;

@@ -124,8 +124,7 @@ private:
             done(std::move(w.first), std::move(w.second));
         });
     }
-    [[nodiscard]] static std::pair<std::vector<boost::asio::ip::address>, std::string> ask(std::string const& name,
-                                                                                           libp2p::family family) {
+    [[nodiscard]] static found_or_why ask(std::string const& name, libp2p::family family) {
         addrinfo hints{};
         hints.ai_family = family == libp2p::family::ip4   ? AF_INET
                           : family == libp2p::family::ip6 ? AF_INET6

@@ -25,6 +25,7 @@
 #include <boost/asio/write.hpp>
 
 #include <muster/libp2p/sockets.hpp>
+#include <muster/net/asio_timers.hpp>
 #include <muster/net/clock.hpp>
 #include <muster/net/resolver.hpp>
 #include <muster/transport/errc.hpp>
@@ -62,7 +63,6 @@ private:
         libp2p::socket_id id;
         tcp::socket socket;
         std::optional<tcp::endpoint> bound_to{};  // while connecting
-        bytes output{};
         bool is_paused = false;
         bool is_reading = false;
         bool is_open = true;
@@ -71,7 +71,9 @@ private:
 
     struct state : std::enable_shared_from_this<state> {
         explicit state(boost::asio::any_io_executor e)
-            : executor{std::move(e)}, timer{executor}, names{std::make_unique<resolver>(executor)} {}
+            : executor{std::move(e)}, timer{executor}, names{std::make_unique<resolver>(executor)} {
+            timer.attach(wake_function::of<&state::wake>(*this));
+        }
 
         // ---- listening ----------------------------------------------------------------------------------
 
@@ -134,15 +136,13 @@ private:
         // ---- what is to be done -------------------------------------------------------------------------
 
         void perform(libp2p::resolve& e) {
-            names->look_up(
-                e.name, e.family,
-                [weak = this->weak_from_this(), query = e.query, port = e.port](auto found, std::string why) {
-                    auto const self = weak.lock();
-                    if (!self || self->user == nullptr) return;
-                    libp2p::resolved out{query, {}, std::move(why)};
-                    for (auto const& ip : found) out.found.push_back(address_of({ip, port}));
-                    self->user->on_socket(std::move(out));
-                });
+            names->look_up(e.name, e.family, [weak = this->weak_from_this(), e](auto found, std::string why) {
+                auto const self = weak.lock();
+                if (!self || self->user == nullptr) return;
+                libp2p::resolved out{e.query, {}, std::move(why)};
+                for (auto const& ip : found) out.found.push_back(address_of({ip, e.port}));
+                self->user->on_socket(std::move(out));
+            });
         }
         void perform(libp2p::open_socket& e) {
             auto const w = add(e.socket, tcp::socket{executor});
@@ -158,8 +158,10 @@ private:
             }
             w->socket.async_connect(to, [self = shared_from_this(), w, to](boost_error const& failed) {
                 if (self->user == nullptr || !w->is_open) return;
-                if (!failed) return self->begin(w, libp2p::dialled{w->id});
                 boost_error ignored;
+                // As new: one that has waited to be writable wakes us at every wait for it to be readable.
+                if (!failed) w->socket.assign(to.protocol(), w->socket.release(ignored), ignored);
+                if (!failed) return self->begin(w, libp2p::dialled{w->id});
                 // The bound address may have no route to the target: retry, and let the system choose the source.
                 if (std::exchange(w->bound_to, std::nullopt)) {
                     w->socket.close(ignored);
@@ -174,11 +176,13 @@ private:
             auto const found = wires.find(e.socket);
             if (found == wires.end()) return;
             auto const w = found->second;
-            w->output = std::move(e.content);
-            boost::asio::async_write(w->socket, boost::asio::buffer(w->output),
-                                     [self = shared_from_this(), w](boost_error const& ec, std::size_t) {
+            boost_error ignored;  // what fails fails again below
+            auto const size = w->socket.write_some(boost::asio::buffer(e.content), ignored);
+            if (size == e.content.size()) return user->on_socket(libp2p::written{w->id});
+            auto const all = std::make_shared<bytes>(std::move(e.content));
+            boost::asio::async_write(w->socket, boost::asio::buffer(*all) + size,
+                                     [self = shared_from_this(), w, all](boost_error const& ec, std::size_t) {
                                          if (self->user == nullptr || !w->is_open) return;
-                                         discard(w->output);
                                          if (ec) return self->lose(w, ec);
                                          self->user->on_socket(libp2p::written{w->id});
                                      });
@@ -205,8 +209,13 @@ private:
                 w->is_reading = false;
                 if (self->user == nullptr || !w->is_open) return;
                 if (ec) return self->lose(w, ec);
+                // Where the user's code throws, the turn that was asked for comes by itself.
+                std::unique_ptr<state, void (*)(state*)> const end{
+                    self.get(), [](state* s) { std::exchange(s->asked, {}).value_or(false) ? s->turn() : void(); }};
+                self->asked = false;
                 self->take(w);
                 self->read(w);
+                if (*std::exchange(self->asked, {})) self->wake();
             });
         }
         void take(wire_ptr const& w) {
@@ -239,26 +248,23 @@ private:
                 w->id, error{transport::errc::peer_failed, text("connection lost: ", ec.message())}});
         }
         void forget(wire_ptr const& w) {
-            w->is_open = false;
-            close(w->socket);
+            close(*w);
             wires.erase(w->id);
         }
         // What was written last shall arrive: bytes that nobody has read would have it thrown away.
-        void close(tcp::socket& socket) {
+        void close(wire& w) {
+            w.is_open = false;
             boost_error ec;
-            socket.non_blocking(true, ec);
-            if (!ec) socket.shutdown(tcp::socket::shutdown_send, ec);
-            for (int more = 4; more != 0 && !ec; --more) socket.read_some(boost::asio::buffer(*input), ec);
-            socket.close(ec);
+            w.socket.non_blocking(true, ec);
+            if (!ec) w.socket.shutdown(tcp::socket::shutdown_send, ec);
+            for (int more = 4; more != 0 && !ec; --more) w.socket.read_some(boost::asio::buffer(*input), ec);
+            w.socket.close(ec);
         }
         void close() {
             boost_error ignored;
             for (auto const& [id, a] : acceptors) a->close(ignored);
-            for (auto const& [id, w] : wires) {
-                w->is_open = false;
-                close(w->socket);
-            }
-            timer.cancel();
+            for (auto const& [id, w] : wires) close(*w);
+            timer.disarm();
             acceptors.clear();
             wires.clear();
             names = std::make_unique<resolver>(executor);
@@ -266,17 +272,13 @@ private:
 
         // ---- time and turns -----------------------------------------------------------------------------
 
-        void arm(deadline at) {
-            if (!at) return (void)timer.cancel();
-            timer.expires_at(to_steady(*at));
-            timer.async_wait([self = shared_from_this()](boost_error const& ec) {
-                if (!ec && self->user != nullptr) self->user->on_turn();
-            });
-        }
+        void arm(deadline at) { at ? timer.arm(*at) : timer.disarm(); }
         void turn() {
-            boost::asio::post(executor, [self = shared_from_this()] {
-                if (self->user != nullptr) self->user->on_turn();
-            });
+            if (asked) return void(asked = true);
+            boost::asio::post(executor, [self = shared_from_this()] { self->wake(); });
+        }
+        void wake() {
+            if (user != nullptr) user->on_turn();
         }
 
         // ---- addresses ----------------------------------------------------------------------------------
@@ -313,11 +315,12 @@ private:
 
         boost::asio::any_io_executor executor;
         libp2p::socket_user* user = nullptr;
-        boost::asio::steady_timer timer;
+        asio_timers timer;
         std::unique_ptr<resolver> names;
         std::map<libp2p::listener_id, std::shared_ptr<tcp::acceptor>> acceptors;
         std::map<libp2p::socket_id, wire_ptr> wires;
         libp2p::socket_id next_accepted = 0;
+        std::optional<bool> asked;  // for a turn; while a read is handled, at whose end it comes
         std::unique_ptr<std::array<byte, 64u << 10>> input = std::make_unique<std::array<byte, 64u << 10>>();
     };
 

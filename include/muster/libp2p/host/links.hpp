@@ -26,7 +26,7 @@ struct host_peer {
     libp2p::direction direction;
     peer::multiaddr remote;
     duration round_trip;  ///< Of the last ping; 0 before the first, which comes after `ping_interval`.
-    instant last_heard;    ///< When the last byte came.
+    instant last_heard;   ///< When the last byte came.
     MUSTER_FIELDS(host_peer, connection, direction, remote, round_trip, last_heard);
 };
 
@@ -81,7 +81,7 @@ protected:
     /// A command has left something to write: the next `wake`, which is due, writes it.
     void soil(link& l, instant now) {
         recount(l);
-        if (l.is_writing || std::exchange(l.is_dirty, true)) return;  // when that is written, this is
+        if (l.outgoing.empty() || l.is_writing || std::exchange(l.is_dirty, true)) return;  // what is written goes on
         if (dirty_.empty()) dirty_since_ = now;
         dirty_.push_back(l.id);
     }

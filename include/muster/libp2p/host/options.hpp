@@ -74,7 +74,8 @@ struct host_options {
     ///
     ///     return !g.who || *g.who == friend_id;
     ///
-    /// The other side sees a connection that ends. An empty function refuses nothing. Must not call back.
+    /// The other side sees a connection that ends. An empty function refuses nothing. Must not call back. What it
+    /// throws comes out of the event loop, and ends nothing but what it was asked about.
     std::function<bool(gate const&)> gater{};
 };
 

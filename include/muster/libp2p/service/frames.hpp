@@ -73,7 +73,7 @@ public:
         std::erase_if(first_names_, [&](auto const& n) { return n.second == found->first; });
         for (auto r = readers_.begin(); r != readers_.end();) {
             auto const next = std::next(r);
-            if (r->second.protocol == found->first) {
+            if (r->second.from.second == found->first) {
                 if (writer_on(r->first) == nullptr) host.reset_stream(r->first, now);
                 erase(host, r, now, out);
             }
@@ -143,15 +143,14 @@ public:
         host.release_held(s.connection, size, now, out);
         return frame;
     }
-    /// Who sends on a stream, and under which protocol; none when it is gone.
-    [[nodiscard]] std::optional<std::pair<peer::peer_id, std::string>> origin(stream_ref const& s) const {
+    /// Who sends on a stream, and under which protocol; null when it is gone. Valid until the next call.
+    [[nodiscard]] std::pair<peer::peer_id, std::string> const* origin(stream_ref const& s) const {
         auto const found = readers_.find(s);
-        if (found == readers_.end()) return std::nullopt;
-        return std::pair{found->second.peer, found->second.protocol};
+        return found == readers_.end() ? nullptr : &found->second.from;
     }
     /// What @p who, who is disconnected, has sent is not wanted any more.
     void forget(peer::peer_id const& who) {
-        std::erase_if(readers_, [&](auto const& r) { return r.second.peer == who; });
+        std::erase_if(readers_, [&](auto const& r) { return r.second.from.first == who; });
     }
     /// Who was refused for want of room in all is told when there is some. Call it once a second or so. O(writers).
     template <class Host, effect_sink<frames_note> Notes>
@@ -167,7 +166,7 @@ public:
     void on(Host& host, stream_opened const& e, instant now, Notes& notes, Sink& out) {
         if (e.direction == direction::inbound) {
             readers_.emplace(e.stream,
-                             reader{e.peer, first_names_.find(e.protocol)->second, frame_reader{frame_size_max_}});
+                             reader{{e.peer, first_names_.find(e.protocol)->second}, frame_reader{frame_size_max_}});
         } else if (auto* const w = writer_on(e.stream)) {
             w->is_ready = true;
             write_some(host, *w, now, out);
@@ -180,7 +179,7 @@ public:
         if (found == readers_.end()) {
             auto* const w = writer_on(e.stream);
             if (w == nullptr) return host.consume(e.stream, e.content.size(), now, out);  // detached meanwhile
-            found = readers_.emplace(e.stream, reader{w->peer, w->protocol, frame_reader{frame_size_max_}}).first;
+            found = readers_.emplace(e.stream, reader{{w->peer, w->protocol}, frame_reader{frame_size_max_}}).first;
         }
         auto& r = found->second;
         r.frames.feed(e.content);
@@ -254,8 +253,7 @@ private:
         bool is_leaving = false;    // no more frames will come; to be closed when it is empty
     };
     struct reader {
-        peer::peer_id peer;
-        std::string protocol;
+        std::pair<peer::peer_id, std::string> from;
         frame_reader frames;
         std::size_t unconsumed = 0;  // bytes that the peer may not send again yet
         std::size_t held = 0;        // bytes that count as held

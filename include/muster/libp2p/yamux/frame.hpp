@@ -8,6 +8,7 @@
 /// counts depends on the type: octets of payload, credit, an opaque value to echo, or a code.
 /// @see hashicorp/yamux, spec.md, "Framing"; libp2p specs, yamux/README.md.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,7 +16,6 @@
 #include <muster/core/result.hpp>
 #include <muster/libp2p/errc.hpp>
 #include <muster/wire/reader.hpp>
-#include <muster/wire/writer.hpp>
 
 namespace muster::libp2p::yamux {
 
@@ -52,8 +52,11 @@ struct header {
 
 /// Appends @p h as it is sent.
 inline void append_header(bytes& out, header const& h) {
-    append(out,
-           wire::writer{}.u8(0).u8(static_cast<std::uint8_t>(h.type)).u16(h.flags).u32(h.stream).u32(h.length).take());
+    auto const at = [](std::uint32_t v, int shift) { return static_cast<byte>(v >> shift); };
+    // At once and without memory of its own: every frame has one.
+    append(out, std::array<byte, header_size>{0, static_cast<byte>(h.type), at(h.flags, 8), at(h.flags, 0),
+                                              at(h.stream, 24), at(h.stream, 16), at(h.stream, 8), at(h.stream, 0),
+                                              at(h.length, 24), at(h.length, 16), at(h.length, 8), at(h.length, 0)});
 }
 
 /// The header in @p octets. Expects `octets.size() == header_size`. Unknown flags are kept.

@@ -2,44 +2,31 @@
 
 #include <muster/connection/address_book.hpp>
 
+#include <map>
+#include <set>
+
 #include <support/catch.hpp>
-#include <support/node_keys.hpp>
+
+#include "strangers.hpp"
 
 namespace address_book_tests {
 
 using namespace muster;
 using namespace muster::connection;
+using namespace muster::test;
 using namespace std::chrono_literals;
 
 namespace {
 
-// Ids that nobody has a key for; the book asks for none.
-peer::peer_id who(std::size_t i) {
-    bytes multihash{0x12, 0x20};
-    auto const digest = crypto::sha256(as_bytes(text("peer ", i)));
-    append(multihash, digest.view());
-    return peer::peer_id::from_multihash(multihash).value();
-}
-peer::multiaddr at(std::size_t group, std::size_t host = 1) {
-    return peer::multiaddr::from_text(
-               text("/ip4/", 1 + group / 200, ".", group % 200, ".", host / 200, ".", host % 200, "/tcp/4001"))
-        .value();
-}
-address_book::secret_key secret(std::uint64_t seed) {
-    splitmix64 draw{seed};
-    address_book::secret_key out{};
-    for (auto& b : out) b = static_cast<byte>(draw());
-    return out;
-}
-timestamp const start{std::chrono::milliseconds{1'700'000'000'000}};
-
 bool add(address_book& book, std::size_t i, std::size_t group, timestamp now = start, std::string const& source = "a") {
-    return book.add(who(i), std::array{at(group, i)}, source, now);
+    return book.add(stranger(i), std::array{address(group, i)}, source, now);
 }
 void meet(address_book& book, std::size_t i, timestamp now) {
-    book.attempt(who(i), now);
-    book.succeeded(who(i), {}, now);
+    book.attempt(stranger(i), now);
+    book.succeeded(stranger(i), {}, now);
 }
+
+auto const anybody = [](auto const&, auto const&) { return true; };
 
 }  // namespace
 
@@ -53,23 +40,23 @@ TEST_CASE("groups are what an attacker must pay for") {
 }
 
 TEST_CASE("who was told of is kept, who was met moves, and hearsay does not change what was met") {
-    address_book book{secret(1)};
+    address_book book{book_secret(1)};
     CHECK(add(book, 1, 1));
-    CHECK_FALSE(book.find(who(1))->is_tried);
-    CHECK_FALSE(book.add(who(2), {}, "a", start));
+    CHECK_FALSE(book.find(stranger(1))->is_tried);
+    CHECK_FALSE(book.add(stranger(2), {}, "a", start));
     meet(book, 1, start + 1s);
-    REQUIRE(book.find(who(1)));
-    CHECK(book.find(who(1))->is_tried);
-    CHECK(book.add(who(1), std::array{at(9)}, "b", start + 2s));
-    CHECK(book.find(who(1))->addresses == std::vector{at(1, 1)});
+    REQUIRE(book.find(stranger(1)));
+    CHECK(book.find(stranger(1))->is_tried);
+    CHECK(book.add(stranger(1), std::array{address(9)}, "b", start + 2s));
+    CHECK(book.find(stranger(1))->addresses == std::vector{address(1, 1)});
     CHECK(book.size() == 1);
-    book.set_user(who(1), bytes(32, 7));
-    CHECK(book.find(who(1))->user == bytes(32, 7));
+    book.set_user(stranger(1), bytes(32, 7));
+    CHECK(book.find(stranger(1))->user == bytes(32, 7));
 }
 
 TEST_CASE("one source fills its buckets and no more") {
     book_options const o;
-    address_book book{secret(2)};
+    address_book book{book_secret(2)};
     for (std::size_t i = 0; i < 20'000; ++i) (void)add(book, i, i % 500, start, "one source");
     CHECK(book.size() <= o.new_buckets_per_source * o.slots);
     std::size_t others = 0;
@@ -80,97 +67,98 @@ TEST_CASE("one source fills its buckets and no more") {
 TEST_CASE("who is in the book stays, until it is of no use") {
     book_options o;
     o.new_buckets = o.new_buckets_per_source = o.slots = 1;
-    address_book book{secret(3), o};
+    address_book book{book_secret(3), o};
     CHECK(add(book, 1, 1));
     CHECK_FALSE(add(book, 2, 2));
     for (std::size_t i = 0; i < o.new_failures_max; ++i) {
-        book.attempt(who(1), start);
+        book.attempt(stranger(1), start);
         CHECK_FALSE(add(book, 2, 2, start + 30s));
-        book.failed(who(1), start);
+        book.failed(stranger(1), start);
     }
     CHECK(add(book, 2, 2, start + 2min));
-    CHECK_FALSE(book.find(who(1)));
+    CHECK_FALSE(book.find(stranger(1)));
 }
 
 TEST_CASE("tested before evicted: a tried slot is given away when its holder cannot be reached, and not before") {
     book_options o;
     o.tried_buckets = o.tried_buckets_per_group = o.slots = 1;
     o.new_buckets = 64;
-    address_book book{secret(4), o};
+    address_book book{book_secret(4), o};
     REQUIRE(add(book, 1, 1, start, "a"));
     meet(book, 1, start);
     std::size_t second = 2;
     while (!add(book, second, 2, start, text("b", second))) ++second;
     meet(book, second, start + 1min);
-    CHECK_FALSE(book.find(who(second))->is_tried);
-    REQUIRE(book.next_test() == who(1));
-    book.attempt(who(1), start + 2min);
-    book.succeeded(who(1), {}, start + 2min);  // it is there
-    CHECK(book.find(who(1))->is_tried);
+    CHECK_FALSE(book.find(stranger(second))->is_tried);
+    REQUIRE(book.next_test() == stranger(1));
+    book.attempt(stranger(1), start + 2min);
+    book.succeeded(stranger(1), {}, start + 2min);  // it is there
+    CHECK(book.find(stranger(1))->is_tried);
     CHECK_FALSE(book.next_test());
     meet(book, second, start + 3min);
-    REQUIRE(book.next_test() == who(1));
-    book.attempt(who(1), start + 4min);
-    book.failed(who(1), start + 4min);
-    CHECK(book.find(who(second))->is_tried);
-    auto const* const first = book.find(who(1));
+    REQUIRE(book.next_test() == stranger(1));
+    book.attempt(stranger(1), start + 4min);
+    book.failed(stranger(1), start + 4min);
+    CHECK(book.find(stranger(second))->is_tried);
+    auto const* const first = book.find(stranger(1));
     CHECK((first == nullptr || !first->is_tried));
     CHECK_FALSE(book.next_test());
 }
 
 TEST_CASE("an estimate rises with success, falls with failure, and forgets") {
-    address_book book{secret(5)};
+    address_book book{book_secret(5)};
     REQUIRE(add(book, 1, 1));
-    CHECK(book.reliability(who(1), start) == 500'000);
+    CHECK(book.reliability(stranger(1), start) == 500'000);
     for (int i = 0; i < 8; ++i) meet(book, 1, start);
-    CHECK(book.reliability(who(1), start) == 900'000);
-    for (int i = 0; i < 8; ++i) book.failed(who(1), start);
-    CHECK(book.reliability(who(1), start) == 500'000);
-    for (int i = 0; i < 16; ++i) book.failed(who(1), start);
-    auto const low = book.reliability(who(1), start);
+    CHECK(book.reliability(stranger(1), start) == 900'000);
+    for (int i = 0; i < 8; ++i) book.failed(stranger(1), start);
+    CHECK(book.reliability(stranger(1), start) == 500'000);
+    for (int i = 0; i < 16; ++i) book.failed(stranger(1), start);
+    auto const low = book.reliability(stranger(1), start);
     CHECK(low < 270'000);
-    auto const a_day_later = book.reliability(who(1), start + 24h);
+    auto const a_day_later = book.reliability(stranger(1), start + 24h);
     CHECK(a_day_later > low);
-    CHECK(book.reliability(who(1), start + 24h * 40) == 500'000);
-    CHECK(book.reliability(who(1), start - 24h) == low);  // a clock that goes back forgets nothing
+    CHECK(book.reliability(stranger(1), start + 24h * 40) == 500'000);
+    CHECK(book.reliability(stranger(1), start - 24h) == low);  // a clock that goes back forgets nothing
 }
 
 TEST_CASE("unseen for thirty days, a peer is forgotten") {
-    address_book book{secret(6)};
+    address_book book{book_secret(6)};
     for (std::size_t i = 0; i < 10; ++i) REQUIRE(add(book, i, i, start, text(i)));
-    book.seen(who(3), start + 24h * 20);
+    book.seen(stranger(3), start + 24h * 20);
     CHECK(book.prune(start + 24h * 30) == 0);
     CHECK(book.prune(start + 24h * 30 + 1s) == 9);
-    CHECK(book.find(who(3)) != nullptr);
+    CHECK(book.find(stranger(3)) != nullptr);
 }
 
 TEST_CASE("a draw takes nobody that is excluded, everybody else in the end, and those of use more often") {
-    address_book book{secret(7)};
+    address_book book{book_secret(7)};
     splitmix64 random{7};
-    CHECK_FALSE(book.draw(random, {}, {}, start));
+    CHECK_FALSE(book.draw(random, start, anybody));
     for (std::size_t i = 0; i < 20; ++i) REQUIRE(add(book, i, i, start, text(i)));
-    for (int k = 0; k < 5; ++k) book.failed(who(0), start);
+    for (int k = 0; k < 5; ++k) book.failed(stranger(0), start);
     std::map<peer::peer_id, std::size_t> drawn;
-    for (int k = 0; k < 4000; ++k) ++drawn[*book.draw(random, {group_of(at(5))}, {who(6)}, start)];
-    CHECK(drawn.count(who(5)) == 0);
-    CHECK(drawn.count(who(6)) == 0);
+    for (int k = 0; k < 4000; ++k)
+        ++drawn[*book.draw(random, start, [](auto const& p, auto const& e) {
+            return p != stranger(6) && group_of(e.addresses.front()) != group_of(address(5));
+        })];
+    CHECK(drawn.count(stranger(5)) == 0);
+    CHECK(drawn.count(stranger(6)) == 0);
     CHECK(drawn.size() == 18);
-    CHECK(drawn[who(0)] * 3 < drawn[who(1)]);
-    std::set<peer::peer_id> everybody;
-    for (std::size_t i = 0; i < 20; ++i) everybody.insert(who(i));
-    CHECK_FALSE(book.draw(random, {}, everybody, start));
+    CHECK(drawn[stranger(0)] * 3 < drawn[stranger(1)]);
+    CHECK_FALSE(book.draw(random, start, [](auto const&, auto const&) { return false; }));
 }
 
 TEST_CASE("what was kept is put back in its place") {
-    address_book book{secret(8)};
+    address_book book{book_secret(8)};
     for (std::size_t i = 0; i < 200; ++i) (void)add(book, i, i, start, text(i));
     for (std::size_t i = 0; i < 100; ++i) meet(book, i, start + 1s);
     address_book again{book.secret()};
     for (auto const& [id, e] : book.entries()) CHECK(again.restore(id, e));
     CHECK(again.entries() == book.entries());
-    CHECK_FALSE(again.restore(who(0), *book.find(who(0))));
+    CHECK_FALSE(again.restore(stranger(0), *book.find(stranger(0))));
     splitmix64 a{1}, b{1};
-    for (int k = 0; k < 100; ++k) CHECK(book.draw(a, {}, {}, start) == again.draw(b, {}, {}, start));
+    for (int k = 0; k < 100; ++k) CHECK(book.draw(a, start, anybody) == again.draw(b, start, anybody));
 }
 
 // Of a thousand honest peers in five hundred groups, each told of by one of ten sources, seven of ten answer. An
@@ -179,23 +167,26 @@ TEST_CASE("a fifth of all identities in a few groups does not become all that we
     std::size_t eclipsed = 0, taken = 0, links = 0;
     constexpr std::size_t seeds = 10;
     std::set<std::string> bad;
-    for (std::size_t i = 0; i < 32; ++i) bad.insert(group_of(at(1000 + i)));
+    for (std::size_t i = 0; i < 32; ++i) bad.insert(group_of(address(1000 + i)));
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-        address_book book{secret(seed)};
+        address_book book{book_secret(seed)};
         splitmix64 random{seed};
         for (std::size_t i = 0; i < 250; ++i) {
             for (std::size_t source = 0; source < 32; ++source) {
-                (void)book.add(who(10'000 + i), std::array{at(1000 + i % 32, i)}, group_of(at(1000 + source)), start);
+                (void)book.add(stranger(10'000 + i), std::array{address(1000 + i % 32, i)},
+                               group_of(address(1000 + source)), start);
             }
         }
         for (std::size_t i = 0; i < 1000; ++i) {
-            (void)book.add(who(i), std::array{at(i / 2, i)}, group_of(at(2000 + i % 10)), start);
+            (void)book.add(stranger(i), std::array{address(i / 2, i)}, group_of(address(2000 + i % 10)), start);
         }
         std::set<std::string> groups;
         std::set<peer::peer_id> tried;
         std::size_t attackers = 0;
         while (groups.size() < 8) {
-            auto const next = book.draw(random, groups, tried, start);
+            auto const next = book.draw(random, start, [&](auto const& p, auto const& e) {
+                return tried.count(p) == 0 && groups.count(group_of(e.addresses.front())) == 0;
+            });
             REQUIRE(next);
             tried.insert(*next);
             auto const group = group_of(book.find(*next)->addresses.front());

@@ -8,6 +8,8 @@
 
 #include <support/catch.hpp>
 
+namespace alarm_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -123,3 +125,5 @@ TEST_CASE("timers are armed only when the earliest deadline changes") {
     CHECK(!b.armed());
     CHECK(timers.arms == 3);
 }
+
+}  // namespace alarm_tests

@@ -6,6 +6,8 @@
 
 #include <support/catch.hpp>
 
+namespace backoff_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -34,3 +36,5 @@ TEST_CASE("waits stay in their bounds, grow at most threefold, and differ also w
     backoff huge{{1s, duration::max()}};
     for (int i = 0; i < 200; ++i) CHECK(huge.next(draw) >= 1s);
 }
+
+}  // namespace backoff_tests

@@ -11,6 +11,8 @@
 
 #include <support/catch.hpp>
 
+namespace fields_tests {
+
 using namespace muster;
 
 namespace {
@@ -87,3 +89,5 @@ TEST_CASE("fields are visited in their order") {
     for_each_field(report{}, [&](std::string_view name, auto const&) { names.push_back(name); });
     CHECK(names == std::vector<std::string_view>{"where", "today", "says", "is_late", "why"});
 }
+
+}  // namespace fields_tests

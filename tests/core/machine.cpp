@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace machine_tests {
+
 using namespace muster;
 
 namespace {
@@ -111,3 +113,5 @@ TEST_CASE("whoever knows the contract can drive a machine it does not know") {
     CHECK(said[1].sum == 6);
     CHECK(m.stats() == 6);
 }
+
+}  // namespace machine_tests

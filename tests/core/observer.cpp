@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace observer_tests {
+
 using namespace muster;
 
 namespace {
@@ -39,3 +41,5 @@ TEST_CASE("observers: nothing costs nothing, a recording remembers, a line write
     log_event(writer, log_level::error, cut{});
     CHECK(lines == std::vector<std::string>{"error: cut{peer: 3}"});
 }
+
+}  // namespace observer_tests

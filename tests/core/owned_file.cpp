@@ -19,6 +19,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace owned_file_tests {
+
 using namespace muster;
 using muster::test::scratch;
 
@@ -351,3 +353,5 @@ TEST_CASE("a lock is given back although a process that was forked meanwhile liv
     ::close(ends[1]);
     REQUIRE(::waitpid(child, nullptr, 0) == child);
 }
+
+}  // namespace owned_file_tests

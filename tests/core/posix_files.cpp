@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace posix_files_tests {
+
 using namespace muster;
 using muster::test::scratch;
 
@@ -88,3 +90,5 @@ TEST_CASE("a file is read from front to back in parts, and copied aside") {
     std::filesystem::remove(path);
     CHECK(copy_aside(files, path).error() == file_errc::io_failed);
 }
+
+}  // namespace posix_files_tests

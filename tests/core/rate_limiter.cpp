@@ -6,6 +6,8 @@
 
 #include <support/catch.hpp>
 
+namespace rate_limiter_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -70,3 +72,5 @@ TEST_CASE("in no span are more allowed than the burst and the rate give") {
         }
     }
 }
+
+}  // namespace rate_limiter_tests

@@ -5,6 +5,8 @@
 
 #include <support/catch.hpp>
 
+namespace text_tests {
+
 using namespace muster;
 
 TEST_CASE("hexadecimal is strict") {
@@ -48,3 +50,5 @@ TEST_CASE("base58 round trips every length") {
         value.push_back(static_cast<byte>(n * 37 % 256));
     }
 }
+
+}  // namespace text_tests

@@ -12,6 +12,8 @@
 
 #include <support/catch.hpp>
 
+namespace values_tests {
+
 using namespace muster;
 
 TEST_CASE("fixed octets of different meaning do not mix") {
@@ -135,3 +137,5 @@ TEST_CASE("an error says which room refused, why, with which value") {
     CHECK(e.to_text() == "hex.odd_length: got 3 digits");
     CHECK(e.index() == 7u);
 }
+
+}  // namespace values_tests

@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace primitives_tests {
+
 using namespace muster;
 using namespace muster::crypto;
 
@@ -90,3 +92,5 @@ TEST_CASE("X25519: RFC 7748 section 6.1, and points of low order are refused") {
           "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
     CHECK(bob.agree(x25519_public{}).error() == errc::invalid_key);
 }
+
+}  // namespace primitives_tests

@@ -9,6 +9,8 @@
 #include <support/catch.hpp>
 #include <support/rsa_host.hpp>
 
+namespace rsa_tests {
+
 using namespace muster;
 using crypto::rsa_public;
 using test::der;
@@ -98,3 +100,5 @@ TEST_CASE("RSA: any bytes are survived") {
     CHECK(accepted > 100);
     CHECK(ERR_peek_error() == 0);
 }
+
+}  // namespace rsa_tests

@@ -11,6 +11,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace secret_tests {
+
 using namespace muster;
 using namespace muster::crypto;
 
@@ -107,3 +109,5 @@ TEST_CASE("generated secrets differ") {
     auto const b = secret<32>::generate(source).value();
     CHECK_FALSE(equal(a.view(), b.view()));
 }
+
+}  // namespace secret_tests

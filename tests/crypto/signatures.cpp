@@ -6,6 +6,8 @@
 #include <support/keys.hpp>
 #include <support/vectors.hpp>
 
+namespace signatures_tests {
+
 using namespace muster;
 using namespace muster::crypto;
 using test::key_from;
@@ -83,3 +85,5 @@ TEST_CASE("malformed public keys are an error, never an abort") {
     CHECK(parse(public_key{}).error() == errc::invalid_key);
     CHECK(secp256k1::illegal_calls() == 0);
 }
+
+}  // namespace signatures_tests

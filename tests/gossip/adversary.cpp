@@ -6,6 +6,8 @@
 
 #include "bench.hpp"
 
+namespace adversary_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using namespace std::chrono_literals;
@@ -415,3 +417,5 @@ TEST_CASE("gossip: the same seed and the same events give the same effects") {
     CHECK(run(1) == run(1));
     CHECK_FALSE(run(1) == run(2));
 }
+
+}  // namespace adversary_tests

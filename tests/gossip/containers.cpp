@@ -8,6 +8,8 @@
 
 #include "bench.hpp"
 
+namespace containers_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using namespace std::chrono_literals;
@@ -154,3 +156,5 @@ TEST_CASE("gossip back-off: we wait longer than we ask others to, and nobody can
     b.expire(t + 2h);
     CHECK(b.size() == 1);
 }
+
+}  // namespace containers_tests

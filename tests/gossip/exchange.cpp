@@ -4,6 +4,8 @@
 
 #include "bench.hpp"
 
+namespace exchange_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using namespace std::chrono_literals;
@@ -421,3 +423,5 @@ TEST_CASE("gossip congestion: a peer that reads nothing costs its bound, loses w
     };
     CHECK((tells("t", true) && tells("u", false)));
 }
+
+}  // namespace exchange_tests

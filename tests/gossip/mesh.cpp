@@ -6,6 +6,8 @@
 
 #include "bench.hpp"
 
+namespace mesh_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using namespace std::chrono_literals;
@@ -438,3 +440,5 @@ TEST_CASE("gossip: a wake-up may come early, twice or very late") {
     CHECK(*b.own.next_deadline() > due + 1h);
     CHECK(*b.own.next_deadline() <= due + 1h + 1s);
 }
+
+}  // namespace mesh_tests

@@ -10,6 +10,8 @@
 
 #include "bench.hpp"
 
+namespace policies_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using test::string_of;
@@ -242,3 +244,5 @@ TEST_CASE("gossip signatures: own messages never come back, not even those of be
     CHECK(unsigned_too.take().empty());
     CHECK_FALSE(unsigned_too.own.publish("t", as_bytes("mine"), unsigned_too.now, unsigned_too.effects));
 }
+
+}  // namespace policies_tests

@@ -6,6 +6,8 @@
 
 #include "bench.hpp"
 
+namespace score_tests {
+
 using namespace muster;
 using namespace muster::gossip;
 using namespace std::chrono_literals;
@@ -203,3 +205,5 @@ TEST_CASE("gossip score: bad ones outlive the connection, good ones do not, and 
     b.decay(at(1000s));
     CHECK(b.size() == 0);
 }
+
+}  // namespace score_tests

@@ -11,6 +11,8 @@
 
 #include "bench.hpp"
 
+namespace wire_tests {
+
 using namespace muster;
 using namespace muster::gossip::rpc;
 using gossip::message_id;
@@ -287,3 +289,5 @@ TEST_CASE("gossip wire: each limit, met and exceeded by one") {
     CHECK(is_taken(times(200, "5000")));
     CHECK(is_refused(times(200, "5000") + "5000"));
 }
+
+}  // namespace wire_tests

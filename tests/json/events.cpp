@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace events_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -46,3 +48,5 @@ TEST_CASE("text of a peer that is not UTF-8 is shown, not thrown") {
         json::to_json(event{aborted{{}, abort_reason::declined, 1, std::nullopt, {}, std::string{"\xff\xfe", 2}}}));
     CHECK(line.find("\"text\"") != std::string::npos);
 }
+
+}  // namespace events_tests

@@ -13,6 +13,8 @@
 
 #include <support/keys.hpp>
 
+namespace fields_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -90,3 +92,5 @@ TEST_CASE("nothing of a peer's text is raw in a line") {
     CHECK(line.find("\\u001b[8m\\n\\u202e\\u009b\\u007f") != std::string::npos);
     CHECK(json::value::parse(line)["text"].get<std::string>().find("\x1b[8m\n") == 0);
 }
+
+}  // namespace fields_tests

@@ -7,6 +7,8 @@
 #include <support/network_models.hpp>
 #include <support/node_keys.hpp>
 
+namespace model_tests {
+
 namespace {
 
 struct socket_world {
@@ -35,3 +37,5 @@ struct socket_world {
 }  // namespace
 
 MUSTER_TEST_NETWORK_MODEL("real sockets", socket_world)
+
+}  // namespace model_tests

@@ -11,6 +11,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace transport_tests {
+
 using namespace muster;
 using namespace muster::transport;
 using boost::asio::ip::tcp;
@@ -380,3 +382,5 @@ TEST_CASE("three coordinators sign over loopback sockets, on real timers") {
         n.wire.close();
     }
 }
+
+}  // namespace transport_tests

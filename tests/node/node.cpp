@@ -8,6 +8,8 @@
 #include <support/catch.hpp>
 #include <support/node_keys.hpp>
 
+namespace node_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 
@@ -250,3 +252,5 @@ TEST_CASE("task 3.1, connectToPresence: by what a peer tells of itself, as long 
     w.pass(2min);
     CHECK(net.connect_to_presence(p, {}).error() == connection::errc::not_found);
 }
+
+}  // namespace node_tests

@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace adversary_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::cluster;
@@ -397,3 +399,5 @@ TEST_CASE("a hello with a forged binding identifies nobody") {
     group.wires.run();
     CHECK(group.nodes[0].last<peer_identified>().signer == mallory.keys.signer.public_key());
 }
+
+}  // namespace adversary_tests

@@ -7,6 +7,8 @@
 
 #include <support/machines.hpp>
 
+namespace after_share_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using std::chrono::hours;
@@ -338,3 +340,5 @@ TEST_CASE("a coordinator is restored once, and not after it was closed") {
     plain.nodes[0].signer->close();
     CHECK(plain.nodes[0].signer->restore().error() == errc::wrong_state);
 }
+
+}  // namespace after_share_tests

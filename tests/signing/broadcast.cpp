@@ -8,6 +8,8 @@
 
 #include <support/catch.hpp>
 
+namespace broadcast_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -100,3 +102,5 @@ TEST_CASE("a claim to have broadcast counts from the claimant's turn on") {
     turns.confirm(2);
     CHECK(turns.confirmed_by() == 2);
 }
+
+}  // namespace broadcast_tests

@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace broadcast_walk_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using std::chrono::seconds;
@@ -231,3 +233,5 @@ TEST_CASE("where the list was used up before a restart, that is told again, and 
     CHECK(w.told<should_broadcast>() == 0);
     CHECK(w.walk.is_settled());
 }
+
+}  // namespace broadcast_walk_tests

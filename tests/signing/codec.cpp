@@ -10,6 +10,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace codec_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -257,3 +259,5 @@ TEST_CASE("a registry refuses a signer that never named its peer") {
     CHECK(registry.add({who, {}}).error() == errc::invalid_binding);
     CHECK(registry.find(who.signer)->who.peer != who.peer);
 }
+
+}  // namespace codec_tests

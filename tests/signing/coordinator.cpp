@@ -8,6 +8,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace coordinator_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::cluster;
@@ -760,3 +762,5 @@ TEST_CASE("a signature that nobody answers for any more is forgotten by cleaning
     CHECK(alone.signer->cleanup_expired_sessions() == 1);
     CHECK(alone.signer->find(id) == nullptr);
 }
+
+}  // namespace coordinator_tests

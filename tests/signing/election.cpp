@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/keys.hpp>
 
+namespace election_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -67,3 +69,5 @@ TEST_CASE("who is next is the same for everyone, whatever the order of the roste
         }
     }
 }
+
+}  // namespace election_tests

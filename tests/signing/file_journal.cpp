@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/scratch.hpp>
 
+namespace file_journal_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -263,3 +265,5 @@ TEST_CASE("what could not be read again is refused, and keeps nothing else out")
     journal_on_disk j{bounded};
     CHECK(load(j).value() == content{{id_of(1), octets_of(1, 100)}, {id_of(3), octets_of(3, 100)}});
 }
+
+}  // namespace file_journal_tests

@@ -8,6 +8,8 @@
 
 #include <support/machines.hpp>
 
+namespace freshness_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -132,3 +134,5 @@ TEST_CASE("the number of a nonce is on disk before the nonce exists, or there is
     CHECK(restored.advance(again).value() == 4);
     CHECK(restored.restore(bytes{1, 2, 3}).error() == wire::errc::truncated);
 }
+
+}  // namespace freshness_tests

@@ -8,6 +8,8 @@
 
 #include <support/machines.hpp>
 
+namespace graveyard_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using std::chrono::seconds;
@@ -131,3 +133,5 @@ TEST_CASE("a session that was signed and cleaned up does not open again after a 
     CHECK(group.all[1].count<approval_requested>() == 0);
     CHECK(group.all[1].count<session_created>() == 0);
 }
+
+}  // namespace graveyard_tests

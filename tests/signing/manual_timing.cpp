@@ -8,6 +8,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace manual_timing_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using std::chrono::minutes;
@@ -362,3 +364,5 @@ TEST_CASE("all of it together: cleanup every minute, and a failover that takes i
         CHECK(h.time.pending() == 0);
     }
 }
+
+}  // namespace manual_timing_tests

@@ -10,6 +10,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace misuse_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::cluster;
@@ -93,3 +95,5 @@ TEST_CASE("a group that changes signs with the keys and tweaks that it has now",
     sign(group.request());  // all are back
     CHECK(aggregates.size() == 5);
 }
+
+}  // namespace misuse_tests

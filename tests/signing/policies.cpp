@@ -9,6 +9,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace policies_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -128,3 +130,5 @@ TEST_CASE("a coordinator works with policies of the user's own, and a backend's 
     CHECK(machines[1].completions == 1);
     CHECK(signings == 2);
 }
+
+}  // namespace policies_tests

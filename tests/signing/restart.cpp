@@ -8,6 +8,8 @@
 
 #include <support/machines.hpp>
 
+namespace restart_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::machines;
@@ -368,3 +370,5 @@ TEST_CASE("what others put into the journal is counted, not trusted") {
     CHECK(found.value().resumed == 0);
     CHECK(group.all[1].signer->sessions().empty());
 }
+
+}  // namespace restart_tests

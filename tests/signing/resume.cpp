@@ -6,6 +6,8 @@
 
 #include <support/machines.hpp>
 
+namespace resume_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::machines;
@@ -351,3 +353,5 @@ TEST_CASE("a share that could not be written down does not leave, also where a f
     }
     CHECK(victim.signer->find(id) != nullptr);
 }
+
+}  // namespace resume_tests

@@ -7,6 +7,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace session_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -707,3 +709,5 @@ TEST_CASE("where nobody is left to broadcast a session goes on asking, also afte
     (void)s.wake(0);
     CHECK_FALSE(me.next_deadline());
 }
+
+}  // namespace session_tests

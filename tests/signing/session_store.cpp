@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace session_store_tests {
+
 using namespace muster;
 using namespace muster::signing;
 
@@ -96,3 +98,5 @@ TEST_CASE("ids of forgotten sessions are kept to a bound, the oldest goes first"
     CHECK(store.is_entombed(id(2)));
     CHECK(store.is_entombed(id(3)));
 }
+
+}  // namespace session_store_tests

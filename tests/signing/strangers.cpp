@@ -9,6 +9,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace strangers_tests {
+
 using namespace muster;
 using namespace muster::signing;
 using test::cluster;
@@ -323,3 +325,5 @@ TEST_CASE("malformed frames are charged, and told, no faster than any others") {
     group.wires.run();
     CHECK(group.nodes[1].count<peer_misbehaved>() <= 10);
 }
+
+}  // namespace strangers_tests

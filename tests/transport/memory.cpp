@@ -5,6 +5,8 @@
 #include <support/catch.hpp>
 #include <support/cluster.hpp>
 
+namespace memory_tests {
+
 using namespace muster;
 using namespace muster::transport;
 
@@ -129,3 +131,5 @@ TEST_CASE("frames of a protocol that nobody attached are dropped") {
     network.run();
     CHECK(b.events.size() == 1);
 }
+
+}  // namespace memory_tests

@@ -5,6 +5,8 @@
 #include <support/network_models.hpp>
 #include <support/node_keys.hpp>
 
+namespace model_tests {
+
 namespace {
 
 struct memory_world {
@@ -34,3 +36,5 @@ TEST_CASE("a question is printed on one line, and what it holds is cut") {
     CHECK(line.find("asked{id: request_id{value: 7}, peer: " + q.peer.to_text()) == 0);
     CHECK(line.size() < 700);
 }
+
+}  // namespace model_tests

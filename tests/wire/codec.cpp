@@ -8,6 +8,8 @@
 
 #include <muster/core/random.hpp>
 
+namespace codec_tests {
+
 using namespace muster;
 using wire::errc;
 using wire::reader;
@@ -118,3 +120,5 @@ TEST_CASE("a reader survives any octets") {
         (void)in.finish();
     }
 }
+
+}  // namespace codec_tests

@@ -9,6 +9,8 @@
 
 #include <support/catch.hpp>
 
+namespace protobuf_tests {
+
 using namespace muster;
 
 namespace {
@@ -60,3 +62,5 @@ TEST_CASE("protobuf: what is no message is refused, however it is cut or disturb
         });
     }
 }
+
+}  // namespace protobuf_tests

@@ -20,10 +20,10 @@
 /// Security 2015), scaled down by four; the constants of @ref book_options are Core's where not said otherwise.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -79,7 +79,8 @@ struct book_entry {
     std::uint32_t good = 0;      ///< Evidence of success at `weighed`, in 1/1024.
     std::uint32_t bad = 0;       ///< Of failure.
     timestamp weighed{};
-    bytes user = {};  ///< The user's id (SHA-256 of its key), once known; empty before.
+    bytes user = {};                           ///< The user's id (SHA-256 of its key), once known; empty before.
+    std::optional<peer::multiaddr> reached{};  ///< Where a dial of ours found it last: no hearsay.
     bool operator==(book_entry const&) const = default;
 };
 
@@ -135,15 +136,15 @@ public:
         ++e->failures;
         settle_tests(now);
     }
-    /// It is connected, at @p addresses where it was dialled there.
-    void succeeded(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, timestamp now) {
+    /// A dial of ours has found it, @p at that address where that is known.
+    void succeeded(peer::peer_id const& who, std::optional<peer::multiaddr> const& at, timestamp now) {
         auto* const e = find_entry(who);
         if (e == nullptr) return;
         weigh(*e, now);
         e->good += unit;
         e->failures = 0;
         e->seen = e->succeeded = e->tried_at = now;
-        if (!addresses.empty()) set_addresses(*e, addresses);
+        if (at) e->reached = at;
         settle_tests(now);
         if (!e->is_tried) move_to_tried(who, *e, now);
     }
@@ -172,19 +173,17 @@ public:
         return old.size();
     }
 
-    /// Draws whom to dial next: nobody of @p groups, nobody of @p peers. O(buckets × slots).
-    template <random_source Source>
-    [[nodiscard]] std::optional<peer::peer_id> draw(Source& random, std::set<std::string> const& groups,
-                                                    std::set<peer::peer_id> const& peers, timestamp now) const {
+    /// Draws whom to dial next, among those that @p may_be accepts: a predicate of a peer and its entry.
+    /// O(buckets × slots).
+    template <random_source Source, class Predicate>
+    [[nodiscard]] std::optional<peer::peer_id> draw(Source& random, timestamp now, Predicate may_be) const {
         std::array<std::vector<std::vector<peer::peer_id const*>>, 2> buckets;
         for (std::size_t t = 0; t < 2; ++t) {
             auto const& table = t == 0 ? tried_ : new_;
             for (std::size_t b = 0; b < table.size(); b += options_.slots) {
                 std::vector<peer::peer_id const*> found;
                 for (std::size_t i = b; i < b + options_.slots; ++i) {
-                    if (!table[i] || peers.count(*table[i]) != 0) continue;
-                    if (groups.count(group_of(entries_.at(*table[i]).addresses.front())) != 0) continue;
-                    found.push_back(&*table[i]);
+                    if (table[i] && may_be(*table[i], entries_.at(*table[i]))) found.push_back(&*table[i]);
                 }
                 if (!found.empty()) buckets[t].push_back(std::move(found));
             }

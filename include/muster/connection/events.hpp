@@ -31,7 +31,8 @@ MUSTER_ENUMERATION(errc, 1,
                    full,         ///< As many peers are known, or asked for, as may be.
                    ended,        ///< We have ended it: somebody asked for that, or its place was needed.
                    silent,       ///< Nothing came from it for too long.
-                   banned        ///< It has misbehaved, and is not dealt with for a while.
+                   banned,       ///< It has misbehaved, and is not dealt with for a while.
+                   damaged       ///< An address book that is none.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "connection"; }
 

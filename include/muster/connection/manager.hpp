@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -111,10 +112,11 @@ public:
 
     /// Connects to all of @p whom: @ref request_ended follows, before the call returns when there is nothing to wait
     /// for. The own peer needs no connection and is left out. A peer that nobody has told of comes to nothing as
-    /// `not_found`.
+    /// `not_found`. Each is tried @p attempts times at most, and never more often than the options say.
     /// @return the request; `full`.
     template <effect_sink<effect> Sink>
-    [[nodiscard]] result<ticket> connect(std::span<peer::peer_id const> whom, instant now, Sink& out) {
+    [[nodiscard]] result<ticket> connect(std::span<peer::peer_id const> whom, instant now, Sink& out,
+                                         std::size_t attempts = std::numeric_limits<std::size_t>::max()) {
         if (requests_.size() >= options_.requests_max) {
             return error{errc::full,
                          text("all ", options_.requests_max, " requests are under way; wait for one to end")};
@@ -131,7 +133,7 @@ public:
             } else if (is_banned(who, now)) {
                 r.outcomes.back().why = banned();
             } else if (r.waits_for.insert(who).second) {
-                begin(who, *p, id, now, out);
+                begin(who, *p, id, attempts, now, out);
             }
         }
         pump(now, out);
@@ -145,7 +147,7 @@ public:
         auto* const p = peers_.find(who);
         if (p == nullptr || (!p->is_told && !p->is_up)) return unknown(who);
         if (is_banned(who, now)) return banned();
-        if (!p->is_up) begin(who, *p, ticket{0}, now, out);
+        if (!p->is_up) begin(who, *p, ticket{0}, options_.attempts_max, now, out);
         pump(now, out);
         return ok();
     }
@@ -214,6 +216,13 @@ public:
         lost(who, error{errc::ended, "we have ended it"}, now, out);
     }
 
+    /// Ends the connection to @p who, for whoever needs it no more: unless somebody else wants it.
+    template <effect_sink<effect> Sink>
+    void dismiss(peer::peer_id const& who, instant now, Sink& out) {
+        auto const* const p = peers_.find(who);
+        if (p != nullptr && !p->is_wanted()) cut(who, now, out);
+    }
+
     /// A connection to @p who is never ended to make room while it is protected, under at least one name of a reason.
     void protect(peer::peer_id const& who, std::string_view reason, instant now) {
         if (auto* const p = peers_.find_or_add(who, now)) p->protections.emplace(reason);
@@ -272,6 +281,11 @@ public:
         auto const* const p = peers_.find(who);
         return p != nullptr && p->is_up;
     }
+    /// Where @p who is connected; empty when it is not, and where addresses mean nothing.
+    [[nodiscard]] peer::multiaddr remote_of(peer::peer_id const& who) const {
+        auto const* const p = peers_.find(who);
+        return p != nullptr && p->is_up ? p->remote : peer::multiaddr{};
+    }
     /// O(n).
     [[nodiscard]] std::vector<peer::peer_id> connected_peers() const {
         std::vector<peer::peer_id> out;
@@ -302,6 +316,7 @@ private:
         if (p == nullptr) return;
         bool const is_news = !std::exchange(p->is_up, true);
         p->kind = e.remote.empty() ? kind::direct : kind_of(e.remote);
+        p->remote = e.remote;
         p->last_seen = now;
         p->why.reset();
         stop(e.peer, *p);
@@ -358,9 +373,11 @@ private:
     // ---- attempts ---------------------------------------------------------------------------------------
 
     template <class Sink>
-    void begin(peer::peer_id const& who, known_peer& p, ticket id, instant now, Sink& out) {
+    void begin(peer::peer_id const& who, known_peer& p, ticket id, std::size_t attempts, instant now, Sink& out) {
         bool const is_first = p.tickets.empty();
         p.tickets.insert(id);
+        attempts = std::min(attempts, options_.attempts_max);
+        p.attempts_max = is_first ? attempts : std::max(p.attempts_max, attempts);
         if (!is_first) return;  // others have asked for it already
         p.attempts = p.at == stage::dialling ? 1 : 0;
         p.gives_up = saturating_add(now, options_.total_timeout);
@@ -405,12 +422,12 @@ private:
         p.why = why;
         if (!p.tickets.empty()) {
             auto const again = saturating_add(now, p.waits->next(random_));
-            if (p.attempts < options_.attempts_max && again < *p.gives_up) {
+            if (p.attempts < p.attempts_max && again < *p.gives_up) {
                 p.at = stage::pausing;
                 return peers_.set_deadline(who, p, again);
             }
             auto const code = now >= *p.gives_up ? errc::timed_out : errc::unreachable;
-            p.why = error{code, text(p.attempts, " attempts: ", why.to_text())};
+            p.why = error{code, text(p.attempts, p.attempts == 1 ? " attempt: " : " attempts: ", why.to_text())};
         }
         if (is_news) out.push(connect_failed{who, p.nickname, *p.why});
         settle(who, p, p.why, out);

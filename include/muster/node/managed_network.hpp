@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -133,13 +134,15 @@ public:
         return connect_to_peer(it.peer, std::move(handler));
     }
     /// Connects to all of @p whom at once, with retries; @p handler is told once, with one outcome for each peer in the
-    /// order asked, also before this returns. The own id is left out.
+    /// order asked, also before this returns. The own id is left out. Each is tried @p attempts times at most, and
+    /// never more often than the options say.
     /// @return what can be cancelled, or `closed`, `full`.
-    [[nodiscard]] result<connection::ticket> connect_to_many(std::span<peer::peer_id const> whom,
-                                                             outcome_handler handler) {
+    [[nodiscard]] result<connection::ticket> connect_to_many(
+        std::span<peer::peer_id const> whom, outcome_handler handler,
+        std::size_t attempts = std::numeric_limits<std::size_t>::max()) {
         if (is_closed_) return error{transport::errc::closed, "this network was closed"};
         effect_list<connection::effect> out;
-        MUSTER_TRY(auto const id, manager_.connect(whom, time_.now(), out));
+        MUSTER_TRY(auto const id, manager_.connect(whom, time_.now(), out, attempts));
         endings_[id] = std::move(handler);
         perform(out);
         return id;
@@ -160,6 +163,10 @@ public:
     /// Ends what @ref keep began; a connection stays.
     void release(peer::peer_id const& who) {
         act([&](auto now, auto& out) { return manager_.release(who, now, out); });
+    }
+    /// @copydoc connection::manager::dismiss
+    void dismiss(peer::peer_id const& who) {
+        act([&](auto now, auto& out) { return manager_.dismiss(who, now, out); });
     }
     /// Never ends the connection to @p who to make room, for @p reason.
     void protect(peer::peer_id const& who, std::string_view reason) {

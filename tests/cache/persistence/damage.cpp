@@ -6,6 +6,8 @@
 
 #include <cache/persistence/rig.hpp>
 
+namespace damage_tests {
+
 using namespace muster;
 using namespace muster::test;
 
@@ -410,3 +412,5 @@ TEST_CASE("the first batch of a log is put aside when any bit of it was turned, 
         CHECK(load_or_keep_aside(m, octets, saved).notes.damage.has_value());
     }
 }
+
+}  // namespace damage_tests

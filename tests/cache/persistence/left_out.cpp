@@ -9,6 +9,8 @@
 
 #include <cache/persistence/rig.hpp>
 
+namespace left_out_tests {
+
 using namespace muster;
 using namespace muster::test;
 using namespace std::chrono_literals;
@@ -286,3 +288,5 @@ TEST_CASE("a store that throws is a save that failed: it is tried again, and clo
     is_out_of_memory = true;
     c.reset();
 }
+
+}  // namespace left_out_tests

@@ -13,6 +13,8 @@
 #include <cache/persistence/rig.hpp>
 #include <support/scratch.hpp>
 
+namespace ownership_tests {
+
 using namespace muster;
 using namespace muster::test;
 using namespace std::chrono_literals;
@@ -256,3 +258,5 @@ TEMPLATE_TEST_CASE("of two processes on one file one is refused, and what they l
     posix_files files;
     CHECK(files.drafts(dir.file("found")).value().empty());
 }
+
+}  // namespace ownership_tests

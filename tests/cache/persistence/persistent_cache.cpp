@@ -14,6 +14,8 @@
 
 #include <cache/persistence/rig.hpp>
 
+namespace persistent_cache_tests {
+
 using namespace muster;
 using namespace muster::test;
 using namespace std::chrono_literals;
@@ -663,3 +665,5 @@ TEST_CASE("what could not be noted is saved all the same") {
     fails([&] { m.cache->put("b", 2); });
     fails([&] { m.cache->clear(); });
 }
+
+}  // namespace persistent_cache_tests

@@ -4,6 +4,8 @@
 
 #include <cache/persistence/rig.hpp>
 
+namespace rejected_tests {
+
 using namespace muster;
 using namespace muster::test;
 using cache::put_outcome;
@@ -46,3 +48,5 @@ TEMPLATE_TEST_CASE("who keeps the old value finds it after a restart", "", snaps
     m.restart();
     CHECK(m.look(now) == contents{{"a", 1}});
 }
+
+}  // namespace rejected_tests

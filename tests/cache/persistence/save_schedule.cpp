@@ -4,6 +4,8 @@
 
 #include <support/catch.hpp>
 
+namespace save_schedule_tests {
+
 using namespace muster;
 using namespace std::chrono_literals;
 using cache::save_schedule;
@@ -96,3 +98,5 @@ TEST_CASE("at the end of time") {
     s.failed(instant::max());
     CHECK(s.next_deadline() == instant::max());
 }
+
+}  // namespace save_schedule_tests

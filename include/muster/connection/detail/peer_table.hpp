@@ -28,10 +28,12 @@ struct known_peer {
     bool is_up = false;
     bool is_leaving = false;  // up, and told to end
     connection::kind kind = connection::kind::none;
+    peer::multiaddr remote;  // while it is up
     instant up_since{};
     stage at = stage::resting;
     std::size_t attempts = 0;
-    deadline gives_up;  // none: never
+    std::size_t attempts_max = 0;  // of whoever waits for it
+    deadline gives_up;             // none: never
     std::optional<backoff> waits;
     bool is_kept = false;
     std::optional<backoff> keep_waits;

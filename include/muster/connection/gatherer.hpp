@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Keeps some connections of our own choosing open, out of an address book, so that a machine which restarts finds its
+/// way back, and does not depend on who happens to call.
+///
+/// Idea: connections that we have chosen are worth more than those that others have: who wants to surround us must then
+/// own most of what the book draws, and the book sees to that (address_book.hpp). Everyone who is drawn is in another
+/// group, so a network of his own buys an attacker one place.
+///
+/// Algorithm: while a place is free, whom we were connected to before the restart is dialled first (anchors), then
+/// whom the book draws, a few at a time. Draws are limited in rate, and an address that was dialled in vain rests, by
+/// host and whoever is said to be there: so many lies about a victim's address cost it one dial in ten minutes. Now and
+/// then one peer is dialled that is only to be tested: somebody in the book who holds a place that another one waits
+/// for, or who was never met. Failures count while something else is connected, else it is we who are offline.
+///
+/// Source: Bitcoin Core's outbound connections: groups, anchors, feelers each two minutes (src/net.cpp,
+/// ThreadOpenConnections); Heilman, Kendler, Zohar, Goldberg, "Eclipse Attacks on Bitcoin's Peer-to-Peer Network",
+/// USENIX Security 2015, countermeasures 2 to 5.
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/connection/address_book.hpp>
+#include <muster/connection/events.hpp>
+#include <muster/core/effect_sink.hpp>
+#include <muster/core/rate_limiter.hpp>
+
+namespace muster::connection {
+
+/// How many connections of our own choosing, and how hard they are looked for.
+struct gatherer_options {
+    std::size_t places = 8;                            ///< As Core's full-relay connections.
+    std::size_t parallel = 4;                          ///< Dials at the same time; the manager allows as many. Ours.
+    std::size_t anchors = 4;                           ///< Kept over a restart; Core has 2.
+    std::size_t burst = 16;                            ///< Draws at once, after a start. Ours.
+    duration draw_interval = std::chrono::seconds{5};  ///< Between draws after that. Ours.
+    duration host_rest = std::chrono::minutes{10};     ///< After a dial in vain, for everyone said to be there. Ours.
+    duration known_host_rest = std::chrono::seconds{30};  ///< The same where a dial has found that peer before. Ours.
+    duration look_again = std::chrono::seconds{30};       ///< When the book has nobody. Ours.
+    duration test_interval = std::chrono::minutes{2};     ///< As Core's feelers.
+    duration prune_interval = std::chrono::hours{1};      ///< Ours.
+    duration save_delay = std::chrono::seconds{30};       ///< After the first change that is not saved. Ours.
+};
+
+/// What of a gatherer outlives a restart.
+struct gathered {
+    address_book book;
+    std::vector<peer::peer_id> anchors;  ///< Who was connected at our choice, the longest first.
+};
+
+/// A machine (core/machine.hpp) over an address book. Times of the book are those of the calendar: whoever calls keeps
+/// the difference to the other clock, see @ref set_calendar. Not thread-safe.
+class gatherer {
+public:
+    /// Peer @p peer is connected, whoever has dialled.
+    struct up {
+        peer::peer_id peer;
+        peer::multiaddr remote;  ///< Empty where addresses mean nothing.
+        MUSTER_FIELDS(up, peer, remote);
+    };
+    /// It is connected no more.
+    struct down {
+        peer::peer_id peer;
+        MUSTER_FIELDS(down, peer);
+    };
+    /// What was asked for with @ref seek came to nothing.
+    struct missed {
+        peer::peer_id peer;
+        MUSTER_FIELDS(missed, peer);
+    };
+    /// What @ref save asked for could not be done.
+    struct save_failed {
+        MUSTER_FIELDS(save_failed);
+    };
+    using event = std::variant<up, down, missed, save_failed>;
+
+    /// Dial @p peer once; answer with @ref up or @ref missed.
+    struct seek {
+        peer::peer_id peer;
+        std::vector<peer::multiaddr> addresses;
+        MUSTER_FIELDS(seek, peer, addresses);
+    };
+    /// It was a test only: nobody here needs the connection.
+    struct let_go {
+        peer::peer_id peer;
+        MUSTER_FIELDS(let_go, peer);
+    };
+    /// Keep @ref kept on disk.
+    struct save {
+        MUSTER_FIELDS(save);
+    };
+    using effect = std::variant<seek, let_go, save>;
+
+    /// Gauges.
+    struct statistics {
+        std::size_t known = 0;   ///< Peers in the book.
+        std::size_t chosen = 0;  ///< Connected at our choice.
+        std::size_t sought = 0;  ///< Being dialled.
+        MUSTER_FIELDS(statistics, known, chosen, sought);
+    };
+
+    /// @param self  never dialled.
+    /// @param what  what was kept; anchors are dialled first.
+    /// @param seed  for draws; unpredictable, else who can predict it knows whom we dial.
+    gatherer(peer::peer_id self, gathered what, gatherer_options const& o, std::uint64_t seed)
+        : self_{std::move(self)},
+          options_{o},
+          book_{std::move(what.book)},
+          anchors_{std::move(what.anchors)},
+          random_{seed},
+          draws_{o.draw_interval, o.burst} {}
+
+    /// What the calendar shows when the other clock shows @p now. To be called before anything else, and when the
+    /// calendar was put right.
+    void set_calendar(timestamp calendar, instant now) {
+        calendar_ = calendar;
+        calendar_at_ = now;
+        if (!is_started_) {
+            is_started_ = true;
+            looks_at_ = now;
+            tests_at_ = saturating_add(now, options_.test_interval);
+            prunes_at_ = saturating_add(now, options_.prune_interval);
+        }
+    }
+    /// Somebody in the group @p source (see @ref group_of) has told of @p who. @return whether it is in the book.
+    bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source,
+               instant now) {
+        if (who == self_ || !book_.add(who, addresses, source, date(now))) return false;
+        note_change(now);
+        if (chosen_.size() + sought_.size() < options_.places) looks_at_ = earlier(looks_at_, now);
+        return true;
+    }
+    /// Who is never drawn, nor tested, nor taken for an anchor. The book forgets it.
+    void forget(peer::peer_id const& who, instant now) {
+        book_.forget(who);
+        note_change(now);
+    }
+
+    /// @see machine
+    template <effect_sink<effect> Sink>
+    void handle(event const& e, instant now, Sink& out) {
+        std::visit([&](auto const& v) { this->on(v, now, out); }, e);
+        fill(now, out);
+    }
+    /// @see machine
+    template <effect_sink<effect> Sink>
+    void wake(instant now, Sink& out) {
+        if (prunes_at_ && *prunes_at_ <= now) {
+            prunes_at_ = saturating_add(now, options_.prune_interval);
+            if (book_.prune(date(now)) != 0) note_change(now);
+        }
+        if (saves_at_ && *saves_at_ <= now) {
+            saves_at_.reset();
+            out.push(save{});
+        }
+        if (tests_at_ && *tests_at_ <= now) {
+            tests_at_ = saturating_add(now, options_.test_interval);
+            test_one(now, out);
+        }
+        if (looks_at_ && *looks_at_ <= now) looks_at_.reset();
+        fill(now, out);
+    }
+    [[nodiscard]] deadline next_deadline() const {
+        return earlier(earlier(looks_at_, tests_at_), earlier(prunes_at_, saves_at_));
+    }
+    [[nodiscard]] statistics stats() const { return {book_.size(), chosen_.size(), sought_.size()}; }
+
+    [[nodiscard]] address_book const& book() const noexcept { return book_; }
+    /// Connected at our choice, the longest first.
+    [[nodiscard]] std::vector<peer::peer_id> const& chosen() const noexcept { return chosen_; }
+    /// What a restart is to begin with. O(n).
+    [[nodiscard]] gathered kept() const {
+        auto const size = std::min(options_.anchors, chosen_.size());
+        std::vector<peer::peer_id> anchors{chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(size)};
+        // Those of the last run count until places are taken: a run that ends early loses none.
+        for (auto const& who : anchors_) {
+            if (anchors.size() == options_.anchors) break;
+            if (std::find(anchors.begin(), anchors.end(), who) == anchors.end()) anchors.push_back(who);
+        }
+        return {book_, std::move(anchors)};
+    }
+
+private:
+    enum class purpose : std::uint8_t { place, test };
+
+    template <class Sink>
+    void on(up const& e, instant now, Sink& out) {
+        up_.insert(e.peer);
+        auto const found = sought_.find(e.peer);
+        if (found == sought_.end())
+            return book_.seen(e.peer, date(now));  // it came by itself, so its address is hearsay
+        auto const what = found->second;
+        sought_.erase(found);
+        auto const addresses = addresses_of(e.peer);
+        // Where it has called us from, at the same time, is not where it can be found.
+        auto const at = std::find_if(addresses.begin(), addresses.end(), [&](auto const& a) {
+            return !e.remote.empty() && a.host() == e.remote.host() && a.tcp_port() == e.remote.tcp_port();
+        });
+        book_.succeeded(e.peer, at == addresses.end() ? std::nullopt : std::optional{*at}, date(now));
+        note_change(now);
+        for (auto const& a : addresses) resting_.erase(host_of(a));
+        if (what == purpose::test) return out.push(let_go{e.peer});
+        chosen_.push_back(e.peer);
+    }
+    template <class Sink>
+    void on(down const& e, instant now, Sink&) {
+        up_.erase(e.peer);
+        if (std::erase(chosen_, e.peer) != 0) note_change(now);
+    }
+    template <class Sink>
+    void on(missed const& e, instant now, Sink&) {
+        if (sought_.erase(e.peer) == 0 || up_.empty()) return;
+        book_.failed(e.peer, date(now));
+        note_change(now);
+    }
+    template <class Sink>
+    void on(save_failed const&, instant now, Sink&) {
+        note_change(now);
+    }
+
+    // ---- places -----------------------------------------------------------------------------------------
+
+    template <class Sink>
+    void fill(instant now, Sink& out) {
+        if (!is_started_ || looks_at_) return;
+        while (sought_.size() < options_.parallel && chosen_.size() + sought_.size() < options_.places) {
+            if (!draws_.allow(now)) return look_again(now, options_.draw_interval);
+            auto const who = next_anchor(now);
+            auto const drawn = who ? who : next_drawn(now);
+            if (!drawn) return look_again(now, options_.look_again);
+            dial_one(*drawn, purpose::place, now, out);
+        }
+    }
+    void look_again(instant now, duration in) { looks_at_ = saturating_add(now, in); }
+    [[nodiscard]] std::optional<peer::peer_id> next_anchor(instant now) {
+        while (next_anchor_ < anchors_.size()) {
+            auto const& who = anchors_[next_anchor_++];
+            auto const* const e = book_.find(who);
+            if (e != nullptr && is_free(who, *e, now)) return who;
+        }
+        return std::nullopt;
+    }
+    [[nodiscard]] std::optional<peer::peer_id> next_drawn(instant now) {
+        std::set<std::string> taken;
+        for (auto const& who : chosen_) taken.insert(group_of(who));
+        for (auto const& [who, why] : sought_) taken.insert(group_of(who));
+        auto const is_elsewhere = [&](auto const& who, book_entry const& e) {
+            return is_free(who, e, now) && taken.count(connection::group_of(e.addresses.front())) == 0;
+        };
+        if (auto const found = book_.draw(random_, date(now), is_elsewhere)) return found;
+        // Everybody who is left is in a group that has a place already, as in one data centre.
+        return book_.draw(random_, date(now), [&](auto const& who, auto const& e) { return is_free(who, e, now); });
+    }
+    template <class Sink>
+    void test_one(instant now, Sink& out) {
+        if (up_.empty() || sought_.size() >= options_.parallel) return;
+        auto who = book_.next_test();
+        if (who && !is_free(*who, *book_.find(*who), now)) who.reset();
+        if (!who) {
+            who = book_.draw(random_, date(now),
+                             [&](auto const& p, book_entry const& e) { return !e.is_tried && is_free(p, e, now); });
+        }
+        if (who && draws_.allow(now)) dial_one(*who, purpose::test, now, out);
+    }
+    template <class Sink>
+    void dial_one(peer::peer_id const& who, purpose what, instant now, Sink& out) {
+        std::erase_if(resting_, [&](auto const& r) { return r.second <= now; });
+        auto addresses = addresses_of(who);
+        std::erase_if(addresses, [&](auto const& a) { return rests(a, now); });
+        auto const& reached = book_.find(who)->reached;
+        for (auto const& a : addresses) {
+            auto const rest = a == reached ? options_.known_host_rest : options_.host_rest;
+            resting_[host_of(a)] = saturating_add(now, rest);
+        }
+        book_.attempt(who, date(now));
+        sought_.emplace(who, what);
+        out.push(seek{who, std::move(addresses)});
+    }
+    // Neither connected nor being dialled, and somewhere that was not dialled in vain just now.
+    [[nodiscard]] bool is_free(peer::peer_id const& who, book_entry const& e, instant now) const {
+        if (up_.count(who) != 0 || sought_.count(who) != 0) return false;
+        if (e.reached && !rests(*e.reached, now)) return true;
+        return std::any_of(e.addresses.begin(), e.addresses.end(), [&](auto const& a) { return !rests(a, now); });
+    }
+    [[nodiscard]] bool rests(peer::multiaddr const& a, instant now) const {
+        auto const found = resting_.find(host_of(a));
+        return found != resting_.end() && found->second > now;
+    }
+    [[nodiscard]] static std::string host_of(peer::multiaddr const& a) { return a.host().value_or(a.to_text()); }
+    // Where it was found first, then what was told.
+    [[nodiscard]] std::vector<peer::multiaddr> addresses_of(peer::peer_id const& who) const {
+        std::vector<peer::multiaddr> out;
+        auto const* const e = book_.find(who);
+        if (e == nullptr) return out;
+        if (e->reached) out.push_back(*e->reached);
+        for (auto const& a : e->addresses) {
+            if (a != e->reached) out.push_back(a);
+        }
+        return out;
+    }
+    [[nodiscard]] std::string group_of(peer::peer_id const& who) const {
+        auto const* const e = book_.find(who);
+        return e == nullptr ? std::string{} : connection::group_of(e->addresses.front());
+    }
+
+    [[nodiscard]] timestamp date(instant now) const {
+        auto const since = std::max<duration>(now - calendar_at_, duration{});
+        return saturating_add(calendar_, std::chrono::duration_cast<std::chrono::milliseconds>(since));
+    }
+    void note_change(instant now) {
+        if (!saves_at_) saves_at_ = saturating_add(now, options_.save_delay);
+    }
+
+    peer::peer_id self_;
+    gatherer_options options_;
+    address_book book_;
+    std::vector<peer::peer_id> anchors_;  // of the last run
+    std::size_t next_anchor_ = 0;
+    splitmix64 random_;
+    rate_limiter draws_;
+    timestamp calendar_{};
+    instant calendar_at_{};
+    bool is_started_ = false;
+    std::set<peer::peer_id> up_;               // the manager's bound
+    std::map<peer::peer_id, purpose> sought_;  // at most `parallel`
+    std::vector<peer::peer_id> chosen_;        // at most `places`
+    std::map<std::string, instant> resting_;   // hosts, until when; bounded by the rate of draws
+    deadline looks_at_, tests_at_, prunes_at_, saves_at_;
+};
+
+}  // namespace muster::connection

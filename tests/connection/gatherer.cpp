@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/connection/gatherer.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include <muster/core/machine.hpp>
+
+#include <support/catch.hpp>
+
+#include "strangers.hpp"
+
+namespace gatherer_tests {
+
+using namespace muster;
+using namespace muster::connection;
+using namespace muster::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+static_assert(machine<gatherer>);
+
+/// A gatherer, and a world in which peers with even numbers can be reached.
+struct bench {
+    explicit bench(gatherer_options const& o = {}, gathered kept = {address_book{book_secret(1)}, {}})
+        : it{stranger(1'000'000), std::move(kept), o, 7} {
+        it.set_calendar(start, now);
+    }
+    void learn(std::size_t i, std::size_t group) {
+        (void)it.learn(stranger(i), std::array{address(group, i)}, text("source ", i), now);
+    }
+    /// Answers every dial at once, until @p until; those of @p dead never.
+    void run(duration span, std::set<std::size_t> const& dead = {}) {
+        for (auto const end = now + span;;) {
+            effect_list<gatherer::effect> out;
+            it.wake(now, out);
+            while (!out.empty()) {
+                for (auto const& e : out.take()) on(e, dead, out);
+            }
+            auto const next = it.next_deadline();
+            if (!next || *next > end) return void(now = end);
+            now = std::max(now, *next);
+        }
+    }
+    void on(gatherer::effect const& e, std::set<std::size_t> const& dead, effect_list<gatherer::effect>& out) {
+        if (auto const* const s = std::get_if<gatherer::seek>(&e)) {
+            dials.push_back({s->peer, now});
+            for (auto const i : dead) {
+                if (s->peer == stranger(i)) return it.handle(gatherer::missed{s->peer}, now, out);
+            }
+            return it.handle(gatherer::up{s->peer, s->addresses.front()}, now, out);
+        }
+        if (auto const* const l = std::get_if<gatherer::let_go>(&e)) {
+            tested.push_back(l->peer);
+            return it.handle(gatherer::down{l->peer}, now, out);
+        }
+        ++saves;
+    }
+    void tell(gatherer::event const& e, std::set<std::size_t> const& dead = {}) {
+        effect_list<gatherer::effect> out;
+        it.handle(e, now, out);
+        while (!out.empty()) {
+            for (auto const& x : out.take()) on(x, dead, out);
+        }
+    }
+
+    instant now{};
+    gatherer it;
+    std::vector<std::pair<peer::peer_id, instant>> dials;
+    std::vector<peer::peer_id> tested;
+    std::size_t saves = 0;
+};
+
+}  // namespace
+
+TEST_CASE("places are filled from the book, each in a group of its own, and filled again") {
+    bench b;
+    for (std::size_t i = 0; i < 40; ++i) b.learn(i, i / 4);  // ten groups of four
+    b.run(1s);
+    REQUIRE(b.it.chosen().size() == 8);
+    std::set<std::string> groups;
+    for (auto const& who : b.it.chosen()) groups.insert(group_of(b.it.book().find(who)->addresses.front()));
+    CHECK(groups.size() == 8);
+    auto const lost = b.it.chosen()[3];
+    b.tell(gatherer::down{lost});
+    b.run(1s);
+    CHECK(b.it.chosen().size() == 8);
+    CHECK(b.it.stats().chosen == 8);
+}
+
+TEST_CASE("where all are in one group, places are filled all the same") {
+    bench b;
+    for (std::size_t i = 0; i < 5; ++i) b.learn(i, 1);
+    b.run(1s);
+    CHECK(b.it.chosen().size() == 5);
+}
+
+TEST_CASE("an empty book waits until somebody tells of a peer") {
+    bench b;
+    b.run(100s);
+    CHECK(b.dials.empty());
+    b.learn(1, 1);
+    b.run(1ms);
+    CHECK(b.it.chosen() == std::vector{stranger(1)});
+}
+
+TEST_CASE("who came by itself takes no place of our choice") {
+    bench b;
+    b.learn(1, 1);
+    b.tell(gatherer::up{stranger(1), address(1, 1)});
+    b.run(1s);
+    CHECK(b.dials.empty());
+    CHECK(b.it.chosen().empty());
+    CHECK_FALSE(b.it.book().find(stranger(1))->is_tried);
+    b.tell(gatherer::down{stranger(1)});
+    b.run(60s);
+    CHECK(b.it.chosen() == std::vector{stranger(1)});
+}
+
+TEST_CASE("a restart begins with whom it was connected to") {
+    bench b;
+    for (std::size_t i = 0; i < 400; ++i) b.learn(i, i);
+    b.run(1s);
+    auto const kept = b.it.kept();
+    REQUIRE(kept.anchors.size() == 4);
+    bench again{{}, kept};
+    again.run(1ms);
+    REQUIRE(again.dials.size() >= 4);
+    for (std::size_t i = 0; i < 4; ++i) CHECK(again.dials[i].first == kept.anchors[i]);
+    // A run that ends before anybody was reached keeps the anchors it began with.
+    bench short_run{{}, kept};
+    CHECK(short_run.it.kept().anchors == kept.anchors);
+}
+
+TEST_CASE("many lies about one address cost it one dial in ten minutes") {
+    gatherer_options o;
+    bench b{o};
+    b.learn(500, 77);  // somebody who is there, so that failures count
+    b.run(1s);
+    for (std::size_t i = 0; i < 200; ++i) {
+        // Each says that it lives at the victim, in first place or behind an address of its own.
+        std::vector<peer::multiaddr> said{address(5, 1)};
+        if (i % 2 == 1) said.insert(said.begin(), address(100 + i, i));
+        (void)b.it.learn(stranger(i), said, text("source ", i), b.now);
+    }
+    std::vector<instant> victim;
+    auto const began = b.now;
+    for (int minute = 0; minute < 60; ++minute) {
+        for (int step = 0; step < 12; ++step) {
+            effect_list<gatherer::effect> out;
+            b.it.wake(b.now, out);
+            while (!out.empty()) {
+                for (auto const& e : out.take()) {
+                    auto const* const s = std::get_if<gatherer::seek>(&e);
+                    if (s == nullptr) continue;
+                    auto const hits = std::count(s->addresses.begin(), s->addresses.end(), address(5, 1));
+                    if (hits != 0) victim.push_back(b.now);
+                    b.it.handle(gatherer::missed{s->peer}, b.now, out);
+                }
+            }
+            b.now += 5s;
+        }
+    }
+    REQUIRE(victim.size() >= 2);
+    for (std::size_t i = 1; i < victim.size(); ++i) CHECK(victim[i] - victim[i - 1] >= 10min);
+    CHECK(b.now - began == 1h);
+}
+
+TEST_CASE("where a peer was found once, it is looked for again soon; offline, nothing is held against anybody") {
+    gatherer_options o;
+    o.places = 1;
+    bench b{o};
+    b.learn(1, 1);
+    b.run(1s);
+    REQUIRE(b.it.chosen().size() == 1);
+    b.dials.clear();
+    b.tell(gatherer::down{stranger(1)}, {1});
+    b.run(5min, {1});
+    CHECK(b.dials.size() >= 5);
+    CHECK(b.it.book().find(stranger(1))->failures == 0);  // nobody else could be reached either
+    b.run(60s);
+    CHECK(b.it.chosen().size() == 1);
+}
+
+TEST_CASE("draws come in a burst, then at a steady rate") {
+    bench b;
+    std::set<std::size_t> all;
+    for (std::size_t i = 0; i < 300; ++i) {
+        b.learn(i, i);
+        all.insert(i);
+    }
+    b.run(100s, all);
+    CHECK(b.dials.size() >= 16 + 15);
+    CHECK(b.dials.size() <= 16 + 21);
+}
+
+TEST_CASE("now and then somebody is tested, and let go") {
+    bench b;
+    for (std::size_t i = 0; i < 40; ++i) b.learn(i, i);
+    b.run(1s);
+    REQUIRE(b.it.chosen().size() == 8);
+    b.run(10min);
+    CHECK(b.tested.size() == 5);
+    std::size_t met = 0;
+    for (auto const& [who, e] : b.it.book().entries()) met += e.is_tried ? 1u : 0u;
+    CHECK(met == 13);
+    CHECK(b.it.chosen().size() == 8);
+}
+
+TEST_CASE("changes are kept half a minute later, once, and again when that failed") {
+    bench b;
+    b.run(10s);
+    CHECK(b.saves == 0);
+    b.learn(1, 1);
+    b.run(29s);
+    CHECK(b.saves == 0);
+    b.run(2s);
+    CHECK(b.saves == 1);
+    b.run(10min);
+    CHECK(b.saves == 1);
+    b.tell(gatherer::save_failed{});
+    b.run(31s);
+    CHECK(b.saves == 2);
+}
+
+TEST_CASE("peers unseen for thirty days are forgotten") {
+    bench b;
+    std::set<std::size_t> dead;
+    for (std::size_t i = 0; i < 5; ++i) b.learn(i, i), dead.insert(i);
+    b.run(24h * 29, dead);
+    CHECK(b.it.stats().known == 5);
+    b.run(25h, dead);
+    CHECK(b.it.stats().known == 0);
+}
+
+}  // namespace gatherer_tests

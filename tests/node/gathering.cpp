@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/node/gathering.hpp>
+
+#include <deque>
+
+#include <muster/connection/book_file.hpp>
+#include <muster/node/managed_network.hpp>
+#include <muster/transport/memory_transport.hpp>
+
+#include <support/catch.hpp>
+#include <support/keys.hpp>
+#include <support/node_keys.hpp>
+
+namespace gathering_tests {
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+using network = node::managed_network<transport::memory_transport, manual_timers, manual_clock>;
+using gathering = node::gathering<network, manual_timers, manual_clock>;
+
+peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
+peer::multiaddr address(std::size_t i) {
+    return peer::multiaddr::from_text(text("/ip4/10.", i, ".0.1/tcp/4001")).value();
+}
+connection::gathered empty_book() {
+    test::predictable source{1};
+    return connection::new_book(source).value();
+}
+
+/// One machine with a book, and others that take calls.
+struct world {
+    explicit world(std::size_t others) {
+        for (std::size_t i = 1; i <= others; ++i) peers.emplace_back(wires, id(i));
+    }
+    void begin(connection::gathered kept) {
+        it.emplace(managed, gathering_timers, clock, std::move(kept),
+                   [this](connection::gathered const& what) -> result<void> {
+                       if (disk_is_full) return error{file_errc::io_failed, "full"};
+                       saved = connection::encode(what);
+                       return ok();
+                   });
+        managed.on_news([this](connection::effect const& e) { it->note(e); });
+        it->start();
+    }
+    void pass(duration span) {
+        for (auto const until = clock.now() + span;;) {
+            wires.run();
+            auto const next = earlier(timers.armed(), gathering_timers.armed());
+            if (!next || *next > until) return clock.advance(until - clock.now());
+            if (*next > clock.now()) clock.advance(*next - clock.now());
+            timers.fire_due(clock.now());
+            gathering_timers.fire_due(clock.now());
+        }
+    }
+    transport::memory_network wires;
+    manual_clock clock;
+    manual_timers timers, gathering_timers;
+    transport::memory_transport mine{wires, id(0)};
+    std::deque<transport::memory_transport> peers;
+    network managed{mine, timers, clock, {}, 1};
+    std::optional<gathering> it;
+    bytes saved;
+    bool disk_is_full = false;
+};
+
+}  // namespace
+
+TEST_CASE("whom we are told of is connected, kept, and found again after a restart") {
+    bytes kept;
+    {
+        world w{3};
+        w.begin(empty_book());
+        for (std::size_t i = 1; i <= 5; ++i) CHECK(w.it->learn(id(i), std::array{address(i)}, "a friend"));
+        w.pass(20s);  // two of the five do not exist
+        CHECK(w.managed.connections().connected_count() == 3);
+        CHECK(w.it->state().chosen().size() == 3);
+        CHECK(w.saved.empty());
+        w.pass(30s);
+        CHECK_FALSE(w.saved.empty());
+        w.it->stop();
+        kept = w.saved;
+    }
+    world w{3};
+    w.begin(connection::decode_book(kept, w.clock.wall_now()).value());
+    w.pass(1s);
+    CHECK(w.it->state().chosen().size() == 3);
+}
+
+TEST_CASE("a book that could not be kept is kept later") {
+    world w{1};
+    w.begin(empty_book());
+    w.disk_is_full = true;
+    CHECK(w.it->learn(id(1), std::array{address(1)}, "a friend"));
+    w.pass(40s);
+    CHECK(w.saved.empty());
+    w.disk_is_full = false;
+    w.pass(40s);
+    CHECK_FALSE(w.saved.empty());
+}
+
+TEST_CASE("who is kept by somebody else stays where that one has said, and a test of it ends nothing") {
+    world w{1};
+    w.begin(empty_book());
+    w.managed.learn(id(1), std::array{address(9)});
+    REQUIRE(w.managed.keep(id(1)));
+    w.pass(1s);
+    CHECK(w.managed.is_connected(id(1)));
+    w.managed.dismiss(id(1));
+    CHECK(w.managed.is_connected(id(1)));
+    w.managed.release(id(1));
+    w.managed.dismiss(id(1));
+    w.pass(1s);
+    CHECK_FALSE(w.managed.is_connected(id(1)));
+}
+
+}  // namespace gathering_tests

@@ -233,6 +233,31 @@ TEST_CASE("a dead link is hung up, and its peer dialled again when it is kept") 
     CHECK(r.take_only<dial>().size() == 1);
 }
 
+TEST_CASE("what fell silent together is dialled one by one, within as long as it was silent") {
+    rig r{options{}};
+    constexpr std::size_t peers = 30;
+    for (std::size_t i = 1; i <= peers; ++i) {
+        r.know(i);
+        CHECK(r.machine.keep(who(i), r.now, r.out));
+        r.up(i);
+    }
+    r.now += 1min;  // they have lasted
+    while (r.machine.connected_count() != 0) r.next();
+    (void)r.take();
+    auto const lost_at = r.now;
+    std::vector<duration> waits;
+    while (waits.size() < peers) {
+        r.next();
+        for (auto const& d : r.take_only<dial>()) {
+            waits.push_back(r.now - lost_at);
+            r.machine.handle(link_up{d.peer, at(1)[0]}, r.now, r.out);
+        }
+        REQUIRE(r.now - lost_at <= 45s);
+    }
+    CHECK(waits.back() > 30s);
+    CHECK(waits[peers / 2] > 10s);
+}
+
 TEST_CASE("who stalls for twenty seconds lives, and is suspected no more once it is heard") {
     rig r{options{}};
     r.know(1);

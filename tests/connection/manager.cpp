@@ -357,4 +357,41 @@ TEST_CASE("random networks: every request ends once, and the count of dials is k
     }
 }
 
+TEST_CASE("who wants one attempt gets one, unless somebody else wants more") {
+    rig r;
+    r.know(1);
+    std::array const one{who(1)};
+    (void)r.machine.connect(one, r.now, r.out, 1).value();
+    (void)r.take();
+    r.fail(1);
+    REQUIRE(r.take_only<request_ended>().size() == 1);
+    CHECK_FALSE(r.machine.next_deadline());
+
+    (void)r.machine.connect(one, r.now, r.out, 1).value();
+    (void)r.connect({who(1)});
+    r.fail(1);
+    CHECK(r.take_only<request_ended>().empty());
+    r.next();
+    r.fail(1);
+    r.next();
+    r.fail(1);
+    CHECK(r.take_only<request_ended>().size() == 2);
+}
+
+TEST_CASE("dismissed, a connection ends unless somebody wants it") {
+    rig r;
+    for (std::size_t i = 1; i <= 2; ++i) {
+        r.know(i);
+        r.up(i);
+    }
+    CHECK(r.machine.remote_of(who(1)) == at(1)[0]);
+    r.machine.protect(who(2), "session", r.now);
+    (void)r.take();
+    for (std::size_t i = 1; i <= 3; ++i) r.machine.dismiss(who(i), r.now, r.out);
+    CHECK(r.take_only<hang_up>() == std::vector{hang_up{who(1)}});
+    CHECK_FALSE(r.machine.is_connected(who(1)));
+    CHECK(r.machine.remote_of(who(1)).empty());
+    CHECK(r.machine.is_connected(who(2)));
+}
+
 }  // namespace manager_tests

@@ -37,4 +37,22 @@ TEST_CASE("waits stay in their bounds, grow at most threefold, and differ also w
     for (int i = 0; i < 200; ++i) CHECK(huge.next(draw) >= 1s);
 }
 
+TEST_CASE("what has been away for long is tried after up to as long") {
+    splitmix64 draw{3};
+    duration longest{};
+    for (int i = 0; i < 1'000; ++i) {
+        backoff waits{{1s, 300s}};
+        waits.resume(45s);
+        auto const w = waits.next(draw);
+        CHECK((w >= 1s && w <= 45s));
+        longest = std::max(longest, w);
+    }
+    CHECK(longest > 40s);
+    backoff waits{{1s, 300s}};
+    waits.resume(1ms);
+    CHECK(waits.next(draw) <= 3s);
+    waits.resume(std::chrono::hours{10});
+    CHECK(waits.next(draw) <= 300s);
+}
+
 }  // namespace backoff_tests

@@ -21,6 +21,7 @@ set(signing_budget 85)
 set(node_budget 90)
 set(libp2p_budget 90)
 set(sim_budget 90)
+set(sim/connection_budget 100)
 set(sim/gossip_budget 100)
 set(sim/stack_budget 100)  # a coordinator over the whole of libp2p
 set(net_budget 170)

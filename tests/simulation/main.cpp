@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Simulated groups, one per seed. Of co-signers: even seeds as a mesh, odd ones around an aggregator. Of nodes of the
-// whole libp2p stack. Of gossiping nodes: without attackers, or under the attack that is named.
+// whole libp2p stack. Of gossiping nodes: without attackers, or under the attack that is named. Or scenarios of
+// connections, of which each seed is a sample.
 
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <muster/sim/connection/figures.hpp>
 #include <muster/sim/explore.hpp>
 #include <muster/sim/gossip/run.hpp>
 #include <muster/sim/signing/run.hpp>
@@ -108,16 +110,17 @@ void say_the_seed(int signal) {
     std::raise(signal);
 }
 
-/// Runs are independent of each other, so threads take turns at the seeds. Of a failure the first word comes at once.
-std::vector<sim::outcome> run_all(settings const& s) {
-    std::vector<sim::outcome> out(s.seeds);
+/// What @p one gives for each seed, in their order. Runs are independent of each other, so threads take turns at the
+/// seeds.
+template <class One>
+auto each_seed(settings const& s, One one) {
+    std::vector<decltype(one(s.from))> out(s.seeds);
     std::atomic<std::uint64_t> next{0};
     for (int const signal : {SIGABRT, SIGSEGV, SIGTERM, SIGINT}) std::signal(signal, say_the_seed);
     auto const work = [&] {
         for (auto i = next++; i < s.seeds; i = next++) {
             seed_here = s.from + i;
-            out[i] = run(seed_here, s);
-            if (out[i].failure) std::fputs(text("seed ", seed_here, " fails ", *out[i].failure, "\n").c_str(), stderr);
+            out[i] = one(seed_here);
         }
     };
     std::vector<std::thread> helpers;
@@ -127,15 +130,39 @@ std::vector<sim::outcome> run_all(settings const& s) {
     return out;
 }
 
+/// Of a failure the first word comes at once.
+std::vector<sim::outcome> run_all(settings const& s) {
+    return each_seed(s, [&](std::uint64_t seed) {
+        auto out = run(seed, s);
+        if (out.failure) std::fputs(text("seed ", seed, " fails ", *out.failure, "\n").c_str(), stderr);
+        return out;
+    });
+}
+
+/// Prints the goals of connections, and how far the seeds have reached them.
+int measure_connections(settings const& s) {
+    auto const samples = each_seed(s, sim::connection::sample_of);
+    bool all_hold = true;
+    std::string verdict;
+    for (auto const& f : sim::connection::figures_of(samples)) {
+        all_hold = all_hold && f.holds;
+        verdict += text(f.holds ? "holds: " : "MISSED: ", f.what, "\n");
+    }
+    std::fputs(verdict.c_str(), stdout);
+    if (!s.verdict.empty()) std::ofstream{s.verdict} << verdict;
+    return all_hold ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
     settings s;
     CLI::App app{"Runs groups of machines through everything that can go wrong, from one seed each."};
     app.add_option("area", s.area,
-                   "What is simulated: signing (the default); stack, the whole of libp2p byte by byte; or gossip")
-        ->check(CLI::IsMember({"signing", "stack", "gossip"}));
-    app.add_option("--seeds", s.seeds, "How many");
+                   "What is simulated: signing (the default); stack, the whole of libp2p byte by byte; connection; or "
+                   "gossip")
+        ->check(CLI::IsMember({"signing", "stack", "connection", "gossip"}));
+    app.add_option("--seeds", s.seeds, "How many")->check(CLI::PositiveNumber);
     app.add_option("--from", s.from, "The first one");
     app.add_option("--threads", s.threads, "How many at once");
     std::vector<std::string> faults;
@@ -149,6 +176,7 @@ int main(int count, char** arguments) {
     app.add_flag("--trace", s.trace, "Say what happens, on one thread");
     CLI11_PARSE(app, count, arguments);
 
+    if (s.area == "connection") return measure_connections(s);
     auto const outcomes = run_all(s);
     std::string replay = "./dev sim " + s.area + " --seeds 1 --trace ";
     if (s.attack != "none") replay += "--attack " + s.attack + ' ';

@@ -14,7 +14,8 @@
 /// when all its peers are. A peer that is kept is dialled for ever, one attempt at a time with a wait of its own before
 /// each: that is a circuit breaker whose every probe is half-open. Its waits begin anew only after a connection that
 /// has lasted, so a peer that accepts and hangs up is not dialled in a loop. Links that fall silent are ended
-/// (health.hpp). When there are too many, those of least use are ended, never one that is protected, kept or asked for.
+/// (health.hpp); the first wait is then up to as long as the silence. When there are too many, those of least use are
+/// ended, never one that is protected, kept or asked for.
 ///
 /// Source: the waits are those of core/backoff.hpp; water marks and tags are those of go-libp2p's connection manager;
 /// the other numbers of events.hpp are ours.
@@ -367,6 +368,8 @@ private:
         out.push(disconnected{who, p->nickname, why});
         if (!p->is_kept) return;
         if (now - p->up_since >= options_.stable_after) p->keep_waits->reset();
+        // All who depend on a machine that is gone notice at about the same time: they come back one by one.
+        if (why == errc::silent) p->keep_waits->resume(options_.health.dead_after);
         pause_kept(who, *p, now);
     }
 

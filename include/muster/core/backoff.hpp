@@ -39,6 +39,11 @@ public:
         last_ = options_.min + duration{static_cast<duration::rep>(uniform(source, width + 1))};
         return last_;
     }
+    /// It has been away for @p span already: the next wait is in [min, span], or [min, 3 * min] where that is longer.
+    constexpr void resume(duration span) noexcept {
+        auto const third = span / 3;
+        last_ = third < options_.min ? options_.min : third > options_.max ? options_.max : third;
+    }
     /// It worked: the next wait is a first one.
     constexpr void reset() noexcept { last_ = options_.min; }
 

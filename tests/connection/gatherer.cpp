@@ -184,6 +184,21 @@ TEST_CASE("where a peer was found once, it is looked for again soon; offline, no
     CHECK(b.it.chosen().size() == 1);
 }
 
+TEST_CASE("names are taken from the user alone, and nobody dials himself") {
+    bench b;
+    auto const name = peer::multiaddr::from_text("/dns4/victim.example/tcp/443").value();
+    CHECK_FALSE(b.it.learn(stranger(1), std::array{name}, "a stranger", b.now));
+    CHECK(b.it.learn(stranger(2), std::array{name, address(2, 2)}, "a stranger", b.now));
+    CHECK(b.it.book().find(stranger(2))->addresses == std::vector{address(2, 2)});
+    CHECK(b.it.learn(stranger(3), std::array{name}, "", b.now));
+    CHECK_FALSE(b.it.learn(stranger(1'000'000), std::array{address(1, 1)}, "", b.now));
+    gathered with_self{address_book{book_secret(1)}, {stranger(1'000'000)}};
+    REQUIRE(with_self.book.add(stranger(1'000'000), std::array{address(1, 1)}, "", start));
+    bench again{{}, std::move(with_self)};
+    again.run(10min);
+    CHECK(again.dials.empty());
+}
+
 TEST_CASE("draws come in a burst, then at a steady rate") {
     bench b;
     std::set<std::size_t> all;

@@ -90,6 +90,19 @@ TEST_CASE("whom we are told of is connected, kept, and found again after a resta
     CHECK(w.it->state().chosen().size() == 3);
 }
 
+TEST_CASE("who was connected before the book was opened holds up nobody") {
+    world w{4};
+    w.managed.learn(id(1), std::array{address(1)});
+    REQUIRE(w.managed.keep(id(1)));
+    w.pass(1s);
+    REQUIRE(w.managed.is_connected(id(1)));
+    w.begin(empty_book());
+    for (std::size_t i = 1; i <= 4; ++i) CHECK(w.it->learn(id(i), std::array{address(i)}, "a friend"));
+    w.pass(1s);
+    CHECK(w.it->state().chosen().size() == 4);
+    CHECK(w.it->state().stats().sought == 0);
+}
+
 TEST_CASE("a book that could not be kept is kept later") {
     world w{1};
     w.begin(empty_book());

@@ -132,10 +132,14 @@ public:
             prunes_at_ = saturating_add(now, options_.prune_interval);
         }
     }
-    /// Somebody in the group @p source (see @ref group_of) has told of @p who. @return whether it is in the book.
+    /// Somebody in the group @p source (see @ref group_of) has told of @p who; empty: the user has. Names are taken
+    /// from the user alone: who resolves what a stranger has written dials wherever the stranger's name server says, as
+    /// often as it has names. @return whether it is in the book.
     bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source,
                instant now) {
-        if (who == self_ || !book_.add(who, addresses, source, date(now))) return false;
+        std::vector<peer::multiaddr> taken{addresses.begin(), addresses.end()};
+        if (!source.empty()) std::erase_if(taken, [](auto const& a) { return !starts_with_ip(a); });
+        if (who == self_ || !book_.add(who, taken, source, date(now))) return false;
         note_change(now);
         if (chosen_.size() + sought_.size() < options_.places) looks_at_ = earlier(looks_at_, now);
         return true;
@@ -288,13 +292,18 @@ private:
     }
     // Neither connected nor being dialled, and somewhere that was not dialled in vain just now.
     [[nodiscard]] bool is_free(peer::peer_id const& who, book_entry const& e, instant now) const {
-        if (up_.count(who) != 0 || sought_.count(who) != 0) return false;
+        if (who == self_ || up_.count(who) != 0 || sought_.count(who) != 0) return false;
         if (e.reached && !rests(*e.reached, now)) return true;
         return std::any_of(e.addresses.begin(), e.addresses.end(), [&](auto const& a) { return !rests(a, now); });
     }
     [[nodiscard]] bool rests(peer::multiaddr const& a, instant now) const {
         auto const found = resting_.find(host_of(a));
         return found != resting_.end() && found->second > now;
+    }
+    [[nodiscard]] static bool starts_with_ip(peer::multiaddr const& a) {
+        auto const path = a.components();
+        return !path.empty() &&
+               (path[0].protocol == peer::address_protocol::ip4 || path[0].protocol == peer::address_protocol::ip6);
     }
     [[nodiscard]] static std::string host_of(peer::multiaddr const& a) { return a.host().value_or(a.to_text()); }
     // Where it was found first, then what was told.

@@ -99,7 +99,13 @@ private:
         auto const begun = network_.connect_to_many(
             {&s.peer, 1},
             [this](std::vector<connection::outcome> const& all) {
-                if (all[0].why) tell(connection::gatherer::missed{all[0].peer});
+                for (auto const& o : all) {
+                    if (o.why) {
+                        tell(connection::gatherer::missed{o.peer});
+                    } else {  // no news to one that was connected before we looked
+                        tell(connection::gatherer::up{o.peer, network_.connections().remote_of(o.peer)});
+                    }
+                }
             },
             1);
         if (!begun) tell(connection::gatherer::missed{s.peer});

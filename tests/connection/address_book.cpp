@@ -131,6 +131,51 @@ TEST_CASE("unseen for thirty days, a peer is forgotten") {
     CHECK(book.find(stranger(3)) != nullptr);
 }
 
+TEST_CASE(
+    "a holder of a slot that is connected keeps it, however long somebody waits; one that failed since gives it up") {
+    // One bucket of one slot: whoever is met second waits for the first one.
+    book_options o;
+    o.tried_buckets = o.slots = 1;
+    address_book book{book_secret(5), o};
+    for (std::size_t i = 1; i <= 2; ++i) {
+        REQUIRE(add(book, i, i, start, text(i)));
+        meet(book, i, start + std::chrono::seconds{i});
+    }
+    REQUIRE(book.next_test() == stranger(1));
+    book.still_there(stranger(1), start + 2h);
+    CHECK(book.find(stranger(1))->is_tried);
+    CHECK_FALSE(book.next_test());
+
+    // While it is being dialled nothing is known yet, whatever becomes of others.
+    book.failed(stranger(1), start + 3h);
+    meet(book, 2, start + 4h);
+    REQUIRE(book.next_test() == stranger(1));
+    book.attempt(stranger(1), start + 4h + 1s);
+    book.failed(stranger(3), start + 4h + 2s);
+    book.failed(stranger(2), start + 4h + 2s);
+    CHECK(book.find(stranger(1))->is_tried);
+    book.failed(stranger(1), start + 4h + 5s);
+    auto const* const first = book.find(stranger(1));
+    CHECK((first == nullptr || !first->is_tried));
+    CHECK(book.find(stranger(2))->is_tried);
+}
+
+TEST_CASE("who was met and has moved is found by what others tell") {
+    address_book book{book_secret(6)};
+    REQUIRE(add(book, 1, 1));
+    meet(book, 1, start);
+    CHECK(book.add(stranger(1), std::array{address(9, 9)}, "b", start));
+    CHECK(book.find(stranger(1))->addresses == std::vector{address(1, 1)});
+    book.failed(stranger(1), start + 1h);
+    CHECK(book.add(stranger(1), std::array{address(9, 9)}, "b", start + 2h));
+    CHECK(book.find(stranger(1))->addresses == std::vector{address(1, 1), address(9, 9)});
+    book.succeeded(stranger(1), address(9, 9), start + 3h);
+    CHECK(book.find(stranger(1))->reached == address(9, 9));
+    // It is found in its place after a restart.
+    address_book again{book.secret()};
+    CHECK(again.restore(stranger(1), *book.find(stranger(1))));
+}
+
 TEST_CASE("a draw takes nobody that is excluded, everybody else in the end, and those of use more often") {
     address_book book{book_secret(7)};
     splitmix64 random{7};

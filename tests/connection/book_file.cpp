@@ -62,7 +62,14 @@ TEST_CASE("anything else is damaged, and says so") {
         body[uniform(random, body.size())] = static_cast<byte>(random());
         append(body, crypto::sha256(body).view().first(8));
         if (auto const read = decode_book(body, later)) {
-            for (auto const& [who, e] : read.value().book.entries()) CHECK(e.seen <= later);
+            auto book = read.value().book;
+            for (auto const& [who, e] : read.value().book.entries()) {
+                CHECK(e.seen <= later);
+                CHECK(book.reliability(who, timestamp::max()) > 0);
+                book.failed(who, timestamp::max());
+            }
+            (void)book.draw(random, later, [](auto const&, auto const&) { return true; });
+            (void)book.prune(timestamp::max());
         } else {
             CHECK(read.error() == errc::damaged);
         }
@@ -71,7 +78,22 @@ TEST_CASE("anything else is damaged, and says so") {
 
 TEST_CASE("times to come are taken for now") {
     auto const is = decode_book(encode(full_book()), start - 24h).value();
-    for (auto const& [who, e] : is.book.entries()) CHECK(std::max(e.seen, e.succeeded) == start - 24h);
+    for (auto const& [who, e] : is.book.entries()) {
+        for (auto const t : {e.seen, e.tried_at, e.failed_at, e.succeeded, e.weighed}) {
+            CHECK(t >= timestamp{});
+            CHECK(t <= start - 24h);
+        }
+    }
+}
+
+TEST_CASE("what is longer than a file may hold is cut before") {
+    gathered was{address_book{book_secret(3)}, {}};
+    (void)was.book.add(stranger(1), std::array{address(1, 1)}, std::string(1000, 'x'), start);
+    was.book.set_user(stranger(1), bytes(1000));
+    CHECK(decode_book(encode(was), later).value().book.entries() == was.book.entries());
+    book_options few;
+    few.addresses_max = 1;
+    CHECK(decode_book(encode(full_book()), later, few).value().book.find(stranger(1))->addresses.size() == 1);
 }
 
 TEST_CASE("a smaller book takes what has a place in it") {

@@ -3,6 +3,7 @@
 #include <muster/connection/gatherer.hpp>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <muster/core/machine.hpp>
@@ -26,7 +27,7 @@ static_assert(machine<gatherer>);
 struct bench {
     explicit bench(gatherer_options const& o = {}, gathered kept = {address_book{book_secret(1)}, {}})
         : it{stranger(1'000'000), std::move(kept), o, 7} {
-        it.set_calendar(start, now);
+        it.start(start, now);
     }
     void learn(std::size_t i, std::size_t group) {
         (void)it.learn(stranger(i), std::array{address(group, i)}, text("source ", i), now);
@@ -166,6 +167,104 @@ TEST_CASE("many lies about one address cost it one dial in ten minutes") {
     REQUIRE(victim.size() >= 2);
     for (std::size_t i = 1; i < victim.size(); ++i) CHECK(victim[i] - victim[i - 1] >= 10min);
     CHECK(b.now - began == 1h);
+}
+
+TEST_CASE("one seek dials a machine at one port, and a success elsewhere does not lift its rest") {
+    bench b;
+    auto const port = [](unsigned n) { return peer::multiaddr::from_text(text("/ip4/5.5.5.5/tcp/", n)).value(); };
+    auto const mapped = peer::multiaddr::from_text("/ip6/::ffff:5.5.5.5/tcp/9").value();
+    CHECK(b.it.learn(stranger(1), std::array{port(1), port(2), mapped, address(1, 1)}, "s", b.now));
+    effect_list<gatherer::effect> out;
+    b.it.wake(b.now, out);
+    auto const first = std::get<gatherer::seek>(out.take().at(0));
+    CHECK(first.addresses == std::vector{port(1), address(1, 1)});
+    // It is found at its own address, hangs up, and is dialled again: there alone.
+    b.it.handle(gatherer::up{stranger(1), address(1, 1)}, b.now, out);
+    b.it.handle(gatherer::down{stranger(1)}, b.now, out);
+    (void)out.take();
+    b.now += 40s;
+    b.it.wake(b.now, out);
+    std::vector<peer::multiaddr> again;
+    for (auto const& e : out.take()) {
+        if (auto const* const s = std::get_if<gatherer::seek>(&e)) again = s->addresses;
+    }
+    CHECK(again == std::vector{address(1, 1)});
+}
+
+TEST_CASE("a group is where a dial has found a peer, not where it is said to be") {
+    bench b;
+    std::map<peer::peer_id, std::size_t> of;
+    for (std::size_t i = 0; i < 60; ++i) {  // all in one network, each with a claim in another one
+        of[stranger(i)] = i;
+        CHECK(b.it.learn(stranger(i), std::array{address(100 + i, 9), address(7, i)}, text("s", i), b.now));
+    }
+    for (std::size_t i = 60; i < 80; ++i) b.learn(i, 400 + i);
+    std::size_t from_one_network = 0;
+    for (auto const end = b.now + 10min; b.now < end; b.now += 5s) {
+        effect_list<gatherer::effect> out;
+        b.it.wake(b.now, out);
+        while (!out.empty()) {
+            for (auto const& e : out.take()) {
+                if (auto const* const l = std::get_if<gatherer::let_go>(&e))
+                    b.it.handle(gatherer::down{l->peer}, b.now, out);
+                auto const* const s = std::get_if<gatherer::seek>(&e);
+                if (s != nullptr) b.it.handle(gatherer::up{s->peer, s->addresses.back()}, b.now, out);
+            }
+        }
+    }
+    for (auto const& who : b.it.chosen()) from_one_network += of.count(who);
+    CHECK(b.it.chosen().size() == 8);
+    CHECK(from_one_network <= 1);
+}
+
+TEST_CASE("who calls while it is dialled has not been found") {
+    bench b;
+    b.learn(1, 1);
+    effect_list<gatherer::effect> out;
+    b.it.wake(b.now, out);
+    REQUIRE(out.take().size() == 1);
+    b.it.handle(gatherer::up{stranger(1), address(2, 2)}, b.now, out);
+    CHECK(b.it.chosen().empty());
+    CHECK(b.it.stats().sought == 0);
+    CHECK_FALSE(b.it.book().find(stranger(1))->is_tried);
+}
+
+TEST_CASE("failures count while a connection of our choice is up, and where there was a dial") {
+    bench b;
+    b.learn(1, 1);
+    b.run(1s);
+    for (std::size_t i = 2; i < 4; ++i) b.learn(i, i);
+    effect_list<gatherer::effect> out;
+    b.it.wake(b.now, out);
+    REQUIRE(out.take().size() == 2);
+    b.it.handle(gatherer::missed{stranger(2)}, b.now, out);
+    b.it.handle(gatherer::missed{stranger(3), false}, b.now, out);
+    CHECK(b.it.book().find(stranger(2))->failures == 1);
+    CHECK(b.it.book().find(stranger(3))->failures == 0);
+    CHECK(b.it.book().find(stranger(2))->tried_at == start + 1s);
+}
+
+TEST_CASE("addresses of private networks are taken from the user, or where that is wanted") {
+    auto const home = peer::multiaddr::from_text("/ip4/192.168.1.9/tcp/4001").value();
+    bench b;
+    CHECK_FALSE(b.it.learn(stranger(1), std::array{home}, "a stranger", b.now));
+    CHECK(b.it.learn(stranger(1), std::array{home}, "", b.now));
+    gatherer_options o;
+    o.takes_private = true;
+    bench at_home{o};
+    CHECK(at_home.it.learn(stranger(1), std::array{home}, "a stranger", at_home.now));
+}
+
+TEST_CASE("a wall clock that is wrong for a while makes nobody forgotten, and who is connected never is") {
+    bench b;
+    for (std::size_t i = 0; i < 9; ++i) b.learn(i, i);
+    b.run(1s);
+    b.it.set_calendar(start + 24h * 400, b.now);
+    b.run(2h);
+    b.it.set_calendar(start + 2h, b.now);
+    CHECK(b.it.stats().known == 9);
+    b.run(24h * 60);
+    for (auto const& who : b.it.chosen()) CHECK(b.it.book().find(who) != nullptr);
 }
 
 TEST_CASE("where a peer was found once, it is looked for again soon; offline, nothing is held against anybody") {

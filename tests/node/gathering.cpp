@@ -24,7 +24,7 @@ using gathering = node::gathering<network, manual_timers, manual_clock>;
 
 peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
 peer::multiaddr address(std::size_t i) {
-    return peer::multiaddr::from_text(text("/ip4/10.", i, ".0.1/tcp/4001")).value();
+    return peer::multiaddr::from_text(text("/ip4/20.", i, ".0.1/tcp/4001")).value();
 }
 connection::gathered empty_book() {
     test::predictable source{1};
@@ -113,6 +113,31 @@ TEST_CASE("a book that could not be kept is kept later") {
     w.disk_is_full = false;
     w.pass(40s);
     CHECK_FALSE(w.saved.empty());
+}
+
+TEST_CASE("a book that is closed while somebody is dialled is not called any more") {
+    world w{0};
+    w.begin(empty_book());
+    CHECK(w.it->learn(id(5), std::array{address(5)}, "a friend"));
+    REQUIRE(w.it->state().stats().sought == 1);
+    w.managed.on_news({});
+    w.it.reset();
+    w.pass(60s);
+}
+
+TEST_CASE("somebody's handler that throws holds up nobody") {
+    world w{3};
+    w.begin(empty_book());
+    int throws = 3;
+    w.managed.on_news([&](connection::effect const& e) {
+        w.it->note(e);
+        if (std::holds_alternative<connection::connecting>(e) && throws-- > 0) throw std::runtime_error{"handler"};
+    });
+    for (std::size_t i = 1; i <= 3; ++i)
+        CHECK_THROWS_AS(w.it->learn(id(i), std::array{address(i)}, "a friend"), std::runtime_error);
+    w.pass(20s);
+    CHECK(w.it->state().chosen().size() == 3);
+    CHECK(w.it->state().stats().sought == 0);
 }
 
 TEST_CASE("who is kept by somebody else stays where that one has said, and a test of it ends nothing") {

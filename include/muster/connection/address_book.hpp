@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/connection/reach.hpp>
 #include <muster/core/bytes.hpp>
 #include <muster/core/random.hpp>
 #include <muster/core/time.hpp>
@@ -37,18 +38,6 @@
 #include <muster/peer/peer_id.hpp>
 
 namespace muster::connection {
-
-/// Where an address is from, as far as an attacker must pay for it: the /16 of IPv4, the /32 of IPv6, the name of a
-/// host that is known by name.
-[[nodiscard]] inline std::string group_of(peer::multiaddr const& address) {
-    auto const path = address.components();
-    if (path.empty()) return {};
-    auto const size = path[0].protocol == peer::address_protocol::ip4   ? std::size_t{2}
-                      : path[0].protocol == peer::address_protocol::ip6 ? std::size_t{4}
-                                                                        : path[0].value.size();
-    auto const kept = path[0].value.first(std::min(size, path[0].value.size()));
-    return text(static_cast<std::uint64_t>(path[0].protocol), ":") + std::string{kept.begin(), kept.end()};
-}
 
 /// How much is kept, and for how long.
 struct book_options {
@@ -74,6 +63,7 @@ struct book_entry {
     bool is_tried = false;       ///< It was connected.
     timestamp seen{};            ///< When it was last told of or connected.
     timestamp tried_at{};        ///< The last attempt; 0 before one.
+    timestamp failed_at{};       ///< The last one in vain; 0 before one.
     timestamp succeeded{};       ///< The last connection; 0 before one.
     std::uint32_t failures = 0;  ///< In a row.
     std::uint32_t good = 0;      ///< Evidence of success at `weighed`, in 1/1024.
@@ -88,6 +78,8 @@ struct book_entry {
 class address_book {
 public:
     using secret_key = std::array<byte, 32>;
+    static constexpr std::size_t source_size_max = 300;  ///< Bytes of a source; what is longer is cut. Ours.
+    static constexpr std::size_t user_size_max = 64;     ///< Bytes of a user's id. Ours.
 
     /// @param secret  decides about places; made once, and kept with the book.
     address_book(secret_key const& secret, book_options const& o = {})
@@ -110,12 +102,12 @@ public:
         if (addresses.empty() || who.empty()) return false;
         if (auto* const known = find_entry(who)) {
             known->seen = std::max(known->seen, now);
-            if (!known->is_tried) set_addresses(*known, addresses);
+            if (!known->is_tried || known->failures != 0) set_addresses(*known, addresses);  // it may have moved
             return true;
         }
         book_entry e;
         set_addresses(e, addresses);
-        e.source = source;
+        e.source = source.substr(0, source_size_max);
         e.seen = e.weighed = now;
         auto& place = new_[new_place(who, e)];
         if (place && !make_room(*place, now)) return false;
@@ -133,6 +125,7 @@ public:
         if (e == nullptr) return;
         weigh(*e, now);
         e->bad += unit;
+        e->failed_at = now;
         ++e->failures;
         settle_tests(now);
     }
@@ -144,7 +137,7 @@ public:
         e->good += unit;
         e->failures = 0;
         e->seen = e->succeeded = e->tried_at = now;
-        if (at) e->reached = at;
+        if (at) set_reached(who, *e, *at);
         settle_tests(now);
         if (!e->is_tried) move_to_tried(who, *e, now);
     }
@@ -152,9 +145,16 @@ public:
     void seen(peer::peer_id const& who, timestamp now) {
         if (auto* const e = find_entry(who)) e->seen = std::max(e->seen, now);
     }
-    /// The user behind it is known.
+    /// It is connected, so that nobody gets its slot, whoever waits for it.
+    void still_there(peer::peer_id const& who, timestamp now) {
+        auto* const e = find_entry(who);
+        if (e == nullptr) return;
+        e->seen = e->succeeded = now;
+        settle_tests(now);
+    }
+    /// The user behind it is known. Expects at most 64 bytes.
     void set_user(peer::peer_id const& who, byte_view user) {
-        if (auto* const e = find_entry(who)) e->user = to_bytes(user);
+        if (auto* const e = find_entry(who)) e->user = to_bytes(user.first(std::min(user.size(), user_size_max)));
     }
     void forget(peer::peer_id const& who) {
         auto const found = entries_.find(who);
@@ -167,7 +167,7 @@ public:
     std::size_t prune(timestamp now) {
         std::vector<peer::peer_id> old;
         for (auto const& [who, e] : entries_) {
-            if (saturating_difference(now, e.seen) > options_.horizon) old.push_back(who);
+            if (is_longer(now, e.seen, options_.horizon)) old.push_back(who);
         }
         for (auto const& who : old) forget(who);
         return old.size();
@@ -245,6 +245,27 @@ private:
         }
     }
 
+    // Where it was found decides about its slot among those that were met; one that has moved keeps its slot when the
+    // other one is taken.
+    void set_reached(peer::peer_id const& who, book_entry& e, peer::multiaddr const& at) {
+        if (!e.is_tried) return void(e.reached = at);
+        auto const old = tried_place(who, e);
+        auto const was = std::exchange(e.reached, at);
+        auto const other = tried_place(who, e);
+        if (other == old) return;
+        if (tried_[other]) return void(e.reached = was);
+        tried_[old].reset();
+        tried_[other] = who;
+    }
+    // Whether @p then is more than @p span before @p now. In milliseconds: any two times have a difference.
+    [[nodiscard]] static bool is_longer(timestamp now, timestamp then, duration span) {
+        return saturating_difference(now, then) > std::chrono::duration_cast<std::chrono::milliseconds>(span);
+    }
+    // A clock that was put back leaves times to come: those are no recent ones.
+    [[nodiscard]] static bool is_within(timestamp now, timestamp then, duration span) {
+        return then <= now && !is_longer(now, then, span);
+    }
+
     // ---- places -----------------------------------------------------------------------------------------
 
     template <class... Parts>
@@ -274,7 +295,7 @@ private:
         return bucket * options_.slots + keyed(as_bytes("slot"), number(bucket), who.view()) % options_.slots;
     }
     [[nodiscard]] std::size_t tried_place(peer::peer_id const& who, book_entry const& e) const {
-        auto const group = group_of(e.addresses.front());
+        auto const group = group_of(e.reached ? *e.reached : e.addresses.front());
         auto const turn = keyed(as_bytes("tried"), who.view()) % options_.tried_buckets_per_group;
         auto const bucket = keyed(as_bytes("tried"), as_bytes(group), number(turn)) % options_.tried_buckets;
         return bucket * options_.slots + keyed(as_bytes("slot"), number(bucket), who.view()) % options_.slots;
@@ -289,11 +310,10 @@ private:
         return true;
     }
     [[nodiscard]] bool is_useless(book_entry const& e, timestamp now) const {
-        if (saturating_difference(now, e.tried_at) < std::chrono::minutes{1}) return false;  // being dialled
-        if (saturating_difference(now, e.seen) > options_.horizon) return true;
+        if (is_within(now, e.tried_at, std::chrono::minutes{1})) return false;  // being dialled
+        if (is_longer(now, e.seen, options_.horizon)) return true;
         if (e.succeeded == timestamp{}) return e.failures >= options_.new_failures_max;
-        return e.failures >= options_.failures_max &&
-               saturating_difference(now, e.succeeded) > std::chrono::hours{7 * 24};
+        return e.failures >= options_.failures_max && is_longer(now, e.succeeded, std::chrono::hours{7 * 24});
     }
     void move_to_tried(peer::peer_id const& who, book_entry& e, timestamp now) {
         auto& place = tried_[tried_place(who, e)];
@@ -317,8 +337,8 @@ private:
             if (holder) {
                 auto& h = entries_.at(*holder);
                 if (h.succeeded >= t.since) continue;  // it is there, and stays
-                bool const has_failed = h.failures > 0 && h.tried_at >= t.since;
-                bool const is_late = saturating_difference(now, t.since) > options_.test_patience;
+                bool const has_failed = h.failures > 0 && h.failed_at >= t.since;
+                bool const is_late = is_longer(now, t.since, options_.test_patience);
                 if (!has_failed && !is_late) {
                     tests_.push_back(t);
                     continue;
@@ -344,11 +364,13 @@ private:
 
     // Evidence halves in each half-life, and falls in a straight line between: integers alike on every machine.
     [[nodiscard]] std::uint64_t faded(std::uint32_t v, timestamp then, timestamp now) const {
-        auto const span = std::max<duration>(saturating_difference(now, then), duration{});
-        auto const halvings = span / options_.half_life;
+        using std::chrono::milliseconds;
+        auto const span = std::max(saturating_difference(now, then), milliseconds{});
+        auto const half = std::max(std::chrono::duration_cast<milliseconds>(options_.half_life), milliseconds{1});
+        auto const halvings = span / half;
         if (halvings >= 32) return 0;
         auto const left = std::uint64_t{v} >> halvings;
-        auto const part = static_cast<std::uint64_t>((span % options_.half_life) * 1024 / options_.half_life);
+        auto const part = static_cast<std::uint64_t>((span % half) * 1024 / half);
         return left - left * part / 2048;
     }
     void weigh(book_entry& e, timestamp now) const {
@@ -363,7 +385,7 @@ private:
     [[nodiscard]] std::uint64_t chance(book_entry const& e, timestamp now) const {
         auto out = mean(e, now);
         for (std::uint32_t i = 0; i < std::min<std::uint32_t>(e.failures, 8); ++i) out = out * 66 / 100;
-        if (saturating_difference(now, e.tried_at) < options_.retry_after) out /= 100;
+        if (is_within(now, e.tried_at, options_.retry_after)) out /= 100;
         return std::max<std::uint64_t>(out, 1);
     }
 

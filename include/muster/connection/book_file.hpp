@@ -36,8 +36,7 @@ inline constexpr std::uint8_t book_version = 1;
 inline constexpr std::size_t book_checksum_size = 8;
 // Bounds of what is read; what is written is below them by construction.
 inline constexpr std::size_t peer_id_size_max = 64;
-inline constexpr std::size_t source_size_max = 300;
-inline constexpr std::size_t user_size_max = 64;
+inline constexpr std::size_t addresses_read_max = 64;
 inline constexpr std::size_t anchors_max = 64;
 
 inline void write_address(wire::writer& w, peer::multiaddr const& a) { w.sized(a.bytes()); }
@@ -47,29 +46,29 @@ inline void write_address(wire::writer& w, peer::multiaddr const& a) { w.sized(a
 
 inline void write_entry(wire::writer& w, peer::peer_id const& who, book_entry const& e) {
     w.sized(who.view()).u8(e.is_tried ? 1 : 0).sized(e.source);
-    for (auto const t : {e.seen, e.tried_at, e.succeeded, e.weighed}) w.i64(t.time_since_epoch().count());
+    for (auto const t : {e.seen, e.tried_at, e.failed_at, e.succeeded, e.weighed}) w.i64(t.time_since_epoch().count());
     w.u32(e.failures).u32(e.good).u32(e.bad).sized(e.user);
     w.size(e.addresses.size());
     for (auto const& a : e.addresses) write_address(w, a);
     w.u8(e.reached ? 1 : 0);
     if (e.reached) write_address(w, *e.reached);
 }
-// Times to come are taken for now: a clock that was wrong must not blind the book for good.
+// Times to come are taken for now: a clock that was wrong must not blind the book.
 [[nodiscard]] inline result<std::pair<peer::peer_id, book_entry>> read_entry(wire::reader& r, std::size_t addresses_max,
                                                                              timestamp now) {
     MUSTER_TRY(auto who, peer::peer_id::from_multihash(r.sized(peer_id_size_max)));
     book_entry e;
     e.is_tried = r.u8() != 0;
-    e.source = r.sized_text(source_size_max);
-    for (auto* const t : {&e.seen, &e.tried_at, &e.succeeded, &e.weighed})
-        *t = std::min(from_unix_millis(r.i64()), now);
+    e.source = r.sized_text(address_book::source_size_max);
+    for (auto* const t : {&e.seen, &e.tried_at, &e.failed_at, &e.succeeded, &e.weighed})
+        *t = std::clamp(from_unix_millis(r.i64()), timestamp{}, std::max(now, timestamp{}));
     e.failures = r.u32();
     e.good = r.u32();
     e.bad = r.u32();
-    e.user = to_bytes(r.sized(user_size_max));
-    for (auto left = r.count(addresses_max, 1); left != 0; --left) {
+    e.user = to_bytes(r.sized(address_book::user_size_max));
+    for (auto left = r.count(addresses_read_max, 1); left != 0; --left) {
         MUSTER_TRY(auto a, read_address(r));
-        e.addresses.push_back(std::move(a));
+        if (e.addresses.size() < addresses_max) e.addresses.push_back(std::move(a));
     }
     if (r.u8() != 0) {
         MUSTER_TRY(auto a, read_address(r));

@@ -10,10 +10,11 @@
 /// group, so a network of his own buys an attacker one place.
 ///
 /// Algorithm: while a place is free, whom we were connected to before the restart is dialled first (anchors), then
-/// whom the book draws, a few at a time. Draws are limited in rate, and an address that was dialled in vain rests, by
-/// host and whoever is said to be there: so many lies about a victim's address cost it one dial in ten minutes. Now and
-/// then one peer is dialled that is only to be tested: somebody in the book who holds a place that another one waits
-/// for, or who was never met. Failures count while something else is connected, else it is we who are offline.
+/// whom the book draws, a few at a time. Draws are limited in rate, and a machine that was dialled rests, whichever
+/// peer is claimed to be there: any number of lies costs it one dial in ten minutes. Only where a dial has found a peer
+/// counts as its group, never what is claimed. Now and then one peer is dialled that is only to be tested: one whose
+/// slot in the book another one waits for, or one that was never met. Failures count while a connection of our choice
+/// is up, else it may be we who are offline.
 ///
 /// Source: Bitcoin Core's outbound connections: groups, anchors, feelers each two minutes (src/net.cpp,
 /// ThreadOpenConnections); Heilman, Kendler, Zohar, Goldberg, "Eclipse Attacks on Bitcoin's Peer-to-Peer Network",
@@ -32,6 +33,7 @@
 
 #include <muster/connection/address_book.hpp>
 #include <muster/connection/events.hpp>
+#include <muster/connection/reach.hpp>
 #include <muster/core/effect_sink.hpp>
 #include <muster/core/rate_limiter.hpp>
 
@@ -44,12 +46,13 @@ struct gatherer_options {
     std::size_t anchors = 4;                           ///< Kept over a restart; Core has 2.
     std::size_t burst = 16;                            ///< Draws at once, after a start. Ours.
     duration draw_interval = std::chrono::seconds{5};  ///< Between draws after that. Ours.
-    duration host_rest = std::chrono::minutes{10};     ///< After a dial in vain, for everyone said to be there. Ours.
-    duration known_host_rest = std::chrono::seconds{30};  ///< The same where a dial has found that peer before. Ours.
-    duration look_again = std::chrono::seconds{30};       ///< When the book has nobody. Ours.
-    duration test_interval = std::chrono::minutes{2};     ///< As Core's feelers.
-    duration prune_interval = std::chrono::hours{1};      ///< Ours.
-    duration save_delay = std::chrono::seconds{30};       ///< After the first change that is not saved. Ours.
+    duration rest = std::chrono::minutes{10};  ///< Of a machine that was dialled, whoever is said to be there. Ours.
+    duration known_rest = std::chrono::seconds{30};    ///< The same where a dial has found that peer lately. Ours.
+    duration look_again = std::chrono::seconds{30};    ///< When the book has nobody. Ours.
+    duration test_interval = std::chrono::minutes{2};  ///< As Core's feelers.
+    duration prune_interval = std::chrono::hours{1};   ///< Ours.
+    duration save_delay = std::chrono::seconds{30};    ///< After the first change that is not saved. Ours.
+    bool takes_private = false;  ///< Addresses of private networks are taken from others, for a group within one.
 };
 
 /// What of a gatherer outlives a restart.
@@ -58,8 +61,8 @@ struct gathered {
     std::vector<peer::peer_id> anchors;  ///< Who was connected at our choice, the longest first.
 };
 
-/// A machine (core/machine.hpp) over an address book. Times of the book are those of the calendar: whoever calls keeps
-/// the difference to the other clock, see @ref set_calendar. Not thread-safe.
+/// A machine (core/machine.hpp) over an address book. Times of the book are those of the wall clock: whoever calls
+/// keeps the difference to the other clock, see @ref set_calendar. Not thread-safe.
 class gatherer {
 public:
     /// Peer @p peer is connected, whoever has dialled.
@@ -76,7 +79,8 @@ public:
     /// What was asked for with @ref seek came to nothing.
     struct missed {
         peer::peer_id peer;
-        MUSTER_FIELDS(missed, peer);
+        bool was_dialled = true;  ///< Else it says nothing about the peer.
+        MUSTER_FIELDS(missed, peer, was_dialled);
     };
     /// What @ref save asked for could not be done.
     struct save_failed {
@@ -120,34 +124,40 @@ public:
           random_{seed},
           draws_{o.draw_interval, o.burst} {}
 
-    /// What the calendar shows when the other clock shows @p now. To be called before anything else, and when the
-    /// calendar was put right.
-    void set_calendar(timestamp calendar, instant now) {
+    /// Begins. To be called once, before anything else.
+    void start(timestamp calendar, instant now) {
         calendar_ = calendar;
         calendar_at_ = now;
-        if (!is_started_) {
-            is_started_ = true;
-            looks_at_ = now;
-            tests_at_ = saturating_add(now, options_.test_interval);
-            prunes_at_ = saturating_add(now, options_.prune_interval);
-        }
+        looks_at_ = now;
+        is_started_ = true;
+        tests_at_ = saturating_add(now, options_.test_interval);
+        prunes_at_ = saturating_add(now, options_.prune_interval);
     }
-    /// Somebody in the group @p source (see @ref group_of) has told of @p who; empty: the user has. Names are taken
-    /// from the user alone: who resolves what a stranger has written dials wherever the stranger's name server says, as
-    /// often as it has names. @return whether it is in the book.
+    /// What the wall clock shows when the other one shows @p now. To be called now and then, since a wall clock can be
+    /// set.
+    void set_calendar(timestamp calendar, instant now) {
+        auto const jump = saturating_difference(calendar, date(now));
+        // Nobody is forgotten because a clock was wrong for a while.
+        if (jump > day || jump < -day) prunes_at_ = saturating_add(now, day);
+        calendar_ = calendar;
+        calendar_at_ = now;
+    }
+    /// Somebody in the group @p source (see @ref group_of) has told of @p who; empty: the user has. From others only
+    /// addresses are taken that may be anywhere in the world: who dials a name or an address of his own network because
+    /// a stranger has written it dials whatever the stranger wants. @return whether it is in the book.
     bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source,
                instant now) {
         std::vector<peer::multiaddr> taken{addresses.begin(), addresses.end()};
-        if (!source.empty()) std::erase_if(taken, [](auto const& a) { return !starts_with_ip(a); });
+        if (!source.empty()) {
+            std::erase_if(taken,
+                          [&](auto const& a) { return options_.takes_private ? !starts_with_ip(a) : !is_global(a); });
+        }
+        auto const* const known = book_.find(who);
+        auto const before = known == nullptr ? std::vector<peer::multiaddr>{} : known->addresses;
         if (who == self_ || !book_.add(who, taken, source, date(now))) return false;
-        note_change(now);
+        if (book_.find(who)->addresses != before) note_change(now);
         if (chosen_.size() + sought_.size() < options_.places) looks_at_ = earlier(looks_at_, now);
         return true;
-    }
-    /// Who is never drawn, nor tested, nor taken for an anchor. The book forgets it.
-    void forget(peer::peer_id const& who, instant now) {
-        book_.forget(who);
-        note_change(now);
     }
 
     /// @see machine
@@ -161,7 +171,9 @@ public:
     void wake(instant now, Sink& out) {
         if (prunes_at_ && *prunes_at_ <= now) {
             prunes_at_ = saturating_add(now, options_.prune_interval);
-            if (book_.prune(date(now)) != 0) note_change(now);
+            for (auto const& who : up_) book_.seen(who, date(now));
+            (void)book_.prune(date(now));
+            note_change(now);  // when peers were seen is kept at least so often
         }
         if (saves_at_ && *saves_at_ <= now) {
             saves_at_.reset();
@@ -181,11 +193,15 @@ public:
 
     [[nodiscard]] address_book const& book() const noexcept { return book_; }
     /// Connected at our choice, the longest first.
-    [[nodiscard]] std::vector<peer::peer_id> const& chosen() const noexcept { return chosen_; }
+    [[nodiscard]] std::vector<peer::peer_id> chosen() const {
+        std::vector<peer::peer_id> out;
+        for (auto const& c : chosen_) out.push_back(c.peer);
+        return out;
+    }
     /// What a restart is to begin with. O(n).
     [[nodiscard]] gathered kept() const {
-        auto const size = std::min(options_.anchors, chosen_.size());
-        std::vector<peer::peer_id> anchors{chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(size)};
+        auto anchors = chosen();
+        anchors.resize(std::min(options_.anchors, anchors.size()));
         // Those of the last run count until places are taken: a run that ends early loses none.
         for (auto const& who : anchors_) {
             if (anchors.size() == options_.anchors) break;
@@ -195,35 +211,47 @@ public:
     }
 
 private:
-    enum class purpose : std::uint8_t { place, test };
+    struct choice {
+        peer::peer_id peer;
+        std::string group;  // of where it was found
+    };
+    static constexpr auto day = std::chrono::hours{24};
+    enum class purpose : std::uint8_t {
+        place,     ///< In a group that has none.
+        anywhere,  ///< In any group: nobody of another one is left.
+        test       ///< To be let go.
+    };
 
     template <class Sink>
     void on(up const& e, instant now, Sink& out) {
         up_.insert(e.peer);
         auto const found = sought_.find(e.peer);
-        if (found == sought_.end())
-            return book_.seen(e.peer, date(now));  // it came by itself, so its address is hearsay
+        if (found == sought_.end()) return book_.seen(e.peer, date(now));  // it came by itself
         auto const what = found->second;
         sought_.erase(found);
         auto const addresses = addresses_of(e.peer);
-        // Where it has called us from, at the same time, is not where it can be found.
         auto const at = std::find_if(addresses.begin(), addresses.end(), [&](auto const& a) {
-            return !e.remote.empty() && a.host() == e.remote.host() && a.tcp_port() == e.remote.tcp_port();
+            return a.tcp_port() == e.remote.tcp_port() && (a.host() == e.remote.host() || !starts_with_ip(a));
         });
-        book_.succeeded(e.peer, at == addresses.end() ? std::nullopt : std::optional{*at}, date(now));
+        // It has called us meanwhile, and from there: nobody has found it where it is said to be.
+        if (at == addresses.end() && !e.remote.empty()) return book_.seen(e.peer, date(now));
+        auto const where = e.remote.empty() ? addresses.front() : *at;
+        auto const group = connection::group_of(e.remote.empty() ? where : e.remote);
+        book_.succeeded(e.peer, where, date(now));
         note_change(now);
-        for (auto const& a : addresses) resting_.erase(host_of(a));
-        if (what == purpose::test) return out.push(let_go{e.peer});
-        chosen_.push_back(e.peer);
+        resting_.erase(machine_of(where));
+        if (what == purpose::test || (what == purpose::place && taken_groups().count(group) != 0))
+            return out.push(let_go{e.peer});
+        chosen_.push_back({e.peer, group});
     }
     template <class Sink>
     void on(down const& e, instant now, Sink&) {
-        up_.erase(e.peer);
-        if (std::erase(chosen_, e.peer) != 0) note_change(now);
+        if (up_.erase(e.peer) != 0) book_.seen(e.peer, date(now));
+        if (std::erase_if(chosen_, [&](auto const& c) { return c.peer == e.peer; }) != 0) note_change(now);
     }
     template <class Sink>
     void on(missed const& e, instant now, Sink&) {
-        if (sought_.erase(e.peer) == 0 || up_.empty()) return;
+        if (sought_.erase(e.peer) == 0 || chosen_.empty() || !e.was_dialled) return;
         book_.failed(e.peer, date(now));
         note_change(now);
     }
@@ -239,10 +267,15 @@ private:
         if (!is_started_ || looks_at_) return;
         while (sought_.size() < options_.parallel && chosen_.size() + sought_.size() < options_.places) {
             if (!draws_.allow(now)) return look_again(now, options_.draw_interval);
-            auto const who = next_anchor(now);
-            auto const drawn = who ? who : next_drawn(now);
-            if (!drawn) return look_again(now, options_.look_again);
-            dial_one(*drawn, purpose::place, now, out);
+            if (auto const anchor = next_anchor(now)) {
+                dial_one(*anchor, purpose::place, now, out);
+            } else if (auto const other = next_elsewhere(now)) {
+                dial_one(*other, purpose::place, now, out);
+            } else if (auto const any = next_anywhere(now)) {
+                dial_one(*any, purpose::anywhere, now, out);
+            } else {
+                return look_again(now, options_.look_again);
+            }
         }
     }
     void look_again(instant now, duration in) { looks_at_ = saturating_add(now, in); }
@@ -254,21 +287,28 @@ private:
         }
         return std::nullopt;
     }
-    [[nodiscard]] std::optional<peer::peer_id> next_drawn(instant now) {
-        std::set<std::string> taken;
-        for (auto const& who : chosen_) taken.insert(group_of(who));
-        for (auto const& [who, why] : sought_) taken.insert(group_of(who));
-        auto const is_elsewhere = [&](auto const& who, book_entry const& e) {
-            return is_free(who, e, now) && taken.count(connection::group_of(e.addresses.front())) == 0;
-        };
-        if (auto const found = book_.draw(random_, date(now), is_elsewhere)) return found;
-        // Everybody who is left is in a group that has a place already, as in one data centre.
+    [[nodiscard]] std::optional<peer::peer_id> next_elsewhere(instant now) {
+        auto taken = taken_groups();
+        for (auto const& [who, what] : sought_) {
+            for (auto const& a : addresses_of(who)) taken.insert(connection::group_of(a));
+        }
+        return book_.draw(random_, date(now), [&](auto const& who, book_entry const& e) {
+            return is_free(who, e, now) &&
+                   taken.count(connection::group_of(e.reached ? *e.reached : e.addresses.front())) == 0;
+        });
+    }
+    // As in one data centre.
+    [[nodiscard]] std::optional<peer::peer_id> next_anywhere(instant now) {
         return book_.draw(random_, date(now), [&](auto const& who, auto const& e) { return is_free(who, e, now); });
     }
     template <class Sink>
     void test_one(instant now, Sink& out) {
-        if (up_.empty() || sought_.size() >= options_.parallel) return;
+        if (chosen_.empty() || sought_.size() >= options_.parallel) return;
         auto who = book_.next_test();
+        for (auto left = book_.options().tests_max; who && up_.count(*who) != 0 && left != 0; --left) {
+            book_.still_there(*who, date(now));
+            who = book_.next_test();
+        }
         if (who && !is_free(*who, *book_.find(*who), now)) who.reset();
         if (!who) {
             who = book_.draw(random_, date(now),
@@ -279,33 +319,34 @@ private:
     template <class Sink>
     void dial_one(peer::peer_id const& who, purpose what, instant now, Sink& out) {
         std::erase_if(resting_, [&](auto const& r) { return r.second <= now; });
-        auto addresses = addresses_of(who);
-        std::erase_if(addresses, [&](auto const& a) { return rests(a, now); });
-        auto const& reached = book_.find(who)->reached;
-        for (auto const& a : addresses) {
-            auto const rest = a == reached ? options_.known_host_rest : options_.host_rest;
-            resting_[host_of(a)] = saturating_add(now, rest);
+        auto const& e = *book_.find(who);
+        bool const is_known = e.failures < 3;
+        std::vector<peer::multiaddr> addresses;
+        for (auto const& a : addresses_of(who)) {
+            if (rests(a, now)) continue;  // also what was taken just now: a machine is dialled at one port
+            auto const rest = is_known && a == e.reached ? options_.known_rest : options_.rest;
+            resting_[machine_of(a)] = saturating_add(now, rest);
+            addresses.push_back(a);
         }
         book_.attempt(who, date(now));
         sought_.emplace(who, what);
         out.push(seek{who, std::move(addresses)});
     }
-    // Neither connected nor being dialled, and somewhere that was not dialled in vain just now.
+    // Neither connected nor being dialled, and somewhere that does not rest.
     [[nodiscard]] bool is_free(peer::peer_id const& who, book_entry const& e, instant now) const {
         if (who == self_ || up_.count(who) != 0 || sought_.count(who) != 0) return false;
         if (e.reached && !rests(*e.reached, now)) return true;
         return std::any_of(e.addresses.begin(), e.addresses.end(), [&](auto const& a) { return !rests(a, now); });
     }
     [[nodiscard]] bool rests(peer::multiaddr const& a, instant now) const {
-        auto const found = resting_.find(host_of(a));
+        auto const found = resting_.find(machine_of(a));
         return found != resting_.end() && found->second > now;
     }
-    [[nodiscard]] static bool starts_with_ip(peer::multiaddr const& a) {
-        auto const path = a.components();
-        return !path.empty() &&
-               (path[0].protocol == peer::address_protocol::ip4 || path[0].protocol == peer::address_protocol::ip6);
+    [[nodiscard]] std::set<std::string> taken_groups() const {
+        std::set<std::string> out;
+        for (auto const& c : chosen_) out.insert(c.group);
+        return out;
     }
-    [[nodiscard]] static std::string host_of(peer::multiaddr const& a) { return a.host().value_or(a.to_text()); }
     // Where it was found first, then what was told.
     [[nodiscard]] std::vector<peer::multiaddr> addresses_of(peer::peer_id const& who) const {
         std::vector<peer::multiaddr> out;
@@ -316,10 +357,6 @@ private:
             if (a != e->reached) out.push_back(a);
         }
         return out;
-    }
-    [[nodiscard]] std::string group_of(peer::peer_id const& who) const {
-        auto const* const e = book_.find(who);
-        return e == nullptr ? std::string{} : connection::group_of(e->addresses.front());
     }
 
     [[nodiscard]] timestamp date(instant now) const {
@@ -342,8 +379,8 @@ private:
     bool is_started_ = false;
     std::set<peer::peer_id> up_;               // the manager's bound
     std::map<peer::peer_id, purpose> sought_;  // at most `parallel`
-    std::vector<peer::peer_id> chosen_;        // at most `places`
-    std::map<std::string, instant> resting_;   // hosts, until when; bounded by the rate of draws
+    std::vector<choice> chosen_;               // at most `places`
+    std::map<std::string, instant> resting_;   // machines, until when; bounded by the rate of draws
     deadline looks_at_, tests_at_, prunes_at_, saves_at_;
 };
 

@@ -282,6 +282,11 @@ public:
         auto const* const p = peers_.find(who);
         return p != nullptr && p->is_up;
     }
+    /// Whether somebody has told where @p who is.
+    [[nodiscard]] bool is_told_of(peer::peer_id const& who) const {
+        auto const* const p = peers_.find(who);
+        return p != nullptr && p->is_told;
+    }
     /// Where @p who is connected; empty when it is not, and where addresses mean nothing.
     [[nodiscard]] peer::multiaddr remote_of(peer::peer_id const& who) const {
         auto const* const p = peers_.find(who);

@@ -4,7 +4,11 @@
 /// @file
 /// Binds a gatherer to a managed network: connections of our own choosing, out of an address book that is kept.
 
+#include <deque>
 #include <functional>
+#include <memory>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -21,7 +25,8 @@ namespace muster::node {
 template <class ManagedNetwork, timers Timers, clock Clock>
 class gathering {
 public:
-    /// Keeps the book: on disk, mostly (connection::save_book). @return why not; it is asked again half a minute later.
+    /// Keeps the book: on disk, mostly (connection::save_book). @return an error where it could not: it is asked again
+    /// half a minute later.
     using keeper = std::function<result<void>(connection::gathered const&)>;
 
     /// @param what  what was kept, see connection::load_book.
@@ -41,7 +46,7 @@ public:
 
     /// Begins to fill places.
     void start() {
-        it_.set_calendar(time_.wall_now(), time_.now());
+        it_.start(time_.wall_now(), time_.now());
         wake();
     }
     /// Keeps the book a last time. Nothing happens here afterwards; connections stay.
@@ -49,6 +54,7 @@ public:
         if (std::exchange(is_stopped_, true)) return;
         alarm_.disarm();
         alarm_.attach({});
+        alive_.reset();
         if (keep_) (void)keep_(it_.kept());
     }
     /// @copydoc connection::gatherer::learn
@@ -80,6 +86,8 @@ public:
     }
 
 private:
+    static constexpr std::size_t told_max = 1024;
+
     void tell(connection::gatherer::event const& e) {
         if (is_stopped_) return;
         effect_list<connection::gatherer::effect> out;
@@ -87,28 +95,48 @@ private:
         it_.handle(e, time_.now(), out);
         perform(out);
     }
+    // In order, also where a handler of somebody's calls back; what one that throws leaves undone is done at the next
+    // wake-up, which is at once.
     void perform(effect_list<connection::gatherer::effect>& out) {
-        for (auto& e : out.take()) std::visit([&](auto& v) { this->on(v); }, e);
+        for (auto& e : out.take()) waiting_.push_back(std::move(e));
+        struct rearming {
+            gathering& self;
+            ~rearming() { self.rearm(); }
+        } const at_the_end{*this};
+        while (!waiting_.empty()) {
+            auto e = std::move(waiting_.front());
+            waiting_.pop_front();
+            std::visit([&](auto& v) { this->on(v); }, e);
+        }
+    }
+    void rearm() {
         if (is_stopped_) return;
-        auto const next = it_.next_deadline();
+        auto const next = waiting_.empty() ? it_.next_deadline() : deadline{time_.now()};
         next ? alarm_.arm(*next) : alarm_.disarm();
     }
     void on(connection::gatherer::seek& s) {
-        // Whom somebody keeps is where that one has said.
-        if (!network_.connections().status_of(s.peer).is_kept) network_.learn(s.peer, s.addresses);
+        // Where somebody else has said that it is, it is more likely.
+        if (!network_.connections().is_told_of(s.peer) || told_.count(s.peer) != 0) {
+            network_.learn(s.peer, s.addresses);
+            if (told_.size() >= told_max) told_.clear();
+            told_.insert(s.peer);
+        }
         auto const begun = network_.connect_to_many(
             {&s.peer, 1},
-            [this](std::vector<connection::outcome> const& all) {
+            [this, alive = std::weak_ptr{alive_}](std::vector<connection::outcome> const& all) {
+                if (alive.expired()) return;
                 for (auto const& o : all) {
                     if (o.why) {
-                        tell(connection::gatherer::missed{o.peer});
+                        bool const was_dialled =
+                            *o.why == connection::errc::unreachable || *o.why == connection::errc::timed_out;
+                        tell(connection::gatherer::missed{o.peer, was_dialled});
                     } else {  // no news to one that was connected before we looked
                         tell(connection::gatherer::up{o.peer, network_.connections().remote_of(o.peer)});
                     }
                 }
             },
             1);
-        if (!begun) tell(connection::gatherer::missed{s.peer});
+        if (!begun) tell(connection::gatherer::missed{s.peer, false});
     }
     void on(connection::gatherer::let_go const& l) { network_.dismiss(l.peer); }
     void on(connection::gatherer::save const&) {
@@ -120,6 +148,9 @@ private:
     Clock const& time_;
     keeper keep_;
     connection::gatherer it_;
+    std::deque<connection::gatherer::effect> waiting_;
+    std::set<peer::peer_id> told_;  // whose addresses the network has from here
+    std::shared_ptr<char> alive_ = std::make_shared<char>();
     bool is_stopped_ = false;
 };
 

@@ -126,10 +126,8 @@ private:
     auto const start = host_clock::wall_beginning;
     for (std::size_t i = 0; i < honest + attackers; ++i) is_bad[id(i)] = i >= honest;
     for (std::size_t i = honest; i < honest + attackers; ++i) {  // he is the first to speak
-        for (std::size_t s = 0; s < groups; ++s) {
-            (void)kept.book.add(id(i), std::array{at(first_bad_group + i % groups, i)},
-                                group_number(first_bad_group + s), start);
-        }
+        (void)kept.book.add(id(i), std::array{at(first_bad_group + i % groups, i)},
+                            group_number(first_bad_group + i / groups), start);
     }
     for (std::size_t i = 0; i < honest; ++i)
         (void)kept.book.add(id(i), std::array{at(i / 2, i)}, group_number(2'000 + i % 10), start);
@@ -138,7 +136,7 @@ private:
     for (int life = 0; life < 2; ++life) {
         gatherer g{id(honest + attackers), std::move(kept), muster::connection::gatherer_options{}, draw()};
         instant now{};
-        g.set_calendar(start + std::chrono::hours{life}, now);
+        g.start(start + std::chrono::hours{life}, now);
         for (auto const end = now + std::chrono::minutes{10}; now < end && g.chosen().size() < 8;) {
             effect_list<gatherer::effect> out;
             g.wake(now, out);

@@ -92,11 +92,11 @@ bob_line=$("$cosigner" init "$dir/bob" | tail -n 1)
 expect 0 'added alice at' "$cosigner" peer add "$dir/bob" "$alice_line"
 expect 2 'is this co-signer itself' "$cosigner" peer add "$dir/bob" "$bob_line"
 expect 0 '^alice=' "$cosigner" peer list "$dir/bob"
-start bob --approve all
-wait_for "$dir/bob.log" listening
 start alice --approve ask --round-timeout 2
 wait_for "$dir/alice.log" listening
 expect 0 'no peers' "$cosigner" peer list "$dir/alice"
+start bob --approve all
+wait_for "$dir/bob.log" listening
 expect 2 'did you mean "bob"|no peer is called' "$cosigner" peer remove "$dir/alice" bib
 expect 0 'added bob at' "$cosigner" peer add "$dir/alice" "$bob_line"
 expect 0 '^bob  *connected|^bob  *connecting' "$cosigner" peer list "$dir/alice"

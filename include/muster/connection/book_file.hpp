@@ -109,8 +109,9 @@ template <secret_source Source>
     };
     if (content.size() < detail::book_checksum_size) return damaged("too short");
     auto const body = content.first(content.size() - detail::book_checksum_size);
-    auto const sum = crypto::sha256(body).view().first(detail::book_checksum_size);
-    if (!equal(sum, content.last(detail::book_checksum_size))) return damaged("the checksum is wrong");
+    auto const digest = crypto::sha256(body);
+    if (!equal(digest.view().first(detail::book_checksum_size), content.last(detail::book_checksum_size)))
+        return damaged("the checksum is wrong");
     wire::reader r{body};
     if (!equal(r.raw(detail::book_magic.size()), as_bytes(detail::book_magic))) return damaged("it is none");
     if (auto const version = r.u8(); version != detail::book_version)

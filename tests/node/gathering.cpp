@@ -62,9 +62,9 @@ struct world {
     transport::memory_transport mine{wires, id(0)};
     std::deque<transport::memory_transport> peers;
     network managed{mine, timers, clock, {}, 1};
-    std::optional<gathering> it;
     bytes saved;
     bool disk_is_full = false;
+    std::optional<gathering> it;  // keeps its book when it ends
 };
 
 }  // namespace

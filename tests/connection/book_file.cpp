@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 namespace {
 
 /// A book with a bit of everything in it.
-[[nodiscard]] gathered full_book(std::size_t peers = 60) {
-    gathered out{address_book{book_secret(3)}, {}};
+[[nodiscard]] kept_book full_book(std::size_t peers = 60) {
+    kept_book out{address_book{book_secret(3)}, {}};
     for (std::size_t i = 0; i < peers; ++i) {
         (void)out.book.add(stranger(i), std::array{address(i, i), address(i + 300, 2)}, text("source ", i), start);
         if (i % 3 == 0) {
@@ -87,7 +87,7 @@ TEST_CASE("times to come are taken for now") {
 }
 
 TEST_CASE("what is longer than a file may hold is cut before") {
-    gathered was{address_book{book_secret(3)}, {}};
+    kept_book was{address_book{book_secret(3)}, {}};
     (void)was.book.add(stranger(1), std::array{address(1, 1)}, std::string(1000, 'x'), start);
     was.book.set_user(stranger(1), bytes(1000));
     CHECK(decode_book(encode(was), later).value().book.entries() == was.book.entries());

@@ -3,7 +3,7 @@
 // Every machine follows the contract of core/machine.hpp. Whoever adds one adds a line.
 
 #include <muster/cache/persistence/save_schedule.hpp>
-#include <muster/connection/gatherer.hpp>
+#include <muster/connection/outbound_pool.hpp>
 #include <muster/connection/manager.hpp>
 #include <muster/core/machine.hpp>
 #include <muster/gossip/router.hpp>
@@ -16,7 +16,7 @@
 using namespace muster;
 
 static_assert(machine<cache::save_schedule>);
-static_assert(machine<connection::gatherer>);
+static_assert(machine<connection::outbound_pool>);
 static_assert(machine<connection::manager>);
 static_assert(machine<gossip::router<>>);
 static_assert(machine<libp2p::host<>>);

@@ -7,8 +7,8 @@
 ///
 /// Idea: an address has few places where it may be kept, and a secret decides which. Its source decides about those of
 /// peers that were never met (new), its own group about those that were (tried): whoever speaks from few sources, or
-/// has machines in few groups, fills few buckets. Dials are drawn bucket first, so a full table weighs no more than a
-/// sparse one.
+/// has machines in few groups, fills few buckets. Draws take the two tables alike, and in each every peer: a bucket
+/// with one peer in it weighs no more than that peer, so machines spread over many buckets gain nothing by it.
 ///
 /// Algorithm: a new address gets the bucket H(secret, source group, H(secret, group, source group) mod 16) and one slot
 /// of it; who is there stays, unless it is of no use. A peer that was connected moves to one of four tried buckets of
@@ -177,24 +177,18 @@ public:
     /// O(buckets × slots).
     template <random_source Source, class Predicate>
     [[nodiscard]] std::optional<peer::peer_id> draw(Source& random, timestamp now, Predicate may_be) const {
-        std::array<std::vector<std::vector<peer::peer_id const*>>, 2> buckets;
+        std::array<std::vector<peer::peer_id const*>, 2> found;
         for (std::size_t t = 0; t < 2; ++t) {
-            auto const& table = t == 0 ? tried_ : new_;
-            for (std::size_t b = 0; b < table.size(); b += options_.slots) {
-                std::vector<peer::peer_id const*> found;
-                for (std::size_t i = b; i < b + options_.slots; ++i) {
-                    if (table[i] && may_be(*table[i], entries_.at(*table[i]))) found.push_back(&*table[i]);
-                }
-                if (!found.empty()) buckets[t].push_back(std::move(found));
+            for (auto const& slot : t == 0 ? tried_ : new_) {
+                if (slot && may_be(*slot, entries_.at(*slot))) found[t].push_back(&*slot);
             }
         }
-        if (buckets[0].empty() && buckets[1].empty()) return std::nullopt;
+        if (found[0].empty() && found[1].empty()) return std::nullopt;
         // Each turn raises everybody's chance by a fifth, as Core does, so that a draw ends.
         for (std::uint64_t ease = 1024;; ease += ease / 5) {
             auto t = static_cast<std::size_t>(uniform(random, 2));
-            if (buckets[t].empty()) t = 1 - t;
-            auto const& bucket = buckets[t][uniform(random, buckets[t].size())];
-            auto const& who = *bucket[uniform(random, bucket.size())];
+            if (found[t].empty()) t = 1 - t;
+            auto const& who = *found[t][uniform(random, found[t].size())];
             if (uniform(random, 1'000'000) < chance(entries_.at(who), now) * ease / 1024) return who;
         }
     }

@@ -32,7 +32,7 @@ MUSTER_ENUMERATION(errc, 1,
                    ended,        ///< We have ended it: somebody asked for that, or its place was needed.
                    silent,       ///< Nothing came from it for too long.
                    banned,       ///< It has misbehaved, and is not dealt with for a while.
-                   damaged       ///< An address book that is none.
+                   damaged       ///< What was kept is no address book.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "connection"; }
 

@@ -8,7 +8,6 @@
 /// with those of everybody else; frames and requests go to the network underneath. Besides, it is what applications
 /// ask: to connect to a peer and hear of it, to keep one, to know how it stands.
 
-#include <deque>
 #include <functional>
 #include <limits>
 #include <map>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include <muster/connection/manager.hpp>
+#include <muster/core/effect_queue.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/system_seed.hpp>
 #include <muster/core/timers.hpp>
@@ -228,19 +228,10 @@ private:
             return outcome;
         }
     }
-    // In the order in which they were wanted, also where a handler calls back; what a handler that throws leaves undone
-    // is done at the next wake-up, which is at once.
+    // What a handler that throws leaves undone is done at the next wake-up, which is at once.
     void perform(effect_list<connection::effect>& out) {
-        for (auto& e : out.take()) waiting_.push_back(std::move(e));
-        struct rearming {
-            managed_network& self;
-            ~rearming() { self.rearm(); }
-        } const at_the_end{*this};
-        while (!waiting_.empty()) {
-            auto const e = std::move(waiting_.front());
-            waiting_.pop_front();
-            std::visit([&](auto const& v) { this->on(v, e); }, e);
-        }
+        waiting_.perform(
+            out, [this](auto const& e) { std::visit([&](auto const& v) { this->on(v, e); }, e); }, [this] { rearm(); });
     }
     void rearm() {
         if (is_closed_) return;
@@ -282,14 +273,14 @@ private:
     void fold(connection::event const& e) {
         effect_list<connection::effect> out;
         manager_.handle(e, time_.now(), out);
-        for (auto& more : out.take()) waiting_.push_back(std::move(more));
+        waiting_.add(out);
     }
 
     Network& network_;
     Timers& alarm_;
     Clock const& time_;
     connection::manager manager_;
-    std::deque<connection::effect> waiting_;
+    effect_queue<connection::effect> waiting_;
     std::map<connection::ticket, outcome_handler> endings_;
     news_handler news_;
     deadline armed_;

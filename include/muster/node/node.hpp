@@ -20,8 +20,8 @@
 
 #include <muster/connection/activity_feed.hpp>
 #include <muster/core/alarm.hpp>
-#include <muster/node/gathering.hpp>
 #include <muster/node/managed_network.hpp>
+#include <muster/node/outbound.hpp>
 #include <muster/signing/coordinator.hpp>
 
 namespace muster::node {
@@ -74,7 +74,7 @@ public:
         managed_network<typename Policies::network, typename alarm_type::line, typename Policies::clock>;
     using coordinator_type = signing::coordinator<network_type, typename Policies::registry, typename alarm_type::line,
                                                   typename Policies::clock, typename Policies::backend, Policies>;
-    using gathering_type = gathering<network_type, typename alarm_type::line, typename Policies::clock>;
+    using outbound_type = outbound_connections<network_type, typename alarm_type::line, typename Policies::clock>;
     /// Takes what came of a proposal.
     using proposal_handler = std::function<void(result<signing::session_id> const&)>;
 
@@ -93,9 +93,9 @@ public:
         typename Policies::journal journal = {};
         std::uint64_t seed = system_seed();  ///< For waits between attempts, and draws from the book.
         /// Peers to choose connections from, see connection::load_book. None: nobody is dialled but on somebody's wish.
-        std::optional<connection::gathered> book = {};
-        connection::gatherer_options gathering = {};
-        std::function<result<void>(connection::gathered const&)> keep_book = {};  ///< Called when it has changed.
+        std::optional<connection::kept_book> book = {};
+        connection::outbound_options outbound = {};
+        std::function<result<void>(connection::kept_book const&)> keep_book = {};  ///< Called when it has changed.
     };
 
     /// @param handler  told what happens to sessions.
@@ -110,8 +110,8 @@ public:
                    std::move(p.backend), std::move(p.entropy), std::move(p.journal)},
                   [this](signing::event const& e) { on_signing(e); }} {
         if (p.book) {
-            gathering_.emplace(network_, gathering_line_, time_, *std::move(p.book), std::move(p.keep_book),
-                               p.gathering, p.seed + 1);
+            outbound_.emplace(network_, outbound_line_, time_, *std::move(p.book), std::move(p.keep_book), p.outbound,
+                              p.seed + 1);
         }
         network_.on_news([this](connection::effect const& e) { on_connection(e); });
     }
@@ -125,14 +125,14 @@ public:
     [[nodiscard]] result<typename coordinator_type::restored> start() {
         MUSTER_TRY(auto const found, signer_.restore());
         state_ = state::running;
-        if (gathering_) gathering_->start();
+        if (outbound_) outbound_->start();
         return found;
     }
     /// Ends sessions and requests; no handler is called any more. The network is left open, for its owner to close.
     void stop() {
         if (std::exchange(state_, state::stopped) == state::stopped) return;
         signer_.close();
-        if (gathering_) gathering_->stop();
+        if (outbound_) outbound_->stop();
         network_.close();
         alarm_.stop();
     }
@@ -176,7 +176,7 @@ public:
     [[nodiscard]] network_type& network() noexcept { return network_; }
     [[nodiscard]] network_type const& network() const noexcept { return network_; }
     /// Connections of our own choosing; null without a book.
-    [[nodiscard]] gathering_type* book() noexcept { return gathering_ ? &*gathering_ : nullptr; }
+    [[nodiscard]] outbound_type* outbound() noexcept { return outbound_ ? &*outbound_ : nullptr; }
     [[nodiscard]] coordinator_type& signer() noexcept { return signer_; }
     [[nodiscard]] coordinator_type const& signer() const noexcept { return signer_; }
     /// The last things that happened to connections.
@@ -213,7 +213,7 @@ private:
 
     void on_connection(connection::effect const& e) {
         feed_.note(e, time_.wall_now());
-        if (gathering_) gathering_->note(e);
+        if (outbound_) outbound_->note(e);
         if (auto const handler = news_) handler(e);
     }
     // Connections to participants of an open session are not ended to make room.
@@ -250,12 +250,12 @@ private:
     alarm_type alarm_;
     typename alarm_type::line network_line_{alarm_};
     typename alarm_type::line signer_line_{alarm_};
-    typename alarm_type::line gathering_line_{alarm_};
+    typename alarm_type::line outbound_line_{alarm_};
     typename coordinator_type::event_handler handler_;
     typename network_type::news_handler news_;
     connection::activity_feed feed_;
     network_type network_;
-    std::optional<gathering_type> gathering_;
+    std::optional<outbound_type> outbound_;
     coordinator_type signer_;
     std::map<signing::session_id, std::vector<peer::peer_id>> guarded_;  ///< Open sessions; the coordinator's bound.
     state state_ = state::starting;

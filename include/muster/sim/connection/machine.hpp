@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <muster/libp2p/network.hpp>
-#include <muster/node/gathering.hpp>
 #include <muster/node/managed_network.hpp>
+#include <muster/node/outbound.hpp>
 #include <muster/sim/clock.hpp>
 #include <muster/sim/random.hpp>
 #include <muster/sim/signing/identity.hpp>
@@ -38,8 +38,8 @@ namespace muster::sim::connection {
 struct machine_options {
     libp2p::host_options host{};
     muster::connection::options connections{};
-    muster::connection::gatherer_options gathering{};
-    std::optional<muster::connection::gathered> book{};
+    muster::connection::outbound_options outbound{};
+    std::optional<muster::connection::kept_book> book{};
 };
 
 /// A machine that runs. Neither copyable nor movable. Not thread-safe.
@@ -54,18 +54,18 @@ public:
           draw_{where_.stream("machine", mixed(on, where_.incarnation(on)))},
           time_{where_, {}},
           alarm_{where_, on, time_},
-          gathering_alarm_{where_, on, time_},
+          outbound_alarm_{where_, on, time_},
           plugs_{net, on, {ip_of(i)}},
           wire_{plugs_, key, std::move(o.host), draw_(), signing::replayed_entropy{draw_()}},
           managed_{wire_, alarm_, time_, o.connections, draw_()} {
         (void)wire_.listen(address_of(i));
         if (o.book)
-            gathering_.emplace(managed_, gathering_alarm_, time_, *std::move(o.book), nullptr, o.gathering, draw_());
+            outbound_.emplace(managed_, outbound_alarm_, time_, *std::move(o.book), nullptr, o.outbound, draw_());
         managed_.on_news([this](muster::connection::effect const& e) {
-            if (gathering_) gathering_->note(e);
+            if (outbound_) outbound_->note(e);
             if (on_news) on_news(e);
         });
-        if (gathering_) gathering_->start();
+        if (outbound_) outbound_->start();
     }
     machine(machine const&) = delete;
     machine& operator=(machine const&) = delete;
@@ -79,8 +79,8 @@ public:
     }
     [[nodiscard]] network_type& network() noexcept { return managed_; }
     /// How many are connected at its own choice.
-    [[nodiscard]] std::size_t chosen() const { return gathering_ ? gathering_->state().chosen().size() : 0; }
-    [[nodiscard]] std::vector<peer::peer_id> chosen_peers() const { return gathering_->state().chosen(); }
+    [[nodiscard]] std::size_t chosen() const { return outbound_ ? outbound_->state().chosen().size() : 0; }
+    [[nodiscard]] std::vector<peer::peer_id> chosen_peers() const { return outbound_->state().chosen(); }
 
     std::function<void(muster::connection::effect const&)> on_news;  ///< Told what happens to connections.
 
@@ -89,11 +89,11 @@ private:
     splitmix64 draw_;
     host_clock time_;
     host_timers alarm_;
-    host_timers gathering_alarm_;
+    host_timers outbound_alarm_;
     sockets plugs_;
     wire_type wire_;
     network_type managed_;
-    std::optional<node::gathering<network_type, host_timers, host_clock>> gathering_;
+    std::optional<node::outbound_connections<network_type, host_timers, host_clock>> outbound_;
 };
 
 }  // namespace muster::sim::connection

@@ -104,9 +104,9 @@ private:
 
 /// R1: an attacker has a fifth of all identities, in 32 groups, and tells of them from as many sources; a machine that
 /// was connected restarts. How many of its eight connections are the attacker's. Its peers answer with 7 of 10, the
-/// attacker's always. Peers and sources are numbers: nothing but the book and the gatherer is under test.
+/// attacker's always. Peers and sources are numbers: nothing but the book and the outbound_pool is under test.
 [[nodiscard]] inline std::size_t eclipse(std::uint64_t seed) {
-    using muster::connection::gatherer;
+    using muster::connection::outbound_pool;
     constexpr std::size_t honest = 1000, attackers = 250, groups = 32, first_bad_group = 5'000;
     splitmix64 draw{stream_seed(seed, "eclipse")};
     signing::replayed_entropy source{draw()};
@@ -134,20 +134,22 @@ private:
 
     std::size_t taken = 0;
     for (int life = 0; life < 2; ++life) {
-        gatherer g{id(honest + attackers), std::move(kept), muster::connection::gatherer_options{}, draw()};
+        outbound_pool g{id(honest + attackers), std::move(kept), muster::connection::outbound_options{}, draw()};
         instant now{};
         g.start(start + std::chrono::hours{life}, now);
         for (auto const end = now + std::chrono::minutes{10}; now < end && g.chosen().size() < 8;) {
-            effect_list<gatherer::effect> out;
+            effect_list<outbound_pool::effect> out;
             g.wake(now, out);
             while (!out.empty()) {
                 for (auto const& e : out.take()) {
-                    auto const* const s = std::get_if<gatherer::seek>(&e);
+                    auto const* const s = std::get_if<outbound_pool::seek>(&e);
                     if (s == nullptr) continue;
                     if (is_bad[s->peer] || uniform(draw, 10) < 7) {
-                        g.handle(gatherer::up{s->peer, s->addresses[0]}, now, out);
+                        g.handle(muster::connection::link_up{s->peer, s->addresses[0]}, now, out);
                     } else {
-                        g.handle(gatherer::missed{s->peer}, now, out);
+                        g.handle(muster::connection::dial_failed{s->peer, error{muster::connection::errc::unreachable,
+                                                                                "refused"}},
+                                 now, out);
                     }
                 }
             }

@@ -40,7 +40,7 @@
 namespace muster::connection {
 
 /// How many connections of our own choosing, and how hard they are looked for.
-struct gatherer_options {
+struct outbound_options {
     std::size_t places = 8;                            ///< As Core's full-relay connections.
     std::size_t parallel = 4;                          ///< Dials at the same time; the manager allows as many. Ours.
     std::size_t anchors = 4;                           ///< Kept over a restart; Core has 2.
@@ -55,40 +55,25 @@ struct gatherer_options {
     bool takes_private = false;  ///< Addresses of private networks are taken from others, for a group within one.
 };
 
-/// What of a gatherer outlives a restart.
-struct gathered {
+/// What of a pool outlives a restart.
+struct kept_book {
     address_book book;
     std::vector<peer::peer_id> anchors;  ///< Who was connected at our choice, the longest first.
 };
 
 /// A machine (core/machine.hpp) over an address book. Times of the book are those of the wall clock: whoever calls
 /// keeps the difference to the other clock, see @ref set_calendar. Not thread-safe.
-class gatherer {
+class outbound_pool {
 public:
-    /// Peer @p peer is connected, whoever has dialled.
-    struct up {
-        peer::peer_id peer;
-        peer::multiaddr remote;  ///< Empty where addresses mean nothing.
-        MUSTER_FIELDS(up, peer, remote);
-    };
-    /// It is connected no more.
-    struct down {
-        peer::peer_id peer;
-        MUSTER_FIELDS(down, peer);
-    };
-    /// What was asked for with @ref seek came to nothing.
-    struct missed {
-        peer::peer_id peer;
-        bool was_dialled = true;  ///< Else it says nothing about the peer.
-        MUSTER_FIELDS(missed, peer, was_dialled);
-    };
     /// What @ref save asked for could not be done.
     struct save_failed {
         MUSTER_FIELDS(save_failed);
     };
-    using event = std::variant<up, down, missed, save_failed>;
+    /// What happens to connections, whoever has dialled; and what came of a @ref seek: @ref link_up or @ref
+    /// dial_failed.
+    using event = std::variant<link_up, link_down, dial_failed, save_failed>;
 
-    /// Dial @p peer once; answer with @ref up or @ref missed.
+    /// Dial @p peer once, and say what came of it.
     struct seek {
         peer::peer_id peer;
         std::vector<peer::multiaddr> addresses;
@@ -99,7 +84,7 @@ public:
         peer::peer_id peer;
         MUSTER_FIELDS(let_go, peer);
     };
-    /// Keep @ref kept on disk.
+    /// Keep what @ref kept says on disk.
     struct save {
         MUSTER_FIELDS(save);
     };
@@ -116,7 +101,7 @@ public:
     /// @param self  never dialled.
     /// @param what  what was kept; anchors are dialled first.
     /// @param seed  for draws; unpredictable, else who can predict it knows whom we dial.
-    gatherer(peer::peer_id self, gathered what, gatherer_options const& o, std::uint64_t seed)
+    outbound_pool(peer::peer_id self, kept_book what, outbound_options const& o, std::uint64_t seed)
         : self_{std::move(self)},
           options_{o},
           book_{std::move(what.book)},
@@ -199,7 +184,7 @@ public:
         return out;
     }
     /// What a restart is to begin with. O(n).
-    [[nodiscard]] gathered kept() const {
+    [[nodiscard]] kept_book kept() const {
         auto anchors = chosen();
         anchors.resize(std::min(options_.anchors, anchors.size()));
         // Those of the last run count until places are taken: a run that ends early loses none.
@@ -223,7 +208,7 @@ private:
     };
 
     template <class Sink>
-    void on(up const& e, instant now, Sink& out) {
+    void on(link_up const& e, instant now, Sink& out) {
         up_.insert(e.peer);
         auto const found = sought_.find(e.peer);
         if (found == sought_.end()) return book_.seen(e.peer, date(now));  // it came by itself
@@ -245,13 +230,14 @@ private:
         chosen_.push_back({e.peer, group});
     }
     template <class Sink>
-    void on(down const& e, instant now, Sink&) {
+    void on(link_down const& e, instant now, Sink&) {
         if (up_.erase(e.peer) != 0) book_.seen(e.peer, date(now));
         if (std::erase_if(chosen_, [&](auto const& c) { return c.peer == e.peer; }) != 0) note_change(now);
     }
     template <class Sink>
-    void on(missed const& e, instant now, Sink&) {
-        if (sought_.erase(e.peer) == 0 || chosen_.empty() || !e.was_dialled) return;
+    void on(dial_failed const& e, instant now, Sink&) {
+        bool const was_dialled = e.why == errc::unreachable || e.why == errc::timed_out;
+        if (sought_.erase(e.peer) == 0 || chosen_.empty() || !was_dialled) return;
         book_.failed(e.peer, date(now));
         note_change(now);
     }
@@ -368,7 +354,7 @@ private:
     }
 
     peer::peer_id self_;
-    gatherer_options options_;
+    outbound_options options_;
     address_book book_;
     std::vector<peer::peer_id> anchors_;  // of the last run
     std::size_t next_anchor_ = 0;

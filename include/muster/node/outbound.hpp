@@ -2,9 +2,8 @@
 #pragma once
 
 /// @file
-/// Binds a gatherer to a managed network: connections of our own choosing, out of an address book that is kept.
+/// Binds an outbound_pool to a managed network: connections of our own choosing, out of an address book that is kept.
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -12,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <muster/connection/gatherer.hpp>
+#include <muster/connection/outbound_pool.hpp>
+#include <muster/core/effect_queue.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/system_seed.hpp>
 #include <muster/core/timers.hpp>
@@ -20,29 +20,29 @@
 
 namespace muster::node {
 
-/// A gatherer at work. Network, timers and clock are borrowed and outlive it. Not thread-safe: it belongs to the thread
-/// or strand of the network. Neither copyable nor movable.
+/// An outbound_pool at work. Network, timers and clock are borrowed and outlive it. Not thread-safe: it belongs to the
+/// thread or strand of the network. Neither copyable nor movable.
 template <class ManagedNetwork, timers Timers, clock Clock>
-class gathering {
+class outbound_connections {
 public:
     /// Keeps the book: on disk, mostly (connection::save_book). @return an error where it could not: it is asked again
-    /// half a minute later.
-    using keeper = std::function<result<void>(connection::gathered const&)>;
+    /// half a minute later. Must not throw.
+    using keeper = std::function<result<void>(connection::kept_book const&)>;
 
     /// @param what  what was kept, see connection::load_book.
     /// @param keep  an empty function keeps nothing.
-    gathering(ManagedNetwork& net, Timers& alarm, Clock const& time, connection::gathered what, keeper keep,
-              connection::gatherer_options const& o = {}, std::uint64_t seed = system_seed())
+    outbound_connections(ManagedNetwork& net, Timers& alarm, Clock const& time, connection::kept_book what, keeper keep,
+                         connection::outbound_options const& o = {}, std::uint64_t seed = system_seed())
         : network_{net},
           alarm_{alarm},
           time_{time},
           keep_{std::move(keep)},
           it_{net.local(), std::move(what), o, seed} {
-        alarm_.attach(wake_function::of<&gathering::wake>(*this));
+        alarm_.attach(wake_function::of<&outbound_connections::wake>(*this));
     }
-    gathering(gathering const&) = delete;
-    gathering& operator=(gathering const&) = delete;
-    ~gathering() { stop(); }
+    outbound_connections(outbound_connections const&) = delete;
+    outbound_connections& operator=(outbound_connections const&) = delete;
+    ~outbound_connections() { stop(); }
 
     /// Begins to fill places.
     void start() {
@@ -57,7 +57,7 @@ public:
         alive_.reset();
         if (keep_) (void)keep_(it_.kept());
     }
-    /// @copydoc connection::gatherer::learn
+    /// @copydoc connection::outbound_pool::learn
     bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source) {
         it_.set_calendar(time_.wall_now(), time_.now());
         bool const is_known = it_.learn(who, addresses, source, time_.now());
@@ -66,20 +66,20 @@ public:
     }
     /// What happens to connections: to be told all that the network's manager tells.
     void note(connection::effect const& e) {
-        std::visit(overloaded{[&](connection::connected const& v) {
-                                  tell(connection::gatherer::up{v.peer, network_.connections().remote_of(v.peer)});
+        std::visit(overloaded{[&](connection::connected const& v) { tell(link_up(v.peer)); },
+                              [&](connection::disconnected const& v) {
+                                  tell(connection::link_down{v.peer, v.why});
                               },
-                              [&](connection::disconnected const& v) { tell(connection::gatherer::down{v.peer}); },
                               [](auto const&) {}},
                    e);
     }
     /// What is known, and who is connected at our choice.
-    [[nodiscard]] connection::gatherer const& state() const noexcept { return it_; }
+    [[nodiscard]] connection::outbound_pool const& state() const noexcept { return it_; }
 
-    /// The gatherer's deadline may have passed. Timers call it; early, late or twice is harmless.
+    /// The outbound_pool's deadline may have passed. Timers call it; early, late or twice is harmless.
     void wake() {
         if (is_stopped_) return;
-        effect_list<connection::gatherer::effect> out;
+        effect_list<connection::outbound_pool::effect> out;
         it_.set_calendar(time_.wall_now(), time_.now());
         it_.wake(time_.now(), out);
         perform(out);
@@ -88,33 +88,26 @@ public:
 private:
     static constexpr std::size_t told_max = 1024;
 
-    void tell(connection::gatherer::event const& e) {
+    [[nodiscard]] connection::link_up link_up(peer::peer_id const& who) const {
+        return {who, network_.connections().remote_of(who)};
+    }
+    void tell(connection::outbound_pool::event const& e) {
         if (is_stopped_) return;
-        effect_list<connection::gatherer::effect> out;
+        effect_list<connection::outbound_pool::effect> out;
         it_.set_calendar(time_.wall_now(), time_.now());
         it_.handle(e, time_.now(), out);
         perform(out);
     }
-    // In order, also where a handler of somebody's calls back; what one that throws leaves undone is done at the next
-    // wake-up, which is at once.
-    void perform(effect_list<connection::gatherer::effect>& out) {
-        for (auto& e : out.take()) waiting_.push_back(std::move(e));
-        struct rearming {
-            gathering& self;
-            ~rearming() { self.rearm(); }
-        } const at_the_end{*this};
-        while (!waiting_.empty()) {
-            auto e = std::move(waiting_.front());
-            waiting_.pop_front();
-            std::visit([&](auto& v) { this->on(v); }, e);
-        }
+    void perform(effect_list<connection::outbound_pool::effect>& out) {
+        waiting_.perform(
+            out, [this](auto& e) { std::visit([this](auto& v) { this->on(v); }, e); }, [this] { rearm(); });
     }
     void rearm() {
         if (is_stopped_) return;
         auto const next = waiting_.empty() ? it_.next_deadline() : deadline{time_.now()};
         next ? alarm_.arm(*next) : alarm_.disarm();
     }
-    void on(connection::gatherer::seek& s) {
+    void on(connection::outbound_pool::seek& s) {
         // Where somebody else has said that it is, it is more likely.
         if (!network_.connections().is_told_of(s.peer) || told_.count(s.peer) != 0) {
             network_.learn(s.peer, s.addresses);
@@ -126,29 +119,24 @@ private:
             [this, alive = std::weak_ptr{alive_}](std::vector<connection::outcome> const& all) {
                 if (alive.expired()) return;
                 for (auto const& o : all) {
-                    if (o.why) {
-                        bool const was_dialled =
-                            *o.why == connection::errc::unreachable || *o.why == connection::errc::timed_out;
-                        tell(connection::gatherer::missed{o.peer, was_dialled});
-                    } else {  // no news to one that was connected before we looked
-                        tell(connection::gatherer::up{o.peer, network_.connections().remote_of(o.peer)});
-                    }
+                    // No news to one that was connected before we looked.
+                    o.why ? tell(connection::dial_failed{o.peer, *o.why}) : tell(link_up(o.peer));
                 }
             },
             1);
-        if (!begun) tell(connection::gatherer::missed{s.peer, false});
+        if (!begun) tell(connection::dial_failed{s.peer, begun.error()});
     }
-    void on(connection::gatherer::let_go const& l) { network_.dismiss(l.peer); }
-    void on(connection::gatherer::save const&) {
-        if (keep_ && !keep_(it_.kept())) tell(connection::gatherer::save_failed{});
+    void on(connection::outbound_pool::let_go const& l) { network_.dismiss(l.peer); }
+    void on(connection::outbound_pool::save const&) {
+        if (keep_ && !keep_(it_.kept())) tell(connection::outbound_pool::save_failed{});
     }
 
     ManagedNetwork& network_;
     Timers& alarm_;
     Clock const& time_;
     keeper keep_;
-    connection::gatherer it_;
-    std::deque<connection::gatherer::effect> waiting_;
+    connection::outbound_pool it_;
+    effect_queue<connection::outbound_pool::effect> waiting_;
     std::set<peer::peer_id> told_;  // whose addresses the network has from here
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     bool is_stopped_ = false;

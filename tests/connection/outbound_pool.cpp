@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/connection/gatherer.hpp>
+#include <muster/connection/outbound_pool.hpp>
 
 #include <algorithm>
 #include <map>
@@ -12,7 +12,7 @@
 
 #include "strangers.hpp"
 
-namespace gatherer_tests {
+namespace outbound_pool_tests {
 
 using namespace muster;
 using namespace muster::connection;
@@ -21,11 +21,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-static_assert(machine<gatherer>);
+[[nodiscard]] link_down gone(peer::peer_id const& who) { return {who, error{errc::ended, "gone"}}; }
 
-/// A gatherer, and a world in which peers with even numbers can be reached.
+static_assert(machine<outbound_pool>);
+
+/// A pool, and a world in which peers with even numbers can be reached.
 struct bench {
-    explicit bench(gatherer_options const& o = {}, gathered kept = {address_book{book_secret(1)}, {}})
+    explicit bench(outbound_options const& o = {}, kept_book kept = {address_book{book_secret(1)}, {}})
         : it{stranger(1'000'000), std::move(kept), o, 7} {
         it.start(start, now);
     }
@@ -35,7 +37,7 @@ struct bench {
     /// Answers every dial at once, until @p until; those of @p dead never.
     void run(duration span, std::set<std::size_t> const& dead = {}) {
         for (auto const end = now + span;;) {
-            effect_list<gatherer::effect> out;
+            effect_list<outbound_pool::effect> out;
             it.wake(now, out);
             while (!out.empty()) {
                 for (auto const& e : out.take()) on(e, dead, out);
@@ -45,22 +47,24 @@ struct bench {
             now = std::max(now, *next);
         }
     }
-    void on(gatherer::effect const& e, std::set<std::size_t> const& dead, effect_list<gatherer::effect>& out) {
-        if (auto const* const s = std::get_if<gatherer::seek>(&e)) {
+    void on(outbound_pool::effect const& e, std::set<std::size_t> const& dead,
+            effect_list<outbound_pool::effect>& out) {
+        if (auto const* const s = std::get_if<outbound_pool::seek>(&e)) {
             dials.push_back({s->peer, now});
             for (auto const i : dead) {
-                if (s->peer == stranger(i)) return it.handle(gatherer::missed{s->peer}, now, out);
+                if (s->peer == stranger(i))
+                    return it.handle(dial_failed{s->peer, error{errc::unreachable, "refused"}}, now, out);
             }
-            return it.handle(gatherer::up{s->peer, s->addresses.front()}, now, out);
+            return it.handle(link_up{s->peer, s->addresses.front()}, now, out);
         }
-        if (auto const* const l = std::get_if<gatherer::let_go>(&e)) {
+        if (auto const* const l = std::get_if<outbound_pool::let_go>(&e)) {
             tested.push_back(l->peer);
-            return it.handle(gatherer::down{l->peer}, now, out);
+            return it.handle(gone(l->peer), now, out);
         }
         ++saves;
     }
-    void tell(gatherer::event const& e, std::set<std::size_t> const& dead = {}) {
-        effect_list<gatherer::effect> out;
+    void tell(outbound_pool::event const& e, std::set<std::size_t> const& dead = {}) {
+        effect_list<outbound_pool::effect> out;
         it.handle(e, now, out);
         while (!out.empty()) {
             for (auto const& x : out.take()) on(x, dead, out);
@@ -68,7 +72,7 @@ struct bench {
     }
 
     instant now{};
-    gatherer it;
+    outbound_pool it;
     std::vector<std::pair<peer::peer_id, instant>> dials;
     std::vector<peer::peer_id> tested;
     std::size_t saves = 0;
@@ -85,7 +89,7 @@ TEST_CASE("places are filled from the book, each in a group of its own, and fill
     for (auto const& who : b.it.chosen()) groups.insert(group_of(b.it.book().find(who)->addresses.front()));
     CHECK(groups.size() == 8);
     auto const lost = b.it.chosen()[3];
-    b.tell(gatherer::down{lost});
+    b.tell(gone(lost));
     b.run(1s);
     CHECK(b.it.chosen().size() == 8);
     CHECK(b.it.stats().chosen == 8);
@@ -110,12 +114,12 @@ TEST_CASE("an empty book waits until somebody tells of a peer") {
 TEST_CASE("who came by itself takes no place of our choice") {
     bench b;
     b.learn(1, 1);
-    b.tell(gatherer::up{stranger(1), address(1, 1)});
+    b.tell(link_up{stranger(1), address(1, 1)});
     b.run(1s);
     CHECK(b.dials.empty());
     CHECK(b.it.chosen().empty());
     CHECK_FALSE(b.it.book().find(stranger(1))->is_tried);
-    b.tell(gatherer::down{stranger(1)});
+    b.tell(gone(stranger(1)));
     b.run(60s);
     CHECK(b.it.chosen() == std::vector{stranger(1)});
 }
@@ -136,7 +140,7 @@ TEST_CASE("a restart begins with whom it was connected to") {
 }
 
 TEST_CASE("many lies about one address cost it one dial in ten minutes") {
-    gatherer_options o;
+    outbound_options o;
     bench b{o};
     b.learn(500, 77);  // somebody who is there, so that failures count
     b.run(1s);
@@ -150,15 +154,15 @@ TEST_CASE("many lies about one address cost it one dial in ten minutes") {
     auto const began = b.now;
     for (int minute = 0; minute < 60; ++minute) {
         for (int step = 0; step < 12; ++step) {
-            effect_list<gatherer::effect> out;
+            effect_list<outbound_pool::effect> out;
             b.it.wake(b.now, out);
             while (!out.empty()) {
                 for (auto const& e : out.take()) {
-                    auto const* const s = std::get_if<gatherer::seek>(&e);
+                    auto const* const s = std::get_if<outbound_pool::seek>(&e);
                     if (s == nullptr) continue;
                     auto const hits = std::count(s->addresses.begin(), s->addresses.end(), address(5, 1));
                     if (hits != 0) victim.push_back(b.now);
-                    b.it.handle(gatherer::missed{s->peer}, b.now, out);
+                    b.it.handle(dial_failed{s->peer, error{errc::unreachable, "refused"}}, b.now, out);
                 }
             }
             b.now += 5s;
@@ -174,19 +178,19 @@ TEST_CASE("one seek dials a machine at one port, and a success elsewhere does no
     auto const port = [](unsigned n) { return peer::multiaddr::from_text(text("/ip4/5.5.5.5/tcp/", n)).value(); };
     auto const mapped = peer::multiaddr::from_text("/ip6/::ffff:5.5.5.5/tcp/9").value();
     CHECK(b.it.learn(stranger(1), std::array{port(1), port(2), mapped, address(1, 1)}, "s", b.now));
-    effect_list<gatherer::effect> out;
+    effect_list<outbound_pool::effect> out;
     b.it.wake(b.now, out);
-    auto const first = std::get<gatherer::seek>(out.take().at(0));
+    auto const first = std::get<outbound_pool::seek>(out.take().at(0));
     CHECK(first.addresses == std::vector{port(1), address(1, 1)});
     // It is found at its own address, hangs up, and is dialled again: there alone.
-    b.it.handle(gatherer::up{stranger(1), address(1, 1)}, b.now, out);
-    b.it.handle(gatherer::down{stranger(1)}, b.now, out);
+    b.it.handle(link_up{stranger(1), address(1, 1)}, b.now, out);
+    b.it.handle(gone(stranger(1)), b.now, out);
     (void)out.take();
     b.now += 40s;
     b.it.wake(b.now, out);
     std::vector<peer::multiaddr> again;
     for (auto const& e : out.take()) {
-        if (auto const* const s = std::get_if<gatherer::seek>(&e)) again = s->addresses;
+        if (auto const* const s = std::get_if<outbound_pool::seek>(&e)) again = s->addresses;
     }
     CHECK(again == std::vector{address(1, 1)});
 }
@@ -201,14 +205,14 @@ TEST_CASE("a group is where a dial has found a peer, not where it is said to be"
     for (std::size_t i = 60; i < 80; ++i) b.learn(i, 400 + i);
     std::size_t from_one_network = 0;
     for (auto const end = b.now + 10min; b.now < end; b.now += 5s) {
-        effect_list<gatherer::effect> out;
+        effect_list<outbound_pool::effect> out;
         b.it.wake(b.now, out);
         while (!out.empty()) {
             for (auto const& e : out.take()) {
-                if (auto const* const l = std::get_if<gatherer::let_go>(&e))
-                    b.it.handle(gatherer::down{l->peer}, b.now, out);
-                auto const* const s = std::get_if<gatherer::seek>(&e);
-                if (s != nullptr) b.it.handle(gatherer::up{s->peer, s->addresses.back()}, b.now, out);
+                if (auto const* const l = std::get_if<outbound_pool::let_go>(&e))
+                    b.it.handle(gone(l->peer), b.now, out);
+                auto const* const s = std::get_if<outbound_pool::seek>(&e);
+                if (s != nullptr) b.it.handle(link_up{s->peer, s->addresses.back()}, b.now, out);
             }
         }
     }
@@ -220,10 +224,10 @@ TEST_CASE("a group is where a dial has found a peer, not where it is said to be"
 TEST_CASE("who calls while it is dialled has not been found") {
     bench b;
     b.learn(1, 1);
-    effect_list<gatherer::effect> out;
+    effect_list<outbound_pool::effect> out;
     b.it.wake(b.now, out);
     REQUIRE(out.take().size() == 1);
-    b.it.handle(gatherer::up{stranger(1), address(2, 2)}, b.now, out);
+    b.it.handle(link_up{stranger(1), address(2, 2)}, b.now, out);
     CHECK(b.it.chosen().empty());
     CHECK(b.it.stats().sought == 0);
     CHECK_FALSE(b.it.book().find(stranger(1))->is_tried);
@@ -234,11 +238,11 @@ TEST_CASE("failures count while a connection of our choice is up, and where ther
     b.learn(1, 1);
     b.run(1s);
     for (std::size_t i = 2; i < 4; ++i) b.learn(i, i);
-    effect_list<gatherer::effect> out;
+    effect_list<outbound_pool::effect> out;
     b.it.wake(b.now, out);
     REQUIRE(out.take().size() == 2);
-    b.it.handle(gatherer::missed{stranger(2)}, b.now, out);
-    b.it.handle(gatherer::missed{stranger(3), false}, b.now, out);
+    b.it.handle(dial_failed{stranger(2), error{errc::unreachable, "refused"}}, b.now, out);
+    b.it.handle(dial_failed{stranger(3), error{errc::not_found, "nobody knows"}}, b.now, out);
     CHECK(b.it.book().find(stranger(2))->failures == 1);
     CHECK(b.it.book().find(stranger(3))->failures == 0);
     CHECK(b.it.book().find(stranger(2))->tried_at == start + 1s);
@@ -249,7 +253,7 @@ TEST_CASE("addresses of private networks are taken from the user, or where that 
     bench b;
     CHECK_FALSE(b.it.learn(stranger(1), std::array{home}, "a stranger", b.now));
     CHECK(b.it.learn(stranger(1), std::array{home}, "", b.now));
-    gatherer_options o;
+    outbound_options o;
     o.takes_private = true;
     bench at_home{o};
     CHECK(at_home.it.learn(stranger(1), std::array{home}, "a stranger", at_home.now));
@@ -268,14 +272,14 @@ TEST_CASE("a wall clock that is wrong for a while makes nobody forgotten, and wh
 }
 
 TEST_CASE("where a peer was found once, it is looked for again soon; offline, nothing is held against anybody") {
-    gatherer_options o;
+    outbound_options o;
     o.places = 1;
     bench b{o};
     b.learn(1, 1);
     b.run(1s);
     REQUIRE(b.it.chosen().size() == 1);
     b.dials.clear();
-    b.tell(gatherer::down{stranger(1)}, {1});
+    b.tell(gone(stranger(1)), {1});
     b.run(5min, {1});
     CHECK(b.dials.size() >= 5);
     CHECK(b.it.book().find(stranger(1))->failures == 0);  // nobody else could be reached either
@@ -291,7 +295,7 @@ TEST_CASE("names are taken from the user alone, and nobody dials himself") {
     CHECK(b.it.book().find(stranger(2))->addresses == std::vector{address(2, 2)});
     CHECK(b.it.learn(stranger(3), std::array{name}, "", b.now));
     CHECK_FALSE(b.it.learn(stranger(1'000'000), std::array{address(1, 1)}, "", b.now));
-    gathered with_self{address_book{book_secret(1)}, {stranger(1'000'000)}};
+    kept_book with_self{address_book{book_secret(1)}, {stranger(1'000'000)}};
     REQUIRE(with_self.book.add(stranger(1'000'000), std::array{address(1, 1)}, "", start));
     bench again{{}, std::move(with_self)};
     again.run(10min);
@@ -334,7 +338,7 @@ TEST_CASE("changes are kept half a minute later, once, and again when that faile
     CHECK(b.saves == 1);
     b.run(10min);
     CHECK(b.saves == 1);
-    b.tell(gatherer::save_failed{});
+    b.tell(outbound_pool::save_failed{});
     b.run(31s);
     CHECK(b.saves == 2);
 }
@@ -349,4 +353,4 @@ TEST_CASE("peers unseen for thirty days are forgotten") {
     CHECK(b.it.stats().known == 0);
 }
 
-}  // namespace gatherer_tests
+}  // namespace outbound_pool_tests

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/node/gathering.hpp>
+#include <muster/node/outbound.hpp>
 
 #include <deque>
 
@@ -12,7 +12,7 @@
 #include <support/keys.hpp>
 #include <support/node_keys.hpp>
 
-namespace gathering_tests {
+namespace outbound_tests {
 
 using namespace muster;
 using namespace std::chrono_literals;
@@ -20,13 +20,13 @@ using namespace std::chrono_literals;
 namespace {
 
 using network = node::managed_network<transport::memory_transport, manual_timers, manual_clock>;
-using gathering = node::gathering<network, manual_timers, manual_clock>;
+using outbound_connections = node::outbound_connections<network, manual_timers, manual_clock>;
 
 peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
 peer::multiaddr address(std::size_t i) {
     return peer::multiaddr::from_text(text("/ip4/20.", i, ".0.1/tcp/4001")).value();
 }
-connection::gathered empty_book() {
+connection::kept_book empty_book() {
     test::predictable source{1};
     return connection::new_book(source).value();
 }
@@ -36,9 +36,9 @@ struct world {
     explicit world(std::size_t others) {
         for (std::size_t i = 1; i <= others; ++i) peers.emplace_back(wires, id(i));
     }
-    void begin(connection::gathered kept) {
-        it.emplace(managed, gathering_timers, clock, std::move(kept),
-                   [this](connection::gathered const& what) -> result<void> {
+    void begin(connection::kept_book kept) {
+        it.emplace(managed, outbound_timers, clock, std::move(kept),
+                   [this](connection::kept_book const& what) -> result<void> {
                        if (disk_is_full) return error{file_errc::io_failed, "full"};
                        saved = connection::encode(what);
                        return ok();
@@ -49,22 +49,22 @@ struct world {
     void pass(duration span) {
         for (auto const until = clock.now() + span;;) {
             wires.run();
-            auto const next = earlier(timers.armed(), gathering_timers.armed());
+            auto const next = earlier(timers.armed(), outbound_timers.armed());
             if (!next || *next > until) return clock.advance(until - clock.now());
             if (*next > clock.now()) clock.advance(*next - clock.now());
             timers.fire_due(clock.now());
-            gathering_timers.fire_due(clock.now());
+            outbound_timers.fire_due(clock.now());
         }
     }
     transport::memory_network wires;
     manual_clock clock;
-    manual_timers timers, gathering_timers;
+    manual_timers timers, outbound_timers;
     transport::memory_transport mine{wires, id(0)};
     std::deque<transport::memory_transport> peers;
     network managed{mine, timers, clock, {}, 1};
     bytes saved;
     bool disk_is_full = false;
-    std::optional<gathering> it;  // keeps its book when it ends
+    std::optional<outbound_connections> it;  // keeps its book when it ends
 };
 
 }  // namespace
@@ -155,4 +155,4 @@ TEST_CASE("who is kept by somebody else stays where that one has said, and a tes
     CHECK_FALSE(w.managed.is_connected(id(1)));
 }
 
-}  // namespace gathering_tests
+}  // namespace outbound_tests

@@ -43,9 +43,9 @@ public:
         });
         wire_.on_identified([](libp2p::identity_claim const& c) {
             say("identified ", c.peer.to_text(), " ", c.agent.substr(0, c.agent.find(' ')), " ", c.protocols.size(),
-                c.record           ? " signed"
-                : c.record_refused ? " forged"
-                                   : " unsigned");
+                c.signed_record.empty() ? " unsigned"
+                : c.record()            ? " signed"
+                                        : " forged");
         });
         say("listening ", wire_.listen(peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value().to_text());
         read();

@@ -63,6 +63,12 @@ public:
     void attach(std::string_view protocol, transport::event_handler handler) {
         network_.attach(protocol, std::move(handler));
     }
+    /// The same for a protocol with several versions, where the network knows such; the first one names it in `send`.
+    template <class Names>
+    void attach(Names names, transport::event_handler handler) requires requires(Network& n) {
+        n.attach(std::vector<std::string>(names), std::move(handler));
+    }
+    { network_.attach(std::vector<std::string>(std::move(names)), std::move(handler)); }
     void detach(std::string_view protocol) { network_.detach(protocol); }
     [[nodiscard]] result<void> send(peer::peer_id const& who, std::string_view protocol, bytes frame) {
         return network_.send(who, protocol, std::move(frame));

@@ -2,8 +2,6 @@
 
 // js-libp2p beside muster's node, in both roles. Usage: node --import ./polyfill.mjs drive.mjs NODE
 
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { noise } from '@chainsafe/libp2p-noise'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -12,47 +10,11 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { check, Ours, until, within } from './ours.mjs'
 
 const FRAMES = '/muster/interop/1.0.0'
 const REQUESTS = '/muster/echo/1.0.0'
 const hex = bytes => Buffer.from(bytes).toString('hex')
-
-function check (holds, what) {
-  if (!holds) throw new Error(what)
-}
-
-// Whatever happens, within ten seconds.
-function within (promise, what) {
-  let timer
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`too late: ${what}`)), 10_000) })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
-}
-
-class Ours {
-  lines = []
-  waiting = []
-  constructor (program) {
-    this.process = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] })
-    createInterface({ input: this.process.stdout }).on('line', line => {
-      this.lines.push(line)
-      this.waiting = this.waiting.filter(f => !f())
-    })
-  }
-  say (line) { this.process.stdin.write(line + '\n') }
-  // The first line that fits, of those not taken yet.
-  line (pattern) {
-    return within(new Promise(resolve => {
-      const look = () => {
-        const at = this.lines.findIndex(l => pattern.test(l))
-        if (at < 0) return false
-        resolve(this.lines.splice(at, 1)[0].match(pattern))
-        return true
-      }
-      if (!look()) this.waiting.push(look)
-    }), `${pattern} among ${JSON.stringify(this.lines)}`)
-  }
-  end () { this.say('quit') }
-}
 
 async function collect (stream) {
   const parts = []
@@ -87,14 +49,6 @@ async function theirs (type) {
     await stream.close()
   })
   return node
-}
-
-const until = async (holds, what) => {
-  for (let i = 0; i < 1000; ++i) {
-    if (holds()) return
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-  throw new Error(`never: ${what}`)
 }
 
 // Everything that two connected nodes do with each other.

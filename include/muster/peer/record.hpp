@@ -25,23 +25,18 @@
 #include <muster/core/time.hpp>
 #include <muster/peer/envelope.hpp>
 #include <muster/peer/multiaddr.hpp>
+#include <muster/peer/record_parts.hpp>
 #include <muster/wire/reader.hpp>
 #include <muster/wire/writer.hpp>
 
 namespace muster::peer {
 
-/// What is let pass.
-struct record_rules {
-    std::chrono::milliseconds lifetime_max = std::chrono::hours{2};  ///< As libp2p's rendezvous has it by default.
-    std::chrono::milliseconds skew_max = std::chrono::minutes{2};    ///< How far ahead a signer's clock may be. Ours.
-};
-
 /// A peer, where it is reached, and what it can do.
 struct record {
-    static constexpr std::size_t size_max = 512;            ///< Bytes, sealed. Ours.
-    static constexpr std::size_t addresses_max = 8;         ///< Ours.
-    static constexpr std::size_t capabilities_max = 8;      ///< Ours.
-    static constexpr std::size_t capability_size_max = 32;  ///< Bytes of one. Ours.
+    static constexpr std::size_t size_max = 512;        ///< Bytes, sealed. Ours.
+    static constexpr std::size_t addresses_max = 8;     ///< Ours.
+    static constexpr std::size_t capabilities_max = 8;  ///< Ours.
+    static constexpr std::size_t capability_size_max = peer::capability_size_max;
 
     peer_id peer;
     std::uint64_t sequence = 0;             ///< The greater one counts; never a time.
@@ -70,27 +65,16 @@ private:
     [[nodiscard]] static envelope_purpose purpose() noexcept {
         return {"muster/record/v1", as_bytes("/muster/record/1")};
     }
-    [[nodiscard]] static bool is_capability(std::string_view token) noexcept;
     [[nodiscard]] static result<record> decode(byte_view payload);
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
-    [[nodiscard]] result<void> check_lifetime(record_rules const& rules) const;
-    [[nodiscard]] result<void> check_time(timestamp now, record_rules const& rules) const;
 };
-
-inline bool record::is_capability(std::string_view token) noexcept {
-    auto const is_letter = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '/';
-    };
-    return !token.empty() && token.size() <= capability_size_max && std::all_of(token.begin(), token.end(), is_letter);
-}
 
 inline bytes record::encode() const {
     wire::writer out;
-    out.sized(peer.view()).u64(sequence).size(addresses.size());
-    for (auto const& a : addresses) out.sized(a.bytes());
-    out.size(capabilities.size());
-    for (auto const& c : capabilities) out.sized(c);
+    out.sized(peer.view()).u64(sequence);
+    write_addresses(out, addresses);
+    write_capabilities(out, capabilities);
     out.i64(to_unix_millis(issued)).i64(to_unix_millis(expires));
     return out.take();
 }
@@ -100,14 +84,8 @@ inline result<record> record::decode(byte_view payload) {
     wire::reader in{payload};
     auto const named = in.sized(peer_id::size_max);
     out.sequence = in.u64();
-    for (auto n = in.count(addresses_max, 2); n > 0 && in.ok(); --n) {
-        auto address = multiaddr::from_bytes(in.sized(multiaddr::size_max));
-        if (in.ok() && !address) return error{errc::malformed, text("a record: ", address.error().message())};
-        if (address) out.addresses.push_back(std::move(address).value());
-    }
-    for (auto n = in.count(capabilities_max, 2); n > 0 && in.ok(); --n) {
-        out.capabilities.push_back(in.sized_text(capability_size_max));
-    }
+    MUSTER_TRY(out.addresses, read_addresses(in, addresses_max));
+    out.capabilities = read_capabilities(in, capabilities_max);
     out.issued = from_unix_millis(in.i64());
     out.expires = from_unix_millis(in.i64());
     if (auto const done = in.finish(); !done) {
@@ -121,46 +99,8 @@ inline result<record> record::decode(byte_view payload) {
 }
 
 inline result<void> record::check_content() const {
-    if (addresses.size() > addresses_max || capabilities.size() > capabilities_max) {
-        return error{errc::too_large, text("a record of ", addresses.size(), " addresses and ", capabilities.size(),
-                                           " capabilities; at most ", addresses_max, " and ", capabilities_max)};
-    }
-    auto sorted = addresses;
-    std::sort(sorted.begin(), sorted.end());
-    bool const is_twice = std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end();
-    if (is_twice || (!sorted.empty() && sorted.front().empty())) {
-        return error{errc::malformed, "a record with an address twice, or an empty one"};
-    }
-    for (auto const& c : capabilities) {
-        if (is_capability(c)) continue;
-        return error{errc::malformed, text("a capability of ", c.size(), " bytes; it has 1 to ", capability_size_max,
-                                           " lower case letters, digits and -._/")};
-    }
-    auto const not_ascending = [](std::string const& a, std::string const& b) { return a >= b; };
-    if (std::adjacent_find(capabilities.begin(), capabilities.end(), not_ascending) != capabilities.end()) {
-        return error{errc::malformed, "a record whose capabilities do not ascend; sort them, and name each once"};
-    }
-    return ok();
-}
-
-inline result<void> record::check_lifetime(record_rules const& rules) const {
-    auto const lifetime = saturating_difference(expires, issued);
-    if (lifetime > std::chrono::milliseconds{0} && lifetime <= rules.lifetime_max) return ok();
-    return error{errc::expired, text("a record that lives for ", lifetime.count(), " ms; more than none, and at most ",
-                                     rules.lifetime_max.count())};
-}
-
-inline result<void> record::check_time(timestamp now, record_rules const& rules) const {
-    MUSTER_TRY(check_lifetime(rules));
-    if (issued > saturating_add(now, rules.skew_max)) {
-        return error{errc::not_yet_issued, text("a record that is issued in ",
-                                                saturating_difference(issued, now).count(), " ms; look at the clocks")};
-    }
-    if (expires <= now) {
-        return error{errc::expired,
-                     text("a record that has expired ", saturating_difference(now, expires).count(), " ms ago")};
-    }
-    return ok();
+    MUSTER_TRY(check_addresses(addresses, addresses_max));
+    return check_capabilities(capabilities, capabilities_max);
 }
 
 inline result<bytes> record::seal(node_key const& key, record_rules const& rules) const {
@@ -168,29 +108,17 @@ inline result<bytes> record::seal(node_key const& key, record_rules const& rules
         return error{errc::wrong_peer, text(key.id().to_text(), " does not sign a record of ", peer.to_text())};
     }
     MUSTER_TRY(check_content());
-    MUSTER_TRY(check_lifetime(rules));
-    MUSTER_TRY(auto out, envelope::seal(purpose(), encode(), key));
-    if (out.size() <= size_max) return out;
-    return error{errc::too_large,
-                 text("a record of ", out.size(), " bytes; at most ", size_max, ": name fewer addresses")};
+    MUSTER_TRY(rules.check_lifetime(issued, expires));
+    return seal_record(encode(), purpose(), key, size_max);
 }
 
 inline result<record> record::read(byte_view sealed, timestamp now, record_rules const& rules) {
-    if (sealed.size() > size_max) {
-        return error{errc::too_large, text("a record of ", sealed.size(), " bytes; at most ", size_max)};
-    }
-    MUSTER_TRY(auto const claim, envelope::decode(sealed, purpose()));
+    MUSTER_TRY(auto const claim, read_canonical(sealed, purpose(), size_max));
     MUSTER_TRY(auto out, decode(claim.payload()));
-    MUSTER_TRY(out.check_time(now, rules));
-    if (out.peer != claim.key().id()) {
-        return error{errc::wrong_peer,
-                     text(claim.key().id().to_text(), " signs a record of ", out.peer.to_text(), ", not of itself")};
-    }
-    bool const is_ecdsa = claim.key().type() == key_type::secp256k1;
-    if (!equal(claim.encoded(), sealed) || (is_ecdsa && !crypto::is_canonical_ecdsa_der(claim.signature()))) {
-        return error{errc::not_canonical, "a record in another encoding than the one that its signer writes"};
-    }
-    return out;
+    MUSTER_TRY(rules.check(out.issued, out.expires, now));
+    if (out.peer == claim.key().id()) return out;
+    return error{errc::wrong_peer,
+                 text(claim.key().id().to_text(), " signs a record of ", out.peer.to_text(), ", not of itself")};
 }
 
 inline result<authenticated<record>> record::open(byte_view sealed, timestamp now, record_rules const& rules) {

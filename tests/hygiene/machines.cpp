@@ -6,6 +6,7 @@
 #include <muster/connection/outbound_pool.hpp>
 #include <muster/connection/manager.hpp>
 #include <muster/core/machine.hpp>
+#include <muster/discovery/agenda.hpp>
 #include <muster/gossip/router.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/musig2/portable.hpp>
@@ -18,6 +19,7 @@ using namespace muster;
 static_assert(machine<cache::save_schedule>);
 static_assert(machine<connection::outbound_pool>);
 static_assert(machine<connection::manager>);
+static_assert(machine<discovery::agenda>);
 static_assert(machine<gossip::router<>>);
 static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);

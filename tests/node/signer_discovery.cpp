@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/node/signer_discovery.hpp>
+
+#include <deque>
+
+#include <muster/gossip/node_key_signer.hpp>
+#include <muster/node/managed_network.hpp>
+#include <muster/node/pubsub.hpp>
+#include <muster/transport/memory_transport.hpp>
+
+#include <support/advertisements.hpp>
+#include <support/catch.hpp>
+#include <support/node_keys.hpp>
+
+namespace signer_discovery_tests {
+
+using namespace muster;
+using namespace std::chrono_literals;
+using discovery::transaction_type;
+
+namespace {
+
+struct policies : gossip::defaults {
+    using signing = gossip::strict_sign<gossip::node_key_signer>;
+    using message_ids = gossip::id_of_author;
+};
+using line = muster::alarm<manual_timers>::line;
+using network = node::managed_network<transport::memory_transport, line, manual_clock>;
+using pubsub = node::pubsub<network, line, manual_clock, policies>;
+using directory = discovery::signer_directory<discovery::cache_defaults>;
+using finder = node::signer_discovery<network, pubsub, directory, line, manual_clock>;
+
+peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
+crypto::public_key key(std::size_t i) { return test::node_keys(i).signer.public_key(); }
+peer::multiaddr address(std::size_t i) {
+    return peer::multiaddr::from_text(text("/ip4/20.", i, ".0.1/tcp/4001")).value();
+}
+
+/// A machine that looks for signers.
+struct machine {
+    machine(transport::memory_network& wires, manual_clock const& clock, std::size_t i,
+            node::signer_discovery_options const& o = {})
+        : keys{test::node_keys(i)},
+          mine{wires, keys.node.id()},
+          managed{mine, network_line, clock, {}, i},
+          gossips{managed,           gossip_line, clock,
+                  gossip::options{}, i,           policies::signing{gossip::node_key_signer{keys.node}}},
+          signers{{.signers_max = 1000, .own = keys.signer.public_key()}},
+          it{{managed, &gossips, signers, line_, clock, keys.node, keys.signer.public_key(),
+              peer::bind(keys.signer, keys.node.id()).value(), [i] { return std::vector{address(i)}; }, o, i}} {
+        managed.on_news([this](connection::effect const& e) { it.note(e); });
+        gossips.on_news([this](gossip::effect const& e) { it.note(e); });
+        REQUIRE(it.subscribe({}, [this](discovery::directory_event const& e) { told.push_back(e); }));
+    }
+    template <class E>
+    [[nodiscard]] std::size_t count() const {
+        return static_cast<std::size_t>(
+            std::count_if(told.begin(), told.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
+    }
+
+    peer::key_set keys;
+    manual_timers timers;
+    muster::alarm<manual_timers> rings{timers};
+    line network_line{rings}, gossip_line{rings}, line_{rings};
+    transport::memory_transport mine;
+    network managed;
+    pubsub gossips;
+    directory signers;
+    std::vector<discovery::directory_event> told;
+    finder it;
+};
+
+struct world {
+    explicit world(std::size_t n) {
+        for (std::size_t i = 0; i < n; ++i) add(i);
+    }
+    machine& add(std::size_t i) {
+        all.emplace_back(wires, clock, i);
+        REQUIRE(all.back().it.start());
+        return all.back();
+    }
+    void connect(std::size_t a, std::size_t b) {
+        all[a].managed.learn(id(b), {});
+        REQUIRE(all[a].managed.connect_to_peer(id(b), {}));
+        wires.run();
+    }
+    void pass(duration span) {
+        for (auto const until = clock.now() + span;;) {
+            wires.run();
+            deadline next;
+            for (auto& m : all) next = earlier(next, m.timers.armed());
+            if (!next || *next > until) return clock.advance(until - clock.now());
+            if (*next > clock.now()) clock.advance(*next - clock.now());
+            for (auto& m : all) m.timers.fire_due(clock.now());
+        }
+    }
+    [[nodiscard]] std::size_t listed(std::size_t i) { return all[i].signers.size(clock.wall_now()); }
+
+    transport::memory_network wires;
+    manual_clock clock{instant{1h}, test::at(0)};
+    std::deque<machine> all;
+};
+
+node::signer_offer offer(std::size_t i) {
+    node::signer_offer out;
+    out.types = {transaction_type::spend};
+    out.nickname = text("signer ", i);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("signers that have never heard of each other are listed once at every node, through one that both know") {
+    world w{6};
+    for (std::size_t i = 1; i < 6; ++i) w.connect(i, 0);
+    for (std::size_t i = 0; i < 6; ++i) w.all[i].it.advertise(offer(i));
+    w.pass(10s);
+    for (std::size_t i = 0; i < 6; ++i) {
+        CHECK(w.listed(i) == 5);
+        CHECK(w.all[i].count<discovery::signer_discovered>() == 5);
+    }
+    auto const* const l = w.all[1].signers.find(key(2), w.clock.wall_now());
+    REQUIRE(l != nullptr);
+    CHECK(l->what.nickname == "signer 2");
+    CHECK(l->what.addresses == std::vector{address(2)});
+}
+
+TEST_CASE("ten rounds of advertising make no duplicates, and nobody expires who is there") {
+    world w{3};
+    w.connect(1, 0);
+    w.connect(2, 0);
+    for (std::size_t i = 0; i < 3; ++i) w.all[i].it.advertise(offer(i));
+    w.pass(200min);
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(w.listed(i) == 2);
+        CHECK(w.all[i].count<discovery::signer_discovered>() == 2);
+        CHECK(w.all[i].count<discovery::signer_updated>() >= 2 * 9);
+        CHECK(w.all[i].count<discovery::signer_expired>() == 0);
+    }
+}
+
+TEST_CASE("who stops says so, and who is gone is forgotten when its advertisement ends") {
+    world w{3};
+    w.connect(1, 0);
+    w.connect(2, 0);
+    for (std::size_t i = 0; i < 3; ++i) w.all[i].it.advertise(offer(i));
+    w.pass(10s);
+    w.all[1].it.close();
+    w.pass(1s);
+    CHECK(w.listed(0) == 1);
+    CHECK(w.listed(2) == 1);
+    CHECK(w.all[2].count<discovery::signer_withdrawn>() == 1);
+    w.all[2].mine.close();  // it crashes
+    w.pass(31min);
+    CHECK(w.listed(0) == 0);
+    CHECK(w.all[0].count<discovery::signer_expired>() == 1);
+}
+
+TEST_CASE("a newcomer knows at once who was there before, page by page") {
+    world w{1};
+    effect_list<discovery::directory_event> events;
+    for (std::size_t i = 10; i < 400; ++i) {
+        auto a = test::advertisement_of(i);
+        REQUIRE(w.all[0].signers.take(a.seal(test::node_keys(i).node).value(), id(i), discovery::source::direct,
+                                      w.clock.wall_now(), events));
+    }
+    w.all[0].it.advertise(offer(0));
+    w.add(1);
+    w.connect(1, 0);
+    w.pass(1s);
+    CHECK(w.listed(1) == 391);
+}
+
+TEST_CASE("each subscriber is told what it asked for, once") {
+    world w{2};
+    std::vector<std::string> swaps, dear;
+    auto const note = [](std::vector<std::string>& to) {
+        return [&to](discovery::directory_event const& e) {
+            to.push_back(std::visit([](auto const& v) { return v.listing.what.nickname; }, e));
+        };
+    };
+    auto const first = w.all[0].it.subscribe({.type = transaction_type::swap}, note(swaps)).value();
+    REQUIRE(w.all[0].it.subscribe({.fee_max = 10}, note(dear)));
+    w.connect(1, 0);
+    auto o = offer(1);
+    o.fee = 11;
+    w.all[1].it.advertise(o);
+    w.pass(5s);
+    CHECK(swaps.empty());
+    CHECK(dear.empty());
+    o.types = {transaction_type::swap};
+    o.fee = 10;
+    w.all[1].it.advertise(o);
+    w.pass(5s);
+    CHECK(swaps == std::vector<std::string>{"signer 1"});
+    CHECK(dear == std::vector<std::string>{"signer 1"});
+    w.all[0].it.unsubscribe(first);
+    w.all[1].it.advertise(o);
+    w.pass(5s);
+    CHECK(swaps.size() == 1);
+    CHECK(dear.size() == 2);
+}
+
+TEST_CASE("a peer that spreads forgeries is cut, and honest relays are not") {
+    world w{3};
+    w.connect(1, 0);
+    w.connect(2, 1);
+    w.pass(5s);
+    auto forged = test::advertisement_of(5).seal(test::node_keys(5).node).value();
+    forged[forged.size() / 2] ^= 1;
+    for (int i = 0; i < 4; ++i) {
+        forged.back() = static_cast<byte>(i);
+        (void)w.all[2].gossips.publish(finder::topic, forged);
+        w.pass(1s);
+    }
+    CHECK_FALSE(w.all[1].managed.is_connected(id(2)));
+    CHECK(w.all[0].managed.is_connected(id(1)));
+    CHECK(w.listed(0) == 0);
+    CHECK(w.listed(1) == 0);
+}
+
+TEST_CASE("who answers a question with nonsense is charged; one that asks nonsense is refused") {
+    world w{1};
+    transport::memory_transport liar{w.wires, id(8)};
+    liar.serve(finder::protocol, {}, [&](transport::asked const& q) { (void)liar.answer(q.id, {1, 2, 3}); });
+    w.all[0].managed.learn(id(8), {});
+    for (int i = 0; i < 3; ++i) {
+        (void)w.all[0].managed.connect_to_peer(id(8), {});
+        w.pass(3min);
+    }
+    CHECK_FALSE(w.all[0].managed.is_connected(id(8)));
+    transport::memory_transport stranger{w.wires, id(9)};
+    REQUIRE(stranger.connect(id(0), {}));
+    w.wires.run();
+    int refused = 0;
+    for (auto const size : {1u, 32u, 34u}) {
+        REQUIRE(stranger.request(id(0), finder::protocol, bytes(size), {},
+                                 [&](auto, result<bytes> const& r) { refused += r ? 0 : 1; }));
+    }
+    w.wires.run();
+    CHECK(refused == 3);
+}
+
+TEST_CASE("a node that was away looks around at once") {
+    world w{2};
+    w.connect(1, 0);
+    w.all[0].it.advertise(offer(0));
+    w.pass(5s);
+    w.all[0].mine.disconnect(id(1));
+    w.pass(1s);
+    REQUIRE_FALSE(w.all[1].managed.is_connected(id(0)));
+    w.all[1].it.rescan();
+    w.pass(1s);
+    CHECK(w.all[1].managed.is_connected(id(0)));  // a signer that it knows
+}
+
+TEST_CASE("addresses of signers that were found are handed on with who told of them") {
+    world w{3};
+    std::vector<std::pair<peer::peer_id, peer::peer_id>> heard;
+    w.all[2].it.on_addresses(
+        [&](peer::peer_id const& who, std::vector<peer::multiaddr> const& where, peer::peer_id const& by) {
+            CHECK(where == std::vector{address(0)});
+            heard.emplace_back(who, by);
+        });
+    w.connect(1, 0);
+    w.connect(2, 1);
+    w.all[0].it.advertise(offer(0));
+    w.pass(10s);
+    REQUIRE_FALSE(heard.empty());
+    CHECK(heard[0] == std::pair{id(0), id(1)});
+}
+
+}  // namespace signer_discovery_tests

@@ -22,7 +22,7 @@ using test::at;
 
 namespace {
 
-template <class Directory = discovery::signer_directory<discovery::cache_defaults>>
+template <class Directory = discovery::signer_directory<>>
 struct rig {
     template <class... Rest>
     explicit rig(discovery::directory_options const& o = {}, Rest&&... rest)
@@ -115,6 +115,16 @@ TEST_CASE("document 000: the cache is bounded, and the least recently used makes
     CHECK(r.directory.find(key(1), at(3)) != nullptr);
     CHECK(r.directory.list({.type = transaction_type::spend}, at(3)).size() == 3);
     CHECK(discovery::directory_options{}.signers_max == 100);
+}
+
+TEST_CASE("one peer cannot fill the directory, whatever it brings: others' finds stay") {
+    rig<> r{{.signers_max = 10, .per_deliverer_max = 5}};
+    for (std::size_t i = 1; i <= 5; ++i)
+        REQUIRE(r.take(sealed(i, advertisement_of(i)), at(0), test::node_keys(i).node.id()));
+    for (std::size_t i = 10; i < 40; ++i) REQUIRE(r.take(sealed(i, advertisement_of(i)), at(1)));
+    for (std::size_t i = 1; i <= 5; ++i) CHECK(r.directory.find(key(i), at(2)) != nullptr);
+    CHECK(r.directory.size(at(2)) == 10);
+    CHECK(r.directory.list({.type = transaction_type::spend}, at(2)).size() == 10);
 }
 
 TEST_CASE("only a newer one replaces; what is repeated or older costs nobody anything") {
@@ -264,7 +274,7 @@ TEST_CASE(
     using file =
         cache::snapshot_file<discovery::entry_codec<discovery::signer_listing, discovery::signer_listing_codec>,
                              sim::disk_files>;
-    struct kept : discovery::cache_defaults {
+    struct kept : discovery::directory_defaults {
         using persistence = cache::debounced<file, manual_timers, manual_clock>;
     };
     using directory = discovery::signer_directory<kept>;

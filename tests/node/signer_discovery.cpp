@@ -28,7 +28,7 @@ struct policies : gossip::defaults {
 using line = muster::alarm<manual_timers>::line;
 using network = node::managed_network<transport::memory_transport, line, manual_clock>;
 using pubsub = node::pubsub<network, line, manual_clock, policies>;
-using directory = discovery::signer_directory<discovery::cache_defaults>;
+using directory = discovery::signer_directory<>;
 using finder = node::signer_discovery<network, pubsub, directory, line, manual_clock>;
 
 peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
@@ -46,7 +46,7 @@ struct machine {
           managed{mine, network_line, clock, {}, i},
           gossips{managed,           gossip_line, clock,
                   gossip::options{}, i,           policies::signing{gossip::node_key_signer{keys.node}}},
-          signers{{.signers_max = 1000, .own = keys.signer.public_key()}},
+          signers{{.signers_max = 1000, .per_deliverer_max = 500, .own = keys.signer.public_key()}},
           it{{managed, &gossips, signers, line_, clock, keys.node, keys.signer.public_key(),
               peer::bind(keys.signer, keys.node.id()).value(), [i] { return std::vector{address(i)}; }, o, i}} {
         managed.on_news([this](connection::effect const& e) { it.note(e); });

@@ -23,6 +23,7 @@
 #include <variant>
 #include <vector>
 
+#include <muster/cache/admission/quota.hpp>
 #include <muster/core/effect_sink.hpp>
 #include <muster/core/enumeration.hpp>
 #include <muster/core/fields.hpp>
@@ -144,20 +145,35 @@ struct indexed : Policies {
     using listener = index_listener;
 };
 
+/// Who has brought an entry.
+struct deliverer {
+    [[nodiscard]] std::string operator()(std::string const&, entry<signer_listing> const& e) const {
+        auto const id = e.advertisement.delivered_by.view();
+        return {id.begin(), id.end()};
+    }
+};
+
 }  // namespace detail
+
+/// The policies of a directory. Keys cost nothing, connections do: so who has brought an entry is charged for it, and
+/// may hold so many of all; see directory_options::per_deliverer_max. Derive, and name a `persistence`.
+struct directory_defaults : cache_defaults {
+    using admission = cache::quota<detail::deliverer>;
+};
 
 /// Bounds of a directory.
 struct directory_options {
     std::size_t signers_max = 100;               ///< Document 000.
     peer::record_rules rules = {};               ///< What is let pass.
+    std::size_t per_deliverer_max = 50;          ///< That one peer has brought. Ours: half.
     std::optional<crypto::public_key> own = {};  ///< What is said of this signer is ignored.
     std::size_t contradictions_max = 16;         ///< Kept as evidence; then the oldest goes. Ours.
 };
 
 /// Signers by key. Not thread-safe; neither copyable nor movable.
 ///
-/// @tparam Policies  of the cache: see cache_defaults.
-template <class Policies = cache_defaults>
+/// @tparam Policies  of the cache: see directory_defaults.
+template <class Policies = directory_defaults>
 class signer_directory {
 public:
     using cache_type = discovery_cache<signer_listing, detail::indexed<Policies>>;
@@ -291,6 +307,7 @@ private:
         typename cache_type::entries_type::options o{};
         o.entries_max = options_.signers_max;
         o.on_removal = detail::index_listener{&index_};
+        if constexpr (requires { o.admit.per_source_max; }) o.admit.per_source_max = options_.per_deliverer_max;
         return o;
     }
     template <class Sink>

@@ -253,4 +253,44 @@ TEST_CASE("task 3.1, connectToPresence: by what a peer tells of itself, as long 
     CHECK(net.connect_to_presence(p, {}).error() == connection::errc::not_found);
 }
 
+namespace {
+
+/// Finds signers, of whom none was chosen by anybody.
+struct found_ones : signing::static_registry {
+    [[nodiscard]] bool may_propose(signing::public_key const&, peer::peer_id const&) const { return false; }
+};
+struct open_policies : policies {
+    using registry = found_ones;
+};
+
+}  // namespace
+
+TEST_CASE("who is found may be asked to sign, and may not ask unless the registry says so") {
+    using open_node = node::node<open_policies>;
+    transport::memory_network wires;
+    manual_clock clock;
+    manual_timers timers[2];
+    signing::static_registry closed;
+    found_ones open;
+    std::vector<signing::event> asked, asking;
+    transport::memory_transport one{wires, test::node_keys(0).node.id()}, other{wires, test::node_keys(1).node.id()};
+    auto const epoch = co_signer::coordinator_type::make_epoch().value();
+    co_signer a{{one, closed, timers[0], clock, test::node_keys(0), epoch},
+                [&](auto const& e) { asking.push_back(e); }};
+    open_node b{{other, open, timers[1], clock, test::node_keys(1), epoch}, [&](auto const& e) { asked.push_back(e); }};
+    REQUIRE(a.start());
+    REQUIRE(b.start());
+    for (auto const& m : {a.signer().as_member().value(), b.signer().as_member().value()}) {
+        REQUIRE(closed.add({m, {}}));
+        REQUIRE(open.add({m, {}}));
+    }
+    a.propose({{a.signer().signer_key(), b.signer().signer_key()}, {signing::tagged_payload{"test/message", {1}}}},
+              [](auto const& made) { CHECK(made); });
+    wires.run();
+    CHECK(std::none_of(asked.begin(), asked.end(),
+                       [](auto const& e) { return std::holds_alternative<signing::approval_requested>(e); }));
+    CHECK(std::any_of(asking.begin(), asking.end(),
+                      [](auto const& e) { return std::holds_alternative<signing::aborted>(e); }));
+}
+
 }  // namespace node_tests

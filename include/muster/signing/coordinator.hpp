@@ -516,8 +516,12 @@ private:
         return false;
     }
     [[nodiscard]] bool is_registered(public_key const& signer, peer_id const& machine) const {
-        auto const known = registry_.find(signer);
-        return known && known->who.peer == machine;
+        if constexpr (requires { registry_.may_propose(signer, machine); }) {
+            return registry_.may_propose(signer, machine);
+        } else {
+            auto const known = registry_.find(signer);
+            return known && known->who.peer == machine;
+        }
     }
 
     void on_hello(peer_id const& from, parsed_frame const& f) {

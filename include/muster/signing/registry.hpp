@@ -24,7 +24,9 @@ struct signer_record {
 /// Finds signers.
 ///
 /// Semantics: `find(key)` gives the record of a signer whose binding has been verified, or nothing. A record may
-/// change between calls. O(log n) or better; called for every member of a proposal.
+/// change between calls. O(log n) or better; called for every member of a proposal. Whoever is found may propose,
+/// unless the registry has `may_propose(key, peer)`, which says so then: one that finds signers which nobody here has
+/// chosen needs it.
 template <class R>
 concept signer_registry = requires(R const& r, public_key const& key) {
     { r.find(key) } -> std::same_as<std::optional<signer_record>>;

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// What a person decides about being found, and about finding others. Read and written by json/discovery.hpp.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <muster/core/fields.hpp>
+#include <muster/peer/multiaddr.hpp>
+
+namespace muster::discovery {
+
+/// What a wallet shows of itself. What is not set is not published.
+struct presence_settings {
+    std::optional<std::string> nickname = {};
+    std::optional<std::string> avatar = {};  ///< Where its picture is found.
+    std::optional<std::string> wallet_address = {};
+    MUSTER_FIELDS(presence_settings, nickname, avatar, wallet_address);
+};
+
+/// The defaults are those of document 000.
+struct settings {
+    bool auto_connect = false;                          ///< Begin at start: bootstrap, subscribe, advertise.
+    std::vector<peer::multiaddr> bootstrap_peers = {};  ///< Each ends with the peer's id; dialled first.
+    bool enable_dht = true;                             ///< Taken, but there is no DHT yet: nothing follows from it.
+    bool enable_gossip = true;                          ///< Off: nothing is subscribed to or published.
+    bool advertise_as_signer = false;
+    presence_settings presence = {};
+    MUSTER_FIELDS(settings, auto_connect, bootstrap_peers, enable_dht, enable_gossip, advertise_as_signer, presence);
+};
+
+}  // namespace muster::discovery

@@ -24,10 +24,20 @@ void node::on_request(client_ptr const& client, request const& what) {
             [&](connection_request const& r) { r.command == "connect" ? connect(client, r) : disconnect(client, r); },
             [&](watch_request const& r) { watch(client, r); },
             [&](wallet_request const& r) { change_wallets(client, r); },
+            [&](signers_request const& r) { list_signers(client, r); },
+            [&](initiator_request const& r) { change_initiators(client, r); },
+            [&](setting_request const& r) { change_setting(client, r); },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
                 if (r.command == "status") return status(client);
                 if (r.command == "peer_list") return list_peers(client);
+                if (r.command == "initiators") return client->finish(json_of_initiators(home_.config()), success);
+                if (r.command == "settings") return client->finish(json_of_settings(home_.config()), success);
+                if (r.command == "signers_stats") return tell_stats(client);
+                if (r.command == "signers_clear") return clear_signers(client);
+                if (r.command == "online" || r.command == "offline") {
+                    return switch_discovery(client, r.command == "online");
+                }
                 client->finish(json_of_wallets(home_.config(), signer().signer_key()), success);
             },
         },
@@ -73,14 +83,18 @@ void node::propose(client_ptr const& client, propose_request what) {
 result<signing::public_key> node::signer_named(std::string const& who) const {
     if (auto const key = muster::from_hex_as<signing::public_key>(who)) return key.value();
     auto const* const p = peers_.find(std::string_view{who});
+    auto const& initiators = home_.config().initiators;
+    if (auto const known = initiators.find(who); known != initiators.end() && p == nullptr) return known->second;
     std::vector<std::string_view> names;
     for (auto const& known : peers_.all()) names.push_back(known.name);
+    for (auto const& [name, key] : initiators) names.push_back(name);
     if (p == nullptr) {
-        return error{errc::bad_input,
-                     text(in_quotes(who), " is neither a configured peer nor a signer key of 66 digits",
-                          did_you_mean(who, names))};
+        return error{
+            errc::bad_input,
+            text(in_quotes(who), " is neither a configured peer, nor an initiator, nor a signer key of 66 digits",
+                 did_you_mean(who, names))};
     }
-    for (auto const& [key, record] : registry_) {
+    for (auto const& [key, record] : registry_.told()) {
         if (record.who.peer == p->id) return key;
     }
     return error{errc::bad_input, text(who,
@@ -148,7 +162,7 @@ void node::list_sessions(client_ptr const& client) const {
         for (signing::slot i = 0; i < s.plan().roster.size(); ++i) {
             bool const is_signed = s.at() == signing::phase::finished;  // by everyone, also where a restart forgot how
             auto const given = is_signed || s.has_shares(i) ? ":share" : s.has_nonces(i) ? ":approved" : ":waiting";
-            line += text(" ", name_of(s.plan().roster[i].peer), given);
+            line += text(" ", name_of(id, i), given);
         }
         said.push_back(line);
         if (s.at() == signing::phase::awaiting_approval) {
@@ -215,20 +229,7 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     peers_.set(changed);
-    // The registry holds peers only, under the addresses that they have now.
-    signing::static_registry kept;
-    for (auto const& [key, record] : registry_) {
-        if (auto const* const p = peers_.find(record.who.peer)) {
-            (void)kept.add({record.who, {p->address}});
-        } else {  // it may become a peer again, and has said hello already
-            strangers_.insert_or_assign(record.who.peer,
-                                        signing::peer_identified{record.who.peer, key, record.who.binding});
-        }
-    }
-    registry_ = std::move(kept);
-    for (auto const& p : peers_.all()) {
-        if (auto const met = strangers_.extract(p.id)) admit(met.mapped(), p);
-    }
+    refresh_admitted();
     client->finish(std::move(said).value(), success);
 }
 

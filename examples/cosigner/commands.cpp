@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <limits>
 
 #include <muster/crypto/secp256k1.hpp>
 
@@ -259,6 +260,50 @@ int ask_about_connections(arguments const& a, std::string const& command, printe
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_running(a, asked, out);
+}
+
+int ask_about_signers(arguments const& a, std::string const& command, printer& out) {
+    if (a.dir.empty()) return out.fail(error{errc::bad_input, "name the co-signer's directory"});
+    value asked{{"command", a.stats ? "signers_stats" : a.subscribe ? "signers_subscribe" : command}};
+    if (a.type) asked["type"] = *a.type;
+    for (auto const& [name, given] : {std::pair{"amount", &a.amount}, std::pair{"fee_max", &a.fee_max}}) {
+        if (!*given) continue;
+        auto const number = parse_number(name, **given, 0, std::numeric_limits<std::int64_t>::max());
+        if (!number) return out.fail(number.error());
+        asked[name] = number.value();
+    }
+    for (auto const& c : a.capabilities) asked["capabilities"].push_back(c);
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked, out);
+}
+
+int manage_initiators(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    if (a.initiator) asked["name"] = *a.initiator;
+    if (a.initiator_key) asked["key"] = *a.initiator_key;
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_or_edit(a, asked, out,
+                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                           auto const* const what = std::get_if<initiator_request>(&parsed.value());
+                           if (what == nullptr) return json_of_initiators(s);
+                           return change_settings(s, *what, keys.signer.public_key());
+                       });
+}
+
+int manage_settings(arguments const& a, std::string const& command, printer& out) {
+    if (a.dir.empty()) return out.fail(error{errc::bad_input, "name the co-signer's directory"});
+    value asked{{"command", command}};
+    if (a.setting) asked["name"] = *a.setting;
+    if (a.content) asked["content"] = *a.content;
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_or_edit(a, asked, out, [&](home const&, muster::peer::key_set const&, settings& s) -> result<value> {
+        auto const* const what = std::get_if<setting_request>(&parsed.value());
+        if (what == nullptr) return json_of_settings(s);
+        return change_settings(s, *what);
+    });
 }
 
 }  // namespace cosigner

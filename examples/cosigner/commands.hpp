@@ -27,6 +27,10 @@ struct arguments {
     given file, digest, purpose, election, path, taproot, valid, key, signature;
     std::vector<std::string> with;
     bool key_path = false, keep_order = false;
+    // run, signers, settings, initiators
+    std::vector<std::string> bootstrap, capabilities;
+    bool auto_connect = false, advertise = false, subscribe = false, stats = false;
+    given type, amount, fee_max, setting, content, initiator, initiator_key;
     // about a session or a peer
     given session, why, peer, wallet;
 };
@@ -43,5 +47,12 @@ int manage_peers(arguments const& a, std::string const& command, printer& out);
 int manage_wallets(arguments const& a, std::string const& command, printer& out);
 /// `connect`, `disconnect` or `watch`.
 int ask_about_connections(arguments const& a, std::string const& command, printer& out);
+
+/// `signers`, `signers_clear`, `online` or `offline`.
+int ask_about_signers(arguments const& a, std::string const& command, printer& out);
+/// `initiator_add`, `initiator_remove` or `initiators`: of the running co-signer, or in its settings when none runs.
+int manage_initiators(arguments const& a, std::string const& command, printer& out);
+/// `settings` or `settings_set`: alike.
+int manage_settings(arguments const& a, std::string const& command, printer& out);
 
 }  // namespace cosigner

@@ -10,10 +10,17 @@
 #include <optional>
 #include <string>
 
+#include <muster/cache/persistence/snapshot_file.hpp>
+#include <muster/core/alarm.hpp>
+#include <muster/discovery/signer_directory.hpp>
+#include <muster/gossip/node_key_signer.hpp>
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/node/node.hpp>
+#include <muster/node/open_registry.hpp>
+#include <muster/node/pubsub.hpp>
+#include <muster/node/signer_discovery.hpp>
 #include <muster/signing/file_journal.hpp>
 
 namespace cosigner {
@@ -56,10 +63,25 @@ private:
     std::shared_ptr<journal_damage> found_;
 };
 
+/// One timer for everything that waits.
+using alarm = muster::alarm<muster::net::asio_timers>;
+using timer_line = alarm::line;
+using clock = muster::net::system_clock;
+
+/// Signers that were discovered, in a file.
+struct directory_policies : muster::discovery::directory_defaults {
+    using persistence =
+        muster::cache::debounced<muster::cache::snapshot_file<muster::discovery::entry_codec<
+                                     muster::discovery::signer_listing, muster::discovery::signer_listing_codec>>,
+                                 timer_line, clock>;
+};
+using directory = muster::discovery::signer_directory<directory_policies>;
+
 /// What this application puts together of the library.
 struct policies : muster::node::defaults {
     using network = muster::net::libp2p_transport;
-    using timers = muster::net::asio_timers;
+    using registry = muster::node::open_registry<directory, muster::net::system_clock>;
+    using timers = timer_line;
     using clock = muster::net::system_clock;
     using backend = drill_backend;
     using journal = watched_journal;
@@ -68,6 +90,14 @@ using co_signer = muster::node::node<policies>;
 using coordinator = co_signer::coordinator_type;
 using network = co_signer::network_type;
 
+/// Messages on topics are signed by the machine that says them.
+struct gossip_policies : muster::gossip::defaults {
+    using signing = muster::gossip::strict_sign<muster::gossip::node_key_signer>;
+    using message_ids = muster::gossip::id_of_author;
+};
+using pubsub = muster::node::pubsub<network, timer_line, clock, gossip_policies>;
+using finder = muster::node::signer_discovery<network, pubsub, directory, timer_line, clock>;
+
 }  // namespace cosigner
 
 // Compiled once, in coordinator.cpp, instead of in each file that includes this one.
@@ -75,3 +105,7 @@ extern template class muster::signing::coordinator<cosigner::network, cosigner::
                                                    cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
                                                    cosigner::policies::backend, cosigner::policies>;
 extern template class muster::node::node<cosigner::policies>;
+extern template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
+                                           cosigner::gossip_policies>;
+extern template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
+                                                     cosigner::timer_line, cosigner::clock>;

@@ -6,3 +6,7 @@ template class muster::signing::coordinator<cosigner::network, cosigner::policie
                                             cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
                                             cosigner::policies::backend, cosigner::policies>;
 template class muster::node::node<cosigner::policies>;
+template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
+                                    cosigner::gossip_policies>;
+template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
+                                              cosigner::timer_line, cosigner::clock>;

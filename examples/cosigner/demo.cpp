@@ -6,10 +6,12 @@
 
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <sstream>
 #include <stdexcept>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <muster/crypto/secp256k1.hpp>
 
@@ -80,18 +82,25 @@ public:
         for (std::string line; std::getline(in, line);) put_line(log_, "    " + line);
     }
 
-    /// (Re)starts all three, each with its own extra options, and waits until everyone knows everyone.
+    /// (Re)starts all three, each with its own extra options, and waits until everyone has found everyone.
     void start_all(std::array<std::vector<std::string>, 3> const& extra) {
         for (std::size_t i = 0; i < names.size(); ++i) start(i, extra[i]);
         wait("everyone to be connected", [this] {
-            return std::all_of(processes_.begin(), processes_.end(),
-                               [](auto const& p) { return p.count("peer_identified") >= 2; });
+            // Bob and carol know where alice is, and what she tells them of each other.
+            return processes_[0].count("peer_identified") >= 2 &&
+                   std::all_of(processes_.begin(), processes_.end(), [](auto const& p) { return known_to(p) >= 2; });
         });
     }
     void start(std::size_t i, std::vector<std::string> const& extra) {
-        std::vector<std::string> arguments{"run", home_of(i).string(), "--json", "--round-timeout", "20"};
+        std::vector<std::string> arguments{"run", home_of(i).string(), "--json",     "--round-timeout",
+                                           "20",  "--auto-connect",    "--advertise"};
         arguments.insert(arguments.end(), extra.begin(), extra.end());
         value_of(processes_[i].start(arguments));
+    }
+    /// Signers that @p p knows, from disk or from others.
+    [[nodiscard]] static std::size_t known_to(process const& p) {
+        auto const* const loaded = p.find("signers_loaded");
+        return (loaded == nullptr ? 0 : (*loaded)["count"].get<std::size_t>()) + p.count("signer_discovered");
     }
     [[nodiscard]] process& operator[](std::size_t i) { return processes_[i]; }
 
@@ -127,6 +136,25 @@ public:
         }
     }
 
+    /// Until co-signer @p i has written down whom it knows: half a second after the last change.
+    void wait_for_disk(std::size_t i) {
+        boost::asio::steady_timer pause{io_};
+        bool is_saved = false;
+        std::function<void()> const look = [&] {
+            auto const asked = ask(home_of(i), {{"command", "signers_stats"}}, {.on_line = [&](value const& line) {
+                                       is_saved = line.value("saved", false);
+                                       return true;
+                                   }});
+            if (!asked || is_saved) return;
+            pause.expires_after(std::chrono::milliseconds{100});
+            pause.async_wait([&](boost::system::error_code const& ec) {
+                if (!ec) look();
+            });
+        };
+        look();
+        wait(text(names[i], " to write down whom it knows"), [&] { return is_saved; });
+    }
+
     [[nodiscard]] muster::crypto::digest32 digest() const { return value_of(hash_file(file_, {})); }
     [[nodiscard]] fs::path const& file() const noexcept { return file_; }
     [[nodiscard]] fs::path home_of(std::size_t i) const { return dir_ / names[i]; }
@@ -141,22 +169,28 @@ private:
         return pattern;
     }
 
-    // Names and addresses of all three are known before any of them runs.
+    // Alice's address is all that is known of where the others are. Each names the others' keys, since being found lets
+    // nobody ask for signatures.
     void make_homes() {
         auto const ports = free_ports(io_, names.size());
         std::vector<muster::peer::multiaddr> addresses;
+        std::vector<muster::crypto::public_key> keys;
         for (std::size_t i = 0; i < names.size(); ++i) {
             settings alone;
             alone.listen = value_of(muster::peer::multiaddr::from_text(text("/ip4/127.0.0.1/tcp/", ports[i])));
             auto const made = value_of(home::create(home_of(i), alone));
-            addresses.push_back(value_of(alone.listen.with_peer(value_of(made.keys()).node.id())));
+            auto const made_keys = value_of(made.keys());
+            addresses.push_back(value_of(alone.listen.with_peer(made_keys.node.id())));
+            keys.push_back(made_keys.signer.public_key());
         }
         for (std::size_t i = 0; i < names.size(); ++i) {
             settings full;
             full.listen = value_of(muster::peer::multiaddr::from_text(text("/ip4/127.0.0.1/tcp/", ports[i])));
             for (std::size_t j = 0; j < names.size(); ++j) {
-                if (j != i) full.peers.emplace(names[j], addresses[j]);
+                if (j != i) full.initiators.emplace(names[j], keys[j]);
             }
+            if (i != 0) full.discovery.bootstrap_peers = {addresses[0]};
+            full.discovery.presence.nickname = names[i];
             value_of(value_of(home::open(home_of(i))).save(full));
         }
     }
@@ -187,7 +221,8 @@ void verify(value const& done, muster::crypto::digest32 const& digest) {
 value everyone_signs(stage& s) {
     s.scene("scene 1: everyone signs");
     s.start_all({approve_all, approve_all, approve_all});
-    s.tell(text("connected: alice (process ", s[0].id(), "), bob (", s[1].id(), "), carol (", s[2].id(), ")"));
+    s.tell(text("alice (process ", s[0].id(), ") was the only address that bob (", s[1].id(), ") and carol (",
+                s[2].id(), ") had; each has found both others"));
     auto const done = s.propose("a contract");
     require(done.value("event", "") == "completed", "no signature came of it");
     auto const session = done["session"].get<std::string>();
@@ -251,6 +286,7 @@ void broadcaster_dies(stage& s) {
     auto const session = done["session"].get<std::string>();
     s.wait("the election", [&] { return elected(s, session, "should_broadcast") < 3; });
     auto const first = elected(s, session, "should_broadcast");
+    s.wait_for_disk(first);
     s.tell(text(names[first], " is elected, and killed (SIGKILL)"));
     s[first].kill();
 
@@ -269,8 +305,12 @@ void broadcaster_dies(stage& s) {
     s.tell(text("checked: ", names[second], " broadcast, ", names[third], " knows"));
 
     s.start(first, approve_all);
-    s.wait("the restarted signer", [&] { return s[first].count("peer_identified") >= 2; });
-    s.wait("alice to be reachable", [&] { return s[0].count("peer_identified") >= 2; });
+    s.wait("the restarted signer", [&] {
+        auto const* const loaded = s[first].find("signers_loaded");
+        return loaded != nullptr && s[first].count("peer_identified") >= 1;
+    });
+    require((*s[first].find("signers_loaded"))["count"] == 2, "the restarted signer has forgotten the others");
+    s.tell(text(names[first], " is started again, and knows the others from disk"));
     auto const again = s.propose("a contract after the restart");
     require(again.value("event", "") == "completed", "the restarted signer does not sign");
     require(again["aggregate_key"] == done["aggregate_key"], "the keys changed");

@@ -94,8 +94,12 @@ description node::describe(signing::event const& e) const {
             },
             [&](signing::peer_identified const& v) {
                 bool const is_known = peers_.find(v.peer) != nullptr;
-                return info(text(name_of(v.peer), " is here, signer key ", to_hex(v.signer),
-                                 is_known ? "" : "; it is none of your peers, and what it proposes is refused"));
+                auto const initiator = initiator_named(v.signer);
+                auto const name = is_known || initiator.empty() ? name_of(v.peer) : initiator;
+                return info(text(name, " is here, signer key ", to_hex(v.signer),
+                                 is_known || !initiator.empty()
+                                     ? ""
+                                     : "; it is none of your peers, and what it proposes is refused"));
             },
             [&](signing::peer_misbehaved const& v) {
                 return problem(text(name_of(v.peer), " misbehaves: ", escape(v.why.to_text(), value_size_max)));
@@ -151,15 +155,19 @@ std::string node::name_of(signing::member const& who) const {
     if (who.peer == network_.local() && who.signer == signer().signer_key()) return "me";
     auto const* const p = peers_.find(who.peer);
     auto const key = to_hex(who.signer);
-    if (p == nullptr) return "unknown " + key;
-    auto const known = registry_.find(who.signer);
+    auto const initiator = initiator_named(who.signer);
+    if (p == nullptr) return initiator.empty() ? "unknown " + key : initiator;
+    auto const known = registry_.told().find(who.signer);
     return known && known->who.peer == who.peer ? p->name : text(p->name, " under a key it has not shown, ", key);
 }
 
 std::string node::name_of(signing::session_id const& id, signing::slot s) const {
     auto const* const found = signer().find(id);
     if (found == nullptr || s >= found->plan().roster.size()) return text("signer ", s);
-    return name_of(found->plan().roster[s].peer);
+    auto const& who = found->plan().roster[s];
+    if (who.peer == network_.local() || peers_.find(who.peer) != nullptr) return name_of(who.peer);
+    auto const initiator = initiator_named(who.signer);
+    return initiator.empty() ? text("signer ", to_hex(who.signer).substr(0, 8)) : initiator;
 }
 
 std::vector<std::string> node::waiting_for(signing::session_id const& id) const {
@@ -167,7 +175,7 @@ std::vector<std::string> node::waiting_for(signing::session_id const& id) const 
     auto const* const s = signer().find(id);
     if (s == nullptr || s->at() != signing::phase::collecting_nonces) return out;
     for (signing::slot i = 0; i < s->plan().roster.size(); ++i) {
-        if (!s->has_nonces(i)) out.push_back(name_of(s->plan().roster[i].peer));
+        if (!s->has_nonces(i)) out.push_back(name_of(id, i));
     }
     return out;
 }

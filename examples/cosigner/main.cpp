@@ -35,6 +35,7 @@ public:
         describe_signing();
         describe_sessions();
         describe_connections();
+        describe_discovery();
         add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
     }
 
@@ -58,6 +59,7 @@ private:
         auto* const sub = to.add_subcommand(name, help);
         sub->add_flag("--json", json_, "JSON on standard output, one object a line, errors too; see docs/json.md");
         sub->callback([this, sub, what = std::move(what)] {
+            if (!sub->get_subcommands().empty()) return;  // which is what was asked for
             auto const empty = empty_option(*sub);
             code_ = empty.empty() ? what() : out_.fail(error{errc::bad_input, empty});
         });
@@ -115,6 +117,10 @@ private:
         option(sub_run, "--broadcast-timeout", a_.broadcast_timeout,
                "Seconds until the next signer is asked to broadcast [30]");
         sub_run->add_flag("--hold-broadcast", a_.hold_broadcast, "Do not broadcast before `cosigner broadcast`");
+        list(sub_run, "--bootstrap", a_.bootstrap,
+             "An address to begin with, besides those of the settings; repeatable");
+        sub_run->add_flag("--auto-connect", a_.auto_connect, "Find signers from the start, whatever the settings say");
+        sub_run->add_flag("--advertise", a_.advertise, "Let others find this signer, whatever the settings say");
         option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
         option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
     }
@@ -156,6 +162,43 @@ private:
             ->required();
         option(about("watch", "Watch what happens to connections, or to a session"), "SESSION", a_.session,
                "First digits of the session id");
+    }
+
+    void describe_discovery() {
+        auto const about = [this](CLI::App& to, char const* name, char const* command, char const* help) {
+            return add(to, name, help, [this, command] { return ask_about_signers(a_, command, out_); });
+        };
+        auto* const sub = about(app_, "signers", "signers", "List signers that were discovered");
+        sub->add_option("DIR", a_.dir, "The co-signer's directory");
+        option(sub, "--type", a_.type, "Of those that sign spend, swap, coinjoin, custody, escrow or channel");
+        option(sub, "--amount", a_.amount, "Of those that sign for this amount");
+        option(sub, "--fee-max", a_.fee_max, "Of those that ask for no more");
+        list(sub, "--capability", a_.capabilities, "Of those that have it; repeatable");
+        sub->add_flag("--subscribe", a_.subscribe, "Tell of such signers as they come and go");
+        sub->add_flag("--stats", a_.stats, "How many are known, and since when");
+        in_dir(about(*sub, "clear", "signers_clear", "Forget them, also on disk"));
+        in_dir(about(app_, "online", "online", "Begin to find signers and to be found, or look around at once"));
+        in_dir(about(app_, "offline", "offline", "End that; configured peers stay connected"));
+
+        auto* const all = add(app_, "settings", "Show the settings of discovery",
+                              [this] { return manage_settings(a_, "settings", out_); });
+        all->add_option("DIR", a_.dir, "The co-signer's directory");
+        auto* const set = in_dir(add(*all, "set", "Change one; what runs takes it up when it goes online again",
+                                     [this] { return manage_settings(a_, "settings_set", out_); }));
+        option(set, "NAME", a_.setting, "As `cosigner settings` lists them")->required();
+        option(set, "VALUE", a_.content, "on or off, a text, or none")->required();
+
+        auto* const who = app_.add_subcommand("initiators", "Add, list or remove who may ask this co-signer to sign");
+        who->require_subcommand(1);
+        auto const manage = [this](char const* command) {
+            return [this, command] { return manage_initiators(a_, command, out_); };
+        };
+        auto* const sub_add = in_dir(add(*who, "add", "Let a signer ask, who is no peer", manage("initiator_add")));
+        option(sub_add, "NAME", a_.initiator, "What to call it")->required();
+        option(sub_add, "KEY", a_.initiator_key, "Its signer key, 66 digits")->required();
+        in_dir(add(*who, "list", "List them", manage("initiators")));
+        auto* const sub_remove = in_dir(add(*who, "remove", "Do not let it ask any more", manage("initiator_remove")));
+        option(sub_remove, "NAME", a_.initiator, "What it is called")->required();
     }
 
     void describe_signing() {

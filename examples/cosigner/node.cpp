@@ -44,6 +44,12 @@ muster::connection::options connections_for() {
 /// A second copy of the host key: the coordinator owns the set, the transport borrows this one.
 muster::peer::node_key host_key_in(home const& h) { return std::move(h.keys().value().node); }
 
+auto file_options(home const& h) {
+    directory_policies::persistence::store::options o;
+    o.path = h.discovered();
+    return o;
+}
+
 /// Whether a signal would end the program; `nohup` has it ignored.
 bool is_heeded(int number) {
     struct sigaction now {};
@@ -58,11 +64,13 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       options_{std::move(options)},
       out_{out},
       host_{host_key_in(home_)},
+      self_{keys.signer.public_key()},
       network_{io.get_executor(), host_},
       timers_{io.get_executor()},
+      directory_{{.own = self_}, file_options(home_), directory_line_, clock_},
       core_{{network_,
              registry_,
-             timers_,
+             core_line_,
              clock_,
              std::move(keys),
              coordinator::make_epoch().value(),
@@ -75,23 +83,43 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       peers_{core_.network()},
       control_{io, [this](client_ptr const& c, request const& what) { on_request(c, what); }},
       terminal_{io},
-      signals_{io} {
+      signals_{io},
+      parting_{io} {
     core_.on_news([this](muster::connection::effect const& e) { on_connection(e); });
     peers_.set(home_.config());
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
         if (is_heeded(s)) signals_.add(s);
     }
-    signals_.async_wait([this](boost::system::error_code const& ec, int) {
-        if (!ec) stop();
-    });
+    await_signal();
     out_.on_closed([this] { boost::asio::post(io_, [this] { stop(); }); });
 }
 
 node::~node() { out_.on_closed({}); }
 
+void node::await_signal() {
+    signals_.async_wait([this](boost::system::error_code const& ec, int) {
+        if (ec) return;
+        stop();
+        await_signal();  // whoever does not want to wait asks again
+    });
+}
+
+// Others are told that this signer leaves, which takes a moment to go out. The second call does not wait for it.
 void node::stop() {
+    constexpr std::chrono::milliseconds moment{200};  // ours
+    if (std::exchange(is_stopping_, true)) return end();
     out_.end_prompt();
+    bool const has_told = finder_ && finder_->is_advertising() && !network_.connected_peers().empty();
+    go_offline();
     core_.stop();
+    if (!has_told) return end();
+    parting_.expires_after(moment);
+    parting_.async_wait([this](boost::system::error_code const& ec) {
+        if (!ec) end();
+    });
+}
+
+void node::end() {
     network_.close();
     io_.stop();
 }
@@ -103,8 +131,13 @@ result<void> node::start() {
               {*learned.damage});
     }
     for (auto const& who : learned.known) {  // whoever was removed meanwhile may not propose any more
-        if (auto const* const p = peers_.find(who.peer)) (void)registry_.add({who, {p->address}});
+        if (auto const* const p = peers_.find(who.peer)) {
+            (void)registry_.told().add({who, {p->address}});
+        } else if (!initiator_named(who.signer).empty()) {
+            (void)registry_.told().add({who, {}});
+        }
     }
+    MUSTER_TRY(load_directory());
     MUSTER_TRY(auto const found, core_.start());
     tell_journal(found);
     MUSTER_TRY(auto const address, network_.listen(home_.config().listen));
@@ -115,6 +148,7 @@ result<void> node::start() {
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
                    terminal_.start([this](std::string const& line) { on_typed(line); });
     peers_.start();
+    if (options_.auto_connect || home_.config().discovery.auto_connect) go_online();
     return ok();
 }
 
@@ -157,6 +191,7 @@ void node::tell_journal(coordinator::restored const& found) {
 void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
     tell_feed();
+    if (finder_) finder_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.
@@ -191,20 +226,22 @@ void node::tell_unreachable(peer_id const& who, std::string const& why) {
 // Strangers may speak for whom they like; nobody here will ask them, unless they become peers.
 void node::on_identified(signing::peer_identified const& e) {
     constexpr std::size_t strangers_max = 256;  // ours: as many as the transport has connections
-    if (auto const* const p = peers_.find(e.peer)) return admit(e, *p);
+    if (auto const* const p = peers_.find(e.peer)) return admit(e, {p->address});
+    if (!initiator_named(e.signer).empty()) return admit(e, {});
     std::erase_if(strangers_,
                   [&](auto const& s) { return strangers_.size() >= strangers_max && !network_.is_connected(s.first); });
     if (strangers_.size() < strangers_max) strangers_.insert_or_assign(e.peer, e);
 }
 
-void node::admit(signing::peer_identified const& e, known_peer const& p) {
+void node::admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses) {
     signing::member const who{e.signer, e.peer, e.binding};
-    auto const known = registry_.find(e.signer);
+    auto const known = registry_.told().find(e.signer);
     bool const is_news = !known || known->who.peer != e.peer;
-    (void)registry_.add({who, {p.address}});
+    (void)registry_.told().add({who, std::move(addresses)});
+    core_.network().protect(e.peer, "admitted");  // strangers do not take its place
     if (!is_news) return;
     std::vector<signing::member> all;
-    for (auto const& [key, record] : registry_) all.push_back(record.who);
+    for (auto const& [key, record] : registry_.told()) all.push_back(record.who);
     if (auto const kept = home_.learn(all); !kept) out_.fail(kept.error());
 }
 

@@ -15,6 +15,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "composition.hpp"
 #include "control.hpp"
@@ -37,6 +38,9 @@ struct run_options {
     bool false_share = false;                 ///< A drill: send a false partial signature and be found out.
     std::chrono::seconds round_timeout{300};  ///< People take their time.
     std::chrono::seconds broadcast_timeout{30};
+    std::vector<muster::peer::multiaddr> bootstrap = {};  ///< Besides those of the settings.
+    bool auto_connect = false;                            ///< Whatever the settings say.
+    bool advertise = false;                               ///< The same.
 };
 
 /// What an event says to a person.
@@ -72,7 +76,7 @@ private:
     void tell_watchers(signing::event const& e, value const& line);
     void tell_journal(coordinator::restored const& found);
     void note_arrival(signing::session_id const& id);
-    void admit(signing::peer_identified const& e, known_peer const& p);
+    void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
 
     // What it means to people: describe.cpp.
     [[nodiscard]] description describe(signing::event const& e) const;
@@ -113,6 +117,21 @@ private:
     [[nodiscard]] result<muster::peer::peer_id> peer_named(std::string const& written);
     [[nodiscard]] value view_of(muster::peer::peer_id const& who) const;
 
+    // Finding signers, and being found: discovery.cpp.
+    [[nodiscard]] result<void> load_directory();
+    void go_online();
+    void go_offline();
+    void on_directory(muster::discovery::directory_event const& e);
+    void list_signers(client_ptr const& client, signers_request const& what);
+    void tell_stats(client_ptr const& client) const;
+    void clear_signers(client_ptr const& client);
+    void change_initiators(client_ptr const& client, initiator_request const& what);
+    void change_setting(client_ptr const& client, setting_request const& what);
+    void switch_discovery(client_ptr const& client, bool is_on);
+    [[nodiscard]] value view_of(muster::discovery::signer_listing const& l) const;
+    [[nodiscard]] std::string initiator_named(muster::crypto::public_key const& key) const;
+    void refresh_admitted();
+
     // The person at the terminal: questions.cpp.
     void ask_person(signing::session_id const& id);
     void withdraw_questions();
@@ -120,24 +139,34 @@ private:
     void carry_out(prompt_step const& step);
 
     void print(log_level level, value const& as_json, lines const& as_text);
+    void await_signal();
     void stop();
+    void end();
 
     boost::asio::io_context& io_;
     home home_;
     run_options options_;
     printer& out_;
     muster::peer::node_key host_;
+    muster::crypto::public_key self_;
     muster::net::libp2p_transport network_;
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
-    signing::static_registry registry_;
+    alarm rings_{timers_};
+    timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, directory_line_{rings_};
+    directory directory_;
+    policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.
     co_signer core_;
+    std::optional<pubsub> gossip_;                  ///< While online.
+    std::optional<finder> finder_;                  ///< While online; after what it stands on.
+    std::vector<muster::peer::peer_id> bootstrap_;  ///< Kept while online.
     peer_book peers_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
     std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.
+    std::vector<std::pair<client_ptr, muster::discovery::criteria>> signer_watchers_;
     std::map<signing::session_id, std::uint64_t>
         arrivals_;  ///< Sessions in the order in which they were heard of, many of them forgotten by now; bounded.
     std::uint64_t next_arrival_ = 0;
@@ -145,6 +174,8 @@ private:
     bool is_attended_ = false;  ///< A person is asked at the terminal.
     approval_prompt prompt_;
     boost::asio::signal_set signals_;
+    boost::asio::steady_timer parting_;  ///< Runs while what was said last goes out.
+    bool is_stopping_ = false;
 };
 
 }  // namespace cosigner

@@ -155,4 +155,18 @@ std::string did_you_mean(std::string_view written, std::vector<std::string_view>
     return best.empty() ? std::string{} : text("; did you mean ", in_quotes(best), "?");
 }
 
+result<muster::discovery::transaction_type> parse_transaction_type(std::string_view written) {
+    using muster::discovery::transaction_type;
+    std::vector<std::string_view> names;
+    for (auto t = transaction_type::spend; t <= transaction_type::channel;
+         t = static_cast<transaction_type>(static_cast<std::uint8_t>(t) + 1)) {
+        if (to_string(t) == written) return t;
+        names.push_back(to_string(t));
+    }
+    return error{errc::bad_input, text(in_quotes(written),
+                                       " is no type of transaction; choose spend, swap, coinjoin, "
+                                       "custody, escrow or channel",
+                                       did_you_mean(written, names))};
+}
+
 }  // namespace cosigner

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <muster/core/hex.hpp>
+#include <muster/discovery/signer_advertisement.hpp>
 #include <muster/musig2/tweak.hpp>
 
 #include "escape.hpp"
@@ -48,6 +49,9 @@ template <class Fixed>
 [[nodiscard]] result<std::string> parse_session(std::string_view written);
 /// The same, at least as many digits as a question shows: whoever approves names what was shown.
 [[nodiscard]] result<std::string> parse_approved_session(std::string_view written);
+
+/// `spend`, `swap`, `coinjoin`, `custody`, `escrow` or `channel`.
+[[nodiscard]] result<muster::discovery::transaction_type> parse_transaction_type(std::string_view written);
 
 /// Who approves.
 struct approval_rule {

@@ -103,4 +103,46 @@ result<value> change_settings(settings& s, wallet_request const& what, signing::
     return said;
 }
 
+value json_of_initiators(settings const& s) {
+    auto list = value::array();
+    lines said;
+    for (auto const& [name, key] : s.initiators) {
+        list.push_back(value{{"name", name}, {"key", to_hex(key)}});
+        said.push_back(text(name, "=", to_hex(key)));
+    }
+    if (said.empty()) said.push_back("no initiators but your peers; `cosigner initiators add DIR NAME KEY` adds one");
+    return {{"event", "initiators"}, {"initiators", std::move(list)}, {"text", joined(said)}};
+}
+
+result<value> change_settings(settings& s, initiator_request const& what, muster::crypto::public_key const& self) {
+    if (what.command == "initiator_remove") {
+        MUSTER_TRY(remove_initiator(s, what.name));
+        return value{{"event", "initiator_removed"}, {"name", what.name}, {"text", text("removed ", what.name)}};
+    }
+    if (what.key == self) return error{errc::bad_input, text(to_hex(self), " is this co-signer's own key")};
+    MUSTER_TRY(add_initiator(s, what.name, what.key));
+    return value{{"event", "initiator_added"},
+                 {"name", what.name},
+                 {"key", to_hex(what.key)},
+                 {"text", text(what.name, " may ask this co-signer to sign")}};
+}
+
+value json_of_settings(settings const& s) {
+    auto all = value::object();
+    lines said;
+    for (auto const& [name, content] : discovery_settings(s)) {
+        all[name] = content;
+        bool const is_idle = name == "enable-dht" && content == "on";
+        said.push_back(text(name, " ", escape(content), is_idle ? "  (there is no DHT yet)" : ""));
+    }
+    return {{"event", "settings"}, {"settings", std::move(all)}, {"text", joined(said)}};
+}
+
+result<value> change_settings(settings& s, setting_request const& what) {
+    MUSTER_TRY(set_discovery(s, what.name, what.content));
+    auto out = json_of_settings(s);
+    out["text"] = text(what.name, " is ", escape(what.content), " now");
+    return out;
+}
+
 }  // namespace cosigner

@@ -32,4 +32,15 @@ using signer_finder = std::function<result<signing::public_key>(std::string cons
 [[nodiscard]] result<value> change_settings(settings& s, wallet_request const& what, signing::public_key const& self,
                                             signer_finder const& find);
 
+/// Who may ask us to sign, besides peers.
+[[nodiscard]] value json_of_initiators(settings const& s);
+/// Carries out `initiator_add` or `initiator_remove` in @p s, of the signer @p self. @return what to tell, or
+/// `bad_input`.
+[[nodiscard]] result<value> change_settings(settings& s, initiator_request const& what,
+                                            muster::crypto::public_key const& self);
+/// The settings of discovery.
+[[nodiscard]] value json_of_settings(settings const& s);
+/// Carries out `settings_set` in @p s. @return what to tell, or `bad_input`.
+[[nodiscard]] result<value> change_settings(settings& s, setting_request const& what);
+
 }  // namespace cosigner

@@ -126,6 +126,42 @@ result<request> parse_about_wallet(std::string const& command, value const& what
     return request{std::move(out)};
 }
 
+result<request> parse_signers(std::string const& command, value const& what) {
+    namespace discovery = muster::discovery;
+    static constexpr std::array members{member{"command", shape::text, true}, member{"type", shape::text},
+                                        member{"amount", shape::number}, member{"fee_max", shape::number},
+                                        member{"capabilities", shape::texts}};
+    MUSTER_TRY(check_members(command, what, members));
+    signers_request out{command, {}};
+    if (what.contains("type")) {
+        MUSTER_TRY(out.what.type, parse_transaction_type(word(what, "type")));
+    }
+    if (what.contains("amount")) out.what.amount = what["amount"].get<std::uint64_t>();
+    if (what.contains("fee_max")) out.what.fee_max = what["fee_max"].get<std::uint64_t>();
+    if (what.contains("capabilities")) out.what.capabilities = what["capabilities"].get<std::vector<std::string>>();
+    return request{std::move(out)};
+}
+
+result<request> parse_about_initiator(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"name", shape::text, true},
+                                        member{"key", shape::text}};
+    bool const is_new = command == "initiator_add";
+    MUSTER_TRY(check_members(command, what, std::span{members}.first(is_new ? 3 : 2)));
+    initiator_request out{command, {}};
+    MUSTER_TRY(out.name, parse_name(word(what, "name")));
+    if (is_new) {
+        MUSTER_TRY(out.key, parse_hex<muster::crypto::public_key>("key", word(what, "key")));
+    }
+    return request{std::move(out)};
+}
+
+result<request> parse_setting(value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"name", shape::text, true},
+                                        member{"content", shape::text, true}};
+    MUSTER_TRY(check_members("settings_set", what, members));
+    return request{setting_request{word(what, "name"), word(what, "content")}};
+}
+
 result<request> parse_list_request(std::string const& command, value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}};
     MUSTER_TRY(check_members(command, what, members));
@@ -139,7 +175,11 @@ bool is_one_of(std::string_view what, std::span<std::string_view const> list) {
 }  // namespace
 
 result<request> parse_request(value const& what) {
-    static constexpr std::array<std::string_view, 4> lists{"sessions", "status", "peer_list", "wallets"};
+    static constexpr std::array<std::string_view, 10> lists{"sessions",   "status",   "peer_list",     "wallets",
+                                                            "initiators", "settings", "signers_stats", "signers_clear",
+                                                            "online",     "offline"};
+    static constexpr std::array<std::string_view, 2> about_signers{"signers", "signers_subscribe"};
+    static constexpr std::array<std::string_view, 2> about_initiator{"initiator_add", "initiator_remove"};
     static constexpr std::array<std::string_view, 2> about_connection{"connect", "disconnect"};
     static constexpr std::array<std::string_view, 2> about_wallet{"wallet_add", "wallet_remove"};
     static constexpr std::array<std::string_view, 6> about_session{"show",  "approve",   "decline",
@@ -155,14 +195,19 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, about_peer)) return parse_about_peer(command, what);
     if (is_one_of(command, about_connection)) return parse_about_connection(command, what);
     if (is_one_of(command, about_wallet)) return parse_about_wallet(command, what);
+    if (is_one_of(command, about_signers)) return parse_signers(command, what);
+    if (is_one_of(command, about_initiator)) return parse_about_initiator(command, what);
+    if (command == "settings_set") return parse_setting(what);
     if (command == "watch") return parse_watch(what);
-    std::vector<std::string_view> known{"propose", "watch"};
+    std::vector<std::string_view> known{"propose", "settings_set", "watch"};
     auto const add = [&](auto const& names) { known.insert(known.end(), names.begin(), names.end()); };
     add(lists);
     add(about_session);
     add(about_peer);
     add(about_connection);
     add(about_wallet);
+    add(about_signers);
+    add(about_initiator);
     return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
 }
 

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include <muster/discovery/criteria.hpp>
 #include <muster/signing/request.hpp>
 
 #include "parse.hpp"
@@ -25,7 +26,8 @@ struct propose_request {
     std::vector<std::string> with;  ///< By name or signer key.
     std::string wallet = {};        ///< Its name; empty when `with` says who signs.
 };
-/// `sessions`, `status`, `peer_list` or `wallets`.
+/// `sessions`, `status`, `peer_list`, `wallets`, `initiators`, `settings`, `signers_stats`, `signers_clear`, `online`
+/// or `offline`.
 struct list_request {
     std::string command;
 };
@@ -56,8 +58,24 @@ struct wallet_request {
     std::vector<std::string> with;  ///< By name or signer key.
     shared_wallet what;             ///< Without signers.
 };
+/// `signers` or `signers_subscribe`: those that offer this.
+struct signers_request {
+    std::string command;
+    muster::discovery::criteria what;
+};
+/// `initiator_add` or `initiator_remove`.
+struct initiator_request {
+    std::string command;
+    std::string name;
+    muster::crypto::public_key key{};  ///< With `initiator_add`.
+};
+/// `settings_set`.
+struct setting_request {
+    std::string name;
+    std::string content;
+};
 using request = std::variant<propose_request, list_request, session_request, peer_request, connection_request,
-                             watch_request, wallet_request>;
+                             watch_request, wallet_request, signers_request, initiator_request, setting_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.

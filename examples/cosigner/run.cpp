@@ -29,6 +29,15 @@ result<run_options> options_of(arguments const& a) {
                parse_number("--broadcast-timeout", a.broadcast_timeout.value_or("30"), 1, timeout_max));
     out.round_timeout = std::chrono::seconds{round};
     out.broadcast_timeout = std::chrono::seconds{turn};
+    for (auto const& list : a.bootstrap) {
+        MUSTER_TRY(auto const addresses, parse_list("--bootstrap", list));
+        for (auto const& one : addresses) {
+            MUSTER_TRY(auto address, parse_bootstrap(one));
+            out.bootstrap.push_back(std::move(address));
+        }
+    }
+    out.auto_connect = a.auto_connect;
+    out.advertise = a.advertise;
     out.hold_broadcast = a.hold_broadcast;
     out.false_share = a.drill.has_value();
     if (a.drill && *a.drill != "false-share") {

@@ -2,8 +2,13 @@
 
 #include "settings.hpp"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <vector>
+
+#include <muster/core/hex.hpp>
+#include <muster/json/discovery.hpp>
 
 #include "escape.hpp"
 #include "parse.hpp"
@@ -26,7 +31,8 @@ result<multiaddr> parse_address(std::string_view what, std::string_view written)
 
 result<settings> parse(std::string_view content) {
     static constexpr std::array members{member{"listen", shape::text, true}, member{"peers", shape::object},
-                                        member{"wallets", shape::object}};
+                                        member{"wallets", shape::object}, member{"initiators", shape::object},
+                                        member{"discovery", shape::object}};
     MUSTER_TRY(auto const parsed, parse_json("settings", content));
     MUSTER_TRY(check_members("settings", parsed, members));
     settings out;
@@ -44,6 +50,18 @@ result<settings> parse(std::string_view content) {
         MUSTER_TRY(auto wallet, parse_wallet(checked, what));
         MUSTER_TRY(add_wallet(out, checked, std::move(wallet)));
     }
+    auto const initiators = parsed.value("initiators", value::object());
+    for (auto const& [name, key] : initiators.items()) {
+        MUSTER_TRY(auto const checked, parse_name(name));
+        if (!key.is_string())
+            return error{errc::bad_input, text("initiators: the key of ", in_quotes(name), " is not a text")};
+        MUSTER_TRY(auto const parsed_key, parse_hex<muster::crypto::public_key>(checked, key.get<std::string>()));
+        MUSTER_TRY(add_initiator(out, checked, parsed_key));
+    }
+    out.discovery_file = parsed.value("discovery", value::object());
+    if (auto const merged = muster::json::merge(out.discovery, out.discovery_file); !merged) {
+        return error{errc::bad_input, text("discovery: ", merged.error().message())};
+    }
     return out;
 }
 
@@ -53,6 +71,10 @@ std::string to_file(settings const& s) {
     value out{{"listen", s.listen.to_text()}, {"peers", value::object()}};
     for (auto const& [name, address] : s.peers) out["peers"][name] = address.to_text();
     for (auto const& [name, wallet] : s.wallets) out["wallets"][name] = json_of(wallet);
+    for (auto const& [name, key] : s.initiators) out["initiators"][name] = muster::to_hex(key);
+    if (!(s.discovery == muster::discovery::settings{}) || !s.discovery_file.empty()) {
+        out["discovery"] = muster::json::to_file(s.discovery, s.discovery_file);
+    }
     return out.dump(2) + "\n";
 }
 
@@ -140,6 +162,102 @@ result<shared_wallet> find_wallet(settings const& s, std::string_view name) {
     std::vector<std::string_view> names;
     for (auto const& [known, wallet] : s.wallets) names.push_back(known);
     return error{errc::bad_input, text("shared wallet not found: ", in_quotes(name), did_you_mean(name, names))};
+}
+
+// ---- who may ask, and discovery -------------------------------------------------------------------------
+
+result<void> add_initiator(settings& s, std::string const& name, muster::crypto::public_key const& key) {
+    for (auto const& [known, other] : s.initiators) {
+        if (known == name || other == key) {
+            return error{errc::bad_input, text(known, " is an initiator already, ", muster::to_hex(other),
+                                               "; remove it first, or give the new one another name")};
+        }
+    }
+    if (!muster::crypto::is_valid(key)) {
+        return error{errc::bad_input, text(muster::to_hex(key), " is not the key of any signer")};
+    }
+    if (s.initiators.size() == initiators_max) {
+        return error{errc::bad_input, text("there are ", initiators_max, " initiators already, which is the most")};
+    }
+    s.initiators.emplace(name, key);
+    return ok();
+}
+
+result<void> remove_initiator(settings& s, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (auto const& [known, key] : s.initiators) names.push_back(known);
+    if (s.initiators.erase(std::string{name}) != 0) return ok();
+    return error{errc::bad_input, text("no initiator is called ", in_quotes(name), did_you_mean(name, names))};
+}
+
+result<multiaddr> parse_bootstrap(std::string_view written) {
+    MUSTER_TRY(auto const peer, parse_peer(text("bootstrap=", written)));
+    return peer.second;
+}
+
+namespace {
+
+constexpr std::string_view flags[]{"auto-connect", "enable-dht", "enable-gossip", "advertise-as-signer"};
+constexpr std::string_view texts[]{"nickname", "avatar", "wallet-address"};
+
+std::string underscored(std::string_view name) {
+    std::string out{name};
+    for (auto& c : out) c = c == '-' ? '_' : c;
+    return out;
+}
+
+/// What @p written means as the value of the setting @p name, in JSON.
+result<value> parse_setting(std::string_view name, std::string_view written) {
+    if (std::find(std::begin(flags), std::end(flags), name) != std::end(flags)) {
+        if (written != "on" && written != "off") {
+            return error{errc::bad_input, text(name, ": ", in_quotes(written), " is neither on nor off")};
+        }
+        return value{{underscored(name), written == "on"}};
+    }
+    if (std::find(std::begin(texts), std::end(texts), name) != std::end(texts)) {
+        if (!is_utf8(written)) return error{errc::bad_input, text(name, ": ", in_quotes(written), " is not UTF-8")};
+        auto const content = written == "none" ? value() : value(std::string{written});
+        return value{{"presence", {{underscored(name), content}}}};
+    }
+    if (name == "bootstrap") {
+        auto addresses = value::array();
+        if (written != "none") {
+            MUSTER_TRY(auto const list, parse_list("bootstrap", written));
+            for (auto const& one : list) {
+                MUSTER_TRY(auto const address, parse_bootstrap(one));
+                addresses.push_back(address.to_text());
+            }
+        }
+        return value{{"bootstrap_peers", std::move(addresses)}};
+    }
+    std::vector<std::string_view> names{"bootstrap"};
+    names.insert(names.end(), std::begin(flags), std::end(flags));
+    names.insert(names.end(), std::begin(texts), std::end(texts));
+    return error{errc::bad_input, text("there is no setting ", in_quotes(name), did_you_mean(name, names),
+                                       "; `cosigner settings` lists them")};
+}
+
+}  // namespace
+
+result<void> set_discovery(settings& s, std::string_view name, std::string_view written) {
+    MUSTER_TRY(auto const change, parse_setting(name, written));
+    auto const merged = muster::json::merge(s.discovery, change);
+    return merged ? merged : result<void>{error{errc::bad_input, merged.error().message()}};
+}
+
+std::vector<std::pair<std::string, std::string>> discovery_settings(settings const& s) {
+    auto const& d = s.discovery;
+    auto const flag = [](bool is_on) { return std::string{is_on ? "on" : "off"}; };
+    std::string bootstrap;
+    for (auto const& a : d.bootstrap_peers) bootstrap += text(bootstrap.empty() ? "" : ",", a.to_text());
+    return {{"auto-connect", flag(d.auto_connect)},
+            {"bootstrap", bootstrap.empty() ? "none" : bootstrap},
+            {"enable-dht", flag(d.enable_dht)},
+            {"enable-gossip", flag(d.enable_gossip)},
+            {"advertise-as-signer", flag(d.advertise_as_signer)},
+            {"nickname", d.presence.nickname.value_or("none")},
+            {"avatar", d.presence.avatar.value_or("none")},
+            {"wallet-address", d.presence.wallet_address.value_or("none")}};
 }
 
 }  // namespace cosigner

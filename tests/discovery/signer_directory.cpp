@@ -287,7 +287,7 @@ TEST_CASE(
                                                 timers, clock);
     };
     auto r = start();
-    CHECK(r->directory.load(at(0)).value() == 0);
+    CHECK(r->directory.load(at(0)).value().listed == 0);
     for (std::size_t i = 1; i <= 3; ++i) {
         auto a = advertisement_of(i);
         a.expires = at(0) + (i == 3 ? 1min : 30min);
@@ -302,7 +302,7 @@ TEST_CASE(
 
     clock.advance(2min);
     r = start();
-    CHECK(r->directory.load(clock.wall_now()).value() == 2);
+    CHECK(r->directory.load(clock.wall_now()).value().listed == 2);
     auto const* const l = r->directory.find(key(1), clock.wall_now());
     REQUIRE(l != nullptr);
     CHECK(l->is_subscribed);
@@ -319,7 +319,7 @@ TEST_CASE(
     REQUIRE(r->directory.underlying().flush());
     r.reset();
     r = start();
-    CHECK(r->directory.load(clock.wall_now()).value() == 2);
+    CHECK(r->directory.load(clock.wall_now()).value().listed == 2);
     CHECK(r->directory.find(key(7), clock.wall_now()) == nullptr);
 }
 

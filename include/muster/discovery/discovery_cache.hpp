@@ -218,6 +218,7 @@ public:
 
     /// The cache underneath, for what only it can do: `load`, `flush` and `wake` of a persistent one, counters.
     [[nodiscard]] entries_type& underlying() noexcept { return entries_; }
+    [[nodiscard]] entries_type const& underlying() const noexcept { return entries_; }
 
 private:
     // What an id must be newer than since it was withdrawn.

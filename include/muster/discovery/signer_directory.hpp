@@ -161,6 +161,13 @@ struct directory_defaults : cache_defaults {
     using admission = cache::quota<detail::deliverer>;
 };
 
+/// What loading a directory found.
+struct loaded_signers {
+    std::size_t listed = 0;   ///< Signers that are known now.
+    std::size_t dropped = 0;  ///< Advertisements that did not hold.
+    cache::load_notes notes;  ///< What was wrong with the file, if anything.
+};
+
 /// Bounds of a directory.
 struct directory_options {
     std::size_t signers_max = 100;               ///< Document 000.
@@ -276,11 +283,11 @@ public:
 
     /// Reads what was kept, by policies with persistence; to be called once, before anything else. Each advertisement
     /// is verified again; what does not hold is dropped.
-    /// @return how many signers are listed now, or why nothing is known about the file.
-    [[nodiscard]] result<std::size_t> load(timestamp now) requires requires(cache_type& c) { c.underlying().load(); }
+    /// @return what was found, or why nothing is known about the file.
+    [[nodiscard]] result<loaded_signers> load(timestamp now) requires requires(cache_type& c) { c.underlying().load(); }
     {
-        MUSTER_TRY(cache_.underlying().load());
-        std::size_t count = 0;
+        MUSTER_TRY(auto report, cache_.underlying().load());
+        loaded_signers out{0, 0, std::move(report.notes)};
         for (auto& [key, e] : cache_.entries(now)) {
             auto opened = signer_advertisement::open(e.advertisement.sealed, now, options_.rules);
             bool const holds = opened && signer_listing::key_of((*opened.value()).signer) == key &&
@@ -288,15 +295,19 @@ public:
                                (*opened.value()).expires == e.advertisement.expires_at;
             if (!holds) {
                 (void)cache_.erase(key, now);
+                ++out.dropped;
                 continue;
             }
             e.advertisement.what = *opened.value();
             (void)cache_.set(key, std::move(e), now);
             index_.file(key, *opened.value());
-            ++count;
+            ++out.listed;
         }
-        return count;
+        return out;
     }
+    /// Whether something is known that is not on disk yet, by policies with persistence.
+    [[nodiscard]] bool is_dirty() const requires requires(cache_type const& c) { c.underlying().is_dirty(); }
+    { return cache_.underlying().is_dirty(); }
     /// The cache underneath: for `flush`, counters, reports of failures.
     [[nodiscard]] auto& underlying() noexcept { return cache_.underlying(); }
     /// What signers have said twice, differently.

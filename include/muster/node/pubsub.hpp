@@ -37,8 +37,8 @@ namespace muster::node {
 
 /// A gossip router at work.
 ///
-/// Network, timers and clock are borrowed and outlive it. Create it before the network listens: peers that were
-/// connected before are not known. Not thread-safe: it belongs to the thread or strand of the network. Handlers are
+/// Network, timers and clock are borrowed and outlive it. Peers that were connected before it was created are not known
+/// until they are adopted. Not thread-safe: it belongs to the thread or strand of the network. Handlers are
 /// called from the network's turns, from the timers, or before the call returns that has caused what they are told of;
 /// they may call any member, but not destroy it. Neither copyable nor movable.
 ///
@@ -105,6 +105,10 @@ public:
     /// Keeps @p who an explicit peer. @return what gossip::router::add_explicit returns, or `closed`.
     [[nodiscard]] result<void> add_explicit(peer::peer_id const& who) {
         return act([&](auto now, auto& out) { return router_.add_explicit(who, now, out); });
+    }
+    /// Takes up @p who, who was connected before this was created. @p remote is where it is, where that is known.
+    void adopt(peer::peer_id const& who, peer::multiaddr const& remote = {}) {
+        if (links_.count(who) == 0) on(transport::connected{who, transport::direction::inbound, remote});
     }
     /// Sets who is told what else happens; an empty handler removes it.
     void on_news(news_handler handler) { news_ = std::move(handler); }

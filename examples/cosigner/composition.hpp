@@ -96,6 +96,7 @@ struct gossip_policies : muster::gossip::defaults {
     using message_ids = muster::gossip::id_of_author;
 };
 using pubsub = muster::node::pubsub<network, timer_line, clock, gossip_policies>;
+using outbound = muster::node::outbound_connections<network, timer_line, clock>;
 using finder = muster::node::signer_discovery<network, pubsub, directory, timer_line, clock>;
 
 }  // namespace cosigner

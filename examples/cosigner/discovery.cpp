@@ -4,6 +4,11 @@
 
 #include <algorithm>
 
+#include <muster/connection/book_file.hpp>
+#include <muster/connection/reach.hpp>
+#include <muster/core/posix_files.hpp>
+#include <muster/crypto/system_random.hpp>
+
 #include "failure.hpp"
 #include "node.hpp"
 #include "peer_command.hpp"
@@ -74,6 +79,9 @@ void node::go_online() {
     }
     finder_.emplace(finder::parts{net, gossip_ ? &*gossip_ : nullptr, directory_, finder_line_, clock_, host_, self_,
                                   signer().as_member().value().binding, [this] { return network_.addresses(); }});
+    open_address_book();
+    finder_->on_addresses(
+        [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); });
     (void)finder_->subscribe({}, [this](discovery::directory_event const& e) { on_directory(e); });
     if (auto const begun = finder_->start(); !begun) out_.fail(begun.error());
     for (auto const& who : net.connections().connected_peers()) {
@@ -94,8 +102,44 @@ void node::go_online() {
                                         .substr(0, discovery::signer_advertisement::nickname_size_max)});
 }
 
+// Connections of our own choosing, so that the network does not hang on one address.
+void node::open_address_book() {
+    muster::posix_files files;
+    muster::crypto::system_random source;
+    auto kept = muster::connection::load_book(files, home_.addresses(), clock_.wall_now(), source);
+    if (!kept) {
+        auto const aside = muster::keep_aside(files, home_.addresses());
+        auto const said = text("the address book cannot be read: ", kept.error().message(),
+                               aside ? text("; it was put aside as ", aside.value()) : std::string{});
+        print(log_level::error, {{"event", "damaged"}, {"what", "addresses"}, {"text", escape(said)}}, {said});
+        kept = muster::connection::new_book(source);
+        if (!kept) return void(out_.fail(kept.error()));
+    }
+    muster::connection::outbound_options o;
+    // In a network of one's own, where others are is as private as where we are.
+    auto const& listen = home_.config().listen;
+    bool const is_anywhere = listen.host() == "0.0.0.0" || listen.host() == "::";
+    o.takes_private = !is_anywhere && !muster::connection::is_global(listen);
+    outbound_.emplace(
+        core_.network(), outbound_line_, clock_, std::move(kept).value(),
+        [path = home_.addresses()](muster::connection::kept_book const& what) {
+            muster::posix_files disk;
+            return muster::connection::save_book(disk, path, what);
+        },
+        o);
+    outbound_->start();
+}
+
+void node::learn_addresses(peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
+                           peer_id const& told_by) {
+    if (!outbound_ || who == network_.local()) return;
+    auto const source = muster::connection::group_of(core_.network().connections().remote_of(told_by));
+    (void)outbound_->learn(who, addresses, source.empty() ? "?" : source);
+}
+
 void node::go_offline() {
     finder_.reset();  // which withdraws what it has said
+    outbound_.reset();
     gossip_.reset();
     for (auto const& who : std::exchange(bootstrap_, {})) core_.network().release(who);
 }

@@ -7,6 +7,7 @@
 ///     seed             64 hexadecimal digits; the only secret; mode 0600
 ///     settings.json    where to listen, whom to dial
 ///     signers.json     signer keys that peers have shown, so that an offline peer can be named
+///     addresses        where peers are that connections can be chosen from
 ///     discovered       signers that were found, with what they say of themselves
 ///     journal          sessions that a restart takes up
 ///     lock             held by the process that runs here
@@ -51,6 +52,8 @@ public:
     [[nodiscard]] std::filesystem::path control_socket() const { return control_socket_in(dir_); }
     /// Where sessions are written down.
     [[nodiscard]] std::string journal() const { return (dir_ / "journal").string(); }
+    /// Where the address book is kept.
+    [[nodiscard]] std::string addresses() const { return (dir_ / "addresses").string(); }
     /// Where discovered signers are kept.
     [[nodiscard]] std::string discovered() const { return (dir_ / "discovered").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }

@@ -191,6 +191,7 @@ void node::tell_journal(coordinator::restored const& found) {
 void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
     tell_feed();
+    if (outbound_) outbound_->note(e);
     if (finder_) finder_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);

@@ -121,6 +121,9 @@ private:
     [[nodiscard]] result<void> load_directory();
     void go_online();
     void go_offline();
+    void open_address_book();
+    void learn_addresses(muster::peer::peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
+                         muster::peer::peer_id const& told_by);
     void on_directory(muster::discovery::directory_event const& e);
     void list_signers(client_ptr const& client, signers_request const& what);
     void tell_stats(client_ptr const& client) const;
@@ -153,7 +156,8 @@ private:
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
-    timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, directory_line_{rings_};
+    timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, outbound_line_{rings_},
+        directory_line_{rings_};
     directory directory_;
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
@@ -161,6 +165,7 @@ private:
     co_signer core_;
     std::optional<pubsub> gossip_;                  ///< While online.
     std::optional<finder> finder_;                  ///< While online; after what it stands on.
+    std::optional<outbound> outbound_;              ///< While online.
     std::vector<muster::peer::peer_id> bootstrap_;  ///< Kept while online.
     peer_book peers_;
     control_server control_;

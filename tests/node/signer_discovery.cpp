@@ -172,6 +172,19 @@ TEST_CASE("a newcomer knows at once who was there before, page by page") {
     CHECK(w.listed(1) == 391);
 }
 
+TEST_CASE("who had nobody to hear it says it again, also when several come at once") {
+    world w{4};
+    w.connect(3, 1);
+    w.connect(3, 2);
+    w.all[0].it.advertise(offer(0));
+    w.pass(5s);
+    CHECK(w.listed(3) == 0);
+    for (std::size_t i : {1u, 2u}) w.all[0].managed.learn(id(i), {});
+    REQUIRE(w.all[0].managed.connect_to_many(std::array{id(1), id(2)}, {}));
+    w.pass(10s);
+    CHECK(w.listed(3) == 1);  // it was connected before, and asks nobody now
+}
+
 TEST_CASE("each subscriber is told what it asked for, once") {
     world w{2};
     std::vector<std::string> swaps, dear;

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -146,8 +147,11 @@ public:
     /// What the router tells: to be told all that pubsub::on_news does.
     void note(gossip::effect const& e) {
         auto const* const g = std::get_if<gossip::grafted>(&e);
-        bool const is_first = g != nullptr && g->topic == topic && p_.gossip->router().mesh_of(topic).size() == 1;
-        if (is_first) tell(discovery::agenda::audience_came{});
+        auto const* const p = std::get_if<gossip::pruned>(&e);
+        if (g != nullptr && g->topic == topic && mesh_.insert(g->peer).second && mesh_.size() == 1) {
+            tell(discovery::agenda::audience_came{});
+        }
+        if (p != nullptr && p->topic == topic) mesh_.erase(p->peer);
     }
 
     /// Tells @p takes of each event of a signer that @p c admits, once. @return its name, or `full` when there are too
@@ -372,6 +376,7 @@ private:
     std::map<subscription, std::pair<discovery::criteria, handler>> subscribers_;
     subscription last_subscription_ = 0;
     address_handler hears_addresses_;
+    std::set<peer::peer_id> mesh_;  ///< Of the topic, as far as was told.
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     bool is_closed_ = false;
 };

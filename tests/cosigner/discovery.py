@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""Signers find each other, from outside. Usage: discovery.py COSIGNER DOCUMENT"""
+import json
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+
+from pair import PATIENCE, PROGRAM, Failure, check, cosigner, run_tests
+
+
+class Crowd:
+    """Co-signers that know one address at most."""
+
+    open = []
+
+    def __init__(self):
+        Crowd.open.append(self)
+        self.dir = tempfile.mkdtemp()
+        self.running = {}
+        self.made = 0
+
+    def make(self, name, bootstrap=None, **settings):
+        self.made += 1
+        made = cosigner("init", f"{self.dir}/{name}", "--listen", f"/ip4/127.{self.made}.0.1/tcp/0", "--json")
+        check(made.returncode == 0, made.stdout)
+        if bootstrap:
+            settings["bootstrap"] = bootstrap
+        for key, content in settings.items():
+            done = cosigner("settings", "set", f"{self.dir}/{name}", key.replace("_", "-"), content)
+            check(done.returncode == 0, done.stderr)
+        return json.loads(made.stdout)["hand_over"].split("=", 1)[1]
+
+    def run(self, name, *options):
+        log = open(f"{self.dir}/{name}.log", "w")
+        self.running[name] = subprocess.Popen([PROGRAM, "run", f"{self.dir}/{name}", "--json", "--approve", "all", *options],
+                                              stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        log.close()
+        self.until(lambda: self.said(name, "listening"), f"{name} to listen")
+
+    def stop(self, name, signal=15):
+        process = self.running.pop(name)
+        process.send_signal(signal)
+        process.wait()
+
+    def lines(self, name):
+        with open(f"{self.dir}/{name}.log") as log:
+            return [json.loads(line) for line in log.read().split("\n")[:-1]]
+
+    def said(self, name, event):
+        return [line for line in self.lines(name) if line["event"] == event]
+
+    def until(self, holds, what):
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            check(time.monotonic() < end, f"waited in vain for {what}")
+            select.select([], [], [], 0.1)
+
+    def ask(self, name, command, *rest):
+        return json.loads(cosigner(*command.split(), f"{self.dir}/{name}", *rest, "--json").stdout)
+
+    def signers(self, name, *filters):
+        return self.ask(name, "signers", *filters)["signers"]
+
+    def listed(self, name):
+        return sorted(s["nickname"] for s in self.signers(name))
+
+    def key(self, name):
+        return self.ask(name, "status")["signer"]
+
+    def close(self):
+        Crowd.open.remove(self)
+        for name in list(self.running):
+            self.stop(name)
+        shutil.rmtree(self.dir)
+
+
+def test_twenty_signers_with_one_address_list_each_other_once_and_go_on_without_it():
+    c = Crowd()
+    hub = c.make("hub", enable_gossip="on")
+    c.run("hub", "--auto-connect")
+    names = [f"signer-{i}" for i in range(19)]
+    for name in names:
+        c.make(name, hub, nickname=name)
+        c.run(name, "--auto-connect", "--advertise")
+    for name in names:
+        others = sorted(n for n in names if n != name)
+        c.until(lambda name=name, others=others: c.listed(name) == others, f"{name} to list the others")
+    c.until(lambda: c.listed("hub") == sorted(names), "the first one to list all")
+    c.stop("hub", 9)
+    late = c.ask(names[3], "status")
+    address = c.lines(names[3])[1]["address"]
+    check(late["peer"] in address, "its own address")
+    c.make("late", address, nickname="late")
+    c.run("late", "--auto-connect", "--advertise")
+    for name in names:
+        c.until(lambda name=name: "late" in c.listed(name), f"{name} to list the newcomer")
+    c.until(lambda: c.listed("late") == sorted(names), "the newcomer to list all")
+    c.close()
+
+
+def test_signers_are_known_from_disk_before_anything_is_heard():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect", "--advertise")
+    c.make("bob", hub)
+    c.run("bob", "--auto-connect")
+    c.until(lambda: c.listed("bob") == ["hub"], "bob to find hub")
+    c.until(lambda: c.ask("bob", "signers", "--stats")["saved"], "bob to write it down")
+    c.stop("bob", 9)
+    c.stop("hub", 9)
+    c.run("bob")
+    events = [line["event"] for line in c.lines("bob")]
+    check(events.index("signers_loaded") < events.index("listening"), events)
+    check(c.said("bob", "signers_loaded")[0]["count"] == 1, "one signer is loaded")
+    check(c.listed("bob") == ["hub"], "it is listed")
+    check(not c.said("bob", "signer_discovered"), "and not discovered again")
+    c.ask("bob", "signers clear")
+    check(c.listed("bob") == [], "it is forgotten")
+    c.stop("bob")
+    c.run("bob")
+    check(c.said("bob", "signers_loaded")[0]["count"] == 0, "also on disk")
+    c.close()
+
+
+def test_without_auto_connect_nothing_is_found_or_published_until_it_is_asked_for():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect", "--advertise")
+    c.make("bob", hub, nickname="bob", advertise_as_signer="on")
+    c.run("bob")
+    stats = c.ask("bob", "signers", "--stats")
+    check(not stats["online"] and not stats["advertising"], stats)
+    check(c.listed("hub") == [], "nobody is published")
+    c.ask("bob", "online")
+    c.until(lambda: c.listed("bob") == ["hub"] and c.listed("hub") == ["bob"], "both to find each other")
+    c.ask("bob", "offline")
+    c.until(lambda: c.listed("hub") == [], "the withdrawal")
+    c.ask("bob", "online")
+    c.until(lambda: c.listed("hub") == ["bob"], "bob to be found again")
+    c.stop("bob")
+    c.until(lambda: c.listed("hub") == [], "bob to say that it leaves")
+    c.close()
+
+
+def test_with_gossip_off_nothing_is_subscribed_to_and_signers_are_asked_for():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect", "--advertise")
+    c.make("bob", hub, enable_gossip="off")
+    c.run("bob", "--auto-connect")
+    c.until(lambda: c.listed("bob") == ["hub"], "bob to ask for signers")
+    c.close()
+
+
+def test_a_spend_is_proposed_by_key_alone_and_being_found_lets_nobody_propose():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    for name in ("alice", "bob"):
+        c.make(name, hub, nickname=name)
+        c.run(name, "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("alice") == ["bob"] and c.listed("bob") == ["alice"], "both to find each other")
+    alice, bob = c.key("alice"), c.key("bob")
+    propose = ("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob)
+    check("not known here" in cosigner(*propose).stdout, "bob refuses whom nobody has chosen")
+    for bad in ((alice[:-1],), ("02" + "00" * 32,), (bob,)):
+        check(cosigner("initiators", "add", f"{c.dir}/bob", "alice", *bad).returncode == 2, bad)
+    check(c.ask("bob", "initiators add", "alice", alice)["event"] == "initiator_added", "alice may ask")
+    check(cosigner(*propose).returncode == 0, "and they sign")
+    check(c.said("bob", "approval_requested")[-1]["signer_names"].count("alice") == 1, "alice is shown by her name")
+    check(c.ask("bob", "initiators list")["initiators"] == [{"name": "alice", "key": alice}], "she is listed")
+    c.ask("bob", "initiators remove", "alice")
+    check(cosigner(*propose).returncode == 1, "and may not ask any more")
+    stranger = "02" + "11" * 32
+    refused = cosigner(*propose[:-1], stranger)
+    check(refused.returncode != 0 and "machine is not known" in refused.stderr, refused.stderr)
+    c.close()
+
+
+def test_filters_and_settings_say_what_is_wrong():
+    c = Crowd()
+    c.make("alice")
+    for arguments, why in ((("settings", "set", "alice", "auto-conect", "on"), "did you mean"),
+                           (("settings", "set", "alice", "auto-connect", "yes"), "neither on nor off"),
+                           (("settings", "set", "alice", "bootstrap", "/ip4/10.0.0.1/tcp/1"), "/p2p/"),
+                           (("signers", "alice", "--type", "spnd"), "did you mean"),
+                           (("signers", "alice", "--amount", "-1"), "amount"),
+                           (("initiators", "remove", "alice", "bob"), "no initiator")):
+        full = [f"{c.dir}/alice" if a == "alice" else a for a in arguments]
+        done = cosigner(*full)
+        check(done.returncode == 2 and why in done.stderr, (arguments, done.stderr))
+    check(cosigner("signers", f"{c.dir}/alice").returncode == 3, "nobody runs there")
+    check(cosigner("settings").returncode == 2, "no directory")
+    check("auto-connect off" in cosigner("settings", f"{c.dir}/alice").stdout, "the defaults")
+    c.close()
+
+
+def test_a_damaged_file_of_signers_is_put_aside_and_the_program_goes_on():
+    c = Crowd()
+    c.make("alice")
+    with open(f"{c.dir}/alice/discovered", "w") as f:
+        f.write("nonsense")
+    c.run("alice")
+    check(c.said("alice", "damaged")[0]["what"] == "discovered", "it is told")
+    check(c.said("alice", "listening"), "and goes on")
+    c.close()
+
+
+if __name__ == "__main__":
+    try:
+        run_tests([f for name, f in list(globals().items()) if name.startswith("test_")])
+    finally:
+        for crowd in list(Crowd.open):
+            crowd.close()

@@ -16,6 +16,7 @@ using muster::text;
 using muster::to_hex;
 
 void node::on_request(client_ptr const& client, request const& what) {
+    if (is_stopping_) return client->refuse(error{errc::not_running, "this cosigner is about to end"});
     std::visit(
         overloaded{
             [&](propose_request const& r) { propose(client, r); },
@@ -230,6 +231,7 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     peers_.set(changed);
     refresh_admitted();
+    if (finder_) keep_bootstrap();
     client->finish(std::move(said).value(), success);
 }
 

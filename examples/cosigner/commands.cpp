@@ -264,6 +264,9 @@ int ask_about_connections(arguments const& a, std::string const& command, printe
 
 int ask_about_signers(arguments const& a, std::string const& command, printer& out) {
     if (a.dir.empty()) return out.fail(error{errc::bad_input, "name the co-signer's directory"});
+    if (a.stats && (a.subscribe || a.type || a.amount || a.fee_max || !a.capabilities.empty())) {
+        return out.fail(error{errc::bad_input, "--stats is about all signers, as they are now; leave out the rest"});
+    }
     value asked{{"command", a.stats ? "signers_stats" : a.subscribe ? "signers_subscribe" : command}};
     if (a.type) asked["type"] = *a.type;
     for (auto const& [name, given] : {std::pair{"amount", &a.amount}, std::pair{"fee_max", &a.fee_max}}) {
@@ -296,7 +299,10 @@ int manage_settings(arguments const& a, std::string const& command, printer& out
     if (a.dir.empty()) return out.fail(error{errc::bad_input, "name the co-signer's directory"});
     value asked{{"command", command}};
     if (a.setting) asked["name"] = *a.setting;
-    if (a.content) asked["content"] = *a.content;
+    if (a.content) {
+        if (!is_utf8(*a.content)) return out.fail(error{errc::bad_input, text(in_quotes(*a.content), " is not UTF-8")});
+        asked["content"] = *a.content;
+    }
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(a, asked, out, [&](home const&, muster::peer::key_set const&, settings& s) -> result<value> {

@@ -31,11 +31,6 @@ std::string age_text(std::int64_t milliseconds) {
     return text(seconds / 3600, " h");
 }
 
-std::string padded(std::string s, std::size_t width) {
-    if (s.size() < width) s.append(width - s.size(), ' ');
-    return s;
-}
-
 /// One row for people, of what `view_of` gives.
 std::string row_of(value const& v) {
     auto const cell = [&](char const* name) {
@@ -91,16 +86,33 @@ void node::list_peers(client_ptr const& client) const {
     client->finish({{"event", "peers"}, {"peers", std::move(list)}, {"text", joined(said)}}, success);
 }
 
-// A name, an id, or an address that ends with one, which is learned then.
+// A machine that nobody has told of yet may be that of a signer that was discovered.
+void node::learn_from_directory(peer_id const& who) {
+    for (auto const& l : directory_.list({}, clock_.wall_now())) {
+        if (l.what.machine == who) core_.network().learn_more(who, l.what.addresses);
+    }
+}
+
+// A name, an id, a signer key, or an address that ends with one, which is learned then.
 result<peer_id> node::peer_named(std::string const& written) {
     if (auto const* const p = peers_.find(std::string_view{written})) return p->id;
-    if (auto const id = peer_id::from_text(written)) return id.value();
+    if (auto const id = peer_id::from_text(written)) {
+        learn_from_directory(id.value());
+        return id.value();
+    }
+    if (auto const key = muster::from_hex_as<muster::crypto::public_key>(written)) {
+        auto const found = registry_.find(key.value());
+        if (!found) return error{errc::bad_input, text("no machine is known for signer ", written)};
+        core_.network().learn_more(found->who.peer, found->addresses);
+        return found->who.peer;
+    }
     std::vector<std::string_view> names;
     for (auto const& p : peers_.all()) names.push_back(p.name);
     if (!written.starts_with("/")) {
-        return error{errc::bad_input,
-                     text(in_quotes(written), " is neither a configured peer, nor a peer id, nor an address",
-                          did_you_mean(written, names))};
+        return error{
+            errc::bad_input,
+            text(in_quotes(written), " is neither a configured peer, nor a peer id, nor a signer key, nor an address",
+                 did_you_mean(written, names))};
     }
     MUSTER_TRY(auto const peer, parse_peer(text("peer=", written)));
     auto const id = *peer.second.peer();

@@ -156,7 +156,7 @@ std::string node::name_of(signing::member const& who) const {
     auto const* const p = peers_.find(who.peer);
     auto const key = to_hex(who.signer);
     auto const initiator = initiator_named(who.signer);
-    if (p == nullptr) return initiator.empty() ? "unknown " + key : initiator;
+    if (p == nullptr) return initiator.empty() ? "unknown " + key : text(initiator, " (", key.substr(0, 8), ")");
     auto const known = registry_.told().find(who.signer);
     return known && known->who.peer == who.peer ? p->name : text(p->name, " under a key it has not shown, ", key);
 }

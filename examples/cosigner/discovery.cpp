@@ -39,8 +39,9 @@ std::string amounts_of(discovery::signer_advertisement const& a) {
 /// A row of the table.
 std::string row_of(discovery::signer_listing const& l, bool is_connected) {
     auto const name = l.what.nickname.empty() ? std::string{"-"} : escape(l.what.nickname, 24);
-    return text(to_hex(l.what.signer), "  ", is_connected ? "connected" : "known    ", "  ", joined_types(l.what), "  ",
-                amounts_of(l.what), "  fee ", l.what.fee, "  ", name);
+    return text(to_hex(l.what.signer), "  ", is_connected ? "connected" : "known    ", "  ",
+                padded(joined_types(l.what), 12), "  ", padded(amounts_of(l.what), 12), "  ",
+                padded(std::to_string(l.what.fee), 6), "  ", name);
 }
 
 std::string_view event_of(discovery::directory_event const& e) {
@@ -49,19 +50,28 @@ std::string_view event_of(discovery::directory_event const& e) {
 
 }  // namespace
 
-result<void> node::load_directory() {
+void node::load_directory() {
     auto const found = directory_.load(clock_.wall_now());
-    if (!found) return found.error();
+    if (!found) {  // it is a cache: without it nothing is known from before, and nothing is kept
+        auto const said = text("the file of discovered signers cannot be read: ", found.error().message());
+        print(log_level::error,
+              {{"event", "damaged"}, {"what", "discovered"}, {"put_aside", nullptr}, {"text", escape(said)}}, {said});
+        return;
+    }
     auto const& notes = found.value().notes;
     auto const& damage = notes.damage ? notes.damage : notes.damaged_end;
     if (damage) {
         auto const said = text("the file of discovered signers is damaged: ", damage->message(),
                                notes.aside.empty() ? "" : text("; it was put aside as ", notes.aside));
-        print(log_level::error, {{"event", "damaged"}, {"what", "discovered"}, {"text", escape(said)}}, {said});
+        print(log_level::error,
+              {{"event", "damaged"},
+               {"what", "discovered"},
+               {"put_aside", notes.aside.empty() ? value() : value(notes.aside)},
+               {"text", escape(said)}},
+              {said});
     }
-    auto const said = text(found.value().listed, " signers are known from before");
+    auto const said = text("signers known from before: ", found.value().listed);
     print(log_level::info, {{"event", "signers_loaded"}, {"count", found.value().listed}, {"text", said}}, {said});
-    return ok();
 }
 
 // ---- online and offline ---------------------------------------------------------------------------------
@@ -77,29 +87,77 @@ void node::go_online() {
             if (finder_) finder_->note(e);
         });
     }
+    muster::node::signer_discovery_options o;
+    o.takes_private = is_private();
     finder_.emplace(finder::parts{net, gossip_ ? &*gossip_ : nullptr, directory_, finder_line_, clock_, host_, self_,
-                                  signer().as_member().value().binding, [this] { return network_.addresses(); }});
+                                  signer().as_member().value().binding, [this] { return advertised_addresses(); }, o});
     open_address_book();
     finder_->on_addresses(
         [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); });
     (void)finder_->subscribe({}, [this](discovery::directory_event const& e) { on_directory(e); });
-    if (auto const begun = finder_->start(); !begun) out_.fail(begun.error());
+    if (auto const begun = finder_->start(); !begun) {
+        out_.fail(begun.error());
+        return go_offline();
+    }
     for (auto const& who : net.connections().connected_peers()) {
         if (gossip_) gossip_->adopt(who, net.connections().remote_of(who));
         finder_->note(muster::connection::connected{who, {}, {}});
     }
-    auto bootstrap = wanted.bootstrap_peers;
-    bootstrap.insert(bootstrap.end(), options_.bootstrap.begin(), options_.bootstrap.end());
-    for (auto const& address : bootstrap) {
-        auto const who = *address.peer();
-        if (who == net.local() || peers_.find(who) != nullptr) continue;
-        net.learn(who, {&address, 1});
-        (void)net.keep(who);
-        bootstrap_.push_back(who);
+    dial_bootstrap();
+    begin_advertising();
+}
+
+void node::dial_bootstrap() {
+    auto all = home_.config().discovery.bootstrap_peers;
+    all.insert(all.end(), options_.bootstrap.begin(), options_.bootstrap.end());
+    bootstrap_.clear();
+    for (auto const& address : all) bootstrap_[*address.peer()].push_back(address);
+    if (bootstrap_.erase(network_.local()) != 0) {
+        auto const said = "a bootstrap address is this co-signer's own; it is left out";
+        print(log_level::info, {{"event", "bootstrap_ignored"}, {"text", said}}, {said});
     }
+    keep_bootstrap();
+}
+
+void node::keep_bootstrap() {
+    auto& net = core_.network();
+    for (auto const& [who, addresses] : bootstrap_) {
+        if (peers_.find(who) != nullptr) continue;  // it is kept where the settings say
+        net.learn(who, addresses);
+        net.protect(who, "bootstrap");
+        (void)net.keep(who);
+    }
+}
+
+// Whoever listens everywhere is not found at the addresses by which it reaches itself.
+std::vector<muster::peer::multiaddr> node::advertised_addresses() const {
+    auto all = network_.addresses();
+    if (is_private()) return all;
+    std::erase_if(all, [](auto const& a) {
+        auto const host = a.host().value_or("");
+        return host.starts_with("127.") || host == "::1";
+    });
+    return all;
+}
+
+void node::begin_advertising() {
+    auto const& wanted = home_.config().discovery;
     if (!options_.advertise && !wanted.advertise_as_signer) return;
-    finder_->advertise({.nickname = wanted.presence.nickname.value_or(std::string{})
-                                        .substr(0, discovery::signer_advertisement::nickname_size_max)});
+    if (!gossip_) {
+        auto const said = "this signer is not advertised: enable-gossip is off";
+        return print(log_level::info, {{"event", "not_advertised"}, {"text", said}}, {said});
+    }
+    auto const& o = wanted.offer;
+    auto const begun = finder_->advertise(
+        {o.capabilities, o.types, o.amount_from, o.amount_to, o.fee, wanted.presence.nickname.value_or(std::string{})});
+    if (!begun) out_.fail(begun.error());
+}
+
+// In a network of one's own, where others are is as private as where we are.
+bool node::is_private() const {
+    auto const& listen = home_.config().listen;
+    bool const is_anywhere = listen.host() == "0.0.0.0" || listen.host() == "::";
+    return !is_anywhere && !muster::connection::is_global(listen);
 }
 
 // Connections of our own choosing, so that the network does not hang on one address.
@@ -111,15 +169,17 @@ void node::open_address_book() {
         auto const aside = muster::keep_aside(files, home_.addresses());
         auto const said = text("the address book cannot be read: ", kept.error().message(),
                                aside ? text("; it was put aside as ", aside.value()) : std::string{});
-        print(log_level::error, {{"event", "damaged"}, {"what", "addresses"}, {"text", escape(said)}}, {said});
+        print(log_level::error,
+              {{"event", "damaged"},
+               {"what", "addresses"},
+               {"put_aside", aside ? value(aside.value()) : value()},
+               {"text", escape(said)}},
+              {said});
         kept = muster::connection::new_book(source);
         if (!kept) return void(out_.fail(kept.error()));
     }
     muster::connection::outbound_options o;
-    // In a network of one's own, where others are is as private as where we are.
-    auto const& listen = home_.config().listen;
-    bool const is_anywhere = listen.host() == "0.0.0.0" || listen.host() == "::";
-    o.takes_private = !is_anywhere && !muster::connection::is_global(listen);
+    o.takes_private = is_private();
     outbound_.emplace(
         core_.network(), outbound_line_, clock_, std::move(kept).value(),
         [path = home_.addresses()](muster::connection::kept_book const& what) {
@@ -133,20 +193,52 @@ void node::open_address_book() {
 void node::learn_addresses(peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
                            peer_id const& told_by) {
     if (!outbound_ || who == network_.local()) return;
-    auto const source = muster::connection::group_of(core_.network().connections().remote_of(told_by));
-    (void)outbound_->learn(who, addresses, source.empty() ? "?" : source);
+    // What others pass on has one source, however many neighbours an attacker has it passed on by.
+    auto const remote = core_.network().connections().remote_of(told_by);
+    bool const is_own_word = told_by == who && !remote.empty();
+    (void)outbound_->learn(who, addresses, is_own_word ? muster::connection::group_of(remote) : "gossip");
 }
 
 void node::go_offline() {
     finder_.reset();  // which withdraws what it has said
     outbound_.reset();
     gossip_.reset();
-    for (auto const& who : std::exchange(bootstrap_, {})) core_.network().release(who);
+    auto& net = core_.network();
+    for (auto const& [who, addresses] : std::exchange(bootstrap_, {})) {
+        net.unprotect(who, "bootstrap");
+        if (peers_.find(who) == nullptr) net.release(who);
+    }
+}
+
+void node::leave_strangers_soon() {
+    leaving_.expires_after(parting_time);
+    leaving_.async_wait([this](boost::system::error_code const& ec) {
+        if (!ec && !finder_) leave_strangers();
+    });
+}
+
+// Who is neither configured nor admitted is here for discovery alone.
+void node::leave_strangers() {
+    auto& net = core_.network();
+    std::set<peer_id> admitted;
+    for (auto const& [key, record] : registry_.told()) admitted.insert(record.who.peer);
+    for (auto const& who : net.connections().connected_peers()) {
+        if (peers_.find(who) == nullptr && admitted.count(who) == 0) net.disconnect_and_release(who);
+    }
 }
 
 void node::switch_discovery(client_ptr const& client, bool is_on) {
-    is_on ? go_online() : go_offline();
-    client->finish({{"event", is_on ? "online" : "offline"}, {"text", is_on ? "online" : "offline"}}, success);
+    bool const was_on = finder_.has_value();
+    std::string said = is_on ? "online" : "offline";
+    if (is_on) {
+        go_online();
+        if (was_on) said = "online already; looked around";
+    } else {
+        go_offline();
+        leave_strangers_soon();
+        if (!was_on) said = "offline already";
+    }
+    client->finish({{"event", is_on ? "online" : "offline"}, {"text", said}}, success);
 }
 
 // ---- signers --------------------------------------------------------------------------------------------
@@ -159,14 +251,13 @@ value node::view_of(discovery::signer_listing const& l) const {
               {"nickname", a.nickname},
               {"types", value::array()},
               {"amount_from", a.amount_from},
-              {"amount_to", a.amount_to},
+              {"amount_to", a.amount_to == ~std::uint64_t{0} ? value() : value(a.amount_to)},
               {"fee", a.fee},
               {"capabilities", a.capabilities},
               {"addresses", value::array()},
               {"expires", muster::to_unix_millis(a.expires)},
               {"connected", network_.is_connected(a.machine)},
-              {"subscribed", l.is_subscribed},
-              {"reputation", core_.network().connections().score(a.machine, clock_.now())}};
+              {"reputation", l.reputation}};
     for (auto const t : a.types) out["types"].push_back(std::string{to_string(t)});
     for (auto const& x : a.addresses) out["addresses"].push_back(x.to_text());
     return out;
@@ -179,22 +270,36 @@ void node::on_directory(discovery::directory_event const& e) {
     auto const name = l.what.nickname.empty() ? std::string{} : text(", calls itself ", in_quotes(l.what.nickname));
     auto const said = text("signer ", to_hex(l.what.signer), " ", verb, name);
     value line{{"event", std::string{event_of(e)}}, {"listing", view_of(l)}, {"text", escape(said)}};
-    bool const is_routine = std::holds_alternative<discovery::signer_updated>(e);
+    bool const is_routine =
+        std::holds_alternative<discovery::signer_updated>(e) || std::holds_alternative<discovery::signer_evicted>(e);
     print(is_routine ? log_level::debug : log_level::info, line, {said});
     std::erase_if(signer_watchers_, [](auto const& w) { return w.first->is_gone(); });
     for (auto const& [client, wanted] : signer_watchers_) {
-        if (wanted.admits(l)) client->say(line);
+        if (wanted.matches(l)) client->say(line);
+    }
+}
+
+// What is thought of machines is kept by the manager of connections; the directory has a copy, for its queries.
+void node::note_reputations() {
+    auto const now = clock_.wall_now();
+    for (auto const& l : directory_.list({}, now)) {
+        auto const points = core_.network().connections().score(l.what.machine, clock_.now());
+        if (points != l.reputation) (void)directory_.set_reputation(l.what.signer, points, now);
     }
 }
 
 void node::list_signers(client_ptr const& client, signers_request const& what) {
     auto list = value::array();
     lines said;
+    note_reputations();
     for (auto const& l : directory_.list(what.what, clock_.wall_now())) {
         list.push_back(view_of(l));
         said.push_back(row_of(l, network_.is_connected(l.what.machine)));
     }
-    if (said.empty()) {
+    if (!said.empty()) {
+        said.insert(said.begin(),
+                    text(padded("SIGNER KEY", 66), "  STATUS     TYPES         AMOUNTS       FEE     CALLS ITSELF"));
+    } else {
         said.push_back(finder_ ? "no such signers yet"
                                : "no such signers; `cosigner online` begins to look, as does `run --auto-connect`");
     }
@@ -222,8 +327,9 @@ void node::tell_stats(client_ptr const& client) const {
                     {"saved", !directory_.is_dirty()},
                     {"online", finder_.has_value()},
                     {"advertising", finder_ && finder_->is_advertising()},
-                    {"text", text(s.size, " signers are known; ", directory_.contradictions().size(),
-                                  " have said two different things")}},
+                    {"text", text("signers known: ", s.size, "; contradictions: ", directory_.contradictions().size(),
+                                  "; ", finder_ ? "online" : "offline",
+                                  finder_ && finder_->is_advertising() ? ", advertising" : ", not advertising")}},
                    success);
 }
 
@@ -284,6 +390,10 @@ void node::change_setting(client_ptr const& client, setting_request const& what)
     auto said = change_settings(changed, what);
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
+    if (finder_ && what.name != "auto-connect") {  // taken up at once
+        go_offline();
+        go_online();
+    }
     client->finish(std::move(said).value(), success);
 }
 

@@ -166,10 +166,11 @@ private:
 
     void describe_discovery() {
         auto const about = [this](CLI::App& to, char const* name, char const* command, char const* help) {
-            return add(to, name, help, [this, command] { return ask_about_signers(a_, command, out_); });
+            return add(to, name, help,
+                       [this, command] { return is_misplaced() ? code_ : ask_about_signers(a_, command, out_); });
         };
         auto* const sub = about(app_, "signers", "signers", "List signers that were discovered");
-        sub->add_option("DIR", a_.dir, "The co-signer's directory");
+        sub->add_option("DIR", outer_dir_, "The co-signer's directory");
         option(sub, "--type", a_.type, "Of those that sign spend, swap, coinjoin, custody, escrow or channel");
         option(sub, "--amount", a_.amount, "Of those that sign for this amount");
         option(sub, "--fee-max", a_.fee_max, "Of those that ask for no more");
@@ -177,16 +178,19 @@ private:
         sub->add_flag("--subscribe", a_.subscribe, "Tell of such signers as they come and go");
         sub->add_flag("--stats", a_.stats, "How many are known, and since when");
         in_dir(about(*sub, "clear", "signers_clear", "Forget them, also on disk"));
-        in_dir(about(app_, "online", "online", "Begin to find signers and to be found, or look around at once"));
-        in_dir(about(app_, "offline", "offline", "End that; configured peers stay connected"));
+        in_dir(about(app_, "online", "online", "Begin to find signers and to be found; or look around at once"));
+        in_dir(
+            about(app_, "offline", "offline", "Stop finding signers and being found; configured peers stay connected"));
 
         auto* const all = add(app_, "settings", "Show the settings of discovery",
-                              [this] { return manage_settings(a_, "settings", out_); });
-        all->add_option("DIR", a_.dir, "The co-signer's directory");
-        auto* const set = in_dir(add(*all, "set", "Change one; what runs takes it up when it goes online again",
-                                     [this] { return manage_settings(a_, "settings_set", out_); }));
+                              [this] { return is_misplaced() ? code_ : manage_settings(a_, "settings", out_); });
+        all->add_option("DIR", outer_dir_, "The co-signer's directory");
+        auto* const set = in_dir(add(*all, "set", "Change one; what runs takes it up at once", [this] {
+            return is_misplaced() ? code_ : manage_settings(a_, "settings_set", out_);
+        }));
         option(set, "NAME", a_.setting, "As `cosigner settings` lists them")->required();
-        option(set, "VALUE", a_.content, "on or off, a text, or none")->required();
+        option(set, "VALUE", a_.content, "on or off, a number, a text, a list with commas and without blanks, or none")
+            ->required();
 
         auto* const who = app_.add_subcommand("initiators", "Add, list or remove who may ask this co-signer to sign");
         who->require_subcommand(1);
@@ -244,6 +248,18 @@ private:
         about_session("failover", "Ask the next signer to broadcast");
     }
 
+    /// The directory may stand before a command of `signers` or `settings`, or behind it; not in both places.
+    bool is_misplaced() {
+        if (outer_dir_.empty()) return false;
+        if (a_.dir.empty()) {
+            a_.dir = outer_dir_;
+            return false;
+        }
+        code_ = out_.fail(error{errc::bad_input, text(in_quotes(outer_dir_), " and ", in_quotes(a_.dir),
+                                                      ": name one directory, behind the command")});
+        return true;
+    }
+
     /// What to say when the first word is no command, which CLI11 would not name.
     [[nodiscard]] std::string unknown_verb(int argc, char** argv) const {
         CLI::App const* at = &app_;
@@ -278,7 +294,8 @@ private:
     CLI::App app_{"A group of machines sign as one: MuSig2 (BIP-327) over libp2p.", "cosigner"};
     printer& out_;
     arguments a_;
-    bool json_ = false;  // known from the start, by the printer
+    std::string outer_dir_;  // of `signers` and `settings`, which have commands
+    bool json_ = false;      // known from the start, by the printer
     int code_ = success;
 };
 

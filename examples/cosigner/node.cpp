@@ -84,7 +84,8 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       control_{io, [this](client_ptr const& c, request const& what) { on_request(c, what); }},
       terminal_{io},
       signals_{io},
-      parting_{io} {
+      parting_{io},
+      leaving_{io} {
     core_.on_news([this](muster::connection::effect const& e) { on_connection(e); });
     peers_.set(home_.config());
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
@@ -106,14 +107,13 @@ void node::await_signal() {
 
 // Others are told that this signer leaves, which takes a moment to go out. The second call does not wait for it.
 void node::stop() {
-    constexpr std::chrono::milliseconds moment{200};  // ours
     if (std::exchange(is_stopping_, true)) return end();
     out_.end_prompt();
     bool const has_told = finder_ && finder_->is_advertising() && !network_.connected_peers().empty();
     go_offline();
     core_.stop();
     if (!has_told) return end();
-    parting_.expires_after(moment);
+    parting_.expires_after(parting_time);
     parting_.async_wait([this](boost::system::error_code const& ec) {
         if (!ec) end();
     });
@@ -137,7 +137,7 @@ result<void> node::start() {
             (void)registry_.told().add({who, {}});
         }
     }
-    MUSTER_TRY(load_directory());
+    load_directory();
     MUSTER_TRY(auto const found, core_.start());
     tell_journal(found);
     MUSTER_TRY(auto const address, network_.listen(home_.config().listen));
@@ -212,13 +212,15 @@ void node::on_connection(muster::connection::effect const& e) {
 
 void node::tell_unreachable(peer_id const& who, std::string const& why) {
     auto const* const p = peers_.find(who);
-    if (p == nullptr) return;  // whoever asked for it is told
-    auto const said = text(p->name, " cannot be reached: ", why);
+    auto const bootstrap = bootstrap_.find(who);
+    if (p == nullptr && bootstrap == bootstrap_.end()) return;  // whoever asked for it is told
+    auto const name = p != nullptr ? p->name : "a bootstrap peer";
+    auto const said = text(name, " cannot be reached: ", why);
     print(log_level::info,
           {{"event", "dial_failed"},
-           {"peer", p->id.to_text()},
-           {"name", p->name},
-           {"address", p->address.to_text()},
+           {"peer", who.to_text()},
+           {"name", name},
+           {"address", p != nullptr ? p->address.to_text() : bootstrap->second.front().to_text()},
            {"why", why},
            {"text", escape(said)}},
           {said});

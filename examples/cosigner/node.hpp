@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,9 @@ struct run_options {
     bool auto_connect = false;                            ///< Whatever the settings say.
     bool advertise = false;                               ///< The same.
 };
+
+/// How long a connection is left open for what was said last. Ours.
+inline constexpr std::chrono::milliseconds parting_time{200};
 
 /// What an event says to a person.
 struct description {
@@ -115,13 +119,18 @@ private:
     void tell_feed();
     [[nodiscard]] static value feed_line(muster::connection::activity const& a);
     [[nodiscard]] result<muster::peer::peer_id> peer_named(std::string const& written);
+    void learn_from_directory(muster::peer::peer_id const& who);
     [[nodiscard]] value view_of(muster::peer::peer_id const& who) const;
 
     // Finding signers, and being found: discovery.cpp.
-    [[nodiscard]] result<void> load_directory();
+    void load_directory();
     void go_online();
     void go_offline();
     void open_address_book();
+    void dial_bootstrap();
+    void keep_bootstrap();
+    [[nodiscard]] std::vector<muster::peer::multiaddr> advertised_addresses() const;
+    void begin_advertising();
     void learn_addresses(muster::peer::peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
                          muster::peer::peer_id const& told_by);
     void on_directory(muster::discovery::directory_event const& e);
@@ -134,6 +143,10 @@ private:
     [[nodiscard]] value view_of(muster::discovery::signer_listing const& l) const;
     [[nodiscard]] std::string initiator_named(muster::crypto::public_key const& key) const;
     void refresh_admitted();
+    void note_reputations();
+    void leave_strangers_soon();
+    void leave_strangers();
+    [[nodiscard]] bool is_private() const;
 
     // The person at the terminal: questions.cpp.
     void ask_person(signing::session_id const& id);
@@ -163,10 +176,10 @@ private:
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.
     co_signer core_;
-    std::optional<pubsub> gossip_;                  ///< While online.
-    std::optional<finder> finder_;                  ///< While online; after what it stands on.
-    std::optional<outbound> outbound_;              ///< While online.
-    std::vector<muster::peer::peer_id> bootstrap_;  ///< Kept while online.
+    std::optional<pubsub> gossip_;      ///< While online.
+    std::optional<finder> finder_;      ///< While online; after what it stands on.
+    std::optional<outbound> outbound_;  ///< While online.
+    std::map<muster::peer::peer_id, std::vector<muster::peer::multiaddr>> bootstrap_;  ///< Kept while online.
     peer_book peers_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
@@ -179,7 +192,7 @@ private:
     bool is_attended_ = false;  ///< A person is asked at the terminal.
     approval_prompt prompt_;
     boost::asio::signal_set signals_;
-    boost::asio::steady_timer parting_;  ///< Runs while what was said last goes out.
+    boost::asio::steady_timer parting_, leaving_;  ///< Run while what was said last goes out.
     bool is_stopping_ = false;
 };
 

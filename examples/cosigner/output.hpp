@@ -27,6 +27,12 @@ bool put_line(int fd, std::string_view line);
 /// As @ref put_line without the line end: for a prompt, or over the line that is there when @p over is set.
 bool put_part(int fd, std::string_view part, bool over = false);
 
+/// @p s with blanks behind it, at least @p width characters.
+[[nodiscard]] inline std::string padded(std::string s, std::size_t width) {
+    if (s.size() < width) s.append(width - s.size(), ' ');
+    return s;
+}
+
 /// Which events `run` tells.
 enum class log_level : std::uint8_t { error = 1, info, debug };
 

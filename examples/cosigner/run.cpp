@@ -54,6 +54,11 @@ int run(arguments const& a, printer& out) {
     auto place = home::open(a.dir);
     if (!place) return out.fail(place.error());
     if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
+    bool const goes_online = options.value().auto_connect || place.value().config().discovery.auto_connect;
+    if (!goes_online && (options.value().advertise || !options.value().bootstrap.empty())) {
+        return out.fail(
+            error{errc::bad_input, "--advertise and --bootstrap are for who goes online: add --auto-connect"});
+    }
     auto keys = place.value().keys();
     if (!keys) return out.fail(keys.error(), setup);
     boost::asio::io_context io{1};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
 #include <vector>
 
 #include <muster/core/hex.hpp>
@@ -123,6 +124,11 @@ result<void> add_peer(settings& s, std::pair<std::string, multiaddr> peer) {
         return error{errc::bad_input, text(peer.first, " is another machine here, ", same->second.peer()->to_text(),
                                            "; remove it first, or give the new one another name")};
     }
+    if (s.initiators.count(peer.first) != 0) {
+        return error{errc::bad_input, text(peer.first,
+                                           " is the name of an initiator; remove it first, or give the peer "
+                                           "another name: what is signed shows names")};
+    }
     if (s.peers.size() == peers_max && s.peers.count(peer.first) == 0) {
         return error{errc::bad_input, text("there are ", peers_max, " peers already, which is the most")};
     }
@@ -173,6 +179,12 @@ result<void> add_initiator(settings& s, std::string const& name, muster::crypto:
                                                "; remove it first, or give the new one another name")};
         }
     }
+    if (s.peers.count(name) != 0) {
+        return error{errc::bad_input,
+                     text(name,
+                          " is the name of a peer, who may ask already; give the initiator another name: what is "
+                          "signed shows names")};
+    }
     if (!muster::crypto::is_valid(key)) {
         return error{errc::bad_input, text(muster::to_hex(key), " is not the key of any signer")};
     }
@@ -191,7 +203,9 @@ result<void> remove_initiator(settings& s, std::string_view name) {
 }
 
 result<multiaddr> parse_bootstrap(std::string_view written) {
-    MUSTER_TRY(auto const peer, parse_peer(text("bootstrap=", written)));
+    auto const at = written.find('=');  // a line that `init` has printed
+    auto const address = at != std::string_view::npos && at < written.find('/') ? written.substr(at + 1) : written;
+    MUSTER_TRY(auto const peer, parse_peer(text("bootstrap=", address)));
     return peer.second;
 }
 
@@ -199,6 +213,8 @@ namespace {
 
 constexpr std::string_view flags[]{"auto-connect", "enable-dht", "enable-gossip", "advertise-as-signer"};
 constexpr std::string_view texts[]{"nickname", "avatar", "wallet-address"};
+constexpr std::string_view numbers[]{"amount-from", "amount-to", "fee"};
+constexpr std::string_view lists[]{"types", "capabilities"};
 
 std::string underscored(std::string_view name) {
     std::string out{name};
@@ -219,6 +235,24 @@ result<value> parse_setting(std::string_view name, std::string_view written) {
         auto const content = written == "none" ? value() : value(std::string{written});
         return value{{"presence", {{underscored(name), content}}}};
     }
+    if (std::find(std::begin(numbers), std::end(numbers), name) != std::end(numbers)) {
+        if (written == "none") return value{{"offer", {{underscored(name), nullptr}}}};
+        MUSTER_TRY(auto const number, parse_number(name, written, 0, std::numeric_limits<std::int64_t>::max()));
+        return value{{"offer", {{underscored(name), number}}}};
+    }
+    if (std::find(std::begin(lists), std::end(lists), name) != std::end(lists)) {
+        auto content = value::array();
+        if (written != "none") {
+            MUSTER_TRY(auto const list, parse_list(name, written));
+            for (auto const& one : list) {
+                if (name == "types") {
+                    MUSTER_TRY(parse_transaction_type(one));
+                }
+                content.push_back(one);
+            }
+        }
+        return value{{"offer", {{underscored(name), std::move(content)}}}};
+    }
     if (name == "bootstrap") {
         auto addresses = value::array();
         if (written != "none") {
@@ -233,6 +267,8 @@ result<value> parse_setting(std::string_view name, std::string_view written) {
     std::vector<std::string_view> names{"bootstrap"};
     names.insert(names.end(), std::begin(flags), std::end(flags));
     names.insert(names.end(), std::begin(texts), std::end(texts));
+    names.insert(names.end(), std::begin(numbers), std::end(numbers));
+    names.insert(names.end(), std::begin(lists), std::end(lists));
     return error{errc::bad_input, text("there is no setting ", in_quotes(name), did_you_mean(name, names),
                                        "; `cosigner settings` lists them")};
 }
@@ -249,6 +285,13 @@ std::vector<std::pair<std::string, std::string>> discovery_settings(settings con
     auto const& d = s.discovery;
     auto const flag = [](bool is_on) { return std::string{is_on ? "on" : "off"}; };
     std::string bootstrap;
+    auto const list = [](auto const& all, auto word) {
+        std::string out;
+        for (auto const& one : all) out += text(out.empty() ? "" : ",", word(one));
+        return out.empty() ? std::string{"none"} : out;
+    };
+    auto const& o = d.offer;
+    auto const most = std::numeric_limits<std::uint64_t>::max();
     for (auto const& a : d.bootstrap_peers) bootstrap += text(bootstrap.empty() ? "" : ",", a.to_text());
     return {{"auto-connect", flag(d.auto_connect)},
             {"bootstrap", bootstrap.empty() ? "none" : bootstrap},
@@ -257,7 +300,12 @@ std::vector<std::pair<std::string, std::string>> discovery_settings(settings con
             {"advertise-as-signer", flag(d.advertise_as_signer)},
             {"nickname", d.presence.nickname.value_or("none")},
             {"avatar", d.presence.avatar.value_or("none")},
-            {"wallet-address", d.presence.wallet_address.value_or("none")}};
+            {"wallet-address", d.presence.wallet_address.value_or("none")},
+            {"types", list(o.types, [](auto t) { return to_string(t); })},
+            {"capabilities", list(o.capabilities, [](auto const& c) { return c; })},
+            {"amount-from", std::to_string(o.amount_from)},
+            {"amount-to", o.amount_to == most ? std::string{"none"} : std::to_string(o.amount_to)},
+            {"fee", std::to_string(o.fee)}};
 }
 
 }  // namespace cosigner

@@ -31,6 +31,20 @@ TEST_CASE("task 3.1, a peer that nobody has told of is not found, and its kind i
     CHECK(r.machine.status_of(who(7)) == peer_status{});
 }
 
+TEST_CASE("what a stranger says of where a peer is counts until somebody else has said it, and not afterwards") {
+    rig r;
+    r.machine.hear_of(who(1), at(5), r.now);
+    CHECK(r.machine.addresses_of(who(1)) == std::vector{at(5)[0]});
+    r.machine.hear_of(who(1), at(6), r.now);
+    CHECK(r.machine.addresses_of(who(1)) == std::vector{at(6)[0]});
+    r.know(1, "alice");
+    CHECK(r.machine.addresses_of(who(1)) == std::vector{at(1)[0]});
+    r.machine.hear_of(who(1), at(7), r.now);
+    CHECK(r.machine.addresses_of(who(1)) == std::vector{at(1)[0]});
+    r.know(1, "alice");
+    CHECK(r.machine.addresses_of(who(2)).empty());
+}
+
 TEST_CASE("task 3.1, several at a time: one result for each, in the order asked, and a slow one holds up nobody") {
     rig r;
     std::vector<peer::peer_id> whom;

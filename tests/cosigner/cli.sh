@@ -132,7 +132,7 @@ expect 0 "signature  $sig" "$cosigner" show "$dir/alice" "${session:0:12}"
 
 # What cannot be proposed says why, and nothing else is signed in its stead.
 refused() { expect 2 "$1" "$cosigner" propose "$dir/alice" "${@:2}"; }
-refused 'neither a configured peer nor a signer key' "$dir/file" --with dave
+refused 'neither a configured peer, nor an initiator, nor a signer key' "$dir/file" --with dave
 refused 'did you mean "bob"' "$dir/file" --with bib
 refused 'has an empty name' "$dir/file" --with bob,
 refused 'give a file' --with bob

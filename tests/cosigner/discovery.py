@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signers find each other, from outside. Usage: discovery.py COSIGNER DOCUMENT"""
 import json
+import os
 import select
 import shutil
 import subprocess
@@ -89,9 +90,7 @@ def test_twenty_signers_with_one_address_list_each_other_once_and_go_on_without_
         c.until(lambda name=name, others=others: c.listed(name) == others, f"{name} to list the others")
     c.until(lambda: c.listed("hub") == sorted(names), "the first one to list all")
     c.stop("hub", 9)
-    late = c.ask(names[3], "status")
-    address = c.lines(names[3])[1]["address"]
-    check(late["peer"] in address, "its own address")
+    address = c.said(names[3], "listening")[0]["address"]
     c.make("late", address, nickname="late")
     c.run("late", "--auto-connect", "--advertise")
     for name in names:
@@ -169,13 +168,84 @@ def test_a_spend_is_proposed_by_key_alone_and_being_found_lets_nobody_propose():
         check(cosigner("initiators", "add", f"{c.dir}/bob", "alice", *bad).returncode == 2, bad)
     check(c.ask("bob", "initiators add", "alice", alice)["event"] == "initiator_added", "alice may ask")
     check(cosigner(*propose).returncode == 0, "and they sign")
-    check(c.said("bob", "approval_requested")[-1]["signer_names"].count("alice") == 1, "alice is shown by her name")
+    names = c.said("bob", "approval_requested")[-1]["signer_names"]
+    check(f"alice ({alice[:8]})" in names, f"alice is shown by her name: {names}")
     check(c.ask("bob", "initiators list")["initiators"] == [{"name": "alice", "key": alice}], "she is listed")
     c.ask("bob", "initiators remove", "alice")
     check(cosigner(*propose).returncode == 1, "and may not ask any more")
     stranger = "02" + "11" * 32
     refused = cosigner(*propose[:-1], stranger)
     check(refused.returncode != 0 and "machine is not known" in refused.stderr, refused.stderr)
+    c.close()
+
+
+def test_the_first_proposal_on_a_new_connection_is_heard_and_names_stand_for_one_signer():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    for name in ("alice", "bob"):
+        c.make(name, hub, nickname=name)
+        c.run(name, "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("alice") == ["bob"], "alice to find bob")
+    alice, bob = c.key("alice"), c.key("bob")
+    c.ask("bob", "initiators add", "alice", alice)
+    proposed = cosigner("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob)
+    check(proposed.returncode == 0, proposed.stdout)
+    line = c.said("hub", "listening")[0]["address"]
+    check(cosigner("peer", "add", f"{c.dir}/bob", f"alice={line}").returncode == 2, "alice is an initiator's name")
+    check(cosigner("peer", "add", f"{c.dir}/bob", f"hub={line}").returncode == 0, "hub is free")
+    check(cosigner("initiators", "add", f"{c.dir}/bob", "hub", c.key("hub")).returncode == 2, "hub is a peer's name")
+    c.close()
+
+
+def test_a_setting_is_taken_up_at_once_and_what_is_offered_is_found():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    c.make("bob", hub, nickname="bob", types="swap,spend", amount_to="1000")
+    c.run("bob", "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("hub") == ["bob"], "bob to be found")
+    check(c.signers("hub")[0]["types"] == ["spend", "swap"], "what it offers")
+    check(len(c.signers("hub", "--type", "swap", "--amount", "1000")) == 1, "it is found")
+    check(c.signers("hub", "--type", "swap", "--amount", "1001") == [], "and not for more")
+    check(c.signers("hub", "--type", "escrow") == [], "or for something else")
+    done = cosigner("settings", "set", f"{c.dir}/bob", "nickname", "robert")
+    check(done.returncode == 0, done.stderr)
+    c.until(lambda: c.listed("hub") == ["robert"], "the new name")
+    c.close()
+
+
+def test_a_configured_peer_stays_one_when_it_was_a_bootstrap_peer_as_well():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect")
+    c.make("bob", hub)
+    c.run("bob", "--auto-connect")
+    connected = lambda: any(p["connected"] for p in c.ask("bob", "status")["peers"])
+    check(cosigner("peer", "add", f"{c.dir}/bob", f"hub={hub}").returncode == 0, "peer add")
+    c.until(connected, "the peer")
+    c.ask("bob", "offline")
+    c.stop("hub", 9)
+    c.until(lambda: not connected(), "the end of it")
+    c.run("hub", "--auto-connect")
+    c.until(connected, "the peer again")
+    c.close()
+
+
+def test_subscribers_are_told_of_what_they_asked_for():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    watcher = subprocess.Popen([PROGRAM, "signers", f"{c.dir}/hub", "--subscribe", "--type", "swap", "--json"],
+                               stdout=subprocess.PIPE, text=True)
+    check(json.loads(watcher.stdout.readline())["event"] == "signers", "the first line")
+    for name, types in (("bob", "spend"), ("carol", "swap")):
+        c.make(name, hub, nickname=name, types=types)
+        c.run(name, "--auto-connect", "--advertise")
+    said = json.loads(watcher.stdout.readline())
+    check(said["event"] == "signer_discovered" and said["listing"]["nickname"] == "carol", said)
+    watcher.terminate()
+    watcher.wait()
     c.close()
 
 
@@ -187,6 +257,12 @@ def test_filters_and_settings_say_what_is_wrong():
                            (("settings", "set", "alice", "bootstrap", "/ip4/10.0.0.1/tcp/1"), "/p2p/"),
                            (("signers", "alice", "--type", "spnd"), "did you mean"),
                            (("signers", "alice", "--amount", "-1"), "amount"),
+                           (("signers", "alice", "--stats", "--subscribe"), "--stats"),
+                           (("signers", "alice", "clear", "alice"), "one directory"),
+                           (("settings", "set", "alice", "nickname", "x" * 65), "at most 64"),
+                           (("settings", "set", "alice", "types", "spend,swop"), "did you mean"),
+                           (("settings", "set", "alice", "amount-to", "x"), "amount-to"),
+                           (("run", "alice", "--advertise"), "--auto-connect"),
                            (("initiators", "remove", "alice", "bob"), "no initiator")):
         full = [f"{c.dir}/alice" if a == "alice" else a for a in arguments]
         done = cosigner(*full)
@@ -200,11 +276,20 @@ def test_filters_and_settings_say_what_is_wrong():
 def test_a_damaged_file_of_signers_is_put_aside_and_the_program_goes_on():
     c = Crowd()
     c.make("alice")
-    with open(f"{c.dir}/alice/discovered", "w") as f:
-        f.write("nonsense")
+    for what in ("discovered", "addresses"):
+        with open(f"{c.dir}/alice/{what}", "w") as f:
+            f.write("nonsense")
+    c.run("alice", "--auto-connect")
+    c.until(lambda: len(c.said("alice", "damaged")) == 2, "both to be told")
+    check([line["what"] for line in c.said("alice", "damaged")] == ["discovered", "addresses"], "which they are")
+    check(all(line["put_aside"] for line in c.said("alice", "damaged")), "and where")
+    check(c.said("alice", "listening"), "and it goes on")
+    c.stop("alice")
+    if os.path.exists(f"{c.dir}/alice/discovered"):
+        os.remove(f"{c.dir}/alice/discovered")
+    os.mkdir(f"{c.dir}/alice/discovered")
     c.run("alice")
-    check(c.said("alice", "damaged")[0]["what"] == "discovered", "it is told")
-    check(c.said("alice", "listening"), "and goes on")
+    check(c.said("alice", "damaged") and c.said("alice", "listening"), "also where it is no file")
     c.close()
 
 

@@ -19,7 +19,7 @@ namespace {
 peer::peer_id id(std::size_t i) { return test::node_keys(i).node.id(); }
 
 struct rig {
-    explicit rig(std::uint64_t seed = 1) : it{{}, seed} {}
+    explicit rig(std::uint64_t seed = 1) : it{{.remembered_max = 3}, seed} {}
     effects start() {
         it.start(now, out);
         return out.take();
@@ -57,9 +57,9 @@ struct rig {
 TEST_CASE("nothing is wanted before it begins, and afterwards what is said") {
     rig r;
     CHECK_FALSE(r.it.next_deadline());
-    CHECK(r.tell(agenda::peer_came{id(1)}).empty());
+    CHECK(r.tell(agenda::peer_connected{id(1)}).empty());
     CHECK(r.start() == effects{agenda::dial_known{5}, agenda::ask_peer{id(1)}});
-    CHECK(r.tell(agenda::peer_came{id(2)}) == effects{agenda::ask_peer{id(2)}});
+    CHECK(r.tell(agenda::peer_connected{id(2)}) == effects{agenda::ask_peer{id(2)}});
     CHECK(r.it.stats().peers == 2);
 }
 
@@ -75,20 +75,35 @@ TEST_CASE("what has expired is removed each minute, and each two minutes it look
 TEST_CASE("a peer is asked when it comes, and again after two minutes at the earliest, however often it comes") {
     rig r;
     (void)r.start();
-    CHECK(r.tell(agenda::peer_came{id(1)}).size() == 1);
-    CHECK(r.tell(agenda::peer_came{id(1)}).empty());
+    CHECK(r.tell(agenda::peer_connected{id(1)}).size() == 1);
+    CHECK(r.tell(agenda::peer_connected{id(1)}).empty());
     (void)r.pass(119s);
     auto const all = r.pass(10min);
     auto const asked = rig::count<agenda::ask_peer>(all);
     CHECK(asked == 5);
-    (void)r.tell(agenda::peer_left{id(1)});
+    (void)r.tell(agenda::peer_disconnected{id(1)});
+    CHECK(r.it.stats().peers == 0);
+    CHECK(r.tell(agenda::peer_connected{id(1)}).empty());  // it comes and goes
+    (void)r.tell(agenda::peer_disconnected{id(1)});
     CHECK(rig::count<agenda::ask_peer>(r.pass(10min)) == 0);
+    CHECK(r.tell(agenda::peer_connected{id(1)}).size() == 1);
+}
+
+TEST_CASE("so many peers that left are remembered") {
+    rig r;
+    (void)r.start();
+    for (std::size_t i = 0; i < 4; ++i) {
+        (void)r.tell(agenda::peer_connected{id(i)});
+        (void)r.tell(agenda::peer_disconnected{id(i)});
+        CHECK(r.tell(agenda::peer_connected{id(i)}).size() == (i < 3 ? 0 : 1));
+        (void)r.tell(agenda::peer_disconnected{id(i)});
+    }
 }
 
 TEST_CASE("in a look around five are asked, and in time all") {
     rig r;
     (void)r.start();
-    for (std::size_t i = 0; i < 20; ++i) (void)r.tell(agenda::peer_came{id(i)});
+    for (std::size_t i = 0; i < 20; ++i) (void)r.tell(agenda::peer_connected{id(i)});
     std::set<peer::peer_id> asked;
     for (auto const& [when, e] : r.pass(1h)) {
         if (auto const* const a = std::get_if<agenda::ask_peer>(&e)) asked.insert(a->peer);
@@ -139,33 +154,56 @@ TEST_CASE("who could not publish tries again, ever later, up to a minute") {
         longest = std::max(longest, r.now - before);
     }
     CHECK(longest > 30s);
+    // One is published, and then one is not: that is a first failure again.
+    (void)r.pass(21min);
+    CHECK(r.tell(agenda::publish_failed{}).empty());
+    bool is_again = false;
+    for (auto const& [after, e] : r.pass(3s)) is_again = is_again || std::holds_alternative<agenda::advertise>(e);
+    CHECK(is_again);
 }
 
 TEST_CASE("who has nobody to hear it says it again when somebody is there; who does not advertise says nothing") {
     rig r;
     (void)r.start();
-    CHECK(r.tell(agenda::audience_came{}).empty());
+    CHECK(r.tell(agenda::audience_gained{}).empty());
     CHECK(r.tell(agenda::publish_failed{}).empty());
     r.it.begin_advertising(r.now, r.out);
     (void)r.out.take();
-    CHECK(r.tell(agenda::audience_came{}) == effects{agenda::advertise{}});
+    CHECK(r.tell(agenda::audience_gained{}) == effects{agenda::advertise{}});
     r.it.end_advertising(r.out);
     CHECK(r.out.take() == effects{agenda::withdraw{}});
     r.it.end_advertising(r.out);
     CHECK(r.out.take().empty());
-    CHECK(r.tell(agenda::audience_came{}).empty());
+    CHECK(r.tell(agenda::audience_gained{}).empty());
     CHECK(rig::count<agenda::advertise>(r.pass(1h)) == 0);
 }
 
 TEST_CASE("a new look around asks everybody whom it draws, whenever they were asked; and who stops wants nothing") {
     rig r;
     (void)r.start();
-    (void)r.tell(agenda::peer_came{id(1)});
+    (void)r.tell(agenda::peer_connected{id(1)});
     r.it.rescan(r.now, r.out);
     CHECK(r.out.take() == effects{agenda::dial_known{5}, agenda::ask_peer{id(1)}});
+    r.it.begin_advertising(r.now, r.out);
+    (void)r.out.take();
     r.it.stop();
     CHECK_FALSE(r.it.next_deadline());
-    CHECK(r.tell(agenda::peer_came{id(2)}).empty());
+    CHECK(r.tell(agenda::audience_gained{}).empty());
+    CHECK(r.tell(agenda::publish_failed{}).empty());
+    CHECK_FALSE(r.it.next_deadline());
+    CHECK(r.tell(agenda::peer_connected{id(2)}).empty());
+}
+
+TEST_CASE("woken early, twice or late it does what is due, once") {
+    rig r;
+    (void)r.start();
+    r.it.wake(r.now, r.out);
+    CHECK(r.out.take().empty());
+    r.now += 1h;
+    r.it.wake(r.now, r.out);
+    CHECK(r.out.take() == effects{agenda::remove_expired{}, agenda::dial_known{5}});
+    r.it.wake(r.now, r.out);
+    CHECK(r.out.take().empty());
 }
 
 }  // namespace agenda_tests

@@ -62,7 +62,7 @@ TEST_CASE("advertisement: what is sealed is opened, by whoever holds it") {
 }
 
 TEST_CASE("advertisement: a withdrawal says that the signer is gone, for as long as what it withdraws could live") {
-    auto const bye = advertisement_of(1).withdrawn(at(1000));
+    auto const bye = test::withdrawal_of(advertisement_of(1), at(1000));
     CHECK(bye.is_withdrawal());
     CHECK(bye.sequence == 2);
     auto const sealed = bye.seal(keys().node).value();

@@ -114,6 +114,7 @@ TEST_CASE("document 000: the cache is bounded, and the least recently used makes
     CHECK(r.directory.find(key(2), at(3)) == nullptr);
     CHECK(r.directory.find(key(1), at(3)) != nullptr);
     CHECK(r.directory.list({.type = transaction_type::spend}, at(3)).size() == 3);
+    CHECK(r.news().back() == "signer_discovered signer 4");
     CHECK(discovery::directory_options{}.signers_max == 100);
 }
 
@@ -136,9 +137,8 @@ TEST_CASE("only a newer one replaces; what is repeated or older costs nobody any
     auto older = a;
     older.sequence = 4;
     CHECK(r.take(sealed(1, older), at(1)).value() == filing::older);
-    auto forged = sealed(1, older);
-    forged.back() ^= 1;
-    (void)r.take(forged, at(1));
+    older.binding.octets[0] ^= 1;  // which nobody looks at
+    CHECK(r.take(test::seal_unchecked(older, test::node_keys(1).node), at(1)).value() == filing::older);
     CHECK(r.directory.find(key(1), at(1))->sequence == 5);
 }
 
@@ -158,15 +158,78 @@ TEST_CASE("two of one sequence: the first one stays, both are evidence") {
     CHECK(r.directory.contradictions().back().second == sealed(1, a));
 }
 
+TEST_CASE("S13: evidence is what its signer has signed, so nobody can be framed") {
+    rig<> r;
+    auto a = advertisement_of(1);
+    REQUIRE(r.take(sealed(1, a), at(0)));
+    a.fee = 7;
+    auto forged = sealed(1, a);
+    forged.back() ^= 1;
+    CHECK_FALSE(r.take(forged, at(1)));
+    a.binding.octets[0] ^= 1;
+    CHECK_FALSE(r.take(test::seal_unchecked(a, test::node_keys(1).node), at(1)));
+    CHECK(r.directory.contradictions().empty());
+}
+
+TEST_CASE("a withdrawal of a signer whose clock is ahead is one, and is not undone by a replay") {
+    rig<> r;
+    auto const a = advertisement_of(1);
+    REQUIRE(r.take(sealed(1, a), at(0)));
+    CHECK(r.take(sealed(1, test::withdrawal_of(a, at(1000))), at(1)).value() == filing::withdrawn);
+    CHECK(r.directory.size(at(1)) == 0);
+    CHECK(r.take(sealed(1, a), at(2000)).value() == filing::older);
+    CHECK(r.news() == words{"signer_discovered signer 1", "signer_withdrawn signer 1"});
+}
+
+TEST_CASE("a withdrawal of whom nobody lists costs nothing and changes nothing") {
+    rig<> r;
+    auto bye = test::withdrawal_of(advertisement_of(1), at(10));
+    bye.binding.octets[0] ^= 1;  // which nobody looks at
+    CHECK(r.take(test::seal_unchecked(bye, test::node_keys(1).node), at(11)).value() == filing::older);
+    CHECK(r.take(sealed(1, advertisement_of(1)), at(12)).value() == filing::discovered);
+}
+
+TEST_CASE("an update stays on the account of who has brought the signer") {
+    rig<> r{{.signers_max = 10, .per_deliverer_max = 3}};
+    auto a = advertisement_of(1);
+    auto const honest = test::node_keys(1).node.id();
+    REQUIRE(r.take(sealed(1, a), at(0), honest));
+    ++a.sequence;
+    REQUIRE(r.take(sealed(1, a), at(1)).value() == filing::updated);  // passed on by a flooder
+    for (std::size_t i = 10; i < 30; ++i) REQUIRE(r.take(sealed(i, advertisement_of(i)), at(2)));
+    REQUIRE(r.directory.find(key(1), at(3)) != nullptr);
+    CHECK(r.directory.find(key(1), at(3))->delivered_by == honest);
+    CHECK(r.directory.size(at(3)) == 4);
+}
+
+TEST_CASE("where nobody fits, nobody is listed") {
+    rig<> r{{.signers_max = 0}};
+    CHECK(r.take(sealed(1, advertisement_of(1)), at(0)).value() == filing::no_room);
+    CHECK(r.news().empty());
+}
+
+TEST_CASE("what only an attacker sends is a forgery, and what clocks and delays can bring about is none") {
+    using namespace discovery;
+    for (auto const why : {peer::errc::not_signed, peer::errc::wrong_peer, peer::errc::not_canonical}) {
+        CHECK(is_forgery(error{why, ""}));
+    }
+    CHECK(is_forgery(error{discovery::errc::invalid_binding, ""}));
+    for (auto const why : {peer::errc::expired, peer::errc::not_yet_issued, peer::errc::malformed,
+                           peer::errc::wrong_type, peer::errc::too_large, peer::errc::unsupported_key}) {
+        CHECK_FALSE(is_forgery(error{why, ""}));  // of a later version, perhaps
+    }
+    CHECK_FALSE(is_forgery(error{discovery::errc::own, ""}));
+}
+
 TEST_CASE("a withdrawal is obeyed, also when it is repeated, and a replay does not undo it") {
     rig<> r;
     auto const a = advertisement_of(1);
     REQUIRE(r.take(sealed(1, a), at(0)));
-    auto const bye = a.withdrawn(at(10));
+    auto const bye = test::withdrawal_of(a, at(10));
     CHECK(bye.is_withdrawal());
     CHECK(r.take(sealed(1, bye), at(11)).value() == filing::withdrawn);
     CHECK(r.news() == words{"signer_discovered signer 1", "signer_withdrawn signer 1"});
-    CHECK(r.take(sealed(1, bye), at(12)).value() == filing::withdrawn);
+    CHECK(r.take(sealed(1, bye), at(12)).value() == filing::older);  // nobody needs it twice
     CHECK(r.take(sealed(1, a), at(13)).value() == filing::older);
     CHECK(r.news().empty());
     auto again = advertisement_of(1);
@@ -202,7 +265,7 @@ TEST_CASE(
         INFO(name);
         auto const outcome = r.take(bad, at(0));
         REQUIRE_FALSE(outcome);
-        CHECK(discovery::is_forgery(outcome.error()));
+        CHECK(discovery::is_forgery(outcome.error()) == (name != "cut"));
     }
     CHECK(r.directory.size(at(0)) == 0);
     // The victim is not kept out by any of it.
@@ -264,7 +327,15 @@ TEST_CASE("queries by type, amount, fee and capability") {
     REQUIRE(r.take(sealed(2, a), at(1)));
     CHECK(names({.type = transaction_type::swap}).size() == 3);
     CHECK(names({.type = transaction_type::custody}) == words{"signer 2"});
-    CHECK(r.directory.for_each({.type = transaction_type::custody}, at(1), [](auto const&) {}) == 1);
+    auto const visits = [&](discovery::criteria const& c) {
+        return r.directory.for_each(c, at(1), [](auto const&) {});
+    };
+    CHECK(visits({.type = transaction_type::custody}) == 1);
+    CHECK(visits({.type = transaction_type::swap}) == 3);
+    CHECK(visits({.type = transaction_type::spend, .amount = 300}) == 2);
+    CHECK(visits({}) == 8);
+    r.directory.expire(at(0) + 31min, r.told);
+    CHECK(r.directory.for_each({.type = transaction_type::swap}, at(1), [](auto const&) {}) == 0);  // the index, too
     r.directory.clear();
     CHECK(names({.type = transaction_type::custody}).empty());
 }
@@ -310,17 +381,27 @@ TEST_CASE(
     CHECK(l->delivered_by == test::node_keys(9).node.id());
     CHECK(r->directory.list({.type = transaction_type::spend}, clock.wall_now()).size() == 2);
     // S12: entries that were put into the file by somebody else.
-    auto forged = *l;
-    forged.what = advertisement_of(7);
-    forged.sealed = test::seal_unchecked(advertisement_of(7), test::node_keys(8).node);
-    (void)r->directory.underlying().put(
-        discovery::signer_listing::key_of(key(7)),
-        discovery::entry<discovery::signer_listing>{forged, at(0), at(0), 0, source::gossip}, clock.wall_now());
+    auto const plant = [&](std::size_t i, bytes what, std::uint64_t sequence, timestamp expires) {
+        auto forged = *l;
+        forged.sealed = std::move(what);
+        forged.sequence = sequence;
+        forged.expires_at = expires;
+        (void)r->directory.underlying().put(
+            discovery::signer_listing::key_of(key(i)),
+            discovery::entry<discovery::signer_listing>{forged, at(0), at(0), 0, source::gossip}, clock.wall_now());
+    };
+    auto const end = advertisement_of(7).expires;
+    plant(7, test::seal_unchecked(advertisement_of(7), test::node_keys(8).node), 1, end);
+    plant(10, sealed(11, advertisement_of(11)), 1, end);              // another's
+    plant(12, sealed(12, advertisement_of(12)), 9, end);              // that nothing newer could replace
+    plant(13, sealed(13, advertisement_of(13)), 1, end + 24h * 365);  // that would not expire
     REQUIRE(r->directory.underlying().flush());
     r.reset();
     r = start();
-    CHECK(r->directory.load(clock.wall_now()).value().listed == 2);
-    CHECK(r->directory.find(key(7), clock.wall_now()) == nullptr);
+    auto const found = r->directory.load(clock.wall_now()).value();
+    CHECK(found.listed == 2);
+    CHECK(found.dropped == 4);
+    for (std::size_t const i : {7u, 10u, 12u, 13u}) CHECK(r->directory.find(key(i), clock.wall_now()) == nullptr);
 }
 
 TEST_CASE("document 000: the id of an advertisement is made of the key alone") {

@@ -38,6 +38,7 @@ TEST_CASE("document 000: settings persist, and an update changes what it names")
     s.bootstrap_peers = {peer::multiaddr::from_text(alice).value()};
     s.enable_gossip = false;
     s.presence.nickname = "Alice";
+    s.presence.wallet_address = "bc1q";
     auto const file = json::to_file(s);
     CHECK(merged(value::parse(file.dump())) == s);
     CHECK(file["schema"] == 1);
@@ -60,6 +61,7 @@ TEST_CASE("members that are not known are kept") {
     CHECK(after["presence"]["nickname"] == "Alice");
     CHECK(json::to_file({}, after)["presence"] == value::parse(R"({"mood": "good"})"));
     CHECK(json::to_file({}, 7)["schema"] == 1);
+    CHECK(json::to_file(s, {{"presence", 5}})["presence"] == value{{"nickname", "Alice"}});
 }
 
 TEST_CASE("what is wrong is named, and nothing has changed") {
@@ -67,13 +69,23 @@ TEST_CASE("what is wrong is named, and nothing has changed") {
          {R"([])", R"({"auto_connect": 1})", R"({"enable_dht": "yes"})", R"({"bootstrap_peers": "x"})",
           R"({"bootstrap_peers": [1]})", R"({"bootstrap_peers": ["/ip4/10.0.0.1/tcp/4001"]})",
           R"({"bootstrap_peers": ["nonsense"]})", R"({"presence": []})", R"({"presence": {"nickname": 5}})",
-          R"({"schema": "1"})", R"({"schema": 2})", R"({"auto_connect": true, "enable_gossip": 0})"}) {
+          R"({"schema": "1"})", R"({"schema": 2})", R"({"schema": 18446744073709551615})",
+          R"({"auto_connect": true, "enable_gossip": 0})"}) {
         INFO(bad);
         discovery::settings s;
         auto const outcome = json::merge(s, value::parse(bad));
         REQUIRE_FALSE(outcome);
         CHECK(outcome.error().message().starts_with("settings"));
         CHECK(s == discovery::settings{});
+    }
+}
+
+TEST_CASE("what is shown of a wallet has bounds") {
+    for (auto const& [name, size] :
+         {std::pair{"nickname", 64u}, std::pair{"avatar", 256u}, std::pair{"wallet_address", 128u}}) {
+        discovery::settings s;
+        CHECK(json::merge(s, {{"presence", {{name, std::string(size, 'x')}}}}));
+        CHECK_FALSE(json::merge(s, {{"presence", {{name, std::string(size + 1, 'x')}}}}));
     }
 }
 

@@ -293,4 +293,28 @@ TEST_CASE("who is found may be asked to sign, and may not ask unless the registr
                       [](auto const& e) { return std::holds_alternative<signing::aborted>(e); }));
 }
 
+TEST_CASE("who proposes on a new connection has said who it is before") {
+    transport::memory_network wires;
+    manual_clock clock;
+    manual_timers timers[2];
+    signing::static_registry full, empty;
+    transport::memory_transport one{wires, test::node_keys(0).node.id()}, other{wires, test::node_keys(1).node.id()};
+    auto const epoch = co_signer::coordinator_type::make_epoch().value();
+    std::size_t asked = 0;
+    co_signer a{{one, full, timers[0], clock, test::node_keys(0), epoch}, [](auto const&) {}};
+    co_signer b{{other, empty, timers[1], clock, test::node_keys(1), epoch}, [&](signing::event const& e) {
+                    // As an application does that admits a signer by its key, wherever it is.
+                    auto const* const v = std::get_if<signing::peer_identified>(&e);
+                    if (v != nullptr) CHECK(empty.add({{v->signer, v->peer, v->binding}, {}}));
+                    asked += std::holds_alternative<signing::approval_requested>(e) ? 1u : 0u;
+                }};
+    REQUIRE(a.start());
+    REQUIRE(b.start());
+    for (auto const& m : {a.signer().as_member().value(), b.signer().as_member().value()}) REQUIRE(full.add({m, {}}));
+    a.propose({{a.signer().signer_key(), b.signer().signer_key()}, {signing::tagged_payload{"test/message", {1}}}},
+              [](auto const& made) { CHECK(made); });
+    wires.run();
+    CHECK(asked == 1);
+}
+
 }  // namespace node_tests

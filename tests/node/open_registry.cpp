@@ -62,4 +62,15 @@ TEST_CASE("what this machine was told counts before what was discovered") {
     CHECK_FALSE(r.it.may_propose(key(3), id(3)));
 }
 
+TEST_CASE("another machine is not brought in for a signer that this machine was told of") {
+    rig r;
+    auto const elsewhere = test::node_keys(8);  // where its signer key was before, as it has signed
+    auto const keys = test::node_keys(1);
+    REQUIRE(r.it.told().add(
+        {{keys.signer.public_key(), elsewhere.node.id(), peer::bind(keys.signer, elsewhere.node.id()).value()}, {}}));
+    r.discover(1);
+    CHECK(r.it.find(key(1))->who.peer == elsewhere.node.id());
+    CHECK(r.it.find(key(1))->addresses.empty());
+}
+
 }  // namespace open_registry_tests

@@ -95,6 +95,7 @@ struct scripted_network {
         CHECK(protocol == gossip::protocols[0]);
         if (is_congested) return error{transport::errc::congested, "no room"};
         sent.emplace_back(to, std::move(frame));
+        if (auto const f = on_send) f(to);
         return ok();
     }
     void close() {}
@@ -102,12 +103,14 @@ struct scripted_network {
 
     transport::event_handler handler;
     bool is_congested = false;
+    std::function<void(peer::peer_id const&)> on_send;
     std::vector<std::pair<peer::peer_id, bytes>> sent;
 };
 peer::peer_id id_of(std::size_t i) { return test::node_keys(i).node.id(); }
 
 /// One router on such a network.
 struct scripted_world {
+    explicit scripted_world(gossip::options const& o = {}) : it{net, timers, clock, o, 1} {}
     void pass(duration span) {
         auto const until = clock.now() + span;
         while (timers.armed() && *timers.armed() <= until) {
@@ -119,7 +122,7 @@ struct scripted_world {
     scripted_network net;
     manual_timers timers;
     manual_clock clock;
-    node::pubsub<scripted_network, manual_timers, manual_clock> it{net, timers, clock, {}, 1};
+    node::pubsub<scripted_network, manual_timers, manual_clock> it;
 };
 
 using words = std::vector<std::string>;
@@ -271,6 +274,65 @@ TEST_CASE("an explicit peer is connected, and again after it was gone") {
     auto const stranger = test::node_keys(7).node.id();
     REQUIRE(w.all[0].it.add_explicit(stranger));
     CHECK(wanted == std::vector{stranger});
+}
+
+TEST_CASE("who was connected before is taken up, and once") {
+    scripted_world w;
+    REQUIRE(w.it.subscribe("news", {}));
+    w.it.adopt(id_of(1));
+    w.it.adopt(id_of(1));
+    CHECK(w.it.router().stats().peers == 1);
+    CHECK(w.net.sent.size() == 1);
+}
+
+TEST_CASE("a handler that ends the connection of a peer that is to begin anew does no harm") {
+    scripted_world w;
+    REQUIRE(w.it.subscribe("news", {}));
+    error const why{transport::errc::refused, "the peer broke off"};
+    for (auto const n : {1u, 2u}) w.net.tell(transport::connected{id_of(n)});
+    for (auto const n : {1u, 2u}) w.net.tell(transport::frames_lost{id_of(n), 10, why});
+    w.net.on_send = [&](peer::peer_id const& to) {
+        w.net.on_send = {};
+        w.net.tell(transport::disconnected{to == id_of(1) ? id_of(2) : id_of(1), why});
+    };
+    w.pass(1s);
+    CHECK(w.it.router().stats().peers == 1);
+}
+
+TEST_CASE("nobody is dialled on the word of another one: a peer that is recommended has signed where it is") {
+    gossip::options o;
+    o.score.exchange_threshold = 0;
+    scripted_world w{o};
+    std::vector<std::pair<peer::peer_id, std::vector<peer::multiaddr>>> wanted;
+    w.it.on_wanted([&](peer::peer_id const& who, auto const& where) { wanted.emplace_back(who, where); });
+    REQUIRE(w.it.subscribe("news", {}));
+    w.net.tell(transport::connected{id_of(1)});
+    auto const where = peer::multiaddr::from_text("/ip4/20.0.0.5/tcp/4001").value();
+    auto const record = [&](std::size_t of) {
+        return peer::routing_record{id_of(of), 1, {where}}.seal(test::node_keys(of).node).value();
+    };
+    auto forged = record(7);
+    forged.back() ^= 1;
+    // Subscription, graft, and a prune that recommends: the third one with a record of another, the fourth with a
+    // forged one.
+    wire::protobuf_writer prune;
+    prune.content(1, as_bytes("news"));
+    for (auto const& [who, r] :
+         {std::pair{id_of(5), record(5)}, std::pair{id_of(6), record(5)}, std::pair{id_of(7), forged}}) {
+        wire::protobuf_writer info;
+        info.content(1, who.view()).content(2, r);
+        prune.content(2, info.take());
+    }
+    wire::protobuf_writer control, rpc, sub;
+    control.content(4, prune.take());
+    sub.number(1, 1).content(2, as_bytes("news"));
+    rpc.content(1, sub.take());
+    w.net.tell(transport::received{id_of(1), rpc.take()});
+    w.pass(2s);
+    wire::protobuf_writer pruned;
+    pruned.content(3, control.take());
+    w.net.tell(transport::received{id_of(1), pruned.take()});
+    CHECK(wanted == decltype(wanted){{id_of(5), {where}}});
 }
 
 }  // namespace pubsub_tests

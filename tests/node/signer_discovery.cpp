@@ -114,7 +114,7 @@ node::signer_offer offer(std::size_t i) {
 TEST_CASE("signers that have never heard of each other are listed once at every node, through one that both know") {
     world w{6};
     for (std::size_t i = 1; i < 6; ++i) w.connect(i, 0);
-    for (std::size_t i = 0; i < 6; ++i) w.all[i].it.advertise(offer(i));
+    for (std::size_t i = 0; i < 6; ++i) REQUIRE(w.all[i].it.advertise(offer(i)));
     w.pass(10s);
     for (std::size_t i = 0; i < 6; ++i) {
         CHECK(w.listed(i) == 5);
@@ -130,7 +130,7 @@ TEST_CASE("ten rounds of advertising make no duplicates, and nobody expires who 
     world w{3};
     w.connect(1, 0);
     w.connect(2, 0);
-    for (std::size_t i = 0; i < 3; ++i) w.all[i].it.advertise(offer(i));
+    for (std::size_t i = 0; i < 3; ++i) REQUIRE(w.all[i].it.advertise(offer(i)));
     w.pass(200min);
     for (std::size_t i = 0; i < 3; ++i) {
         CHECK(w.listed(i) == 2);
@@ -144,7 +144,7 @@ TEST_CASE("who stops says so, and who is gone is forgotten when its advertisemen
     world w{3};
     w.connect(1, 0);
     w.connect(2, 0);
-    for (std::size_t i = 0; i < 3; ++i) w.all[i].it.advertise(offer(i));
+    for (std::size_t i = 0; i < 3; ++i) REQUIRE(w.all[i].it.advertise(offer(i)));
     w.pass(10s);
     w.all[1].it.close();
     w.pass(1s);
@@ -165,7 +165,7 @@ TEST_CASE("a newcomer knows at once who was there before, page by page") {
         REQUIRE(w.all[0].signers.take(a.seal(test::node_keys(i).node).value(), id(i), discovery::source::direct,
                                       w.clock.wall_now(), events));
     }
-    w.all[0].it.advertise(offer(0));
+    REQUIRE(w.all[0].it.advertise(offer(0)));
     w.add(1);
     w.connect(1, 0);
     w.pass(1s);
@@ -176,7 +176,7 @@ TEST_CASE("who had nobody to hear it says it again, also when several come at on
     world w{4};
     w.connect(3, 1);
     w.connect(3, 2);
-    w.all[0].it.advertise(offer(0));
+    REQUIRE(w.all[0].it.advertise(offer(0)));
     w.pass(5s);
     CHECK(w.listed(3) == 0);
     for (std::size_t i : {1u, 2u}) w.all[0].managed.learn(id(i), {});
@@ -198,18 +198,18 @@ TEST_CASE("each subscriber is told what it asked for, once") {
     w.connect(1, 0);
     auto o = offer(1);
     o.fee = 11;
-    w.all[1].it.advertise(o);
+    REQUIRE(w.all[1].it.advertise(o));
     w.pass(5s);
     CHECK(swaps.empty());
     CHECK(dear.empty());
     o.types = {transaction_type::swap};
     o.fee = 10;
-    w.all[1].it.advertise(o);
+    REQUIRE(w.all[1].it.advertise(o));
     w.pass(5s);
     CHECK(swaps == std::vector<std::string>{"signer 1"});
     CHECK(dear == std::vector<std::string>{"signer 1"});
     w.all[0].it.unsubscribe(first);
-    w.all[1].it.advertise(o);
+    REQUIRE(w.all[1].it.advertise(o));
     w.pass(5s);
     CHECK(swaps.size() == 1);
     CHECK(dear.size() == 2);
@@ -258,7 +258,7 @@ TEST_CASE("who answers a question with nonsense is charged; one that asks nonsen
 TEST_CASE("a node that was away looks around at once") {
     world w{2};
     w.connect(1, 0);
-    w.all[0].it.advertise(offer(0));
+    REQUIRE(w.all[0].it.advertise(offer(0)));
     w.pass(5s);
     w.all[0].mine.disconnect(id(1));
     w.pass(1s);
@@ -266,6 +266,185 @@ TEST_CASE("a node that was away looks around at once") {
     w.all[1].it.rescan();
     w.pass(1s);
     CHECK(w.all[1].managed.is_connected(id(0)));  // a signer that it knows
+}
+
+TEST_CASE("an offer that nobody would take is refused to who makes it, and the last one stands") {
+    world w{2};
+    w.connect(1, 0);
+    REQUIRE(w.all[1].it.advertise(offer(1)));
+    auto bad = offer(1);
+    bad.nickname = std::string(65, 'x');
+    CHECK(w.all[1].it.advertise(bad).error() == peer::errc::too_large);
+    bad = offer(1);
+    bad.amount_from = 2;
+    bad.amount_to = 1;
+    CHECK(w.all[1].it.advertise(bad).error() == peer::errc::malformed);
+    auto unsorted = offer(1);
+    unsorted.capabilities = {"b", "a"};
+    unsorted.types = {transaction_type::swap, transaction_type::spend};
+    CHECK(w.all[1].it.advertise(unsorted));
+    w.pass(5s);
+    CHECK_FALSE(w.all[1].it.last_failure());
+    CHECK(w.all[0].signers.find(key(1), w.clock.wall_now())->what.capabilities == std::vector<std::string>{"a", "b"});
+    w.all[1].it.close();
+    CHECK(w.all[1].it.advertise(offer(1)).error() == transport::errc::closed);
+    CHECK(w.all[1].it.start().error() == transport::errc::closed);
+}
+
+TEST_CASE("two advertisements of one moment do not contradict each other") {
+    world w{2};
+    w.connect(1, 0);
+    w.pass(3s);
+    for (std::uint64_t fee = 0; fee < 3; ++fee) {
+        auto o = offer(1);
+        o.fee = fee;
+        REQUIRE(w.all[1].it.advertise(o));
+    }
+    w.pass(1s);
+    CHECK(w.all[0].signers.find(key(1), w.clock.wall_now())->what.fee == 2);
+    CHECK(w.all[0].signers.contradictions().empty());
+}
+
+namespace {
+
+/// Publishes advertisements of signers @p from up to @p to, as whoever has made up their keys.
+void flood(machine& by, std::size_t from, std::size_t to) {
+    for (std::size_t i = from; i < to; ++i) {
+        (void)by.gossips.publish(finder::topic, test::advertisement_of(i).seal(test::node_keys(i).node).value());
+    }
+}
+
+}  // namespace
+
+TEST_CASE("who floods an honest relay with new keys does not silence the signers behind it") {
+    node::signer_discovery_options o;
+    o.advertisements_burst = 60;  // of which a question takes a third
+    o.advertisements_per_second = 1;
+    world w{0};
+    for (std::size_t i = 0; i < 4; ++i) {
+        w.all.emplace_back(w.wires, w.clock, i, o);
+        REQUIRE(w.all.back().it.start());
+    }
+    w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3, who is not
+    w.connect(2, 1);
+    w.connect(3, 1);
+    REQUIRE(w.all[2].it.advertise(offer(2)));
+    w.pass(10s);
+    REQUIRE(w.all[0].signers.find(key(2), w.clock.wall_now()) != nullptr);
+    flood(w.all[3], 100, 200);
+    w.pass(1s);
+    CHECK(w.listed(1) <= 60);  // so much of one connection, and no more
+    auto next = offer(2);
+    next.fee = 7;
+    REQUIRE(w.all[2].it.advertise(next));
+    w.pass(2s);
+    CHECK(w.all[0].signers.find(key(2), w.clock.wall_now())->what.fee == 7);
+}
+
+TEST_CASE("an answer is taken up to what its peer may bring, in the order that it says") {
+    node::signer_discovery_options o;
+    o.advertisements_burst = 10;
+    world w{0};
+    w.all.emplace_back(w.wires, w.clock, 0, o);
+    REQUIRE(w.all[0].it.start());
+    std::map<std::string, bytes> sorted;
+    for (std::size_t i = 100; i < 150; ++i) {
+        sorted.emplace(discovery::signer_listing::key_of(key(i)),
+                       test::advertisement_of(i).seal(test::node_keys(i).node).value());
+    }
+    auto const answer = [&](bool is_reversed) {
+        wire::writer list;
+        if (is_reversed) {
+            for (auto at = sorted.rbegin(); at != sorted.rend(); ++at) list.sized(at->second);
+        } else {
+            for (auto const& [k, sealed] : sorted) list.sized(sealed);
+        }
+        wire::writer out;
+        out.u8(1).size(sorted.size()).raw(list.take());
+        return out.take();
+    };
+    std::size_t questions = 0;
+    transport::memory_transport liar{w.wires, id(8)};
+    liar.serve(finder::protocol, {}, [&](transport::asked const& q) {
+        ++questions;
+        (void)liar.answer(q.id, answer(false));
+    });
+    w.all[0].managed.learn(id(8), {});
+    REQUIRE(w.all[0].managed.connect_to_peer(id(8), {}));
+    w.pass(1s);
+    CHECK(w.listed(0) == 10);
+    CHECK(questions == 1);
+    CHECK(w.all[0].managed.is_connected(id(8)));  // who knows many is no liar
+    w.pass(3min);
+    CHECK(questions == 2);
+    liar.serve(finder::protocol, {}, [&](transport::asked const& q) { (void)liar.answer(q.id, answer(true)); });
+    w.pass(10min);
+    CHECK_FALSE(w.all[0].managed.is_connected(id(8)));
+}
+
+TEST_CASE("pages that never end are asked for so often, and no more") {
+    node::signer_discovery_options o;
+    o.pages_max = 3;
+    world w{0};
+    w.all.emplace_back(w.wires, w.clock, 0, o);
+    REQUIRE(w.all[0].it.start());
+    std::map<std::string, bytes> sorted;
+    for (std::size_t i = 100; i < 110; ++i) {
+        sorted.emplace(discovery::signer_listing::key_of(key(i)),
+                       test::advertisement_of(i).seal(test::node_keys(i).node).value());
+    }
+    std::size_t questions = 0;
+    transport::memory_transport slow{w.wires, id(8)};
+    slow.serve(finder::protocol, {}, [&](transport::asked const& q) {
+        ++questions;
+        auto const at = sorted.upper_bound(std::string{q.request.begin(), q.request.end()});
+        wire::writer out;
+        out.u8(1).size(at == sorted.end() ? 0 : 1);
+        if (at != sorted.end()) out.sized(at->second);
+        (void)slow.answer(q.id, out.take());
+    });
+    w.all[0].managed.learn(id(8), {});
+    REQUIRE(w.all[0].managed.connect_to_peer(id(8), {}));
+    w.pass(1s);
+    CHECK(questions == 3);
+    CHECK(w.listed(0) == 3);
+}
+
+TEST_CASE("a machine is dialled once in ten minutes whoever is said to be there, and nobody in a network of ours") {
+    world w{1};
+    std::vector<std::pair<peer::peer_id, std::vector<peer::multiaddr>>> dialled;
+    effect_list<discovery::directory_event> ignored;
+    auto const list = [&](std::size_t i, std::string const& where) {
+        auto a = test::advertisement_of(i);
+        a.addresses = {peer::multiaddr::from_text(where).value()};
+        REQUIRE(w.all[0].signers.take(a.seal(test::node_keys(i).node).value(), id(i), discovery::source::gossip,
+                                      w.clock.wall_now(), ignored));
+    };
+    for (std::size_t i = 100; i < 120; ++i) list(i, text("/ip4/20.0.0.7/tcp/", 4000 + i));
+    for (std::size_t i = 120; i < 140; ++i) list(i, "/ip4/10.0.0.7/tcp/22");
+    list(140, "/ip4/127.0.0.1/tcp/22");
+    list(141, "/dns4/victim.example/tcp/22");
+    std::size_t dials = 0;
+    w.all[0].managed.on_news([&](connection::effect const& e) {
+        w.all[0].it.note(e);
+        if (std::holds_alternative<connection::connecting>(e)) ++dials;
+    });
+    w.pass(9min);
+    CHECK(dials == 1);
+}
+
+TEST_CASE("where a person has said that a peer is counts before what the peer says") {
+    world w{1};
+    auto const here = address(77);
+    w.all[0].managed.learn(id(100), std::array{here});
+    effect_list<discovery::directory_event> ignored;
+    auto a = test::advertisement_of(100);
+    a.addresses = {address(50)};
+    REQUIRE(w.all[0].signers.take(a.seal(test::node_keys(100).node).value(), id(100), discovery::source::gossip,
+                                  w.clock.wall_now(), ignored));
+    w.all[0].it.rescan();
+    w.pass(1s);
+    CHECK(w.all[0].managed.connections().addresses_of(id(100)) == std::vector{here});
 }
 
 TEST_CASE("addresses of signers that were found are handed on with who told of them") {
@@ -278,7 +457,7 @@ TEST_CASE("addresses of signers that were found are handed on with who told of t
         });
     w.connect(1, 0);
     w.connect(2, 1);
-    w.all[0].it.advertise(offer(0));
+    REQUIRE(w.all[0].it.advertise(offer(0)));
     w.pass(10s);
     REQUIRE_FALSE(heard.empty());
     CHECK(heard[0] == std::pair{id(0), id(1)});

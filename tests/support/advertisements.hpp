@@ -28,6 +28,14 @@ namespace muster::test {
     return out;
 }
 
+/// The withdrawal of @p a, issued at @p now.
+[[nodiscard]] inline discovery::signer_advertisement withdrawal_of(discovery::signer_advertisement const& a,
+                                                                   timestamp now) {
+    discovery::signer_advertisement out{a.signer, a.machine, a.binding, a.sequence + 1};
+    out.issued = out.expires = now;
+    return out;
+}
+
 /// @p a signed by @p key, whether or not anybody would take it. An independent writer of the format.
 [[nodiscard]] inline bytes seal_unchecked(discovery::signer_advertisement const& a, peer::node_key const& key) {
     wire::writer out;

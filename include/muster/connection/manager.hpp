@@ -108,7 +108,16 @@ public:
         p->addresses.assign(addresses.begin(), addresses.begin() + static_cast<std::ptrdiff_t>(size));
         p->learned = now;
         p->is_told = true;
+        p->is_hearsay = false;
         if (!nickname.empty()) p->nickname = nickname.substr(0, options_.nickname_size_max);
+    }
+
+    /// The same on the word of somebody else: what was learned otherwise counts before it, and stays.
+    void hear_of(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, instant now) {
+        auto const* const known = peers_.find(who);
+        if (known != nullptr && known->is_told && !known->is_hearsay) return;
+        learn(who, addresses, now);
+        if (auto* const p = peers_.find(who)) p->is_hearsay = true;
     }
 
     /// Connects to all of @p whom: @ref request_ended follows, before the call returns when there is nothing to wait
@@ -282,10 +291,10 @@ public:
         auto const* const p = peers_.find(who);
         return p != nullptr && p->is_up;
     }
-    /// Whether somebody has told where @p who is.
-    [[nodiscard]] bool is_told_of(peer::peer_id const& who) const {
+    /// Where @p who can be dialled, as was learned.
+    [[nodiscard]] std::vector<peer::multiaddr> addresses_of(peer::peer_id const& who) const {
         auto const* const p = peers_.find(who);
-        return p != nullptr && p->is_told;
+        return p != nullptr ? p->addresses : std::vector<peer::multiaddr>{};
     }
     /// Where @p who is connected; empty when it is not, and where addresses mean nothing.
     [[nodiscard]] peer::multiaddr remote_of(peer::peer_id const& who) const {

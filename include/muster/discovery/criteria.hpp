@@ -25,7 +25,7 @@ struct criteria {
     MUSTER_FIELDS(criteria, type, amount, fee_max, capabilities, reputation);
 
     /// Whether @p l meets them. O(capabilities).
-    [[nodiscard]] bool admits(signer_listing const& l) const {
+    [[nodiscard]] bool matches(signer_listing const& l) const {
         auto const& a = l.what;
         bool const has_type = !type || std::find(a.types.begin(), a.types.end(), *type) != a.types.end();
         bool const has_amount = !amount || (a.amount_from <= *amount && *amount <= a.amount_to);

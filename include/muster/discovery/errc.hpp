@@ -15,10 +15,7 @@ namespace muster::discovery {
 /// What was wrong.
 MUSTER_ENUMERATION(errc, 1,
                    invalid_binding,  ///< The signer key did not say that this machine speaks for it.
-                   outdated,         ///< A newer one is known, or this one; nobody is to blame.
-                   contradicts,      ///< Another one with the same sequence is known: its signer has said two things.
-                   own,              ///< It is of this signer.
-                   not_admitted      ///< There is no room for it.
+                   own               ///< It is of this signer.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "discovery"; }
 

@@ -15,7 +15,6 @@
 /// @see libp2p specs, RFC 0002, for the envelope.
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +37,14 @@
 namespace muster::discovery {
 
 /// What a signer signs for.
-MUSTER_ENUMERATION(transaction_type, 1, spend, swap, coinjoin, custody, escrow, channel);
+MUSTER_ENUMERATION(transaction_type, 1,
+                   spend,     ///< Payments.
+                   swap,      ///< Exchanges of one coin for another.
+                   coinjoin,  ///< Payments of several owners in one transaction.
+                   custody,   ///< Safekeeping.
+                   escrow,    ///< Payments that a third party may settle.
+                   channel    ///< Payment channels.
+);
 
 /// A signer, and the terms on which it signs.
 struct signer_advertisement {
@@ -46,19 +52,20 @@ struct signer_advertisement {
     static constexpr std::size_t addresses_max = 8;       ///< Ours.
     static constexpr std::size_t capabilities_max = 8;    ///< Ours.
     static constexpr std::size_t types_max = 6;           ///< All there are.
-    static constexpr std::size_t nickname_size_max = 64;  ///< Bytes of UTF-8. Ours.
+    static constexpr std::size_t nickname_size_max = 64;  ///< Bytes. Ours.
 
     crypto::public_key signer;
     peer::peer_id machine;
     peer::binding binding{};     ///< @ref signer 's word that @ref machine speaks for it.
-    std::uint64_t sequence = 0;  ///< The greater one counts; never a time to others.
+    std::uint64_t sequence = 0;  ///< Of two the greater one counts. At most @ref issued in Unix milliseconds, and what
+                                 ///< clocks may differ by: so nobody is muted for ever by a number.
     std::vector<peer::multiaddr> addresses = {};
     std::vector<std::string> capabilities = {};  ///< As in peer::record: ascending, none twice.
     std::vector<transaction_type> types = {};    ///< Ascending, none twice.
     std::uint64_t amount_from = 0;               ///< In the smallest unit of the application's money.
     std::uint64_t amount_to = std::numeric_limits<std::uint64_t>::max();  ///< At least @ref amount_from.
     std::uint64_t fee = 0;                                                ///< In the same unit.
-    std::string nickname = {};  ///< As it calls itself; escape it before it is shown.
+    std::string nickname = {};  ///< As it calls itself, in any bytes; escape it before it is shown.
     timestamp issued{};
     timestamp expires{};  ///< Later than @ref issued, but for a withdrawal.
     MUSTER_FIELDS(signer_advertisement, signer, machine, binding, sequence, addresses, capabilities, types, amount_from,
@@ -66,12 +73,6 @@ struct signer_advertisement {
 
     /// Whether it says that the signer is not to be found any more.
     [[nodiscard]] bool is_withdrawal() const noexcept { return expires == issued; }
-    /// The withdrawal of this one, issued at @p now.
-    [[nodiscard]] signer_advertisement withdrawn(timestamp now) const {
-        signer_advertisement out{signer, machine, binding, sequence + 1};
-        out.issued = out.expires = now;
-        return out;
-    }
 
     /// Signs it. About 30 us.
     /// @return the bytes to send; `wrong_peer` when @p key is not the machine's; `invalid_binding`, `malformed`,
@@ -99,6 +100,11 @@ private:
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
     [[nodiscard]] result<void> check_lifetime(peer::record_rules const& rules) const {
+        auto const latest = to_unix_millis(saturating_add(issued, rules.skew_max));
+        if (latest < 0 || sequence > static_cast<std::uint64_t>(latest)) {
+            return error{peer::errc::not_yet_issued, text("sequence ", sequence, " is ahead of its time, ", latest,
+                                                          "; number by milliseconds at most")};
+        }
         return is_withdrawal() ? ok() : rules.check_lifetime(issued, expires);
     }
 };
@@ -158,7 +164,8 @@ inline result<void> signer_advertisement::check_content() const {
         return error{peer::errc::malformed, "an advertisement whose transaction types do not ascend"};
     }
     if (amount_from > amount_to) {
-        return error{peer::errc::malformed, text("amounts from ", amount_from, " to ", amount_to, " are none")};
+        return error{peer::errc::malformed,
+                     text("amount_from ", amount_from, " is above amount_to ", amount_to, "; swap them")};
     }
     if (nickname.size() > nickname_size_max) {
         return error{peer::errc::too_large,

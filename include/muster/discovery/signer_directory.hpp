@@ -10,14 +10,17 @@
 /// when a signer advertises anew. Entries are in a @ref discovery_cache, which bounds them, lets them expire and, by
 /// its policies, keeps them on disk; what is loaded is verified again, since a file is no signature.
 ///
+/// A withdrawal counts where its signer is listed; else nobody here needs it. Whoever has brought a signer first stays
+/// charged for it, or whoever repeats what others say could make room among it.
+///
 /// Look-ups by key change nothing; only @ref want counts as use. Queries by transaction type go through an index.
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -55,8 +58,14 @@ struct signer_expired {
     signer_listing listing;  ///< What was known.
     MUSTER_FIELDS(signer_expired, listing);
 };
+/// A signer has made room for another one: it is discovered again when it advertises again.
+struct signer_evicted {
+    signer_listing listing;  ///< What was known.
+    MUSTER_FIELDS(signer_evicted, listing);
+};
 /// What happens to signers.
-using directory_event = std::variant<signer_discovered, signer_updated, signer_withdrawn, signer_expired>;
+using directory_event =
+    std::variant<signer_discovered, signer_updated, signer_withdrawn, signer_expired, signer_evicted>;
 
 /// What became of an advertisement.
 MUSTER_ENUMERATION(
@@ -65,7 +74,7 @@ MUSTER_ENUMERATION(
     updated,      ///< It counts, in place of an older one.
     withdrawn,    ///< The signer is listed no more.
     repeated,     ///< The one that counts already. It was not verified again.
-    older,        ///< It does not count. It was not verified.
+    older,        ///< It does not count, or withdraws what is not listed.
     contradicts,  ///< Signed with the sequence of another one. Nothing has changed, but for the evidence.
     no_room       ///< It was verified, and not admitted.
 );
@@ -78,11 +87,11 @@ struct contradiction {
     MUSTER_FIELDS(contradiction, signer, first, second);
 };
 
-/// Whether @p why is for what no honest peer passes on; else clocks differ, or somebody was faster.
+/// Whether @p why is for what no honest peer passes on. Else clocks differ, somebody was faster, or it is of a later
+/// version than this, which is no reason to part with who speaks it.
 [[nodiscard]] inline bool is_forgery(error const& why) {
-    return why == errc::invalid_binding || why == peer::errc::not_signed || why == peer::errc::malformed ||
-           why == peer::errc::wrong_type || why == peer::errc::wrong_peer || why == peer::errc::not_canonical ||
-           why == peer::errc::too_large || why == peer::errc::invalid_key || why == peer::errc::unsupported_key;
+    return why == errc::invalid_binding || why == peer::errc::not_signed || why == peer::errc::wrong_peer ||
+           why == peer::errc::not_canonical;
 }
 
 namespace detail {
@@ -98,12 +107,7 @@ public:
     void unfile(std::string const& key) {
         auto const found = filed_.find(key);
         if (found == filed_.end()) return;
-        for (auto const t : found->second.types) {
-            auto& all = by_type_[t];
-            auto const [first, last] = all.equal_range(found->second.amount_from);
-            auto const at = std::find_if(first, last, [&](auto const& e) { return e.second == key; });
-            if (at != last) all.erase(at);
-        }
+        for (auto const t : found->second.types) by_type_[t].erase({found->second.amount_from, key});
         filed_.erase(found);
     }
     /// Calls @p f with the key of each that has @p t and whose amounts begin at @p amount or before.
@@ -111,22 +115,24 @@ public:
     void for_each(transaction_type t, std::uint64_t amount, F f) const {
         auto const found = by_type_.find(t);
         if (found == by_type_.end()) return;
-        auto const end = found->second.upper_bound(amount);
-        for (auto at = found->second.begin(); at != end; ++at) f(at->second);
+        for (auto const& [from, key] : found->second) {
+            if (from > amount) return;
+            f(key);
+        }
     }
-    void clear() {
-        by_type_.clear();
-        filed_.clear();
+    /// Calls @p f with each key behind @p after, ascending, while it returns true.
+    template <class F>
+    void for_each_after(std::string const& after, F f) const {
+        for (auto at = filed_.upper_bound(after); at != filed_.end() && f(at->first);) ++at;
     }
-
-    std::vector<signer_listing> expired;  ///< Since somebody looked.
+    std::vector<directory_event> gone;  ///< Expired or evicted since somebody looked.
 
 private:
     struct place {
         std::vector<transaction_type> types;
         std::uint64_t amount_from = 0;
     };
-    std::map<transaction_type, std::multimap<std::uint64_t, std::string>> by_type_;
+    std::map<transaction_type, std::set<std::pair<std::uint64_t, std::string>>> by_type_;
     std::map<std::string, place, std::less<>> filed_;
 };
 
@@ -136,7 +142,8 @@ struct index_listener {
     void operator()(cache::removal why, std::string const& key, entry<signer_listing>& e) const {
         if (why == cache::removal::rejected) return;  // it was never in it
         index->unfile(key);
-        if (why == cache::removal::expired) index->expired.push_back(std::move(e.advertisement));
+        if (why == cache::removal::expired) index->gone.push_back(signer_expired{std::move(e.advertisement)});
+        if (why == cache::removal::evicted) index->gone.push_back(signer_evicted{std::move(e.advertisement)});
     }
 };
 
@@ -203,6 +210,7 @@ public:
         if (claim.signer == options_.own) return error{errc::own, "an advertisement of this signer"};
         auto const key = signer_listing::key_of(claim.signer);
         auto const* const held = cache_.peek(key, now);
+        if (held == nullptr && claim.is_withdrawal()) return filing::older;
         if (held != nullptr) {
             if (claim.sequence < held->advertisement.sequence) return filing::older;
             if (equal(sealed, held->advertisement.sealed)) return filing::repeated;
@@ -226,17 +234,20 @@ public:
         auto const* const e = cache_.get(signer_listing::key_of(signer), now);
         return e == nullptr ? nullptr : &e->advertisement;
     }
-    /// Calls @p f with each listing that @p c admits, in no order. @return how many were looked at: with a type, those
-    /// that sign for it from the amount on or less; else all.
+    /// Calls @p f with each listing that @p c matches, in no order. @return how many were looked at: with a type, those
+    /// that sign for it and whose amounts begin at or below the one wanted; else all. O(that many).
     template <class F>
     std::size_t for_each(criteria const& c, timestamp now, F f) const {
         std::size_t visited = 0;
         auto const look = [&](signer_listing const& l) {
             ++visited;
-            if (c.admits(l)) f(l);
+            if (c.matches(l)) f(l);
         };
         if (!c.type) {
-            for (auto const& [key, e] : cache_.entries(now)) look(e.advertisement);
+            for_each_after({}, now, [&](signer_listing const& l) {
+                look(l);
+                return true;
+            });
             return visited;
         }
         index_.for_each(*c.type, c.amount.value_or(~std::uint64_t{0}), [&](std::string const& key) {
@@ -244,14 +255,25 @@ public:
         });
         return visited;
     }
-    /// Copies of those that @p c admits, in the order of their keys.
+    /// Calls @p f with each listing behind the key @p after (empty: with all), in the order of keys, while it returns
+    /// true. O(those).
+    template <class F>
+    void for_each_after(std::string const& after, timestamp now, F f) const {
+        index_.for_each_after(after, [&](std::string const& key) {
+            auto const* const e = cache_.peek(key, now);
+            return e == nullptr || f(e->advertisement);
+        });
+    }
+    /// Copies of those that @p c matches, in the order of their keys.
     [[nodiscard]] std::vector<signer_listing> list(criteria const& c, timestamp now) const {
         std::vector<signer_listing> out;
         for_each(c, now, [&](signer_listing const& l) { out.push_back(l); });
         std::sort(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.what.signer < b.what.signer; });
         return out;
     }
+    /// Signers that are listed; what has expired leaves. O(1) for each of those.
     [[nodiscard]] std::size_t size(timestamp now) { return cache_.size(now); }
+    /// How many there are, and since when. O(n).
     [[nodiscard]] cache_stats stats(timestamp now) const { return cache_.stats(now); }
 
     /// Follows @p signer, or not any more; kept when it advertises anew. False when it is not known.
@@ -272,14 +294,16 @@ public:
     template <effect_sink<directory_event> Sink>
     void expire(timestamp now, Sink& out) {
         (void)cache_.size(now);
-        tell_expired(out);
+        tell_gone(out);
     }
     /// Forgets everything, also on disk.
     void clear() {
         cache_.clear();
-        index_.clear();
-        index_.expired.clear();
+        index_.gone.clear();
+        contradictions_.clear();
     }
+    /// What is let pass.
+    [[nodiscard]] peer::record_rules const& rules() const noexcept { return options_.rules; }
 
     /// Reads what was kept, by policies with persistence; to be called once, before anything else. Each advertisement
     /// is verified again; what does not hold is dropped.
@@ -326,16 +350,17 @@ private:
                               peer::peer_id const& from, source how, timestamp now, Sink& out) {
         signer_listing l{a, to_bytes(sealed), from};
         l.sequence = a.sequence;
-        l.expires_at = a.expires;
+        l.expires_at = a.is_withdrawal() ? std::min(a.expires, now) : a.expires;  // its clock may be ahead of ours
         std::optional<signer_listing> before;
         if (auto const* const held = cache_.peek(key, now)) {
             before = held->advertisement;
+            l.delivered_by = before->delivered_by;
             l.is_subscribed = before->is_subscribed;
             l.reputation = before->reputation;
             l.response_time = before->response_time;
         }
         auto const outcome = cache_.set(key, l, how, now);
-        tell_expired(out);
+        tell_gone(out);
         switch (outcome) {
             case cache::put_outcome::inserted:
                 index_.file(key, a);
@@ -349,7 +374,7 @@ private:
                 if (before) out.push(signer_withdrawn{*std::move(before)});
                 return filing::withdrawn;
             case cache::put_outcome::outdated: return filing::older;
-            default: return a.is_withdrawal() ? filing::withdrawn : filing::no_room;
+            default: return filing::no_room;
         }
     }
     template <class F>
@@ -365,8 +390,8 @@ private:
         return true;
     }
     template <class Sink>
-    void tell_expired(Sink& out) {
-        for (auto& l : std::exchange(index_.expired, {})) out.push(signer_expired{std::move(l)});
+    void tell_gone(Sink& out) {
+        for (auto& e : std::exchange(index_.gone, {})) out.push(std::move(e));
     }
     void keep_evidence(signer_listing const& held, byte_view sealed) {
         contradiction c{held.what.signer, held.sealed, to_bytes(sealed)};

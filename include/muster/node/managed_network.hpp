@@ -117,7 +117,11 @@ public:
     void learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string_view nickname = {}) {
         manager_.learn(who, addresses, time_.now(), nickname);
     }
-    /// The same, unless there is nothing to learn: an empty list leaves what is known.
+    /// @copydoc connection::manager::hear_of
+    void hear_of(peer::peer_id const& who, std::span<peer::multiaddr const> addresses) {
+        manager_.hear_of(who, addresses, time_.now());
+    }
+    /// As @ref learn, unless there is nothing to learn: an empty list leaves what is known.
     void learn_more(peer::peer_id const& who, std::span<peer::multiaddr const> addresses) {
         if (!addresses.empty() || manager_.status_of(who) == connection::peer_status{}) learn(who, addresses);
     }

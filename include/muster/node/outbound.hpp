@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -86,8 +85,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t told_max = 1024;
-
     [[nodiscard]] connection::link_up link_up(peer::peer_id const& who) const {
         return {who, network_.connections().remote_of(who)};
     }
@@ -108,12 +105,7 @@ private:
         next ? alarm_.arm(*next) : alarm_.disarm();
     }
     void on(connection::outbound_pool::seek& s) {
-        // Where somebody else has said that it is, it is more likely.
-        if (!network_.connections().is_told_of(s.peer) || told_.count(s.peer) != 0) {
-            network_.learn(s.peer, s.addresses);
-            if (told_.size() >= told_max) told_.clear();
-            told_.insert(s.peer);
-        }
+        network_.hear_of(s.peer, s.addresses);
         auto const begun = network_.connect_to_many(
             {&s.peer, 1},
             [this, alive = std::weak_ptr{alive_}](std::vector<connection::outcome> const& all) {
@@ -137,7 +129,6 @@ private:
     keeper keep_;
     connection::outbound_pool it_;
     effect_queue<connection::outbound_pool::effect> waiting_;
-    std::set<peer::peer_id> told_;  // whose addresses the network has from here
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     bool is_stopped_ = false;
 };

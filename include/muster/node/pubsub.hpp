@@ -5,9 +5,9 @@
 /// Publish and subscribe on a network: binds a gossip::router to frames.
 ///
 /// Idea: what the network tells of connections and frames goes to the router, and what the router wants goes to the
-/// network. A peer counts as one that gossips from the moment it is connected: whoever does not speak the protocol
-/// refuses the first stream, and is left alone until it sends something itself. A stream that breaks off while the
-/// connection lives has lost what both sides told each other, so the peer begins anew, a moment later.
+/// network. The router is told of each peer that connects, before it is known whether that peer speaks the protocol:
+/// one that does not refuses the first stream, and is left alone until it sends something itself. A stream that breaks
+/// off while the connection lives has lost what both sides told each other, so the peer begins anew, a moment later.
 ///
 /// All versions of the protocol are proposed together, and newer ones only add fields that older ones skip: what is
 /// sent does not depend on which was agreed upon.
@@ -205,7 +205,9 @@ private:
     void on(transport::connect_failed const&) {}
 
     void bring_up(peer::peer_id const& who) {
-        auto& l = links_.at(who);
+        auto const at = links_.find(who);
+        if (at == links_.end()) return;  // a handler has ended the connection meanwhile
+        auto& l = at->second;
         l.is_up = true;
         l.again.reset();
         tell(gossip::peer_up{who, gossip::version::v1_2, l.direction, l.ip_group});

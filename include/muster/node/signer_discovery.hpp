@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <muster/connection/events.hpp>
+#include <muster/connection/reach.hpp>
 #include <muster/core/effect_queue.hpp>
 #include <muster/core/overloaded.hpp>
 #include <muster/core/rate_limiter.hpp>
@@ -37,6 +38,7 @@
 #include <muster/gossip/event.hpp>
 #include <muster/transport/requests.hpp>
 #include <muster/wire/reader.hpp>
+#include <muster/wire/varint.hpp>
 #include <muster/wire/writer.hpp>
 
 namespace muster::node {
@@ -44,12 +46,21 @@ namespace muster::node {
 /// Bounds of a @ref signer_discovery.
 struct signer_discovery_options {
     discovery::agenda_options agenda = {};
-    duration lifetime = std::chrono::minutes{30};  ///< Of an own advertisement. Document 000.
-    std::size_t advertisements_per_second = 20;    ///< From one peer at a steady rate; each costs 110 us. Ours.
-    std::size_t advertisements_burst = 400;        ///< At once. Ours.
-    std::size_t pages_max = 16;                    ///< Of a peer's answer, in one go. Ours.
-    std::size_t page_size_max = 60u << 10;         ///< Bytes. Ours.
-    std::size_t subscribers_max = 64;              ///< Ours.
+    duration lifetime = std::chrono::minutes{30};          ///< Of an own advertisement. Document 000.
+    std::size_t advertisements_per_second = 20;            ///< From one peer at a steady rate; each costs 110 us. Ours.
+    std::size_t advertisements_burst = 1000;               ///< At once, by gossip and in answers together. Ours.
+    duration renewal_interval = std::chrono::seconds{10};  ///< Between advertisements of a listed signer. Ours.
+    std::size_t renewals_burst = 5;                        ///< At once. Ours.
+    duration dial_rest =
+        std::chrono::minutes{10};          ///< Of an address that strangers have told of, and was dialled. Ours.
+    std::size_t rests_max = 1024;          ///< Remembered; while it is full nobody is dialled. Ours.
+    std::size_t pages_max = 16;            ///< Of a peer's answer, in one go. Ours.
+    std::size_t question_cost = 20;        ///< Advertisements that a peer's question counts for. Ours.
+    std::size_t counted_peers_max = 4096;  ///< Whose advertisements are counted; others are not heard. Ours.
+    std::size_t subscribers_max = 64;      ///< Ours.
+    std::int32_t forgery_points = 20;  ///< What a forged answer costs in peer::reputation, which cuts at 50. As pubsub.
+    /// Addresses within private networks are dialled though strangers have told of them: for a group within one.
+    bool takes_private = false;
 };
 
 /// What a signer offers, for its advertisement; the rest is the node's to say.
@@ -74,13 +85,15 @@ template <class Network, class Pubsub, class Directory, timers Timers, clock Clo
 requires transport::requests<Network>
 class signer_discovery {
 public:
-    static constexpr std::string_view topic = "/muster/discovery/1";
-    static constexpr std::string_view protocol = "/muster/signers/1.0.0";
-    using subscription = std::uint64_t;
+    static constexpr std::string_view topic = "/muster/discovery/1";       ///< Where advertisements are published.
+    static constexpr std::string_view protocol = "/muster/signers/1.0.0";  ///< By which peers are asked.
+    static constexpr std::size_t page_size_max = 60u << 10;                ///< Bytes of one answer. Ours.
+    using subscription = std::uint64_t;                                    ///< Names a subscriber. Never reused.
+    /// Takes what happens to signers.
     using handler = std::function<void(discovery::directory_event const&)>;
     /// Where others reach us, each time that we say so.
     using own_addresses = std::function<std::vector<peer::multiaddr>()>;
-    /// What was found out of peers that can be dialled: for an address book.
+    /// Takes the addresses that signers advertise, and who has brought them: for an address book.
     using address_handler = std::function<void(peer::peer_id const& who, std::vector<peer::multiaddr> const& addresses,
                                                peer::peer_id const& told_by)>;
 
@@ -107,8 +120,9 @@ public:
     ~signer_discovery() { close(); }
 
     /// Begins: subscribes, serves, and dials some of the signers that are known from before.
-    /// @return what pubsub::subscribe refuses.
+    /// @return what pubsub::subscribe refuses, or `closed`.
     [[nodiscard]] result<void> start() {
+        if (is_closed_) return error{transport::errc::closed, "this directory was closed"};
         if (p_.gossip != nullptr) {
             MUSTER_TRY(
                 p_.gossip->subscribe(topic, {}, [this](gossip::message const& m, gossip::ticket) { return judge(m); }));
@@ -119,11 +133,20 @@ public:
         act([&](auto now, auto& out) { agenda_.start(now, out); });
         return ok();
     }
-    /// Says what this signer offers, now and from time to time, until @ref withdraw.
-    void advertise(signer_offer what) {
+    /// Says what this signer offers, now and from time to time, until @ref withdraw. Its number is the wall time in
+    /// milliseconds: one that is set back over a restart is not heard before the last advertisement has expired.
+    /// @return what signer_advertisement::seal refuses in such an offer, or `closed`; then the last one stands.
+    [[nodiscard]] result<void> advertise(signer_offer what) {
+        if (is_closed_) return error{transport::errc::closed, "this directory was closed"};
+        std::sort(what.capabilities.begin(), what.capabilities.end());
+        std::sort(what.types.begin(), what.types.end());
+        MUSTER_TRY(offering(what).seal(p_.host));
         offer_ = std::move(what);
         act([&](auto now, auto& out) { agenda_.begin_advertising(now, out); });
+        return ok();
     }
+    /// Why the last advertisement could not be published, when it could not; it is tried again.
+    [[nodiscard]] std::optional<error> const& last_failure() const noexcept { return failure_; }
     /// Says that this signer is not to be found any more.
     void withdraw() {
         act([&](auto, auto& out) { agenda_.end_advertising(out); });
@@ -136,25 +159,23 @@ public:
     }
     /// What happens to connections: to be told all that the network's manager tells.
     void note(connection::effect const& e) {
-        std::visit(overloaded{[&](connection::connected const& v) { tell(discovery::agenda::peer_came{v.peer}); },
-                              [&](connection::disconnected const& v) {
-                                  allowed_.erase(v.peer);
-                                  tell(discovery::agenda::peer_left{v.peer});
-                              },
-                              [](auto const&) {}},
-                   e);
+        std::visit(
+            overloaded{[&](connection::connected const& v) { tell(discovery::agenda::peer_connected{v.peer}); },
+                       [&](connection::disconnected const& v) { tell(discovery::agenda::peer_disconnected{v.peer}); },
+                       [](auto const&) {}},
+            e);
     }
     /// What the router tells: to be told all that pubsub::on_news does.
     void note(gossip::effect const& e) {
         auto const* const g = std::get_if<gossip::grafted>(&e);
         auto const* const p = std::get_if<gossip::pruned>(&e);
         if (g != nullptr && g->topic == topic && mesh_.insert(g->peer).second && mesh_.size() == 1) {
-            tell(discovery::agenda::audience_came{});
+            tell(discovery::agenda::audience_gained{});
         }
         if (p != nullptr && p->topic == topic) mesh_.erase(p->peer);
     }
 
-    /// Tells @p takes of each event of a signer that @p c admits, once. @return its name, or `full` when there are too
+    /// Tells @p takes of each event of a signer that @p c matches, once. @return its name, or `full` when there are too
     /// many subscribers.
     [[nodiscard]] result<subscription> subscribe(discovery::criteria c, handler takes) {
         if (subscribers_.size() >= p_.options.subscribers_max) {
@@ -191,34 +212,56 @@ private:
     // ---- advertisements ---------------------------------------------------------------------------------
 
     [[nodiscard]] std::optional<gossip::verdict> judge(gossip::message const& m) {
-        if (!may_bring(m.relayed_by)) return gossip::verdict::ignore;
+        if (!is_renewal(m.data) && !may_bring(m.relayed_by)) return gossip::verdict::ignore;
         auto const filed = take(m.data, m.relayed_by, discovery::source::gossip);
         if (!filed) return discovery::is_forgery(filed.error()) ? gossip::verdict::reject : gossip::verdict::ignore;
         using enum discovery::filing;
         bool const is_news = filed.value() == discovered || filed.value() == updated || filed.value() == withdrawn;
-        return is_news || filed.value() == no_room ? gossip::verdict::accept : gossip::verdict::ignore;
+        return is_news ? gossip::verdict::accept : gossip::verdict::ignore;
     }
-    [[nodiscard]] bool may_bring(peer::peer_id const& who) {
+    // What a listed signer says anew is not on the account of who passes it on: else whoever floods an honest relay
+    // with new keys would silence those behind it. It has an account of its own.
+    [[nodiscard]] bool is_renewal(byte_view sealed) {
+        auto const claim = discovery::signer_advertisement::read(sealed, p_.time.wall_now(), p_.directory.rules());
+        if (!claim || p_.directory.find(claim.value().signer, p_.time.wall_now()) == nullptr) return false;
+        if (renewals_.size() >= p_.options.counted_peers_max) forget_idle(p_.time.now());
+        if (renewals_.size() >= p_.options.counted_peers_max) return false;
+        auto const fresh = rate_limiter{p_.options.renewal_interval, p_.options.renewals_burst};
+        return renewals_.try_emplace(claim.value().signer, fresh).first->second.allow(p_.time.now());
+    }
+    [[nodiscard]] bool may_bring(peer::peer_id const& who, std::size_t count = 1) {
+        auto const now = p_.time.now();
+        if (allowed_.size() >= p_.options.counted_peers_max && allowed_.count(who) == 0) {
+            forget_idle(now);
+            if (allowed_.size() >= p_.options.counted_peers_max) return false;
+        }
         auto const fresh =
             rate_limiter::per_second(p_.options.advertisements_per_second, p_.options.advertisements_burst);
-        return allowed_.try_emplace(who, fresh).first->second.allow(p_.time.now());
+        return allowed_.try_emplace(who, fresh).first->second.allow(now, count);
+    }
+    void forget_idle(instant now) {
+        std::erase_if(allowed_, [now](auto const& a) { return a.second.is_idle(now); });
+        std::erase_if(renewals_, [now](auto const& a) { return a.second.is_idle(now); });
     }
     [[nodiscard]] result<discovery::filing> take(byte_view sealed, peer::peer_id const& from, discovery::source how) {
         effect_list<discovery::directory_event> events;
         auto const filed = p_.directory.take(sealed, from, how, p_.time.wall_now(), events);
-        tell(events);
+        tell_subscribers(events);
         return filed;
     }
-    void tell(effect_list<discovery::directory_event>& events) {
+    void tell_subscribers(effect_list<discovery::directory_event>& events) {
         for (auto const& e : events.take()) {
             auto const& l = std::visit(
                 [](auto const& v) -> auto const& { return v.listing; }, e);
-            bool const is_there = !std::holds_alternative<discovery::signer_withdrawn>(e) &&
-                                  !std::holds_alternative<discovery::signer_expired>(e);
-            if (is_there && hears_addresses_) hears_addresses_(l.what.machine, l.what.addresses, l.delivered_by);
+            bool const is_there = std::holds_alternative<discovery::signer_discovered>(e) ||
+                                  std::holds_alternative<discovery::signer_updated>(e);
+            if (is_closed_) return;  // by one that was told of the last one
+            if (auto const hears = hears_addresses_; is_there && hears) {
+                hears(l.what.machine, l.what.addresses, l.delivered_by);
+            }
             std::vector<subscription> to;
             for (auto const& [id, s] : subscribers_) {
-                if (s.first.admits(l)) to.push_back(id);
+                if (s.first.matches(l)) to.push_back(id);
             }
             for (auto const id : to) {
                 auto const found = subscribers_.find(id);  // one before it may have ended this one
@@ -228,13 +271,17 @@ private:
             }
         }
     }
-    void publish(discovery::signer_advertisement a) {
-        auto made = a.seal(p_.host);
-        bool const is_made = static_cast<bool>(made);
-        if (is_made) own_ = a.is_withdrawal() ? bytes{} : made.value();
-        if (!is_made || (p_.gossip != nullptr && !p_.gossip->publish(topic, made.value()))) {
-            return fold(discovery::agenda::publish_failed{});
+    void publish(discovery::signer_advertisement const& a) {
+        failure_.reset();
+        auto const made = a.seal(p_.host);
+        if (!made) {
+            failure_ = made.error();
+        } else {
+            own_ = a.is_withdrawal() ? bytes{} : made.value();
+            auto const said = p_.gossip != nullptr ? p_.gossip->publish(topic, made.value()) : gossip::message_id{};
+            if (!said) failure_ = said.error();
         }
+        if (failure_) fold(discovery::agenda::publish_failed{});
     }
     [[nodiscard]] discovery::signer_advertisement fresh() {
         discovery::signer_advertisement a{p_.signer, p_.host.id(), p_.binding};
@@ -245,22 +292,25 @@ private:
         return a;
     }
 
-    // ---- what the agenda wants --------------------------------------------------------------------------
-
-    void on(discovery::agenda::advertise const&) {
-        if (!offer_) return;
+    [[nodiscard]] discovery::signer_advertisement offering(signer_offer const& what) {
         auto a = fresh();
         if (p_.addresses) a.addresses = p_.addresses();
         std::sort(a.addresses.begin(), a.addresses.end());
         a.addresses.erase(std::unique(a.addresses.begin(), a.addresses.end()), a.addresses.end());
         a.addresses.resize(std::min(a.addresses.size(), discovery::signer_advertisement::addresses_max));
-        a.capabilities = offer_->capabilities;
-        a.types = offer_->types;
-        a.amount_from = offer_->amount_from;
-        a.amount_to = offer_->amount_to;
-        a.fee = offer_->fee;
-        a.nickname = offer_->nickname;
-        publish(std::move(a));
+        a.capabilities = what.capabilities;
+        a.types = what.types;
+        a.amount_from = what.amount_from;
+        a.amount_to = what.amount_to;
+        a.fee = what.fee;
+        a.nickname = what.nickname;
+        return a;
+    }
+
+    // ---- what the agenda wants --------------------------------------------------------------------------
+
+    void on(discovery::agenda::advertise const&) {
+        if (offer_) publish(offering(*offer_));
     }
     void on(discovery::agenda::withdraw const&) {
         offer_.reset();
@@ -270,36 +320,57 @@ private:
     }
     void on(discovery::agenda::ask_peer const& e) { ask(e.peer, {}, p_.options.pages_max); }
     void on(discovery::agenda::dial_known const& e) {
-        std::vector<discovery::signer_listing> far;
+        std::erase_if(rests_, [now = p_.time.now()](auto const& r) { return r.second <= now; });
+        std::vector<std::pair<peer::peer_id, std::vector<peer::multiaddr>>> far;
         p_.directory.for_each({}, p_.time.wall_now(), [&](discovery::signer_listing const& l) {
-            if (!l.what.addresses.empty() && !p_.network.is_connected(l.what.machine)) far.push_back(l);
+            if (!p_.network.is_connected(l.what.machine)) far.emplace_back(l.what.machine, l.what.addresses);
         });
-        for (std::size_t i = 0; i < std::min(e.count, far.size()); ++i) {
+        std::size_t dialled = 0;
+        for (std::size_t i = 0; i < far.size() && dialled < e.count; ++i) {
             std::swap(far[i], far[i + uniform(draw_, far.size() - i)]);
-            (void)p_.network.connect(far[i].what.machine, far[i].what.addresses);
+            if (dial(far[i].first, std::move(far[i].second))) ++dialled;
         }
+    }
+    // Each machine is dialled once in a while, whoever is said to be there. Where a person has said that a peer is
+    // counts before what is heard.
+    [[nodiscard]] bool dial(peer::peer_id const& who, std::vector<peer::multiaddr> addresses) {
+        auto where = dialable(std::move(addresses));
+        std::erase_if(where, [&](auto const& a) { return rests_.count(connection::machine_of(a)) != 0; });
+        if (where.empty() || rests_.size() + where.size() > p_.options.rests_max) return false;
+        for (auto const& a : where) {
+            rests_[connection::machine_of(a)] = saturating_add(p_.time.now(), p_.options.dial_rest);
+        }
+        p_.network.hear_of(who, where);
+        return static_cast<bool>(p_.network.connect_to_many({&who, 1}, {}, 1));
+    }
+    // Who dials a name, or an address of his own network, because a stranger has written it dials whatever he wants.
+    [[nodiscard]] std::vector<peer::multiaddr> dialable(std::vector<peer::multiaddr> addresses) const {
+        std::erase_if(addresses, [&](auto const& a) {
+            return p_.options.takes_private ? !connection::starts_with_ip(a) : !connection::is_global(a);
+        });
+        return addresses;
     }
     void on(discovery::agenda::remove_expired const&) {
         effect_list<discovery::directory_event> events;
         p_.directory.expire(p_.time.wall_now(), events);
-        tell(events);
-        std::erase_if(allowed_, [now = p_.time.now()](auto const& a) { return a.second.is_idle(now); });
+        tell_subscribers(events);
+        forget_idle(p_.time.now());
     }
 
     // ---- asking and answering ---------------------------------------------------------------------------
 
-    void ask(peer::peer_id const& who, bytes after, std::size_t pages) {
+    void ask(peer::peer_id const& who, bytes const& after, std::size_t pages) {
         if (pages == 0 || is_closed_) return;
         transport::request_options o;
-        o.answer_size_max = p_.options.page_size_max + 4096;
-        (void)p_.network.request(
-            who, protocol, std::move(after), o,
-            [this, who, pages, alive = std::weak_ptr{alive_}](transport::request_id, result<bytes> const& answer) {
-                if (!alive.expired() && answer) on_answer(who, answer.value(), pages);
-            });
+        o.answer_size_max = page_size_max + 4096;
+        (void)p_.network.request(who, protocol, after, o,
+                                 [this, who, after, pages, alive = std::weak_ptr{alive_}](transport::request_id,
+                                                                                          result<bytes> const& answer) {
+                                     if (!alive.expired() && answer) on_answer(who, after, answer.value(), pages);
+                                 });
     }
-    // Who answers what is not asked, or forged, is charged; the rest of its answer is not looked at.
-    void on_answer(peer::peer_id const& who, byte_view answer, std::size_t pages) {
+    // Who answers with what is no answer, or forged, or behind its own order, is charged; the rest is not looked at.
+    void on_answer(peer::peer_id const& who, bytes const& after, byte_view answer, std::size_t pages) {
         wire::reader in{answer};
         bool const has_more = in.u8() != 0;
         std::vector<byte_view> all;
@@ -307,39 +378,65 @@ private:
             all.push_back(in.sized(discovery::signer_advertisement::size_max));
         }
         if (!in.finish()) return charge(who);
-        bytes last;
+        auto last = after;
         for (auto const& sealed : all) {
-            auto const filed = take(sealed, who, discovery::source::direct);
+            if (!may_bring(who)) return;
+            auto const claim = discovery::signer_advertisement::read(sealed, p_.time.wall_now(), p_.directory.rules());
+            if (claim) {
+                auto const key = to_bytes(claim.value().signer.view());
+                if (key <= last) return charge(who);
+                last = key;
+            }
+            bool const is_own = claim && claim.value().machine == who;
+            auto const filed = take(sealed, who, is_own ? discovery::source::direct : discovery::source::gossip);
             if (is_closed_) return;
             if (!filed && discovery::is_forgery(filed.error())) return charge(who);
-            auto const claim = discovery::signer_advertisement::read(sealed, p_.time.wall_now());
-            if (claim) last = to_bytes(claim.value().signer.view());
         }
-        if (has_more && !last.empty()) ask(who, std::move(last), pages - 1);
+        if (last == after) return;
+        if (has_more && !last.empty()) ask(who, last, pages - 1);
     }
     void charge(peer::peer_id const& who) {
-        if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) p_.network.penalise(who, 20);
+        if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) {
+            p_.network.penalise(who, p_.options.forgery_points);
+        }
     }
     void on_question(transport::asked const& q) {
         bool const is_key = q.request.size() == crypto::public_key::size();
-        if (!may_bring(q.peer) || (!q.request.empty() && !is_key)) return p_.network.refuse(q.id);
-        std::map<std::string, bytes> all;
-        p_.directory.for_each({}, p_.time.wall_now(), [&](discovery::signer_listing const& l) {
-            all.emplace(discovery::signer_listing::key_of(l.what.signer), l.sealed);
-        });
-        if (!own_.empty()) all.emplace(discovery::signer_listing::key_of(p_.signer), own_);
-        auto at = all.upper_bound(std::string{q.request.begin(), q.request.end()});
-        wire::writer list;
-        std::size_t count = 0, size = 0;
-        for (; at != all.end() && size + at->second.size() + 8 <= p_.options.page_size_max; ++at) {
-            list.sized(at->second);
-            size += at->second.size() + 8;
-            ++count;
+        if (!may_bring(q.peer, p_.options.question_cost) || (!q.request.empty() && !is_key)) {
+            return p_.network.refuse(q.id);
         }
-        wire::writer out;
-        out.u8(at != all.end() ? 1 : 0).size(count).raw(list.take());
-        if (!p_.network.answer(q.id, out.take())) p_.network.refuse(q.id);
+        std::string const after{q.request.begin(), q.request.end()};
+        auto const own_key = discovery::signer_listing::key_of(p_.signer);
+        bool owes_own = !own_.empty() && own_key > after;
+        page out;
+        p_.directory.for_each_after(after, p_.time.wall_now(), [&](discovery::signer_listing const& l) {
+            if (owes_own && own_key < discovery::signer_listing::key_of(l.what.signer)) {
+                if (!out.add(own_)) return false;
+                owes_own = false;
+            }
+            return out.add(l.sealed);
+        });
+        if (owes_own && !out.is_full) (void)out.add(own_);
+        wire::writer w;
+        w.u8(out.is_full ? 1 : 0).size(out.count).raw(out.list.take());
+        if (!p_.network.answer(q.id, w.take())) p_.network.refuse(q.id);
     }
+    /// Advertisements of one answer.
+    struct page {
+        wire::writer list;
+        std::size_t count = 0;
+        std::size_t size = 0;
+        bool is_full = false;  ///< There was one that did not fit.
+
+        bool add(byte_view sealed) {
+            is_full = size + sealed.size() + wire::varint_size_max > page_size_max;
+            if (is_full) return false;
+            list.sized(sealed);
+            size += sealed.size() + wire::varint_size_max;
+            ++count;
+            return true;
+        }
+    };
 
     // ---- the machine ------------------------------------------------------------------------------------
 
@@ -370,9 +467,12 @@ private:
     splitmix64 draw_{p_.seed + 1};
     effect_queue<discovery::agenda::effect> waiting_;
     std::optional<signer_offer> offer_;
+    std::optional<error> failure_;
     bytes own_;  ///< As it was published last; empty when there is none.
     std::uint64_t sequence_ = 0;
-    std::map<peer::peer_id, rate_limiter> allowed_;  ///< Of peers that have brought something lately.
+    std::map<crypto::public_key, rate_limiter> renewals_;  ///< Of listed signers that have said something lately.
+    std::map<std::string, instant> rests_;                 ///< Machines, and until when they are not dialled.
+    std::map<peer::peer_id, rate_limiter> allowed_;        ///< Of peers that have brought something lately.
     std::map<subscription, std::pair<discovery::criteria, handler>> subscribers_;
     subscription last_subscription_ = 0;
     address_handler hears_addresses_;

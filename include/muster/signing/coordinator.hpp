@@ -355,10 +355,12 @@ private:
         (void)perform(id, s, out, true);
         return true;
     }
+    void introduce_once(peer_id const& who) {
+        if (binding_ && introduced_.insert(who).second) introduce(who);
+    }
     // What a peer must know: of the life before this one what can go on and what is over, and of which sessions it may
     // lack the signature that we have. Those first that others may still need our shares for.
     void introduce(peer_id const& who) {
-        if (!binding_) return;
         std::vector<session_id> served, offered;
         std::vector<std::pair<session_id, session_type const*>> lost;
         for (auto const& id : sessions_.all()) {
@@ -428,6 +430,8 @@ private:
         for (slot to = 0; to < roster.size(); ++to) {
             if (to == s.self()) continue;
             bool const knows = rosters_.is_known_to(s.roster(), to, admission_.epoch_of(roster[to].peer));
+            // A proposal may come of a connection that this has not been told of yet; who asks says who it is first.
+            if (network_.is_connected(roster[to].peer)) introduce_once(roster[to].peer);
             auto& frame = knows ? short_frame : long_frame;
             if (!frame) frame = mail_.sign(id, s.self(), propose_body{knows ? terms : full});
             if (*frame) mail_.hand_over(id, roster[to], frame->value());
@@ -452,7 +456,7 @@ private:
 
     void on_connected(peer_id const& who) {
         admission_.handle(peer_admission::arrived{who}, time_.now(), to_application(who));
-        introduce(who);
+        introduce_once(who);
         for_each(sessions_.all(), [&](session_id const&, session_type& s, auto& out) {
             if (!s.may_complete()) return;
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
@@ -462,6 +466,7 @@ private:
     // What it had refused is repeated with everything else when it comes back.
     void on_disconnected(peer_id const& who) {
         admission_.handle(peer_admission::left{who}, time_.now(), to_application(who));
+        introduced_.erase(who);
         (void)mail_.take_refused(who);
     }
 
@@ -869,6 +874,7 @@ private:
     nonce_counter nonces_drawn_;
     std::set<session_id> resumed_;  // went on after a restart
     std::set<session_id> lost_;     // ended with it
+    std::set<peer_id> introduced_;  // on the connections that they have now; the network's bound
     bool is_restored_ = !has_journal;
     bool has_restored_ = false;
     bool delivering_ = false;

@@ -24,7 +24,8 @@ enum class stage : std::uint8_t { resting, queued, dialling, pausing };
 struct known_peer {
     std::vector<peer::multiaddr> addresses;
     std::string nickname;
-    bool is_told = false;  // somebody has said where it is
+    bool is_told = false;     // somebody has said where it is
+    bool is_hearsay = false;  // and that was a stranger
     bool is_up = false;
     bool is_leaving = false;  // up, and told to end
     connection::kind kind = connection::kind::none;
@@ -82,7 +83,7 @@ public:
             auto oldest = known_.end();
             for (auto at = known_.begin(); at != known_.end(); ++at) {
                 if (!at->second.is_idle()) continue;
-                auto const rank = [](known_peer const& p) { return std::pair{p.is_told, p.learned}; };
+                auto const rank = [](known_peer const& p) { return std::pair{p.is_told && !p.is_hearsay, p.learned}; };
                 if (oldest == known_.end() || rank(at->second) < rank(oldest->second)) oldest = at;
             }
             if (oldest == known_.end()) return nullptr;

@@ -178,6 +178,21 @@ TEST_CASE("who has nobody to hear it says it again when somebody is there; who d
     CHECK(rig::count<agenda::advertise>(r.pass(1h)) == 0);
 }
 
+TEST_CASE("an audience that comes and goes each second is advertised to twice a minute") {
+    rig r;
+    (void)r.start();
+    r.it.begin_advertising(r.now, r.out);
+    (void)r.out.take();
+    std::size_t said = 0;
+    for (int second = 0; second < 600; ++second) {
+        for (auto const& e : r.tell(agenda::audience_gained{}))
+            said += std::holds_alternative<agenda::advertise>(e) ? 1u : 0u;
+        said += rig::count<agenda::advertise>(r.pass(1s));
+    }
+    CHECK(said >= 20);
+    CHECK(said <= 45);
+}
+
 TEST_CASE("a new look around asks everybody whom it draws, whenever they were asked; and who stops wants nothing") {
     rig r;
     (void)r.start();

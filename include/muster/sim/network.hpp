@@ -73,8 +73,8 @@ private:
         sign what = sign::frame;
         std::uint64_t connection = 0;
         std::string_view protocol = {};
-        std::shared_ptr<bytes const> octets = {};
-        std::shared_ptr<muster::transport::request_message const> request = {};
+        std::shared_ptr<bytes const> octets = {};  // of a frame, or what @ref request contains: then all of it is kept
+        muster::transport::request_message const* request = nullptr;
     };
     struct direction {
         std::uint64_t packets = 0;
@@ -309,7 +309,9 @@ private:
             auto const found = ends_.find(to);
             if (found == ends_.end()) return;
             network::message out{network::sign::request, found->second.id};
-            out.request = std::make_shared<muster::transport::request_message const>(std::move(m));
+            auto const kept = std::make_shared<muster::transport::request_message const>(std::move(m));
+            out.octets = {kept, &kept->content};
+            out.request = kept.get();
             network_->transmit(on_, *network_->host_of(to), std::move(out));
         };
     }
@@ -344,11 +346,11 @@ private:
 
 inline void network::transmit(host_id from, host_id to, message m) {
     auto& way = directions_[key(from, to)];
-    std::size_t const size = m.octets ? m.octets->size() : m.request ? m.request->content.size() : 0;
+    std::size_t const size = m.octets ? m.octets->size() : 0;
     packet const p{from, to, way.packets++, size, m.what == sign::frame};
     auto const f = rules_.decide(p, world_->now());
     if (f.dropped) return;
-    if (f.corrupted && m.octets && size != 0) {
+    if (f.corrupted && m.what == sign::frame && size != 0) {
         auto damaged = *m.octets;
         auto draw = packet_draws{*world_, "damage"}(p);
         auto& octet = damaged[uniform(draw, size)];
@@ -359,9 +361,9 @@ inline void network::transmit(host_id from, host_id to, message m) {
     if (!f.may_overtake) arrives = way.last_arrival = std::max(arrives, way.last_arrival);
     for (std::uint32_t copy = 0; copy <= f.extra_copies; ++copy) {
         way.in_flight += size;
-        world_->after(arrives - world_->now(), [this, from, to, m, size] {
+        world_->after(arrives - world_->now(), [this, from, to, m, size]() mutable {
             left_the_wire(from, to, size);
-            world_->arrive_at(to, duration{0}, [this, from, to, m] { arrive(from, to, m); });
+            world_->arrive_at(to, duration{0}, [this, from, to, m = std::move(m)] { arrive(from, to, m); });
         });
     }
 }

@@ -69,6 +69,8 @@ void node::propose(client_ptr const& client, propose_request what) {
         }
         what.what.signers.push_back(key.value());
     }
+    for (auto const& key : what.what.signers)
+        (void)directory_.want(key, clock_.wall_now());  // no stranger takes its place
     core_.propose(std::move(what.what), [this, client](result<signing::session_id> const& id) {
         if (!id) return client->refuse(id.error());
         auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));

@@ -85,7 +85,8 @@ node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, 
       terminal_{io},
       signals_{io},
       parting_{io},
-      leaving_{io} {
+      leaving_{io},
+      listening_{io} {
     core_.on_news([this](muster::connection::effect const& e) { on_connection(e); });
     peers_.set(home_.config());
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
@@ -140,16 +141,41 @@ result<void> node::start() {
     load_directory();
     MUSTER_TRY(auto const found, core_.start());
     tell_journal(found);
-    MUSTER_TRY(auto const address, network_.listen(home_.config().listen));
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
-    print(log_level::info,
-          {{"event", "listening"}, {"address", address.to_text()}, {"signer", to_hex(signer().signer_key())}},
-          {text("listening on ", address.to_text()), text("signer key   ", to_hex(signer().signer_key()))});
+    listen();
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
                    terminal_.start([this](std::string const& line) { on_typed(line); });
     peers_.start();
     if (options_.auto_connect || home_.config().discovery.auto_connect) go_online();
     return ok();
+}
+
+// Another program may have the port for a while: what is dialled from here works meanwhile.
+void node::listen() {
+    constexpr std::chrono::seconds longest{60};  // ours
+    auto const& where = home_.config().listen;
+    auto const address = network_.listen(where);
+    if (address) {
+        print(
+            log_level::info,
+            {{"event", "listening"}, {"address", address.value().to_text()}, {"signer", to_hex(signer().signer_key())}},
+            {text("listening on ", address.value().to_text()), text("signer key   ", to_hex(signer().signer_key()))});
+        if (finder_) begin_advertising();  // there is an address to be found at now
+        return;
+    }
+    auto const said = text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ",
+                           listen_wait_.count(), " s");
+    print(log_level::error,
+          {{"event", "listen_failed"},
+           {"address", where.to_text()},
+           {"retry_seconds", listen_wait_.count()},
+           {"text", escape(said)}},
+          {said});
+    listening_.expires_after(listen_wait_);
+    listening_.async_wait([this](boost::system::error_code const& ec) {
+        if (!ec && !is_stopping_) listen();
+    });
+    listen_wait_ = std::min(2 * listen_wait_, longest);
 }
 
 void node::tell_journal(coordinator::restored const& found) {

@@ -155,6 +155,7 @@ private:
     void carry_out(prompt_step const& step);
 
     void print(log_level level, value const& as_json, lines const& as_text);
+    void listen();
     void await_signal();
     void stop();
     void end();
@@ -193,6 +194,8 @@ private:
     approval_prompt prompt_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer parting_, leaving_;  ///< Run while what was said last goes out.
+    boost::asio::steady_timer listening_;          ///< Runs while the port is taken.
+    std::chrono::seconds listen_wait_{1};          ///< Before the next attempt.
     bool is_stopping_ = false;
 };
 

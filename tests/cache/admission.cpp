@@ -4,7 +4,10 @@
 #include <muster/cache/admission/quota.hpp>
 #include <muster/cache/cache.hpp>
 
+#include <muster/core/random.hpp>
+
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <vector>
 
@@ -315,6 +318,75 @@ TEST_CASE("sources come and go") {
     CHECK(c.size() == 0);
     for (int i = 0; i < 10; ++i) c.put(i, {i});
     CHECK(c.size() == 10);
+}
+
+namespace {
+
+struct wanted_or_rationed : cache::defaults {
+    using admission = cache::demand_and_quota<sender>;
+};
+using guarded_cache = cache::cache<int, advert, wanted_or_rationed>;
+
+}  // namespace
+
+TEST_CASE("a flood reaches neither what is asked for nor what others have sent") {
+    guarded_cache c{{.entries_max = 100, .admit = {{}, 13}}};
+    for (int i = 0; i < 40; ++i) {
+        c.put(i, {7});  // of one source, all of them asked for
+        CHECK(c.get(i) != nullptr);
+    }
+    for (int i = 100; i < 120; ++i) c.put(i, {i});  // of many, not asked for yet
+    for (int i = 1000; i < 2000; ++i) c.put(i, {7});
+    for (int i = 2000; i < 3000; ++i) c.put(i, {8});
+    for (int i = 0; i < 40; ++i) CHECK(c.contains(i));
+    for (int i = 100; i < 120; ++i) CHECK(c.contains(i));
+    CHECK(c.size() == 40 + 20 + 2 * 13);
+    for (int i = 3000; i < 4000; ++i) c.put(i, {9 + i % 4});  // full: the largest on probation pay
+    for (int i = 0; i < 40; ++i) CHECK(c.contains(i));
+    for (int i = 100; i < 120; ++i) CHECK(c.contains(i));
+    CHECK(c.size() == 100);
+}
+
+TEST_CASE("what was asked for before it came is charged to nobody, and may be replaced by anybody") {
+    guarded_cache c{{.entries_max = 100, .admit = {{}, 3}}};
+    for (int i = 0; i < 10; ++i) CHECK(c.get(i) == nullptr);
+    for (int i = 0; i < 10; ++i) c.put(i, {7});
+    CHECK(c.size() == 10);
+    CHECK(c.put(5, {8}) == outcome::replaced);
+    CHECK(c.get(5)->from == 8);
+    for (int i = 20; i < 30; ++i) c.put(i, {8});
+    CHECK(c.size() == 13);
+    for (int i = 0; i < 10; ++i) CHECK(c.contains(i));
+    // On probation a new sender takes the charge with the value.
+    CHECK(c.put(29, {9}) == outcome::replaced);
+    c.put(40, {8});
+    CHECK(c.size() == 14);
+    for (int i = 0; i < 10; ++i) CHECK(c.erase(i));
+    for (int i = 27; i < 30; ++i) CHECK(c.erase(i));
+    CHECK(c.size() == 1);
+}
+
+TEST_CASE("the bounds hold whatever is put, got and erased, by whomever") {
+    guarded_cache c{{.entries_max = 40, .admit = {{}, 5}}};
+    splitmix64 draw{7};
+    for (int step = 0; step < 200'000; ++step) {
+        auto const key = static_cast<int>(uniform(draw, 90));
+        switch (uniform(draw, 8)) {
+            case 0: (void)c.erase(key); break;
+            case 1: (void)c.get(key); break;
+            default: (void)c.put(key, {static_cast<int>(uniform(draw, 6))});
+        }
+        std::map<int, std::size_t> held;
+        std::size_t listed = 0;
+        if (step % 64 != 0) continue;
+        c.for_each([&](int k, advert const& a) {
+            ++listed;
+            held[a.from] += c.is_promoted(k) ? 0u : 1u;
+        });
+        REQUIRE(listed == c.size());
+        REQUIRE(c.size() <= 40);
+        for (auto const& [source, count] : held) REQUIRE(count <= 5);
+    }
 }
 
 }  // namespace admission_tests

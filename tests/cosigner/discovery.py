@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -33,11 +34,14 @@ class Crowd:
             check(done.returncode == 0, done.stderr)
         return json.loads(made.stdout)["hand_over"].split("=", 1)[1]
 
-    def run(self, name, *options):
+    def begin(self, name, *options):
         log = open(f"{self.dir}/{name}.log", "w")
         self.running[name] = subprocess.Popen([PROGRAM, "run", f"{self.dir}/{name}", "--json", "--approve", "all", *options],
                                               stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         log.close()
+
+    def run(self, name, *options):
+        self.begin(name, *options)
         self.until(lambda: self.said(name, "listening"), f"{name} to listen")
 
     def stop(self, name, signal=15):
@@ -270,6 +274,28 @@ def test_filters_and_settings_say_what_is_wrong():
     check(cosigner("signers", f"{c.dir}/alice").returncode == 3, "nobody runs there")
     check(cosigner("settings").returncode == 2, "no directory")
     check("auto-connect off" in cosigner("settings", f"{c.dir}/alice").stdout, "the defaults")
+    c.close()
+
+
+def test_a_port_that_is_taken_is_waited_for_and_others_are_dialled_meanwhile():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect", "--advertise")
+    with socket.socket() as taken:
+        taken.bind(("127.2.0.1", 0))
+        taken.listen()
+        c.make("bob", hub, nickname="bob")
+        with open(f"{c.dir}/bob/settings.json") as f:
+            settings = json.load(f)
+        settings["listen"] = f"/ip4/127.2.0.1/tcp/{taken.getsockname()[1]}"
+        with open(f"{c.dir}/bob/settings.json", "w") as f:
+            json.dump(settings, f)
+        c.begin("bob", "--auto-connect", "--advertise")
+        c.until(lambda: len(c.said("bob", "listen_failed")) >= 2, "two attempts")
+        check([line["retry_seconds"] for line in c.said("bob", "listen_failed")[:2]] == [1, 2], "after 1 s, then 2")
+        c.until(lambda: c.listed("bob") == ["hub"], "bob to find hub")
+    c.until(lambda: c.said("bob", "listening"), "bob to listen at last")
+    c.until(lambda: any(s["addresses"] for s in c.signers("hub")), "bob to be found where it listens")
     c.close()
 
 

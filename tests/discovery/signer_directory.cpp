@@ -128,6 +128,19 @@ TEST_CASE("one peer cannot fill the directory, whatever it brings: others' finds
     CHECK(r.directory.list({.type = transaction_type::spend}, at(2)).size() == 10);
 }
 
+TEST_CASE("who is asked for here makes room for no stranger, whoever has brought it") {
+    rig<> r{{.signers_max = 20, .per_deliverer_max = 10}};
+    CHECK(r.directory.want(key(1), at(0)) == nullptr);  // not known yet
+    for (std::size_t i = 1; i <= 8; ++i) REQUIRE(r.take(sealed(i, advertisement_of(i)), at(0)));
+    for (std::size_t i = 2; i <= 5; ++i) CHECK(r.directory.want(key(i), at(1)) != nullptr);
+    for (std::size_t i = 20; i < 120; ++i) {
+        REQUIRE(r.take(sealed(i, advertisement_of(i)), at(1), test::node_keys(10 + i % 3).node.id()));
+        REQUIRE(r.take(sealed(i + 100, advertisement_of(i + 100)), at(1)));  // by the same as the honest ones
+    }
+    for (std::size_t i = 1; i <= 5; ++i) CHECK(r.directory.find(key(i), at(2)) != nullptr);
+    CHECK(r.directory.size(at(2)) == 20);
+}
+
 TEST_CASE("only a newer one replaces; what is repeated or older costs nobody anything") {
     rig<> r;
     auto a = advertisement_of(1);

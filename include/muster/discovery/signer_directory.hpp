@@ -26,7 +26,7 @@
 #include <variant>
 #include <vector>
 
-#include <muster/cache/admission/quota.hpp>
+#include <muster/cache/admission/demand.hpp>
 #include <muster/core/effect_sink.hpp>
 #include <muster/core/enumeration.hpp>
 #include <muster/core/fields.hpp>
@@ -163,9 +163,18 @@ struct deliverer {
 }  // namespace detail
 
 /// The policies of a directory. Keys cost nothing, connections do: so who has brought an entry is charged for it, and
-/// may hold so many of all; see directory_options::per_deliverer_max. Derive, and name a `persistence`.
+/// may hold so many of those that nobody here has asked for, see directory_options::per_deliverer_max; and whoever was
+/// asked for (@ref signer_directory::want) makes room for no stranger. Derive, and name a `persistence`:
+///
+///     struct kept : discovery::directory_defaults {
+///         using persistence = cache::debounced<
+///             cache::snapshot_file<discovery::entry_codec<discovery::signer_listing,
+///             discovery::signer_listing_codec>>, net::asio_timers, net::system_clock>;
+///     };
+///     discovery::signer_directory<kept> signers{{.own = key}, {.path = "signers"}, timers, clock};
+///     auto const found = signers.load(clock.wall_now());
 struct directory_defaults : cache_defaults {
-    using admission = cache::quota<detail::deliverer>;
+    using admission = cache::demand_and_quota<detail::deliverer>;
 };
 
 /// What loading a directory found.
@@ -179,7 +188,7 @@ struct loaded_signers {
 struct directory_options {
     std::size_t signers_max = 100;               ///< Document 000.
     peer::record_rules rules = {};               ///< What is let pass.
-    std::size_t per_deliverer_max = 50;          ///< That one peer has brought. Ours: half.
+    std::size_t per_deliverer_max = 50;          ///< That one peer has brought, and nobody has asked for. Ours: half.
     std::optional<crypto::public_key> own = {};  ///< What is said of this signer is ignored.
     std::size_t contradictions_max = 16;         ///< Kept as evidence; then the oldest goes. Ours.
 };
@@ -229,7 +238,7 @@ public:
         auto const* const e = cache_.peek(signer_listing::key_of(signer), now);
         return e == nullptr ? nullptr : &e->advertisement;
     }
-    /// The same for somebody here who asks for it: it counts as a use.
+    /// The same for somebody here who asks for it: it counts as a use, also when it is not known yet.
     [[nodiscard]] signer_listing const* want(crypto::public_key const& signer, timestamp now) {
         auto const* const e = cache_.get(signer_listing::key_of(signer), now);
         return e == nullptr ? nullptr : &e->advertisement;

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,12 +38,8 @@ public:
     /// Adds octets to the word. O(size).
     void note(byte_view octets) noexcept {
         note(octets.size());
-        std::uint64_t word = 0;
-        for (std::size_t i = 0; i < octets.size(); ++i) {
-            word = word << 8 | octets[i];
-            if (i % 8 == 7) note(std::exchange(word, 0));
-        }
-        note(word);
+        for (; octets.size() >= 8; octets = octets.subspan(8)) note(big_endian(octets.first<8>()));  // one load each
+        note(big_endian(octets));
     }
     /// Writes a line, when somebody listens. The parts are put together only then.
     template <class... Parts>
@@ -57,6 +54,13 @@ public:
     [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
 
 private:
+    template <std::size_t N>
+    [[nodiscard]] static std::uint64_t big_endian(std::span<byte const, N> octets) noexcept {
+        std::uint64_t word = 0;
+        for (byte const b : octets) word = word << 8 | b;
+        return word;
+    }
+
     std::uint64_t hash_ = 0xcbf29ce484222325u;
     listener to_;
 };

@@ -35,6 +35,7 @@ std::map<std::string, area> const areas{
     {"musig2", {[](settings const&) { bench::register_musig2(); }, nullptr}},
     {"net", {[](settings const&) { bench::register_net(); }, nullptr}},
     {"signing", {[](settings const&) { bench::register_signing(); }, nullptr}},
+    {"discovery", {[](settings const&) { bench::register_discovery(); }, nullptr}},
     {"sim", {[](settings const&) { bench::register_sim(); }, nullptr}},
 };
 

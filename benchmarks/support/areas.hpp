@@ -24,6 +24,7 @@ struct settings {
 
 /// Each registers the cases of one area with Google Benchmark. @{
 void register_cache(settings const&);
+void register_discovery();
 void register_musig2();
 void register_net();
 void register_net_memory();

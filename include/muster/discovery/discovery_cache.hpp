@@ -187,6 +187,16 @@ public:
         }
         return set(std::move(id), std::move(e), now);
     }
+    /// Calls @p f with the entry under @p id, to change what is neither its advertisement's version nor its expiry. No
+    /// use. False when there is none.
+    template <class F>
+    bool modify(std::string const& id, timestamp now, F f) {
+        auto* const found = const_cast<entry_type*>(entries_.peek(id, now));  // the entries are ours, and not const
+        if (found == nullptr) return false;
+        f(*found);
+        if constexpr (persists) entries_.note_change(id, now);
+        return true;
+    }
     /// Removes what is under @p id; false when nothing was.
     bool erase(std::string const& id, timestamp now) { return entries_.erase(id, now); }
     /// Removes everything, also where it is kept, and forgets what was withdrawn.

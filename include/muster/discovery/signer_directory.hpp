@@ -388,15 +388,7 @@ private:
     }
     template <class F>
     bool change(crypto::public_key const& signer, timestamp now, F f) {
-        auto const key = signer_listing::key_of(signer);
-        auto const* const held = cache_.peek(key, now);
-        if (held == nullptr) return false;
-        auto e = *held;
-        f(e.advertisement);
-        auto const what = e.advertisement.what;
-        if (cache_.set(key, std::move(e), now) != cache::put_outcome::replaced) return false;
-        index_.file(key, what);
-        return true;
+        return cache_.modify(signer_listing::key_of(signer), now, [&](auto& e) { f(e.advertisement); });
     }
     template <class Sink>
     void tell_gone(Sink& out) {

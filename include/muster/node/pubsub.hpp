@@ -63,7 +63,9 @@ public:
 
     /// @param o     as the router wants them; `o.check()` must hold.
     /// @param seed  for what is drawn by lot.
-    /// @param s     how messages are signed.
+    /// @param alarm  its own line or timers: what is attached to it before is replaced.
+    /// @param s     how messages are signed: with the default policies not at all. Who signs names
+    ///              gossip::strict_sign and gossip::id_of_author in @p Policies.
     pubsub(Network& net, Timers& alarm, Clock const& time, gossip::options const& o, std::uint64_t seed,
            typename router_type::signing s = {}, typename router_type::message_ids ids = {})
         : network_{net}, alarm_{alarm}, time_{time}, router_{net.local(),   o, seed, first_seqno(time), std::move(s),
@@ -90,7 +92,8 @@ public:
         if (auto const at = handlers_.find(topic); at != handlers_.end()) handlers_.erase(at);
         return act([&](auto now, auto& out) { return router_.unsubscribe(topic, now, out); });
     }
-    /// Publishes @p data; it does not come back. @return its id, or what gossip::router::publish returns, or `closed`.
+    /// Publishes @p data to whoever is there: without subscribers among the peers it reaches nobody, which is no error.
+    /// It does not come back. @return its id, or what gossip::router::publish returns, or `closed`.
     [[nodiscard]] result<gossip::message_id> publish(std::string_view topic, byte_view data) {
         return act([&](auto now, auto& out) { return router_.publish(topic, data, now, out); });
     }
@@ -102,6 +105,8 @@ public:
     void learn_record(peer::peer_id const& who, bytes record) {
         if (!record.empty()) tell(gossip::record_learned{who, std::move(record)});
     }
+    /// Ends what @ref add_explicit began.
+    void remove_explicit(peer::peer_id const& who) { router_.remove_explicit(who); }
     /// Keeps @p who an explicit peer. @return what gossip::router::add_explicit returns, or `closed`.
     [[nodiscard]] result<void> add_explicit(peer::peer_id const& who) {
         return act([&](auto now, auto& out) { return router_.add_explicit(who, now, out); });

@@ -10,6 +10,13 @@
 ///
 /// `/muster/signers/1.0.0`: the question is the key behind which to begin (33 bytes), or nothing; the answer is whether
 /// there is more (1 byte), a count, and sealed advertisements behind their sizes, in the order of their keys.
+///
+/// How it is put together: load the directory, create this, hand it what the network and the gossip tell, start.
+///
+///     network.on_news([&](connection::effect const& e) { found.note(e); });  // else no peer is asked
+///     gossip.on_news([&](gossip::effect const& e) { found.note(e); });  // else who was heard by nobody is not heard
+///     (void)found.start();
+///     (void)found.advertise({.nickname = "carol"});  // now and then, until `withdraw` or `close`
 
 #include <algorithm>
 #include <chrono>

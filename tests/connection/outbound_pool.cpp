@@ -344,7 +344,9 @@ TEST_CASE("changes are kept half a minute later, once, and again when that faile
 }
 
 TEST_CASE("peers unseen for thirty days are forgotten") {
-    bench b;
+    outbound_options o;  // who looks seldom has its month simulated soon
+    o.draw_interval = o.rest = o.look_again = o.test_interval = 1h;
+    bench b{o};
     std::set<std::size_t> dead;
     for (std::size_t i = 0; i < 5; ++i) b.learn(i, i), dead.insert(i);
     b.run(24h * 29, dead);

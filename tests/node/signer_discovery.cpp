@@ -321,19 +321,21 @@ TEST_CASE("who floods an honest relay with new keys does not silence the signers
     o.advertisements_burst = 60;  // of which a question takes a third
     o.advertisements_per_second = 1;
     world w{0};
-    for (std::size_t i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 5; ++i) {
         w.all.emplace_back(w.wires, w.clock, i, o);
         REQUIRE(w.all.back().it.start());
     }
-    w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3, who is not
+    w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3 and 4, who are not
     w.connect(2, 1);
     w.connect(3, 1);
+    w.connect(4, 1);
     REQUIRE(w.all[2].it.advertise(offer(2)));
     w.pass(10s);
     REQUIRE(w.all[0].signers.find(key(2), w.clock.wall_now()) != nullptr);
     flood(w.all[3], 100, 200);
-    w.pass(1s);
-    CHECK(w.listed(1) <= 60);  // so much of one connection, and no more
+    flood(w.all[4], 200, 300);
+    w.wires.run();
+    CHECK(w.listed(1) <= 120);  // so much of each connection, and no more
     auto next = offer(2);
     next.fee = 7;
     REQUIRE(w.all[2].it.advertise(next));

@@ -169,7 +169,7 @@ struct deliverer {
 ///     struct kept : discovery::directory_defaults {
 ///         using persistence = cache::debounced<
 ///             cache::snapshot_file<discovery::entry_codec<discovery::signer_listing,
-///             discovery::signer_listing_codec>>, net::asio_timers, net::system_clock>;
+///             discovery::signer_listing_codec>>, my_timers, my_clock>;
 ///     };
 ///     discovery::signer_directory<kept> signers{{.own = key}, {.path = "signers"}, timers, clock};
 ///     auto const found = signers.load(clock.wall_now());

@@ -141,7 +141,9 @@ namespace detail {
     auto out = into;
     if (from.contains("schema")) {
         if (!from["schema"].is_number_integer()) return detail::not_a("a whole number", "schema");
-        bool const is_later = from["schema"] > settings_schema;  // however large it is
+        auto const& schema = from["schema"];
+        bool const is_later = schema.is_number_unsigned() ? schema.get<std::uint64_t>() > settings_schema
+                                                          : schema.get<std::int64_t>() > settings_schema;
         if (is_later) {
             return error{errc::wrong_schema, text("settings of schema ", from["schema"].dump(), "; this program knows ",
                                                   settings_schema, ": use a newer one")};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What a directory of signers costs, beside the array that document 000 searches, and beside the bare verifications.
+// What a directory of signers costs, beside an array that is searched, and beside the bare verifications.
 
 #include <algorithm>
 #include <map>
@@ -71,7 +71,7 @@ std::unique_ptr<directory> filled(std::size_t n) {
     return out;
 }
 
-/// The array of document 000: what is looked for is compared with each.
+/// An array: what is looked for is compared with each.
 struct array_of_signers {
     explicit array_of_signers(std::size_t n) {
         for (auto const& s : crowd::of(n).sealed) all.push_back(discovery::signer_advertisement::read(s, now).value());

@@ -31,11 +31,12 @@ namespace muster::discovery {
 
 /// How often. Intervals are positive.
 struct agenda_options {
-    duration renew_interval = std::chrono::minutes{20};   ///< Between own advertisements, less up to a tenth. Ours.
-    duration rescan_interval = std::chrono::minutes{2};   ///< Between looks around; also before a peer is asked again.
-    duration expiry_interval = std::chrono::seconds{60};  ///< Between removals of what has expired. Document 000.
-    std::size_t remembered_max = 4096;                    ///< Peers that left, and were asked lately. Ours.
-    std::size_t asked_at_once = 5;                        ///< Peers asked, and known ones dialled, in a look around.
+    duration renew_interval = std::chrono::minutes{20};  ///< Between own advertisements, less up to a tenth. Ours.
+    duration rescan_interval = std::chrono::minutes{2};  ///< Between looks around; also before a peer is asked again.
+    duration expiry_interval =
+        std::chrono::seconds{60};       ///< Between removals of what has expired. As lotus-sdk has it.
+    std::size_t remembered_max = 4096;  ///< Peers that left, and were asked lately. Ours.
+    std::size_t asked_at_once = 5;      ///< Peers asked, and known ones dialled, in a look around.
     duration repeat_interval = std::chrono::seconds{30};  ///< Between advertisements for a new audience, after three.
     backoff::options retry = {std::chrono::seconds{1}, std::chrono::seconds{60}};  ///< What could not be published.
 };

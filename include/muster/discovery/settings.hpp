@@ -35,7 +35,7 @@ struct offer_settings {
     MUSTER_FIELDS(offer_settings, capabilities, types, amount_from, amount_to, fee);
 };
 
-/// The defaults are those of document 000.
+/// The defaults are those of lotus-sdk.
 struct settings {
     bool auto_connect = false;                          ///< Begin at start: bootstrap, subscribe, advertise.
     std::vector<peer::multiaddr> bootstrap_peers = {};  ///< Each ends with the peer's id; dialled first.

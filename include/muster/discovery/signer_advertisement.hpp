@@ -6,7 +6,7 @@
 ///
 /// Idea: a signer's machine signs the advertisement, and the signer's key has signed that this machine speaks for it,
 /// so whoever holds the bytes can check both without asking anybody. Newer ones have greater sequence numbers; a
-/// withdrawal is one that expires when it is issued. The id that document 000 names is made of the key alone: it is a
+/// withdrawal is one that expires when it is issued. The id, which lotus-sdk has too, is made of the key alone: it is a
 /// name, so that an update meets what it updates, and proves nothing.
 ///
 /// Payload: signer key (33 bytes), machine (sized), binding (64), sequence (u64), addresses, capabilities (each a count
@@ -110,7 +110,7 @@ private:
 };
 
 /// The name under which advertisements of @p signer are known: @p prefix, and the first 32 hexadecimal digits of
-/// SHA-256("musig2:signer:" and the key in hexadecimal digits), as document 000 has it.
+/// SHA-256("musig2:signer:" and the key in hexadecimal digits).
 [[nodiscard]] inline std::string advertisement_id(crypto::public_key const& signer, std::string_view prefix = {}) {
     auto const digest = crypto::sha256(as_bytes("musig2:signer:" + to_hex(signer)));
     return std::string{prefix} + to_hex(digest.view().first(16));

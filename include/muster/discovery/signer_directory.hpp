@@ -186,7 +186,7 @@ struct loaded_signers {
 
 /// Bounds of a directory.
 struct directory_options {
-    std::size_t signers_max = 100;               ///< Document 000.
+    std::size_t signers_max = 100;               ///< As lotus-sdk has it.
     peer::record_rules rules = {};               ///< What is let pass.
     std::size_t per_deliverer_max = 50;          ///< That one peer has brought, and nobody has asked for. Ours: half.
     std::optional<crypto::public_key> own = {};  ///< What is said of this signer is ignored.

@@ -53,7 +53,7 @@ namespace muster::node {
 /// Bounds of a @ref signer_discovery.
 struct signer_discovery_options {
     discovery::agenda_options agenda = {};
-    duration lifetime = std::chrono::minutes{30};          ///< Of an own advertisement. Document 000.
+    duration lifetime = std::chrono::minutes{30};          ///< Of an own advertisement. As lotus-sdk has it.
     std::size_t advertisements_per_second = 20;            ///< From one peer at a steady rate; each costs 110 us. Ours.
     std::size_t advertisements_burst = 1000;               ///< At once, by gossip and in answers together. Ours.
     duration renewal_interval = std::chrono::seconds{10};  ///< Between advertisements of a listed signer. Ours.

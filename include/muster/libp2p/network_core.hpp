@@ -169,9 +169,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         }
     }
     void on(stream_bytes& e, instant now) {
-        if (requests.owns(e.stream)) {
-            return tell_of<requests_note>(requests, e, now);
-        }
+        if (requests.owns(e.stream)) return tell_of<requests_note>(requests, e, now);
         if (is_of(identify, e.stream) || identify.owns(e.stream)) {
             effect_list<identity_claim> claims;
             identify.on(machine, e, now, claims, effects);
@@ -190,9 +188,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         tell_of<frames_note>(frames, e, now);
     }
     void on(stream_ended& e, instant now) {
-        if (requests.owns(e.stream)) {
-            return tell_of<requests_note>(requests, e, now);
-        }
+        if (requests.owns(e.stream)) return tell_of<requests_note>(requests, e, now);
         if (is_of(ping, e.stream)) return ping.on(machine, e, now, effects);
         if (is_of(identify, e.stream) || identify.owns(e.stream)) return identify.on(machine, e, now, effects);
         frames.on(machine, e, now, effects);

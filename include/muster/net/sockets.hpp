@@ -104,11 +104,8 @@ private:
             user->on_socket(libp2p::listen_failed{e.listener, error{transport::errc::no_address, what}});
         }
         void perform(libp2p::unlisten& e) {
-            auto const found = acceptors.find(e.listener);
-            if (found == acceptors.end()) return;
-            boost_error ignored;
-            found->second->close(ignored);
-            acceptors.erase(found);
+            auto const found = acceptors.extract(e.listener);
+            if (boost_error ignored; found) found.mapped()->close(ignored);
         }
         void accept(std::shared_ptr<tcp::acceptor> const& acceptor) {
             acceptor->async_accept([self = shared_from_this(), acceptor](boost_error const& ec, tcp::socket socket) {
@@ -200,7 +197,7 @@ private:
             if (auto const found = wires.find(e.socket); found != wires.end()) forget(found->second);
         }
 
-        // ---- reading ------------------------------------------------------------------------------------
+        // ---- reading, ends, turns, addresses ------------------------------------------------------------
 
         void read(wire_ptr const& w) {
             if (w->is_paused || !w->is_open || std::exchange(w->is_reading, true)) return;
@@ -229,8 +226,6 @@ private:
                 if (size < input->size()) return;
             }
         }
-
-        // ---- ends ---------------------------------------------------------------------------------------
 
         wire_ptr add(libp2p::socket_id id, tcp::socket socket) {
             return wires[id] = std::make_shared<wire>(id, std::move(socket));
@@ -270,8 +265,6 @@ private:
             names = std::make_unique<resolver>(executor);
         }
 
-        // ---- time and turns -----------------------------------------------------------------------------
-
         void arm(deadline at) { at ? timer.arm(*at) : timer.disarm(); }
         void turn() {
             if (asked) return void(asked = true);
@@ -281,13 +274,10 @@ private:
             if (user != nullptr) user->on_turn();
         }
 
-        // ---- addresses ----------------------------------------------------------------------------------
-
         [[nodiscard]] static std::optional<tcp::endpoint> endpoint_of(peer::multiaddr const& address) {
             boost_error ec;
             auto const ip = boost::asio::ip::make_address(*address.host(), ec);
-            if (ec) return std::nullopt;
-            return tcp::endpoint{ip, *address.tcp_port()};
+            return ec ? std::nullopt : std::optional{tcp::endpoint{ip, *address.tcp_port()}};
         }
         [[nodiscard]] static peer::multiaddr address_of(tcp::endpoint const& at) {
             auto ip = at.address();

@@ -54,6 +54,7 @@ struct secnonce_test_access {
         return native::secnonce{{crypto::secret<132>::copy_of(memory).value(), key, published}};
     }
     [[nodiscard]] static byte_view k(native::secnonce const& nonce) {
+        if (auto const* const ours = std::get_if<portable::secnonce>(&nonce.nonce_)) return k(*ours);
         return std::get<native::secnonce::of_module>(nonce.nonce_).memory.view().subspan(mark.size(), 64);
     }
     [[nodiscard]] static bytes read(native::secnonce const& nonce) {

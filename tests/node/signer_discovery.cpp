@@ -307,6 +307,16 @@ TEST_CASE("two advertisements of one moment do not contradict each other") {
 
 namespace {
 
+/// Advertisements of signers @p from up to @p to, in the order of their keys.
+std::map<std::string, bytes> by_key(std::size_t from, std::size_t to) {
+    std::map<std::string, bytes> out;
+    for (std::size_t i = from; i < to; ++i) {
+        out.emplace(discovery::signer_listing::key_of(key(i)),
+                    test::advertisement_of(i).seal(test::node_keys(i).node).value());
+    }
+    return out;
+}
+
 /// Publishes advertisements of signers @p from up to @p to, as whoever has made up their keys.
 void flood(machine& by, std::size_t from, std::size_t to) {
     for (std::size_t i = from; i < to; ++i) {
@@ -328,10 +338,14 @@ TEST_CASE("who floods an honest relay with new keys does not silence the signers
     w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3 and 4, who are not
     w.connect(2, 1);
     w.connect(3, 1);
+    w.connect(3, 0);
     w.connect(4, 1);
     REQUIRE(w.all[2].it.advertise(offer(2)));
     w.pass(10s);
     REQUIRE(w.all[0].signers.find(key(2), w.clock.wall_now()) != nullptr);
+    // What 2 has said before, again and again, as anybody can.
+    auto const before = w.all[0].signers.find(key(2), w.clock.wall_now())->sealed;
+    for (int i = 0; i < 20; ++i) REQUIRE(w.all[3].gossips.publish(finder::topic, before));
     flood(w.all[3], 100, 200);
     flood(w.all[4], 200, 300);
     w.wires.run();
@@ -349,11 +363,7 @@ TEST_CASE("an answer is taken up to what its peer may bring, in the order that i
     world w{0};
     w.all.emplace_back(w.wires, w.clock, 0, o);
     REQUIRE(w.all[0].it.start());
-    std::map<std::string, bytes> sorted;
-    for (std::size_t i = 100; i < 150; ++i) {
-        sorted.emplace(discovery::signer_listing::key_of(key(i)),
-                       test::advertisement_of(i).seal(test::node_keys(i).node).value());
-    }
+    auto const sorted = by_key(100, 150);
     auto const answer = [&](bool is_reversed) {
         wire::writer list;
         if (is_reversed) {
@@ -390,11 +400,7 @@ TEST_CASE("pages that never end are asked for so often, and no more") {
     world w{0};
     w.all.emplace_back(w.wires, w.clock, 0, o);
     REQUIRE(w.all[0].it.start());
-    std::map<std::string, bytes> sorted;
-    for (std::size_t i = 100; i < 110; ++i) {
-        sorted.emplace(discovery::signer_listing::key_of(key(i)),
-                       test::advertisement_of(i).seal(test::node_keys(i).node).value());
-    }
+    auto const sorted = by_key(100, 110);
     std::size_t questions = 0;
     transport::memory_transport slow{w.wires, id(8)};
     slow.serve(finder::protocol, {}, [&](transport::asked const& q) {

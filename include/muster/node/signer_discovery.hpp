@@ -227,10 +227,12 @@ private:
         return is_news ? gossip::verdict::accept : gossip::verdict::ignore;
     }
     // What a listed signer says anew is not on the account of who passes it on: else whoever floods an honest relay
-    // with new keys would silence those behind it. It has an account of its own.
+    // with new keys would silence those behind it. It has an account of its own, which replays do not touch; and a
+    // newer one costs whoever forges it.
     [[nodiscard]] bool is_renewal(byte_view sealed) {
         auto const claim = discovery::signer_advertisement::read(sealed, p_.time.wall_now(), p_.directory.rules());
-        if (!claim || p_.directory.find(claim.value().signer, p_.time.wall_now()) == nullptr) return false;
+        auto const* const listed = claim ? p_.directory.find(claim.value().signer, p_.time.wall_now()) : nullptr;
+        if (listed == nullptr || claim.value().sequence <= listed->sequence) return false;
         if (renewals_.size() >= p_.options.counted_peers_max) forget_idle(p_.time.now());
         if (renewals_.size() >= p_.options.counted_peers_max) return false;
         auto const fresh = rate_limiter{p_.options.renewal_interval, p_.options.renewals_burst};

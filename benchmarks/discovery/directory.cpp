@@ -125,8 +125,7 @@ void add_verifications(std::size_t n) {
     });
 }
 
-using file = cache::snapshot_file<discovery::entry_codec<discovery::signer_listing, discovery::signer_listing_codec>,
-                                  sim::disk_files>;
+using file = cache::snapshot_file<discovery::signer_entry_codec, sim::disk_files>;
 struct kept : discovery::directory_defaults {
     using persistence = cache::debounced<file, manual_timers, manual_clock>;
 };

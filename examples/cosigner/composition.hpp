@@ -70,10 +70,8 @@ using clock = muster::net::system_clock;
 
 /// Signers that were discovered, in a file.
 struct directory_policies : muster::discovery::directory_defaults {
-    using persistence =
-        muster::cache::debounced<muster::cache::snapshot_file<muster::discovery::entry_codec<
-                                     muster::discovery::signer_listing, muster::discovery::signer_listing_codec>>,
-                                 timer_line, clock>;
+    using persistence = muster::cache::debounced<muster::cache::snapshot_file<muster::discovery::signer_entry_codec>,
+                                                 timer_line, clock>;
 };
 using directory = muster::discovery::signer_directory<directory_policies>;
 

@@ -21,6 +21,7 @@
 #include <muster/discovery/errc.hpp>
 #include <muster/peer/identity.hpp>
 #include <muster/peer/record_parts.hpp>
+#include <muster/wire/reader.hpp>
 
 namespace muster::discovery {
 
@@ -30,12 +31,12 @@ concept notice_key = std::regular<std::remove_cvref_t<K>> && std::totally_ordere
 
 /// Something that a machine makes known.
 ///
-/// `N::purpose()` separates its signatures from those of others; `N::size_max` bounds it, sealed. `encode` and `decode`
-/// are the payload, one byte string for each value; what is decoded is a claim. `check_content` says what is wrong with
-/// the members. `key()` is the same for all versions of one notice, and differs else.
+/// `N::purpose_of_envelope()` separates its signatures from those of others; `N::size_max` bounds it, sealed. `encode`
+/// and `decode` are the payload, one byte string for each value; what is decoded is a claim. `check_content` says what
+/// is wrong with the members. `key()` is the same for all versions of one notice, and differs else.
 template <class N>
 concept notice = requires(N const& n, byte_view payload) {
-    { N::purpose() } -> std::same_as<peer::envelope_purpose>;
+    { N::purpose_of_envelope() } -> std::same_as<peer::envelope_purpose>;
     { N::size_max } -> std::convertible_to<std::size_t>;
     { N::decode(payload) } -> std::same_as<result<N>>;
     { n.encode() } -> std::same_as<bytes>;
@@ -81,6 +82,17 @@ template <speaks_for_signer N>
 
 }  // namespace detail
 
+/// Ends the reading of a payload by @p in, whose machine is @p named. @return the machine; `malformed` for what was
+/// wrong.
+[[nodiscard]] inline result<peer::peer_id> finish_notice(wire::reader& in, byte_view named) {
+    if (auto const done = in.finish(); !done) {
+        return error{peer::errc::malformed, text("a notice: ", done.error().message())};
+    }
+    auto id = peer::peer_id::from_multihash(named);
+    if (!id) return error{peer::errc::malformed, text("a notice: ", id.error().message())};
+    return id;
+}
+
 /// Signs @p n. About 30 us.
 /// @return the bytes to send; `wrong_peer` when @p key is not the machine's; `invalid_binding`, `malformed`,
 ///         `too_large`, `not_yet_issued` or `expired` for one that nobody would take; or the key's error.
@@ -95,7 +107,7 @@ template <notice N>
     }
     MUSTER_TRY(n.check_content());
     MUSTER_TRY(detail::check_lifetime(n, rules));
-    return peer::seal_record(n.encode(), N::purpose(), key, N::size_max);
+    return peer::seal_record(n.encode(), N::purpose_of_envelope(), key, N::size_max);
 }
 
 /// Reads what @ref seal_notice has made, and checks all but the signatures. The result is a claim.
@@ -103,7 +115,7 @@ template <notice N>
 ///         `not_yet_issued`.
 template <notice N>
 [[nodiscard]] result<N> read_notice(byte_view sealed, timestamp now, peer::record_rules const& rules = {}) {
-    MUSTER_TRY(auto const claim, peer::read_canonical(sealed, N::purpose(), N::size_max));
+    MUSTER_TRY(auto const claim, peer::read_canonical(sealed, N::purpose_of_envelope(), N::size_max));
     MUSTER_TRY(auto out, N::decode(claim.payload()));
     MUSTER_TRY(out.check_content());
     if (out.machine != claim.key().id()) {
@@ -134,7 +146,7 @@ template <notice N>
             MUSTER_TRY(detail::check_binding(out));
         }
     }
-    MUSTER_TRY(auto const opened, peer::envelope::open(sealed, N::purpose()));
+    MUSTER_TRY(auto const opened, peer::envelope::open(sealed, N::purpose_of_envelope()));
     return std::pair{opened.who(), std::move(out)};
 }
 

@@ -196,7 +196,8 @@ public:
     [[nodiscard]] result<filing> take(byte_view sealed, peer::peer_id const& from, source how, timestamp now,
                                       Sink& out) {
         MUSTER_TRY(auto const claim, notice_type::read(sealed, now, options_.rules));
-        if (options_.is_own && options_.is_own(claim)) return error{errc::own, "a notice of our own"};
+        if (claim.machine == own_machine_ || (options_.is_own && options_.is_own(claim)))
+            return error{errc::own, "a notice of our own"};
         auto const key = claim.key();
         auto const* const held = find(key, now);
         if (held == nullptr && is_withdrawal(claim)) return filing::older;
@@ -213,6 +214,8 @@ public:
         return file(key, *opened, sealed, from, how, now, out);
     }
 
+    /// Ignores from now on what @p own has said: this machine.
+    void ignore(peer::peer_id const& own) { own_machine_ = own; }
     /// What is known under @p key; null when nothing is. Changes nothing. Valid until the next call. O(1).
     [[nodiscard]] Listing const* find(key_type const& key, timestamp now) const {
         auto const* const e = cache_.peek(key, now);
@@ -349,6 +352,7 @@ private:
     detail::board_books<Listing, Index> books_;
     cache_type cache_;
     std::vector<contradiction> contradictions_;
+    peer::peer_id own_machine_;
 };
 
 }  // namespace muster::discovery

@@ -91,7 +91,7 @@ struct signer_advertisement {
 
     // ---- as a notice ------------------------------------------------------------------------------------
 
-    [[nodiscard]] static peer::envelope_purpose purpose() noexcept {
+    [[nodiscard]] static peer::envelope_purpose purpose_of_envelope() noexcept {
         return {"muster/signer/v1", as_bytes("/muster/signer/1")};
     }
     [[nodiscard]] static result<signer_advertisement> decode(byte_view payload);
@@ -138,12 +138,7 @@ inline result<signer_advertisement> signer_advertisement::decode(byte_view paylo
     out.nickname = in.sized_text(nickname_size_max);
     out.issued = from_unix_millis(in.i64());
     out.expires = from_unix_millis(in.i64());
-    if (auto const done = in.finish(); !done) {
-        return error{peer::errc::malformed, text("an advertisement: ", done.error().message())};
-    }
-    auto id = peer::peer_id::from_multihash(named);
-    if (!id) return error{peer::errc::malformed, text("an advertisement: ", id.error().message())};
-    out.machine = id.value();
+    MUSTER_TRY(out.machine, finish_notice(in, named));
     return out;
 }
 

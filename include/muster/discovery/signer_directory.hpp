@@ -154,6 +154,8 @@ public:
         return filed;
     }
 
+    /// Ignores from now on what @p own has said: this machine.
+    void ignore(peer::peer_id const& own) { board_.ignore(own); }
     /// What is known of @p signer; null when nothing is. Changes nothing. Valid until the next call. O(1).
     [[nodiscard]] signer_listing const* find(crypto::public_key const& signer, timestamp now) const {
         return board_.find(signer, now);

@@ -104,6 +104,7 @@ public:
     notice_exchange(parts p, notice_exchange_options const& o, std::uint64_t seed)
         : p_{std::move(p)}, options_{o}, agenda_{o.agenda, seed} {
         p_.timers.attach(wake_function::of<&notice_exchange::wake>(*this));
+        p_.board.ignore(p_.host.id());
     }
     notice_exchange(notice_exchange const&) = delete;
     notice_exchange& operator=(notice_exchange const&) = delete;
@@ -132,6 +133,7 @@ public:
         auto const first = fresh(n, until);
         MUSTER_TRY(first.seal(p_.host));
         auto const key = first.key();
+        drop_ended();
         if (own_.count(key) == 0 && own_.size() >= options_.own_max) {
             return error{peer::errc::full, text("all ", options_.own_max, " notices of our own are taken")};
         }
@@ -371,7 +373,8 @@ private:
             for (; own != own_.end() && own->first < l.what.key(); ++own) {
                 if (!out.add(own->second.sealed)) return false;
             }
-            return out.add(l.sealed);
+            bool const is_own = own != own_.end() && own->first == l.what.key();  // from before, by a file
+            return is_own || out.add(l.sealed);
         });
         for (; own != own_.end() && out.add(own->second.sealed); ++own) {
         }

@@ -203,7 +203,7 @@ private:
     // Each machine is dialled once in a while, whoever is said to be there. Where a person has said that a peer is
     // counts before what is heard.
     [[nodiscard]] bool dial(peer::peer_id const& who, std::vector<peer::multiaddr> addresses) {
-        auto where = dialable(std::move(addresses));
+        auto where = connection::dialable(std::move(addresses), p_.options.takes_private);
         std::erase_if(where, [&](auto const& a) { return rests_.count(connection::machine_of(a)) != 0; });
         if (where.empty() || rests_.size() + where.size() > p_.options.rests_max) return false;
         for (auto const& a : where) {
@@ -211,13 +211,6 @@ private:
         }
         p_.network.hear_of(who, where);
         return static_cast<bool>(p_.network.connect_to_many({&who, 1}, {}, 1));
-    }
-    // Who dials a name, or an address of his own network, because a stranger has written it dials whatever he wants.
-    [[nodiscard]] std::vector<peer::multiaddr> dialable(std::vector<peer::multiaddr> addresses) const {
-        std::erase_if(addresses, [&](auto const& a) {
-            return p_.options.takes_private ? !connection::starts_with_ip(a) : !connection::is_global(a);
-        });
-        return addresses;
     }
 
     parts p_;

@@ -28,12 +28,15 @@ void node::on_request(client_ptr const& client, request const& what) {
             [&](signers_request const& r) { list_signers(client, r); },
             [&](initiator_request const& r) { change_initiators(client, r); },
             [&](setting_request const& r) { change_setting(client, r); },
+            [&](notice_request const& r) { change_requests(client, r); },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
                 if (r.command == "status") return status(client);
                 if (r.command == "peer_list") return list_peers(client);
                 if (r.command == "initiators") return client->finish(json_of_initiators(home_.config()), success);
                 if (r.command == "settings") return client->finish(json_of_settings(home_.config()), success);
+                if (r.command == "requests") return list_requests(client);
+                if (r.command == "presences") return list_presences(client);
                 if (r.command == "signers_stats") return tell_stats(client);
                 if (r.command == "signers_clear") return clear_signers(client);
                 if (r.command == "online" || r.command == "offline") {

@@ -104,6 +104,14 @@ result<void> add_group(value& asked, arguments const& a) {
     return muster::ok();
 }
 
+/// Adds `purpose` to @p asked, where there is one.
+result<void> add_purpose(value& asked, arguments const& a) {
+    auto const purpose = purpose_of(a);
+    if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
+    if (!purpose.empty()) asked["purpose"] = purpose;
+    return muster::ok();
+}
+
 result<value> proposal_of(arguments const& a, printer const& out) {
     value asked{{"command", "propose"}};
     MUSTER_TRY(add_group(asked, a));
@@ -111,10 +119,7 @@ result<value> proposal_of(arguments const& a, printer const& out) {
     if (a.wallet.has_value() == asked.contains("with")) {
         return error{errc::bad_input, "--with and --wallet: name the signers, or their wallet, one of the two"};
     }
-    if (auto const purpose = purpose_of(a); !purpose.empty()) {
-        if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
-        asked["purpose"] = purpose;
-    }
+    MUSTER_TRY(add_purpose(asked, a));
     if (a.election) {
         MUSTER_TRY(parse_election(*a.election));
         asked["election"] = *a.election;
@@ -279,6 +284,30 @@ int ask_about_signers(arguments const& a, std::string const& command, printer& o
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_running(a, asked, out);
+}
+
+int ask_about_notices(arguments const& a, std::string const& command, printer& out) {
+    auto const asked = [&]() -> result<value> {
+        value v{{"command", command}};
+        if (a.request) v["request"] = *a.request;
+        if (command != "request_ask") return v;
+        MUSTER_TRY(add_group(v, a));
+        MUSTER_TRY(add_purpose(v, a));
+        if (a.type) v["type"] = *a.type;
+        if (a.amount) {
+            MUSTER_TRY(v["amount"], parse_number("--amount", *a.amount, 0, std::numeric_limits<std::int64_t>::max()));
+        }
+        if (a.valid) {
+            MUSTER_TRY(v["valid_seconds"], parse_number("--valid", *a.valid, 1, request_seconds_max));
+        }
+        MUSTER_TRY(auto const digest, digest_of(a, out));
+        v["digest"] = to_hex(digest);
+        return v;
+    }();
+    if (!asked) return out.fail(asked.error());
+    auto const parsed = parse_request(asked.value());
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked.value(), out);
 }
 
 int manage_initiators(arguments const& a, std::string const& command, printer& out) {

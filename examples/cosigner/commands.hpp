@@ -32,7 +32,7 @@ struct arguments {
     bool auto_connect = false, advertise = false, subscribe = false, stats = false;
     given type, amount, fee_max, setting, content, initiator, initiator_key;
     // about a session or a peer
-    given session, why, peer, wallet;
+    given session, why, peer, wallet, request;
 };
 
 int init(arguments const& a, printer& out);
@@ -50,6 +50,8 @@ int ask_about_connections(arguments const& a, std::string const& command, printe
 
 /// `signers`, `signers_clear`, `online` or `offline`.
 int ask_about_signers(arguments const& a, std::string const& command, printer& out);
+/// `request_ask`, `request_answer`, `request_end`, `requests` or `presences`.
+int ask_about_notices(arguments const& a, std::string const& command, printer& out);
 /// `initiator_add`, `initiator_remove` or `initiators`: of the running co-signer, or in its settings when none runs.
 int manage_initiators(arguments const& a, std::string const& command, printer& out);
 /// `settings` or `settings_set`: alike.

@@ -12,6 +12,7 @@
 
 #include <muster/cache/persistence/snapshot_file.hpp>
 #include <muster/core/alarm.hpp>
+#include <muster/discovery/presence_advertisement.hpp>
 #include <muster/discovery/signer_directory.hpp>
 #include <muster/gossip/node_key_signer.hpp>
 #include <muster/musig2/native.hpp>
@@ -21,6 +22,7 @@
 #include <muster/node/open_registry.hpp>
 #include <muster/node/pubsub.hpp>
 #include <muster/node/signer_discovery.hpp>
+#include <muster/node/signing_requests.hpp>
 #include <muster/signing/file_journal.hpp>
 
 namespace cosigner {
@@ -96,6 +98,10 @@ struct gossip_policies : muster::gossip::defaults {
 using pubsub = muster::node::pubsub<network, timer_line, clock, gossip_policies>;
 using outbound = muster::node::outbound_connections<network, timer_line, clock>;
 using finder = muster::node::signer_discovery<network, pubsub, directory, timer_line, clock>;
+using asker = muster::node::signing_requests<network, pubsub, timer_line, clock>;
+using presence_board =
+    muster::discovery::notice_board<muster::discovery::notice_listing<muster::discovery::presence_advertisement>>;
+using greeter = muster::node::notice_exchange<network, pubsub, presence_board, timer_line, clock>;
 
 }  // namespace cosigner
 
@@ -108,3 +114,7 @@ extern template class muster::node::pubsub<cosigner::network, cosigner::timer_li
                                            cosigner::gossip_policies>;
 extern template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
                                                      cosigner::timer_line, cosigner::clock>;
+extern template class muster::node::signing_requests<cosigner::network, cosigner::pubsub, cosigner::timer_line,
+                                                     cosigner::clock>;
+extern template class muster::node::notice_exchange<cosigner::network, cosigner::pubsub, cosigner::presence_board,
+                                                    cosigner::timer_line, cosigner::clock>;

@@ -10,3 +10,7 @@ template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cos
                                     cosigner::gossip_policies>;
 template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
                                               cosigner::timer_line, cosigner::clock>;
+template class muster::node::signing_requests<cosigner::network, cosigner::pubsub, cosigner::timer_line,
+                                              cosigner::clock>;
+template class muster::node::notice_exchange<cosigner::network, cosigner::pubsub, cosigner::presence_board,
+                                             cosigner::timer_line, cosigner::clock>;

@@ -77,15 +77,17 @@ void node::load_directory() {
 // ---- online and offline ---------------------------------------------------------------------------------
 
 void node::go_online() {
-    if (finder_) return finder_->rescan();
+    if (finder_) {
+        if (asker_) asker_->rescan();
+        if (greeter_) greeter_->rescan();
+        return finder_->rescan();
+    }
     auto const& wanted = home_.config().discovery;
     auto& net = core_.network();
     if (wanted.enable_gossip) {
         gossip_.emplace(net, gossip_line_, clock_, muster::gossip::options{}, muster::system_seed(),
                         gossip_policies::signing{muster::gossip::node_key_signer{host_}});
-        gossip_->on_news([this](muster::gossip::effect const& e) {
-            if (finder_) finder_->note(e);
-        });
+        gossip_->on_news([this](muster::gossip::effect const& e) { tell_gossip(e); });
     }
     muster::node::signer_discovery_options o;
     o.takes_private = is_private();
@@ -99,9 +101,10 @@ void node::go_online() {
         out_.fail(begun.error());
         return go_offline();
     }
+    if (auto const begun = begin_notices(); !begun) out_.fail(begun.error());
     for (auto const& who : net.connections().connected_peers()) {
         if (gossip_) gossip_->adopt(who, net.connections().remote_of(who));
-        finder_->note(muster::connection::connected{who, {}, {}});
+        tell_connections(muster::connection::connected{who, {}, {}});
     }
     dial_bootstrap();
     begin_advertising();
@@ -200,6 +203,7 @@ void node::learn_addresses(peer_id const& who, std::vector<muster::peer::multiad
 }
 
 void node::go_offline() {
+    end_notices();
     finder_.reset();  // which withdraws what it has said
     outbound_.reset();
     gossip_.reset();

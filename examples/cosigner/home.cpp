@@ -101,25 +101,55 @@ result<home> home::create(fs::path dir, settings const& s) {
     return made;
 }
 
-result<home> home::open(fs::path dir) {
-    home found;
-    found.dir_ = plain_directory(dir);
+namespace {
+
+/// The directory of a co-signer. @return `bad_directory` where there is none, or others can read its seed.
+result<fs::path> find_directory(fs::path const& dir) {
+    auto const found = plain_directory(dir);
     struct stat seed {};
-    if (::stat((found.dir_ / "seed").c_str(), &seed) != 0) {
-        if (errno != ENOENT && errno != ENOTDIR) return failed("cannot look into", found.dir_);
-        return error{errc::bad_directory, text("no co-signer lives in ", found.dir_.string(),
+    if (::stat((found / "seed").c_str(), &seed) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) return failed("cannot look into", found);
+        return error{errc::bad_directory, text("no co-signer lives in ", found.string(),
                                                "; make one with "
                                                "`cosigner init ",
-                                               found.dir_.string(), "`")};
+                                               found.string(), "`")};
     }
     if ((seed.st_mode & 077) != 0) {
-        return error{errc::bad_directory, text((found.dir_ / "seed").string(),
+        return error{errc::bad_directory, text((found / "seed").string(),
                                                " can be read by others; "
                                                "`chmod 600` it, and consider the key exposed")};
     }
+    return found;
+}
+
+}  // namespace
+
+result<home> home::open(fs::path dir) {
+    home found;
+    MUSTER_TRY(found.dir_, find_directory(dir));
     auto const path = found.dir_ / "settings.json";
     MUSTER_TRY(auto const raw, read_file(path));
     MUSTER_TRY(found.settings_, parse_settings(path.string(), std::string{raw.begin(), raw.end()}));
+    return found;
+}
+
+result<home> home::open_to_run(fs::path dir) {
+    home found;
+    MUSTER_TRY(found.dir_, find_directory(dir));
+    MUSTER_TRY(found.lock());
+    auto const path = found.dir_ / "settings.json";
+    MUSTER_TRY(auto const raw, read_file(path));
+    std::string const content{raw.begin(), raw.end()};
+    if (auto const parsed = parse_json(path.string(), content); !parsed) {
+        muster::posix_files files;
+        MUSTER_TRY(auto const aside, muster::keep_aside(files, path.string()));
+        found.damage_ = settings_damage{aside, parsed.error().message()};
+        settings fresh;
+        MUSTER_TRY(fresh.listen, parse_listen("/ip4/127.0.0.1/tcp/0"));
+        MUSTER_TRY(found.save(fresh));
+        return found;
+    }
+    MUSTER_TRY(found.settings_, parse_settings(path.string(), content));
     return found;
 }
 

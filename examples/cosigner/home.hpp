@@ -39,6 +39,12 @@ struct learned_signers {
     std::optional<std::string> damage;  ///< What is wrong with the file and where it went, when it is damaged.
 };
 
+/// Settings that could not be read.
+struct settings_damage {
+    std::string put_aside;  ///< Where they are now.
+    std::string why;
+};
+
 /// An opened directory. Holds a lock, so that one process runs a co-signer in it.
 class home {
 public:
@@ -47,6 +53,12 @@ public:
     [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s);
     /// Opens an existing directory; the seed must be readable by its owner alone.
     [[nodiscard]] static result<home> open(std::filesystem::path dir);
+    /// The same for whoever runs a co-signer, and holds the @ref lock then: settings that are not JSON any more are put
+    /// aside and those of a new directory stand in for them, see @ref damage. A member that is wrong was written by a
+    /// person, and is refused.
+    [[nodiscard]] static result<home> open_to_run(std::filesystem::path dir);
+    /// What was wrong with the settings, and where they are now, when they were damaged.
+    [[nodiscard]] std::optional<settings_damage> const& damage() const noexcept { return damage_; }
 
     [[nodiscard]] std::filesystem::path const& dir() const noexcept { return dir_; }
     [[nodiscard]] std::filesystem::path control_socket() const { return control_socket_in(dir_); }
@@ -76,6 +88,7 @@ public:
 private:
     std::filesystem::path dir_;
     settings settings_;
+    std::optional<settings_damage> damage_;
 };
 
 /// @p dir as it is opened: absolute, without a slash at its end.

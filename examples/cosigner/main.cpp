@@ -36,6 +36,7 @@ public:
         describe_sessions();
         describe_connections();
         describe_discovery();
+        describe_notices();
         add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
     }
 
@@ -203,6 +204,30 @@ private:
         in_dir(add(*who, "list", "List them", manage("initiators")));
         auto* const sub_remove = in_dir(add(*who, "remove", "Do not let it ask any more", manage("initiator_remove")));
         option(sub_remove, "NAME", a_.initiator, "What it is called")->required();
+    }
+
+    void describe_notices() {
+        auto const about = [this](CLI::App& to, char const* name, char const* command, char const* help) {
+            return in_dir(add(to, name, help, [this, command] { return ask_about_notices(a_, command, out_); }));
+        };
+        auto* const all = app_.add_subcommand("request", "Ask for signatures before a proposal, and answer who asks");
+        all->require_subcommand(1);
+        auto* const ask = about(*all, "ask", "request_ask", "Ask who would sign a file or a digest");
+        option(ask, "FILE", a_.file, "The file, or - for standard input; its SHA-256 is to be signed");
+        option(ask, "--digest", a_.digest, "32 bytes in hexadecimal, instead of a file");
+        list(ask, "--with", a_.with,
+             "Whose signatures are wanted, by name or signer key, with commas between; repeatable [anybody's]");
+        option(ask, "--purpose", a_.purpose, "What it is for, 64 bytes at most [the file's name]");
+        option(ask, "--type", a_.type, "spend, swap, coinjoin, custody, escrow or channel [spend]");
+        option(ask, "--amount", a_.amount, "How much it is about [0]");
+        option(ask, "--valid", a_.valid, "Seconds until the request ends, 7200 at most [600]");
+        about(*all, "list", "requests", "List requests, and who would sign ours");
+        option(about(*all, "answer", "request_answer", "Tell who asks that this signer would sign"), "REQUEST",
+               a_.request, "First digits of its id")
+            ->required();
+        option(about(*all, "end", "request_end", "Ask no more"), "REQUEST", a_.request, "First digits of its id")
+            ->required();
+        about(app_, "presence", "presences", "List who shows itself online");
     }
 
     void describe_signing() {

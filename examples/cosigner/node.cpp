@@ -125,7 +125,18 @@ void node::end() {
     io_.stop();
 }
 
+void node::tell_settings_damage() {
+    if (!home_.damage()) return;
+    auto const& d = *home_.damage();
+    auto const said =
+        text("the settings are damaged: ", d.why, "; they were put aside as ", d.put_aside,
+             ". Until they are mended there are no peers and no initiators, and the port is any free one");
+    print(log_level::error,
+          {{"event", "damaged"}, {"what", "settings"}, {"put_aside", d.put_aside}, {"text", escape(said)}}, {said});
+}
+
 result<void> node::start() {
+    tell_settings_damage();
     auto const learned = home_.recall();
     if (learned.damage) {
         print(log_level::error, {{"event", "damaged"}, {"what", "signers"}, {"text", escape(*learned.damage)}},
@@ -218,7 +229,7 @@ void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
     tell_feed();
     if (outbound_) outbound_->note(e);
-    if (finder_) finder_->note(e);
+    tell_connections(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.

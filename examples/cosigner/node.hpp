@@ -78,6 +78,7 @@ private:
     void tell_unreachable(muster::peer::peer_id const& who, std::string const& why);
     void report(signing::event const& e);
     void tell_watchers(signing::event const& e, value const& line);
+    void tell_settings_damage();
     void tell_journal(coordinator::restored const& found);
     void note_arrival(signing::session_id const& id);
     void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
@@ -148,6 +149,25 @@ private:
     void leave_strangers();
     [[nodiscard]] bool is_private() const;
 
+    // Asking for signatures, answering, and who is online: notices.cpp.
+    [[nodiscard]] result<void> begin_notices();
+    void end_notices();
+    void say_presence();
+    void tell_connections(muster::connection::effect const& e);
+    void tell_gossip(muster::gossip::effect const& e);
+    void on_request_event(muster::node::request_event const& e);
+    void on_request_answered(muster::node::request_answered const& e);
+    void on_presence(presence_board::event const& e);
+    void change_requests(client_ptr const& client, notice_request const& what);
+    void ask_for_signatures(client_ptr const& client, notice_request const& what);
+    void answer_request(client_ptr const& client, notice_request const& what);
+    void end_request(client_ptr const& client, notice_request const& what);
+    void list_requests(client_ptr const& client);
+    void list_presences(client_ptr const& client);
+    [[nodiscard]] value view_of(muster::discovery::request_advertisement const& r) const;
+    [[nodiscard]] value view_of(muster::discovery::presence_advertisement const& a) const;
+    [[nodiscard]] std::string name_of_signer(muster::crypto::public_key const& key) const;
+
     // The person at the terminal: questions.cpp.
     void ask_person(signing::session_id const& id);
     void withdraw_questions();
@@ -171,7 +191,7 @@ private:
     muster::net::system_clock clock_;
     alarm rings_{timers_};
     timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, outbound_line_{rings_},
-        directory_line_{rings_};
+        directory_line_{rings_}, requests_line_{rings_}, presence_line_{rings_};
     directory directory_;
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
@@ -180,6 +200,10 @@ private:
     std::optional<pubsub> gossip_;      ///< While online.
     std::optional<finder> finder_;      ///< While online; after what it stands on.
     std::optional<outbound> outbound_;  ///< While online.
+    muster::node::request_board requests_{{}};
+    presence_board presences_{{}};
+    std::optional<asker> asker_;                                                       ///< While online.
+    std::optional<greeter> greeter_;                                                   ///< While online.
     std::map<muster::peer::peer_id, std::vector<muster::peer::multiaddr>> bootstrap_;  ///< Kept while online.
     peer_book peers_;
     control_server control_;

@@ -51,9 +51,8 @@ result<run_options> options_of(arguments const& a) {
 int run(arguments const& a, printer& out) {
     auto const options = options_of(a);
     if (!options) return out.fail(options.error());
-    auto place = home::open(a.dir);
+    auto place = home::open_to_run(a.dir);
     if (!place) return out.fail(place.error());
-    if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
     bool const goes_online = options.value().auto_connect || place.value().config().discovery.auto_connect;
     if (!goes_online && (options.value().advertise || !options.value().bootstrap.empty())) {
         return out.fail(

@@ -35,7 +35,7 @@ std::map<std::string, area> const areas{
     {"musig2", {[](settings const&) { bench::register_musig2(); }, nullptr}},
     {"net", {[](settings const&) { bench::register_net(); }, nullptr}},
     {"signing", {[](settings const&) { bench::register_signing(); }, nullptr}},
-    {"discovery", {[](settings const&) { bench::register_discovery(); }, nullptr}},
+    {"discovery", {[](settings const&) { bench::register_discovery(); }, bench::conclude_discovery}},
     {"sim", {[](settings const&) { bench::register_sim(); }, nullptr}},
 };
 

@@ -36,6 +36,9 @@ void register_sim();
 /// What the area `cache` computes without Google Benchmark, and what follows from the figures that it measured.
 [[nodiscard]] std::vector<row> conclude_cache(settings const&, std::vector<row> const& measured);
 
+/// What the area `discovery` computes without Google Benchmark.
+[[nodiscard]] std::vector<row> conclude_discovery(settings const&, std::vector<row> const& measured);
+
 /// How often a case is measured; the median counts. Odd, so that it is one of the measurements.
 inline constexpr int repetitions = 7;
 

@@ -236,7 +236,7 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     peers_.set(changed);
     refresh_admitted();
-    if (finder_) keep_bootstrap();
+    if (online_) online_->keep_bootstrap();
     client->finish(std::move(said).value(), success);
 }
 

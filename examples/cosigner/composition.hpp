@@ -12,17 +12,13 @@
 
 #include <muster/cache/persistence/snapshot_file.hpp>
 #include <muster/core/alarm.hpp>
-#include <muster/discovery/presence_advertisement.hpp>
 #include <muster/discovery/signer_directory.hpp>
-#include <muster/gossip/node_key_signer.hpp>
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/node/node.hpp>
+#include <muster/node/online.hpp>
 #include <muster/node/open_registry.hpp>
-#include <muster/node/pubsub.hpp>
-#include <muster/node/signer_discovery.hpp>
-#include <muster/node/signing_requests.hpp>
 #include <muster/signing/file_journal.hpp>
 
 namespace cosigner {
@@ -90,18 +86,9 @@ using co_signer = muster::node::node<policies>;
 using coordinator = co_signer::coordinator_type;
 using network = co_signer::network_type;
 
-/// Messages on topics are signed by the machine that says them.
-struct gossip_policies : muster::gossip::defaults {
-    using signing = muster::gossip::strict_sign<muster::gossip::node_key_signer>;
-    using message_ids = muster::gossip::id_of_author;
-};
-using pubsub = muster::node::pubsub<network, timer_line, clock, gossip_policies>;
 using outbound = muster::node::outbound_connections<network, timer_line, clock>;
-using finder = muster::node::signer_discovery<network, pubsub, directory, timer_line, clock>;
-using asker = muster::node::signing_requests<network, pubsub, timer_line, clock>;
-using presence_board =
-    muster::discovery::notice_board<muster::discovery::notice_listing<muster::discovery::presence_advertisement>>;
-using greeter = muster::node::notice_exchange<network, pubsub, presence_board, timer_line, clock>;
+using online = muster::node::online<network, directory, muster::net::asio_timers, clock>;
+using muster::node::presence_board;
 
 }  // namespace cosigner
 
@@ -111,10 +98,6 @@ extern template class muster::signing::coordinator<cosigner::network, cosigner::
                                                    cosigner::policies::backend, cosigner::policies>;
 extern template class muster::node::node<cosigner::policies>;
 extern template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
-                                           cosigner::gossip_policies>;
-extern template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
-                                                     cosigner::timer_line, cosigner::clock>;
-extern template class muster::node::signing_requests<cosigner::network, cosigner::pubsub, cosigner::timer_line,
-                                                     cosigner::clock>;
-extern template class muster::node::notice_exchange<cosigner::network, cosigner::pubsub, cosigner::presence_board,
-                                                    cosigner::timer_line, cosigner::clock>;
+                                           muster::node::signed_gossip>;
+extern template class muster::node::online<cosigner::network, cosigner::directory, muster::net::asio_timers,
+                                           cosigner::clock>;

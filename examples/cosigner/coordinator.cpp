@@ -7,10 +7,5 @@ template class muster::signing::coordinator<cosigner::network, cosigner::policie
                                             cosigner::policies::backend, cosigner::policies>;
 template class muster::node::node<cosigner::policies>;
 template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
-                                    cosigner::gossip_policies>;
-template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
-                                              cosigner::timer_line, cosigner::clock>;
-template class muster::node::signing_requests<cosigner::network, cosigner::pubsub, cosigner::timer_line,
-                                              cosigner::clock>;
-template class muster::node::notice_exchange<cosigner::network, cosigner::pubsub, cosigner::presence_board,
-                                             cosigner::timer_line, cosigner::clock>;
+                                    muster::node::signed_gossip>;
+template class muster::node::online<cosigner::network, cosigner::directory, muster::net::asio_timers, cosigner::clock>;

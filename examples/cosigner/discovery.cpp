@@ -76,60 +76,37 @@ void node::load_directory() {
 
 // ---- online and offline ---------------------------------------------------------------------------------
 
-void node::go_online() {
-    if (finder_) {
-        if (asker_) asker_->rescan();
-        if (greeter_) greeter_->rescan();
-        return finder_->rescan();
-    }
-    auto const& wanted = home_.config().discovery;
-    auto& net = core_.network();
-    if (wanted.enable_gossip) {
-        gossip_.emplace(net, gossip_line_, clock_, muster::gossip::options{}, muster::system_seed(),
-                        gossip_policies::signing{muster::gossip::node_key_signer{host_}});
-        gossip_->on_news([this](muster::gossip::effect const& e) { tell_gossip(e); });
-    }
-    muster::node::signer_discovery_options o;
-    o.takes_private = is_private();
-    finder_.emplace(finder::parts{net, gossip_ ? &*gossip_ : nullptr, directory_, finder_line_, clock_, host_, self_,
-                                  signer().as_member().value().binding, [this] { return advertised_addresses(); }, o});
-    open_address_book();
-    finder_->on_addresses(
-        [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); });
-    (void)finder_->subscribe({}, [this](discovery::directory_event const& e) { on_directory(e); });
-    if (auto const begun = finder_->start(); !begun) {
-        out_.fail(begun.error());
-        return go_offline();
-    }
-    if (auto const begun = begin_notices(); !begun) out_.fail(begun.error());
-    for (auto const& who : net.connections().connected_peers()) {
-        if (gossip_) gossip_->adopt(who, net.connections().remote_of(who));
-        tell_connections(muster::connection::connected{who, {}, {}});
-    }
-    dial_bootstrap();
-    begin_advertising();
-}
-
-void node::dial_bootstrap() {
-    auto all = home_.config().discovery.bootstrap_peers;
+// The settings, and what `run` was asked to do besides.
+discovery::settings node::wanted_online() {
+    auto out = home_.config().discovery;
+    out.advertise_as_signer = out.advertise_as_signer || options_.advertise;
+    auto& all = out.bootstrap_peers;
     all.insert(all.end(), options_.bootstrap.begin(), options_.bootstrap.end());
-    bootstrap_.clear();
-    for (auto const& address : all) bootstrap_[*address.peer()].push_back(address);
-    if (bootstrap_.erase(network_.local()) != 0) {
+    if (std::erase_if(all, [&](auto const& a) { return a.peer() == network_.local(); }) != 0) {
         auto const said = "a bootstrap address is this co-signer's own; it is left out";
         print(log_level::info, {{"event", "bootstrap_ignored"}, {"text", said}}, {said});
     }
-    keep_bootstrap();
+    if (out.advertise_as_signer && !out.enable_gossip) {
+        auto const said = "this signer is not advertised: enable-gossip is off";
+        print(log_level::info, {{"event", "not_advertised"}, {"text", said}}, {said});
+    }
+    return out;
 }
 
-void node::keep_bootstrap() {
-    auto& net = core_.network();
-    for (auto const& [who, addresses] : bootstrap_) {
-        if (peers_.find(who) != nullptr) continue;  // it is kept where the settings say
-        net.learn(who, addresses);
-        net.protect(who, "bootstrap");
-        (void)net.keep(who);
-    }
+void node::go_online() {
+    if (online_) return online_->rescan();
+    muster::node::online_handlers tell;
+    tell.signer = [this](auto const& e) { on_directory(e); };
+    tell.request = [this](auto const& e) { on_request_event(e); };
+    tell.answered = [this](auto const& e) { on_request_answered(e); };
+    tell.presence = [this](auto const& e) { on_presence(e); };
+    tell.addresses = [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); };
+    online_.emplace(online::parts{
+        core_.network(), directory_, requests_, presences_, rings_, clock_, host_, self_,
+        signer().as_member().value().binding, wanted_online(), [this] { return advertised_addresses(); },
+        [this](peer_id const& who) { return peers_.find(who) != nullptr; }, std::move(tell), is_private()});
+    open_address_book();
+    if (auto const begun = online_->start(); !begun) out_.fail(begun.error());
 }
 
 // Whoever listens everywhere is not found at the addresses by which it reaches itself.
@@ -141,19 +118,6 @@ std::vector<muster::peer::multiaddr> node::advertised_addresses() const {
         return host.starts_with("127.") || host == "::1";
     });
     return all;
-}
-
-void node::begin_advertising() {
-    auto const& wanted = home_.config().discovery;
-    if (!options_.advertise && !wanted.advertise_as_signer) return;
-    if (!gossip_) {
-        auto const said = "this signer is not advertised: enable-gossip is off";
-        return print(log_level::info, {{"event", "not_advertised"}, {"text", said}}, {said});
-    }
-    auto const& o = wanted.offer;
-    auto const begun = finder_->advertise(
-        {o.capabilities, o.types, o.amount_from, o.amount_to, o.fee, wanted.presence.nickname.value_or(std::string{})});
-    if (!begun) out_.fail(begun.error());
 }
 
 // In a network of one's own, where others are is as private as where we are.
@@ -203,21 +167,14 @@ void node::learn_addresses(peer_id const& who, std::vector<muster::peer::multiad
 }
 
 void node::go_offline() {
-    end_notices();
-    finder_.reset();  // which withdraws what it has said
+    online_.reset();  // which withdraws what it has said
     outbound_.reset();
-    gossip_.reset();
-    auto& net = core_.network();
-    for (auto const& [who, addresses] : std::exchange(bootstrap_, {})) {
-        net.unprotect(who, "bootstrap");
-        if (peers_.find(who) == nullptr) net.release(who);
-    }
 }
 
 void node::leave_strangers_soon() {
     leaving_.expires_after(parting_time);
     leaving_.async_wait([this](boost::system::error_code const& ec) {
-        if (!ec && !finder_) leave_strangers();
+        if (!ec && !online_) leave_strangers();
     });
 }
 
@@ -232,7 +189,7 @@ void node::leave_strangers() {
 }
 
 void node::switch_discovery(client_ptr const& client, bool is_on) {
-    bool const was_on = finder_.has_value();
+    bool const was_on = online_.has_value();
     std::string said = is_on ? "online" : "offline";
     if (is_on) {
         go_online();
@@ -304,7 +261,7 @@ void node::list_signers(client_ptr const& client, signers_request const& what) {
         said.insert(said.begin(),
                     text(padded("SIGNER KEY", 66), "  STATUS     TYPES         AMOUNTS       FEE     CALLS ITSELF"));
     } else {
-        said.push_back(finder_ ? "no such signers yet"
+        said.push_back(online_ ? "no such signers yet"
                                : "no such signers; `cosigner online` begins to look, as does `run --auto-connect`");
     }
     value answer{{"event", "signers"}, {"signers", std::move(list)}, {"text", joined(said)}};
@@ -323,18 +280,19 @@ void node::tell_stats(client_ptr const& client) const {
     auto const at = [](std::optional<muster::timestamp> const& t) {
         return t ? value(muster::to_unix_millis(*t)) : value();
     };
-    client->finish({{"event", "signers_stats"},
-                    {"count", s.size},
-                    {"oldest", at(s.oldest)},
-                    {"newest", at(s.newest)},
-                    {"contradictions", directory_.contradictions().size()},
-                    {"saved", !directory_.is_dirty()},
-                    {"online", finder_.has_value()},
-                    {"advertising", finder_ && finder_->is_advertising()},
-                    {"text", text("signers known: ", s.size, "; contradictions: ", directory_.contradictions().size(),
-                                  "; ", finder_ ? "online" : "offline",
-                                  finder_ && finder_->is_advertising() ? ", advertising" : ", not advertising")}},
-                   success);
+    client->finish(
+        {{"event", "signers_stats"},
+         {"count", s.size},
+         {"oldest", at(s.oldest)},
+         {"newest", at(s.newest)},
+         {"contradictions", directory_.contradictions().size()},
+         {"saved", !directory_.is_dirty()},
+         {"online", online_.has_value()},
+         {"advertising", online_ && online_->signers().is_advertising()},
+         {"text", text("signers known: ", s.size, "; contradictions: ", directory_.contradictions().size(), "; ",
+                       online_ ? "online" : "offline",
+                       online_ && online_->signers().is_advertising() ? ", advertising" : ", not advertising")}},
+        success);
 }
 
 void node::clear_signers(client_ptr const& client) {
@@ -394,7 +352,7 @@ void node::change_setting(client_ptr const& client, setting_request const& what)
     auto said = change_settings(changed, what);
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
-    if (finder_ && what.name != "auto-connect") {  // taken up at once
+    if (online_ && what.name != "auto-connect") {  // taken up at once
         go_offline();
         go_online();
     }

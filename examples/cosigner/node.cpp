@@ -110,7 +110,7 @@ void node::await_signal() {
 void node::stop() {
     if (std::exchange(is_stopping_, true)) return end();
     out_.end_prompt();
-    bool const has_told = finder_ && finder_->is_advertising() && !network_.connected_peers().empty();
+    bool const has_told = online_ && online_->signers().is_advertising() && !network_.connected_peers().empty();
     go_offline();
     core_.stop();
     if (!has_told) return end();
@@ -171,7 +171,7 @@ void node::listen() {
             log_level::info,
             {{"event", "listening"}, {"address", address.value().to_text()}, {"signer", to_hex(signer().signer_key())}},
             {text("listening on ", address.value().to_text()), text("signer key   ", to_hex(signer().signer_key()))});
-        if (finder_) begin_advertising();  // there is an address to be found at now
+        if (online_) (void)online_->advertise();  // there is an address to be found at now
         return;
     }
     auto const said = text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ",
@@ -229,7 +229,7 @@ void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
     tell_feed();
     if (outbound_) outbound_->note(e);
-    tell_connections(e);
+    if (online_) online_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.
@@ -247,17 +247,23 @@ void node::on_connection(muster::connection::effect const& e) {
                e);
 }
 
+muster::peer::multiaddr const* node::bootstrap_address(peer_id const& who) const {
+    if (!online_) return nullptr;
+    auto const found = online_->bootstrap().find(who);
+    return found == online_->bootstrap().end() ? nullptr : &found->second.front();
+}
+
 void node::tell_unreachable(peer_id const& who, std::string const& why) {
     auto const* const p = peers_.find(who);
-    auto const bootstrap = bootstrap_.find(who);
-    if (p == nullptr && bootstrap == bootstrap_.end()) return;  // whoever asked for it is told
+    auto const* const address = p != nullptr ? &p->address : bootstrap_address(who);
+    if (address == nullptr) return;  // whoever asked for it is told
     auto const name = p != nullptr ? p->name : "a bootstrap peer";
     auto const said = text(name, " cannot be reached: ", why);
     print(log_level::info,
           {{"event", "dial_failed"},
            {"peer", who.to_text()},
            {"name", name},
-           {"address", p != nullptr ? p->address.to_text() : bootstrap->second.front().to_text()},
+           {"address", address->to_text()},
            {"why", why},
            {"text", escape(said)}},
           {said});

@@ -75,6 +75,7 @@ private:
     void on_approval_requested(signing::approval_requested const& e);
     void on_should_broadcast(signing::session_id const& id);
     void on_connection(muster::connection::effect const& e);
+    [[nodiscard]] muster::peer::multiaddr const* bootstrap_address(muster::peer::peer_id const& who) const;
     void tell_unreachable(muster::peer::peer_id const& who, std::string const& why);
     void report(signing::event const& e);
     void tell_watchers(signing::event const& e, value const& line);
@@ -128,10 +129,8 @@ private:
     void go_online();
     void go_offline();
     void open_address_book();
-    void dial_bootstrap();
-    void keep_bootstrap();
+    [[nodiscard]] muster::discovery::settings wanted_online();
     [[nodiscard]] std::vector<muster::peer::multiaddr> advertised_addresses() const;
-    void begin_advertising();
     void learn_addresses(muster::peer::peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
                          muster::peer::peer_id const& told_by);
     void on_directory(muster::discovery::directory_event const& e);
@@ -150,11 +149,6 @@ private:
     [[nodiscard]] bool is_private() const;
 
     // Asking for signatures, answering, and who is online: notices.cpp.
-    [[nodiscard]] result<void> begin_notices();
-    void end_notices();
-    void say_presence();
-    void tell_connections(muster::connection::effect const& e);
-    void tell_gossip(muster::gossip::effect const& e);
     void on_request_event(muster::node::request_event const& e);
     void on_request_answered(muster::node::request_answered const& e);
     void on_presence(presence_board::event const& e);
@@ -190,21 +184,16 @@ private:
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
-    timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, outbound_line_{rings_},
-        directory_line_{rings_}, requests_line_{rings_}, presence_line_{rings_};
+    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_};
     directory directory_;
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.
     co_signer core_;
-    std::optional<pubsub> gossip_;      ///< While online.
-    std::optional<finder> finder_;      ///< While online; after what it stands on.
-    std::optional<outbound> outbound_;  ///< While online.
     muster::node::request_board requests_{{}};
     presence_board presences_{{}};
-    std::optional<asker> asker_;                                                       ///< While online.
-    std::optional<greeter> greeter_;                                                   ///< While online.
-    std::map<muster::peer::peer_id, std::vector<muster::peer::multiaddr>> bootstrap_;  ///< Kept while online.
+    std::optional<online> online_;      ///< While it is.
+    std::optional<outbound> outbound_;  ///< While online.
     peer_book peers_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;

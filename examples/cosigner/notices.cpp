@@ -21,72 +21,7 @@ std::string id_of(discovery::request_advertisement const& r) { return discovery:
 
 std::string short_digest(muster::crypto::digest32 const& d) { return to_hex(d).substr(0, 16) + "..."; }
 
-muster::node::notice_exchange_options presence_options() {
-    muster::node::notice_exchange_options o;
-    o.lifetime = std::chrono::hours{1};  // as lotus-sdk has it
-    o.agenda.renew_interval = std::chrono::minutes{40};
-    return o;
-}
-
 }  // namespace
-
-// ---- beginning and ending -------------------------------------------------------------------------------
-
-muster::result<void> node::begin_notices() {
-    auto& net = core_.network();
-    auto* const gossip = gossip_ ? &*gossip_ : nullptr;
-    muster::node::signing_requests_options o;
-    o.takes_private = is_private();
-    asker_.emplace(asker::parts{net, gossip, requests_, requests_line_, clock_, host_, self_,
-                                signer().as_member().value().binding, [this] { return advertised_addresses(); },
-                                [this](auto const& e) { on_request_event(e); },
-                                [this](auto const& e) { on_request_answered(e); }, o});
-    greeter_.emplace(greeter::parts{net,
-                                    gossip,
-                                    presences_,
-                                    presence_line_,
-                                    clock_,
-                                    host_,
-                                    {"/muster/presence/1", "/muster/presence/1.0.0"},
-                                    [this](auto const& e) { on_presence(e); },
-                                    [this](discovery::presence_advertisement& a) {
-                                        a.addresses = advertised_addresses();
-                                        a.addresses.resize(std::min(a.addresses.size(), a.addresses_max));
-                                    }},
-                     presence_options(), muster::system_seed());
-    MUSTER_TRY(asker_->start());
-    MUSTER_TRY(greeter_->start());
-    say_presence();
-    return muster::ok();
-}
-
-void node::end_notices() {
-    asker_.reset();  // which withdraws what it has asked
-    greeter_.reset();
-}
-
-// What is not set is not published, and where nothing is set nothing is.
-void node::say_presence() {
-    auto const& p = home_.config().discovery.presence;
-    if (!greeter_ || (!p.nickname && !p.avatar && !p.wallet_address)) return;
-    discovery::presence_advertisement a;
-    a.nickname = p.nickname.value_or(std::string{});
-    a.avatar = p.avatar.value_or(std::string{});
-    a.wallet_address = p.wallet_address.value_or(std::string{});
-    if (auto const said = greeter_->say(std::move(a)); !said) out_.fail(said.error());
-}
-
-void node::tell_connections(muster::connection::effect const& e) {
-    if (finder_) finder_->note(e);
-    if (asker_) asker_->note(e);
-    if (greeter_) greeter_->note(e);
-}
-
-void node::tell_gossip(muster::gossip::effect const& e) {
-    if (finder_) finder_->note(e);
-    if (asker_) asker_->note(e);
-    if (greeter_) greeter_->note(e);
-}
 
 // ---- what is told ---------------------------------------------------------------------------------------
 
@@ -178,7 +113,7 @@ void node::on_presence(presence_board::event const& e) {
 // ---- what is asked --------------------------------------------------------------------------------------
 
 void node::change_requests(client_ptr const& client, notice_request const& what) {
-    if (!asker_) {
+    if (!online_) {
         return client->refuse(error{errc::bad_input, "this co-signer is offline; `cosigner online` changes that"});
     }
     if (what.command == "request_ask") return ask_for_signatures(client, what);
@@ -196,7 +131,8 @@ void node::ask_for_signatures(client_ptr const& client, notice_request const& wh
     r.signer = self_;
     auto const id = id_of(r);
     auto const digest = r.digest;
-    if (auto const asked = asker_->ask(std::move(r), what.valid_for); !asked) return client->refuse(asked.error());
+    if (auto const asked = online_->requests().ask(std::move(r), what.valid_for); !asked)
+        return client->refuse(asked.error());
     client->finish(
         {{"event", "request_asked"},
          {"request", id},
@@ -217,7 +153,7 @@ void node::answer_request(client_ptr const& client, notice_request const& what) 
                                            : text("more than one request begins with ", in_quotes(what.request))});
     }
     auto const& r = found.front().what;
-    auto const begun = asker_->answer(r.key(), [this, client, r](muster::result<void> const& outcome) {
+    auto const begun = online_->requests().answer(r.key(), [this, client, r](muster::result<void> const& outcome) {
         if (!outcome) {
             return client->refuse(error{
                 errc::cannot_connect, text(name_of_signer(r.signer), " was not reached: ", outcome.error().message())});
@@ -231,14 +167,14 @@ void node::answer_request(client_ptr const& client, notice_request const& what) 
 
 void node::end_request(client_ptr const& client, notice_request const& what) {
     std::vector<muster::crypto::digest32> found;
-    asker_->for_each_own([&](auto const& r, auto const&) {
+    online_->requests().for_each_own([&](auto const& r, auto const&) {
         if (id_of(r).starts_with(what.request)) found.push_back(r.digest);
     });
     if (found.size() != 1) {
         return client->refuse(error{errc::bad_input, text(found.empty() ? "no request" : "more than one request",
                                                           " of ours begins with ", in_quotes(what.request))});
     }
-    asker_->end(found.front());
+    online_->requests().end(found.front());
     auto const id = discovery::request_id_of(self_, found.front());
     client->finish(
         {{"event", "request_ended"}, {"request", id}, {"text", text("request ", id.substr(0, 8), ": ended")}}, success);
@@ -251,8 +187,8 @@ void node::list_requests(client_ptr const& client) {
         said.push_back(text(id_of(r).substr(0, 8), "  ", padded(escape(name_of_signer(r.signer), 28), 28), "  ",
                             short_digest(r.digest), "  ", note, r.purpose.empty() ? "" : "  ", escape(r.purpose, 40)));
     };
-    if (asker_) {
-        asker_->for_each_own([&](auto r, auto const& answers) {
+    if (online_) {
+        online_->requests().for_each_own([&](auto r, auto const& answers) {
             r.machine = network_.local();
             own.push_back(view_of(r));
             own.back()["answers"] = value::array();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <muster/discovery/criteria.hpp>
 #include <muster/discovery/notice_board.hpp>
 #include <muster/discovery/presence_advertisement.hpp>
 #include <muster/discovery/request_advertisement.hpp>
@@ -88,7 +89,7 @@ TEMPLATE_TEST_CASE("a notice is read as it was sealed, and every byte of it is s
 TEMPLATE_TEST_CASE("a notice that is no other's: kinds do not meet, and each has its key", "", request_advertisement,
                    presence_advertisement) {
     auto const sealed = example_of<TestType>(1).seal(test::node_keys(1).node).value();
-    CHECK_FALSE(signer_advertisement::open(sealed, at(1)));
+    CHECK(signer_advertisement::open(sealed, at(1)).error() == peer::errc::wrong_type);
     CHECK(example_of<TestType>(1).key() == example_of<TestType>(1).key());
     CHECK(example_of<TestType>(1).key() != example_of<TestType>(2).key());
 }
@@ -121,6 +122,26 @@ TEMPLATE_TEST_CASE("a board keeps the newest of each, takes withdrawals, and ign
     for (auto const& e : told.take()) seen.push_back(e.what);
     using enum discovery::change;
     CHECK(seen == std::vector{posted, renewed, posted, withdrawn, expired});
+}
+
+TEMPLATE_TEST_CASE("S17: whoever brings a notice, by whatever way, it is verified", "", signer_advertisement,
+                   request_advertisement, presence_advertisement) {
+    board<TestType> b{{}};
+    effect_list<typename board<TestType>::event> told;
+    auto forged = example_of<TestType>(1).seal(test::node_keys(1).node).value();
+    forged.back() ^= 1;
+    for (auto const how : {discovery::source::gossip, discovery::source::dht, discovery::source::direct}) {
+        CHECK_FALSE(b.take(forged, test::node_keys(1).node.id(), how, at(1), told));
+    }
+    CHECK(b.size(at(1)) == 0);
+}
+
+TEST_CASE("S11: what a signer says of itself is no reputation") {
+    auto a = test::advertisement_of(1);
+    a.capabilities = {"reputation", "verified"};
+    discovery::signer_listing const l{a, {}, test::node_keys(1).node.id()};
+    CHECK_FALSE(discovery::criteria{.reputation = 1}.matches(l));
+    CHECK(discovery::criteria{.capabilities = {"verified"}}.matches(l));
 }
 
 TEST_CASE("document 000: a signing request names whom it wants; nobody asks in another's name") {

@@ -84,6 +84,7 @@ public:
                                                          i});
         REQUIRE(online_->start());
     }
+    void go_offline() { online_.reset(); }
     [[nodiscard]] std::size_t connected() const { return managed_.connections().connected_peers().size(); }
     [[nodiscard]] directory& signers() noexcept { return signers_; }
     [[nodiscard]] online* is_online() noexcept { return online_.get(); }
@@ -267,6 +268,20 @@ TEST_CASE("document 000: with gossip off nothing is subscribed to or published")
     CHECK(w.at(1).is_online()->gossip() == nullptr);
     CHECK(w.at(1).shown() == sorted({key(0)}));  // by asking
     CHECK(w.at(0).shown().empty());
+}
+
+TEST_CASE("document 000: who goes offline withdraws, and is connected to no bootstrap peer again") {
+    world w{3};
+    w.boot_all();
+    w.pass(10s);
+    REQUIRE(w.at(0).shown().size() == 2);
+    w.at(1).go_offline();
+    w.pass(10s);
+    CHECK(w.at(0).shown() == sorted({key(2)}));
+    w.reload(0);
+    w.pass(10min);
+    CHECK(w.at(1).connected() == 0);
+    CHECK(w.at(2).connected() == 1);
 }
 
 }  // namespace document_000_tests

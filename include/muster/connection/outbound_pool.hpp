@@ -127,7 +127,7 @@ public:
         calendar_ = calendar;
         calendar_at_ = now;
     }
-    /// Somebody in the group @p source (see @ref group_of) has told of @p who; empty: the user has. From others only
+    /// Somebody in the group @p source (see `group_of`) has told of @p who; empty: the user has. From others only
     /// addresses are taken that may be anywhere in the world: who dials a name or an address of his own network because
     /// a stranger has written it dials whatever the stranger wants. @return whether it is in the book.
     bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source,

@@ -18,6 +18,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// One octet.

@@ -10,6 +10,8 @@
 /// that can be read. Outside that test, which defines MUSTER_MEMCHECK, nothing is compiled.
 /// @see Adam Langley's ctgrind; libsecp256k1's own ctime_tests.
 
+#include <muster/core/version.hpp>
+
 #ifdef MUSTER_MEMCHECK
 #include <valgrind/memcheck.h>
 #endif

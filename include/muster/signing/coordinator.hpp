@@ -85,7 +85,7 @@ public:
         journal_policy journal = {};
     };
 
-    /// A fresh epoch for @ref parts.
+    /// A fresh epoch for `parts`.
     [[nodiscard]] static result<boot_epoch> make_epoch(entropy_policy source = {}) {
         boot_epoch epoch;
         MUSTER_TRY(source.fill_secret(epoch.octets));
@@ -282,7 +282,7 @@ public:
         std::size_t open_sessions = 0;    ///< At most `open_sessions_max`.
         std::size_t closed_sessions = 0;  ///< At most `closed_sessions_max`.
         std::size_t tombstones = 0;       ///< At most `tombstones_max`.
-        std::size_t graves = 0;           ///< At most `tombstones_max`; see @ref graveyard.
+        std::size_t graves = 0;           ///< At most `tombstones_max`; see `graveyard`.
         std::size_t peers = 0;            ///< At most `peers_max + strangers_max`.
         std::size_t early_octets = 0;     ///< At most `early_octets_per_peer_max` for each of them.
         std::size_t rosters = 0;          ///< At most `rosters_max`.

@@ -64,7 +64,7 @@ public:
         for (auto a = alarms_.begin(); a != alarms_.end() && a->first <= now; ++a) out.push_back(a->second);
         return out;
     }
-    /// Sessions that are being worked on: see @ref session::is_open.
+    /// Sessions that are being worked on: see `session::is_open`.
     [[nodiscard]] std::set<session_id> const& open() const noexcept { return open_; }
     /// How many sessions are kept, open and closed. O(1).
     [[nodiscard]] std::size_t size() const noexcept { return sessions_.size(); }

@@ -54,7 +54,7 @@ struct quota {
                           "value that returns what multiply_hash takes");
             arriving_ = hash_(source_of_(key, value));
         }
-        /// The entry that the arriving source must give up before its new one, or @ref no_slot.
+        /// The entry that the arriving source must give up before its new one, or `no_slot`.
         [[nodiscard]] slot_number forfeit() const noexcept {
             auto const source = find(arriving_);
             return source != no_slot && sources_[source].held == per_source_max_ ? oldest_of(source) : no_slot;

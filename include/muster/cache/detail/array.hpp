@@ -12,6 +12,8 @@
 #include <new>
 #include <type_traits>
 
+#include <muster/core/version.hpp>
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <muster/core/version.hpp>
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif

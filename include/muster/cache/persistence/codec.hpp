@@ -33,7 +33,7 @@ concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename 
     { c.read_value(r, now) } -> std::same_as<typename C::value_type>;
 };
 
-/// What @ref plain_codec takes: integers, `std::string`, @ref inline_text, `bytes`, @ref fixed_bytes. No view and no
+/// What `plain_codec` takes: integers, `std::string`, `inline_text`, `bytes`, `fixed_bytes`. No view and no
 /// pointer, which would have nobody who owns what they show when they are read back.
 template <class T>
 concept plain = std::integral<T> || std::same_as<T, std::string> || std::same_as<T, bytes> ||

@@ -43,7 +43,7 @@ struct debounced {
     using clock_type = Clock;
 };
 
-/// Names a store, timers and a clock, as @ref debounced does.
+/// Names a store, timers and a clock, as `debounced` does.
 template <class P>
 concept persistence_policy =
     persistent_store<typename P::store> && timers<typename P::timers_type> && muster::clock<typename P::clock_type>;

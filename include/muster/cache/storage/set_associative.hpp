@@ -59,7 +59,7 @@ struct set_associative {
             }
         }
 
-        /// The places where @p hash may live, and a free one of them or @ref no_slot.
+        /// The places where @p hash may live, and a free one of them or `no_slot`.
         struct candidates {
             slot_number first;
             slot_number count;

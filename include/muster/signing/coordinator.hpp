@@ -26,11 +26,11 @@
 
 #include <muster/core/alarm.hpp>
 #include <muster/core/timers.hpp>
-#include <muster/crypto/hedged_random.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/signing/graveyard.hpp>
 #include <muster/signing/nonce_counter.hpp>
+#include <muster/signing/options.hpp>
 #include <muster/signing/peer_admission.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
@@ -38,13 +38,6 @@
 #include <muster/signing/session_store.hpp>
 
 namespace muster::signing {
-
-/// The coordinator's rarer policies; derive and override what you need.
-struct default_options {
-    using topology = mesh;                    ///< Or `aggregator`; all signers must agree.
-    using entropy = crypto::hedged_random<>;  ///< Where nonces and salts come from.
-    using journal = no_journal;               ///< What survives a restart; see @ref signing::journal.
-};
 
 /// Proposes, approves and completes signing sessions with other coordinators.
 ///
@@ -62,6 +55,8 @@ struct default_options {
 template <transport::frames Transport, signer_registry Registry, timers Timers, clock Clock,
           musig2::backend Backend = musig2::portable, class Options = default_options>
 class coordinator {
+    static_assert(detail::check_options<Options>());
+
 public:
     using topology_policy = typename Options::topology;
     using entropy_policy = typename Options::entropy;

@@ -6,6 +6,7 @@
 
 #include <concepts>
 
+#include <muster/core/policy_check.hpp>
 #include <muster/core/random.hpp>
 #include <muster/crypto/hedged_random.hpp>
 #include <muster/signing/journal.hpp>
@@ -24,8 +25,8 @@ namespace detail {
 
 /// Whether @p O derives from the defaults and changes none of them. A node's policies are more than these, and may.
 template <class O>
-inline constexpr bool changes_no_option =
-    std::derived_from<O, default_options> && !std::same_as<O, default_options> && !requires {
+inline constexpr bool changes_no_option = std::derived_from<O, default_options> && !std::same_as<O, default_options> &&
+                                          !muster::detail::is_made_by_template<O> && !requires {
     typename O::registry;
 }
 &&std::same_as<typename O::topology, default_options::topology>&& std::same_as<

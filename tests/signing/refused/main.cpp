@@ -16,12 +16,17 @@ using namespace muster;
 struct in_a_star : signing::default_options {
     using topology = signing::aggregator;
 };
+template <class Topology>
+struct by_argument : signing::default_options {
+    using topology = Topology;
+};
 struct no_matter_which {};
 struct policies_of_a_node : signing::default_options {
     using registry = no_matter_which;
 };
 static_assert(signing::detail::check_options<signing::default_options>());
 static_assert(signing::detail::check_options<in_a_star>());
+static_assert(signing::detail::check_options<by_argument<signing::mesh>>());
 static_assert(signing::detail::check_options<policies_of_a_node>());
 #elif CASE == 1  // derive from signing::default_options
 struct wrong {

@@ -145,7 +145,7 @@ enum class since : std::uint8_t {
     use,    ///< That, or the last hit.
 };
 
-/// The same time to live for every entry. 16 octets an entry.
+/// The same time to live for every entry. 16 bytes an entry.
 template <class Time, since From = since::write>
 class uniform_expiry {
 public:
@@ -205,7 +205,7 @@ private:
     detail::array<Time> deadlines_;
 };
 
-/// A deadline for each entry, given with it. 16 octets an entry for times of 8.
+/// A deadline for each entry, given with it. 16 bytes an entry for times of 8.
 template <class Time>
 class per_entry_expiry {
 public:

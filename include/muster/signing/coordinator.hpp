@@ -73,7 +73,7 @@ public:
         Timers& alarm;
         Clock const& time;
         peer::key_set keys;
-        boot_epoch epoch;  ///< Fresh random octets, never used before: see @ref make_epoch.
+        boot_epoch epoch;  ///< Fresh random bytes, never used before: see @ref make_epoch.
         limits bounds = {};
         Backend backend = {};
         entropy_policy entropy = {};
@@ -630,7 +630,7 @@ private:
     }
 
     // A no that the application never saw, to the initiator: it tells the others, at its own expense. Ours would be
-    // charged to us by everyone whom a hostile proposal names. The refusal is remembered, so that the same octets do
+    // charged to us by everyone whom a hostile proposal names. The refusal is remembered, so that the same bytes do
     // not cost the same work again.
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
         sessions_.entomb(id);

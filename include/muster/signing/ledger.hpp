@@ -87,7 +87,7 @@ public:
         return hasher.finish();
     }
 
-    /// Whether exactly these octets were filed before.
+    /// Whether exactly these bytes were filed before.
     [[nodiscard]] bool holds(slot from, byte_view raw) const noexcept {
         return from < seats_.size() && !raw.empty() &&
                (equal(raw, seats_[from].nonces_frame) || equal(raw, seats_[from].shares_frame));

@@ -15,9 +15,9 @@ namespace muster::signing {
 /// Everything a peer can make us hold or wait for has a bound here. All defaults are ours.
 struct limits {
     std::size_t signers_min = 2;                  ///< Fewer need no coordination.
-    std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 octets each.
+    std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 bytes each.
     std::size_t messages_max = 64;                ///< Messages signed in one session.
-    std::size_t message_size_max = 32u << 10;     ///< Octets of one message shown to the approver.
+    std::size_t message_size_max = 32u << 10;     ///< Bytes of one message shown to the approver.
     std::size_t frame_size_max = 64u << 10;       ///< Bytes; what is larger a transport may refuse before.
     std::size_t open_sessions_max = 64;           ///< Being worked on; those that have stalled are not counted.
     std::size_t open_sessions_reserved = 16;      ///< Of them, kept free for our own proposals.

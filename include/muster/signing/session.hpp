@@ -72,7 +72,7 @@ struct nonce_freshness {
     std::uint64_t number = 0;  ///< Of nonces before it; with a journal never the same twice.
 };
 
-/// One session. Move-only; one thread at a time. Memory: a few hundred octets per signer and message.
+/// One session. Move-only; one thread at a time. Memory: a few hundred bytes per signer and message.
 template <musig2::backend Backend, topology Topology>
 class session {
 public:
@@ -448,7 +448,7 @@ public:
     [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }
     /// What @ref snapshot gives is written down now.
     void recorded() noexcept { is_share_recorded_ = given_.has_value(); }
-    /// Whether exactly these octets were taken before: a duplicate that needs no verification.
+    /// Whether exactly these bytes were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
 
 private:

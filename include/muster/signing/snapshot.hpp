@@ -56,7 +56,7 @@ struct session_snapshot {
 /// what others had said about broadcasting.
 inline constexpr std::uint8_t snapshot_version = 4;
 
-/// The octets of @p s.
+/// The bytes of @p s.
 [[nodiscard]] inline bytes encode(session_snapshot const& s) {
     wire::writer out;
     out.u8(snapshot_version).u32(s.self).sized(s.what.terms).sized(s.what.roster);

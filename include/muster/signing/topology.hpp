@@ -5,7 +5,7 @@
 /// How contributions travel: everyone to everyone, or through the elected signer.
 ///
 /// `mesh` needs no trust and no hub: n(n-1) frames a round, every signer aggregates and can blame. `aggregator`
-/// is a star with the elected signer in the middle: 2(n-1) frames a round, linear in messages and octets. Its
+/// is a star with the elected signer in the middle: 2(n-1) frames a round, linear in messages and bytes. Its
 /// signers sign under a nonce that the hub added up; that cannot forge anything, only fail, and then the hub
 /// passes on everyone's signed frames, so that each signer does the sums itself and names the culprit, be it
 /// the hub.

@@ -33,7 +33,7 @@ struct disk {
     std::size_t calls = 0;
     std::optional<std::size_t> fails_at;  // the call of that number, and with `for_good` all later ones
     bool for_good = false;
-    std::size_t write_max = 1000;  // octets that one call writes or reads at most
+    std::size_t write_max = 1000;  // bytes that one call writes or reads at most
 
     /// How much of what was not made durable is there after a crash nevertheless.
     enum class luck { none, half, all };

@@ -35,7 +35,7 @@ public:
         hash_ = (hash_ ^ what) * 0x100000001b3u;
         hash_ ^= hash_ >> 29;
     }
-    /// Adds octets to the word. O(size).
+    /// Adds bytes to the word. O(size).
     void note(byte_view octets) noexcept {
         note(octets.size());
         for (; octets.size() >= 8; octets = octets.subspan(8)) note(big_endian(octets.first<8>()));  // one load each

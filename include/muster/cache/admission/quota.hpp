@@ -25,7 +25,7 @@
 namespace muster::cache {
 
 /// At most so many entries of one source. @p SourceOf tells the source from key and value: anything that
-/// @ref multiply_hash takes. 46 octets an entry. Needs a storage that can evict any entry.
+/// @ref multiply_hash takes. 46 bytes an entry. Needs a storage that can evict any entry.
 template <class SourceOf>
 struct quota {
     [[no_unique_address]] SourceOf source_of = {};

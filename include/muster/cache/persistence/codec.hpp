@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// How keys and values become octets.
+/// How keys and values become bytes.
 
 #include <concepts>
 #include <cstdint>
@@ -20,8 +20,8 @@ namespace muster::cache {
 
 /// Writes the entries of a persistent cache, and reads them back.
 ///
-/// Semantics: reading gives what was written; octets that it cannot have written are marked by `reader.fail`. `id` is
-/// another one whenever the octets change their meaning: a file of another id is not read. `read_value` is told the
+/// Semantics: reading gives what was written; bytes that it cannot have written are marked by `reader.fail`. `id` is
+/// another one whenever the bytes change their meaning: a file of another id is not read. `read_value` is told the
 /// wall time, so that times that lie in the future can be brought back to it.
 template <class C>
 concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename C::key_type const& k,

@@ -59,7 +59,7 @@ struct load_report {
 ///
 /// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache` that are used
 /// most; those that may change something note it. Memory beyond the cache's: while loading, a buffer and the largest
-/// single entry; while saving, the octets of the file; with a store that keeps changes, about twice that at most.
+/// single entry; while saving, the bytes of the file; with a store that keeps changes, about twice that at most.
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;

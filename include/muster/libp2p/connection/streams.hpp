@@ -4,7 +4,7 @@
 /// @file
 /// The streams of an established connection: yamux, and the negotiation at the start of every stream.
 ///
-/// A stream begins with multistream-select and carries its protocol afterwards. Octets of the negotiation are consumed
+/// A stream begins with multistream-select and carries its protocol afterwards. Bytes of the negotiation are consumed
 /// here; the rest is the user's. A negotiation that fails resets its stream and nothing else. A byte machine, whose
 /// output is plaintext; see core/machine.hpp.
 
@@ -31,7 +31,7 @@
 
 namespace muster::libp2p {
 
-/// Negotiated streams over one secure stream of octets. A part of `connection`. Movable; not thread-safe.
+/// Negotiated streams over one secure stream of bytes. A part of `connection`. Movable; not thread-safe.
 class stream_set {
 public:
     using event = connection_event;

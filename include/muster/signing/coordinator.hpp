@@ -749,7 +749,8 @@ private:
                    effect);
     }
 
-    // Everyone has contributed, so everyone knows the roster. Under a hub most epochs are known from hellos alone.
+    // Everyone has contributed, so everyone knows the roster. Under an aggregator most epochs are known from hellos
+    // alone.
     void note_roster(session_type const& s) {
         auto const& roster = s.plan().roster;
         for (slot who = 0; who < roster.size(); ++who) {

@@ -37,10 +37,11 @@ struct limits {
     std::size_t frames_per_second = 256;                ///< ... and then at this rate, 1 to 10^9; more are dropped.
     duration session_lifetime_max = std::chrono::hours{24};  ///< A later expiry is clamped to this. A session whose
                                                              ///< share was given is `unresolved` when it is over.
-    duration round_timeout = std::chrono::seconds{60};       ///< From the own contribution to the last; a hub waits no
-                                                             ///< longer than from when it heard of the proposal. Since
-                                                             ///< a nonce is an approval, leave people time.
-    duration retry_interval = std::chrono::seconds{10};      ///< Between requests for what is missing.
+    duration round_timeout =
+        std::chrono::seconds{60};  ///< From the own contribution to the last; an aggregator waits no
+                                   ///< longer than from when it heard of the proposal. Since
+                                   ///< a nonce is an approval, leave people time.
+    duration retry_interval = std::chrono::seconds{10};         ///< Between requests for what is missing.
     duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up;
                                                                 ///< and the longest between two questions of a
                                                                 ///< session that has stalled.

@@ -25,10 +25,10 @@
 /// state can use it, so no order of arrival loses anything. The secret nonces live in the one state that may
 /// use them, and are gone before the first share is sent.
 ///
-/// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the hub's sum
+/// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the aggregator's sum
 /// before blaming), every contribution is signed by its sender, and only shares that name the same transcript, the
 /// hash of all nonces and of their sums, are added up. A signer who tells different nonces to different peers, and a
-/// hub who tells different sums, makes transcripts differ; then the signed frames are passed on, and two of them
+/// aggregator who tells different sums, makes transcripts differ; then the signed frames are passed on, and two of them
 /// convict. A transcript that differs proves nothing by itself and blames nobody.
 
 #include <algorithm>
@@ -458,7 +458,7 @@ private:
     };
     struct collecting_shares {
         musig2::round2<Backend> round;
-        digest32 nonces;                         // the transcript, ours or the hub's claim
+        digest32 nonces;                         // the transcript, ours or the aggregator's claim
         digest32 transcript;                     // with the sums: what shares must name
         std::optional<abort_body> stalled = {};  // why, as we would say it
         bool is_unresolved = false;              // stalled, and the lifetime is over
@@ -471,10 +471,12 @@ private:
     /// Between two answers to one signer. A request costs less than its answer. Ours.
     static constexpr duration answer_interval = std::chrono::seconds{1};
 
-    [[nodiscard]] slot hub() const noexcept { return walk_.turns().elected(); }
-    [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
+    [[nodiscard]] slot elected() const noexcept { return walk_.turns().elected(); }
+    [[nodiscard]] bool under_aggregator() const noexcept {
+        return Topology::signs_under_aggregator(terms_.self, elected());
+    }
     [[nodiscard]] bool is_aggregating() const noexcept {
-        return Topology::id == topology_id::aggregator && terms_.self == hub();
+        return Topology::id == topology_id::aggregator && terms_.self == elected();
     }
     [[nodiscard]] bool is_initiator() const noexcept { return terms_.plan->initiator == terms_.self; }
 
@@ -483,17 +485,17 @@ private:
                      text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
-    // The initiator waits from its proposal on. A hub that waited longer could not tell the initiator any more for
-    // whom; but where that time is over and nobody has given up, others are as patient as the hub.
+    // The aggregator must time out before the initiator does, which waits from its proposal on; otherwise the initiator
+    // is not told who was missing. Where that time is over and nobody has given up, the others wait as long as it does.
     [[nodiscard]] instant first_round_ends(instant now) const {
         auto const initiator_waits_until = saturating_add(created_, limits_->round_timeout);
         if (!is_aggregating() || now >= initiator_waits_until) return terms_.expires;
         return std::min(terms_.expires, initiator_waits_until);
     }
-    // Who depends on a hub leaves it the time to say for whom it has waited.
+    // Signers wait one extra retry interval, so the aggregator can report who was missing.
     [[nodiscard]] instant round_end(instant now, instant latest = instant::max()) const {
         auto const end = std::min(latest, saturating_add(now, limits_->round_timeout));
-        return under_hub() ? saturating_add(end, limits_->retry_interval) : end;
+        return under_aggregator() ? saturating_add(end, limits_->retry_interval) : end;
     }
     void begin_round(instant now, instant until) {
         last_progress_ = now;
@@ -505,13 +507,13 @@ private:
     template <class Sink>
     void contribute(body const& what, Sink& out) {
         bool everyone = true;
-        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, hub());
+        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, elected());
         if (everyone) {
             out.push(send_frame{std::nullopt, what});
             return;
         }
         for (slot s = 0; s < seats_.size(); ++s) {
-            if (s != terms_.self && Topology::talk(terms_.self, s, hub())) out.push(send_frame{s, what});
+            if (s != terms_.self && Topology::talk(terms_.self, s, elected())) out.push(send_frame{s, what});
         }
     }
 
@@ -547,7 +549,7 @@ private:
 
     template <class Sink>
     void on_aggregate(slot from, aggregate_nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (from != hub() || !under_hub() || !may_complete()) return;
+        if (from != elected() || !under_aggregator() || !may_complete()) return;
         if (claimed_aggregate_) {
             if (*claimed_aggregate_ != what) convict(from, claimed_aggregate_frame_, raw, out);
             return;
@@ -616,10 +618,10 @@ private:
     void sign_when_complete(instant now, Sink& out) {
         auto& round = std::get<collecting_nonces>(state_).round;
         std::optional<digest32> transcript;
-        if (under_hub()) {
+        if (under_aggregator()) {
             if (!claimed_aggregate_) return;
             if (auto const taken = round.receive_aggregate(claimed_aggregate_->nonces); !taken) {
-                return give_up(abort_reason::invalid_aggregate, hub(), taken.error().message(), out);
+                return give_up(abort_reason::invalid_aggregate, elected(), taken.error().message(), out);
             }
             transcript = claimed_aggregate_->transcript;
         } else {
@@ -656,20 +658,20 @@ private:
     void aggregate_when_complete(instant now, Sink& out) {
         auto& two = std::get<collecting_shares>(state_);
         if (!two.round.complete()) return;
-        if (under_hub() && two.round.has_all_nonces()) {
-            // Other nonces than the hub's: somebody told two stories. Who did, the signed frames will show.
+        if (under_aggregator() && two.round.has_all_nonces()) {
+            // Other nonces than the aggregator's: somebody told two different things. The signed frames show who.
             if (seats_.transcript(terms_.id) != two.nonces) {
                 if (!std::exchange(showed_everyone_, true)) show_evidence_to_all(out);
                 return;
             }
             if (!two.round.nonces_match()) {
-                return give_up(abort_reason::invalid_aggregate, hub(),
+                return give_up(abort_reason::invalid_aggregate, elected(),
                                "the aggregator's nonce is not the sum of the signed nonces", out);
             }
         }
         auto made = two.round.aggregate();
         if (made) return finish(std::move(made).value(), now, out);
-        if (made.error() == musig2::errc::incomplete) return;  // under a hub, until its evidence is here
+        if (made.error() == musig2::errc::incomplete) return;  // under an aggregator, until its evidence is here
         if (seats_.transcript(terms_.id) != two.nonces) {
             // We signed before our restart, and the nonces that we know since are not those of then.
             return give_up(abort_reason::restarted, std::nullopt,
@@ -699,13 +701,14 @@ private:
     void show_evidence(slot to, Sink& out) {
         out.push(send_frame{to, *seats_[terms_.self].nonces});
         if (own_aggregate_) out.push(send_frame{to, *own_aggregate_});
-        if (!claimed_aggregate_frame_.empty() && to != hub()) out.push(forward_frame{to, claimed_aggregate_frame_});
+        if (!claimed_aggregate_frame_.empty() && to != elected()) out.push(forward_frame{to, claimed_aggregate_frame_});
         for (slot s = 0; s < seats_.size(); ++s) {
             if (s != to && !seats_[s].nonces_frame.empty()) out.push(forward_frame{to, seats_[s].nonces_frame});
         }
     }
 
-    // Shares that passed through a hub do not add up: every signer gets what it takes to find the culprit by itself.
+    // Shares that passed through an aggregator do not add up: every signer gets all signed frames, to find the culprit
+    // by itself.
     template <class Sink>
     void show_evidence_to_all(Sink& out) {
         for (slot to = 0; to < seats_.size(); ++to) {
@@ -748,9 +751,10 @@ private:
         auto const& own = seats_[terms_.self];
         bool const used_nonces = seats_[to].shares.has_value();
         if (is_initiator() && !seats_[to].nonces && is_open()) out.push(send_frame{to, propose_body{encode(plan())}});
-        if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.nonces});
+        if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, elected()))
+            out.push(send_frame{to, *own.nonces});
         if (own_aggregate_ && !used_nonces) out.push(send_frame{to, *own_aggregate_});
-        if (own.shares && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.shares});
+        if (own.shares && Topology::talk(terms_.self, to, elected())) out.push(send_frame{to, *own.shares});
         if (auto const* const two = std::get_if<collecting_shares>(&state_);
             two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
             show_evidence(to, out);
@@ -767,7 +771,7 @@ private:
     // At first those whose part is missing; whoever was asked in vain may be gone, and others may have the signature.
     template <class Sink>
     void request_missing(Sink& out) {
-        if (at() == phase::collecting_shares && !under_hub() && std::exchange(has_asked_, true)) {
+        if (at() == phase::collecting_shares && !under_aggregator() && std::exchange(has_asked_, true)) {
             return out.push(send_frame{std::nullopt, request_body{}});
         }
         auto const missing = missing_contributions();
@@ -827,9 +831,9 @@ private:
         end(what, from, out);
     }
 
-    // Whose contribution is still needed in this round. Under a hub everything comes through the hub.
+    // Whose contribution is still needed in this round. Under an aggregator everything comes through the aggregator.
     [[nodiscard]] std::vector<slot> missing_contributions() const {
-        if (under_hub()) return {hub()};
+        if (under_aggregator()) return {elected()};
         if (at() == phase::collecting_nonces) return seats_.missing_nonces();
         std::vector<slot> out;
         auto const& round = std::get<collecting_shares>(state_).round;
@@ -856,7 +860,7 @@ private:
             return give_up(abort_reason::invalid_nonce, e.index(), e.message(), out);
         if (e == musig2::errc::invalid_psig) return give_up(abort_reason::invalid_share, e.index(), e.message(), out);
         if (e == musig2::errc::invalid_aggnonce)
-            return give_up(abort_reason::invalid_aggregate, hub(), e.message(), out);
+            return give_up(abort_reason::invalid_aggregate, elected(), e.message(), out);
         give_up(abort_reason::self_check_failed, std::nullopt, e.message(), out);
     }
 
@@ -947,9 +951,9 @@ private:
     deadline retry_;
     instant created_;
     instant last_progress_;
-    std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
+    std::optional<aggregate_nonces_body> claimed_aggregate_;  // the aggregator's, first one wins
     bytes claimed_aggregate_frame_;
-    std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
+    std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the aggregator
     bool showed_everyone_ = false;                        // the evidence, once
     bool has_asked_ = false;                              // for shares, those that are missing
     bool is_lost_ = false;                                // a restart has forgotten what we gave, if we did

@@ -240,22 +240,22 @@ private:
             if (what == lie::silence) judge_timeout(h, id, *end);
         }
         if (must_be_named && !is_found_out) report("nobody found out host ", liar, ", which lies: ", to_string(what));
-        if (!is_signed && !is_pointed_at && hub_could_say(id))
+        if (!is_signed && !is_pointed_at && aggregator_could_say(id))
             report("nobody points at host ", liar, ", which lies: ", to_string(what));
     }
     // Who sums up in session @p id; nobody does in a mesh.
-    [[nodiscard]] std::optional<host_id> hub_of(muster::signing::session_id const& id) const {
+    [[nodiscard]] std::optional<host_id> aggregator_of(muster::signing::session_id const& id) const {
         if (Policies::topology::id == muster::signing::topology_id::mesh) return std::nullopt;
         auto const& plan = *group_.laws.plans().at(id);
         return group_.laws.host_of(id, muster::signing::election_order(plan.election, id, plan.roster).front());
     }
-    // A hub that heard of the proposal when that was repeated waits longer than others wait for its word.
-    [[nodiscard]] bool hub_could_say(muster::signing::session_id const& id) const {
-        auto const hub = hub_of(id);
-        if (!hub) return true;
+    // An aggregator that heard of the proposal when that was repeated waits longer than others wait for its word.
+    [[nodiscard]] bool aggregator_could_say(muster::signing::session_id const& id) const {
+        auto const elected = aggregator_of(id);
+        if (!elected) return true;
         auto const initiator = group_.laws.host_of(id, group_.laws.plans().at(id)->initiator);
         auto const proposed = group_.laws.heard_at(initiator, id);
-        auto const heard = group_.laws.heard_at(*hub, id);
+        auto const heard = group_.laws.heard_at(*elected, id);
         return proposed && heard && heard->world < proposed->world + options().bounds.retry_interval;
     }
     // Everyone waits to the end of its round and no longer.
@@ -266,10 +266,11 @@ private:
         }
         auto const approved = group_.laws.approved_at(h, id);
         if (!approved) return;  // others gave up before
-        // Who depends on a hub waits a little longer, for the hub to say whom it waited for; that frame may be lost.
-        auto const hub = hub_of(id);
-        auto const patience = hub && *hub != h ? options().bounds.retry_interval : duration{0};
-        auto const began = hub == h ? group_.laws.heard_at(h, id)->own : *approved;
+        // A signer waits one retry interval longer than its aggregator, which says who was missing; that frame may be
+        // lost.
+        auto const elected = aggregator_of(id);
+        auto const patience = elected && *elected != h ? options().bounds.retry_interval : duration{0};
+        auto const began = elected == h ? group_.laws.heard_at(h, id)->own : *approved;
         auto const deadline = began + options().bounds.round_timeout;
         if (at > deadline + patience + std::chrono::microseconds{1}) {
             report("host ", h, " gave up ", (at - deadline).count(), " ns after the deadline");

@@ -175,7 +175,7 @@ public:
         return ok();
     }
 
-    /// Says no, to everyone. @return `wrong_state` unless awaiting approval.
+    /// Declines, and tells everyone. @return `wrong_state` unless awaiting approval.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> decline(std::string reason, Sink& out) {
         if (at() != phase::awaiting_approval) return wrong_state("decline");
@@ -185,7 +185,7 @@ public:
         return ok();
     }
 
-    /// Gives up, and tells everyone. Once our share is given that ends our efforts and not the session: it stalls.
+    /// Gives up, and tells everyone. Once our share is given, this does not end the session: it stalls.
     /// @return `wrong_state` unless @ref is_open.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> cancel(std::string why, Sink& out, abort_reason reason = abort_reason::cancelled) {
@@ -193,8 +193,8 @@ public:
         give_up(reason, std::nullopt, std::move(why), out);
         return ok();
     }
-    /// What the session last asked to be written down could not be, so nothing of it was sent: a share that was just
-    /// made is dropped. Tells everyone. Expects @ref is_open or @ref owes_record.
+    /// The last `persist` failed, so nothing after it was sent: a share that was just made is dropped. Tells everyone.
+    /// Expects @ref is_open or @ref owes_record.
     template <effect_sink<session_effect> Sink>
     void not_recorded(std::string why, Sink& out) {
         given_.reset();
@@ -221,8 +221,8 @@ public:
         return ok();
     }
 
-    /// The broadcast that another signer claims cannot be found: its word counts no more here, and the turn can pass
-    /// on as if it had not been given. Not written down: a restart may believe it again, and say so.
+    /// The broadcast that another signer claims cannot be found: the claim is ignored from now on, and the turn can
+    /// pass on. This is not persisted: after a restart the claim may be believed again, and reported.
     /// @return `wrong_state` unless finished, and another signer is believed to have broadcast.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> dispute_broadcast(instant now, Sink& out) {
@@ -241,13 +241,13 @@ public:
         auto const from = frame.header.sender;
         if (from >= seats_.size() || from == terms_.self) return;
         auto& seat = seats_[from];
-        // A group signature that verifies is a fact, whoever tells it, in whichever life.
+        // A group signature that verifies is accepted from any signer, in any boot epoch.
         if (auto const* const made = std::get_if<signatures_body>(&frame.what))
             return on_signatures(from, *made, now, out);
-        // Of a signer that has resumed, frames of the life before may be seen here for the first time.
+        // Frames that a resumed signer sent before its restart may arrive here for the first time.
         if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
         bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
-        // Once there is a signature no nonce matters any more: votes, claims and questions are taken from any life.
+        // Once there is a signature nonces do not matter: votes, claims and requests are accepted from any boot epoch.
         if (seat.epoch && !is_known && at() != phase::finished) {
             return peer_restarted(from, frame.header.epoch, now, out);
         }
@@ -281,8 +281,8 @@ public:
         restarted(who, out);
     }
 
-    /// A connection to @p who came up: what either side may have missed is sent again and asked for while there is no
-    /// signature. Later it is offered, and sent when @p who asks.
+    /// A connection to @p who came up: while there is no signature, what either side may have missed is sent again and
+    /// requested. Later it is offered, and sent when @p who asks.
     template <effect_sink<session_effect> Sink>
     void peer_connected(slot who, instant, Sink& out) {
         if (who == terms_.self || !may_complete()) return;
@@ -293,8 +293,8 @@ public:
         if (needed || !is_open()) out.push(send_frame{who, request_body{}});
     }
 
-    /// @p who says that it can serve this session. Where we lack the signature, or who has broadcast it, we ask; what
-    /// we have we acknowledge, so that it need not be offered again.
+    /// @p who says that it can serve this session. We ask when we lack the signature or do not know who has broadcast
+    /// it, and acknowledge what we have, so that it is not offered again.
     template <effect_sink<session_effect> Sink>
     void offered(slot who, instant now, Sink& out) {
         if (!may_answer(who, now)) return;
@@ -519,7 +519,7 @@ private:
 
     // ---- contributions ----------------------------------------------------------------------------------
 
-    // Files a contribution; true when it is news. A second, different one convicts its author.
+    // Files a contribution; true when it is new. A second, different one proves equivocation.
     template <class Body, class Sink>
     [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now,
                                Sink& out) {
@@ -683,7 +683,7 @@ private:
 
     // ---- evidence ---------------------------------------------------------------------------------------
 
-    // Two frames that contradict each other: everyone gets both, and can see for themselves.
+    // Two frames that contradict each other: everyone gets both and verifies them.
     template <class Sink>
     void convict(slot who, bytes const& first, bytes const& second, Sink& out) {
         if (!may_complete() || std::exchange(seats_[who].is_convicted, true)) return;
@@ -696,7 +696,7 @@ private:
         give_up(abort_reason::equivocation, who, text("signer ", who, " signed two different contributions"), out);
     }
 
-    // Somebody signed under other nonces or sums than we did: tell it all the signed ones we have.
+    // A signer signed under other nonces or sums than we did: it is sent all signed frames that we have.
     template <class Sink>
     void show_evidence(slot to, Sink& out) {
         out.push(send_frame{to, *seats_[terms_.self].nonces});
@@ -768,7 +768,8 @@ private:
         walk_.show_views(to, out);
     }
 
-    // At first those whose part is missing; whoever was asked in vain may be gone, and others may have the signature.
+    // First the signers whose part is missing are asked; when they do not answer, everyone is, since others may have
+    // the signature.
     template <class Sink>
     void request_missing(Sink& out) {
         if (at() == phase::collecting_shares && !under_aggregator() && std::exchange(has_asked_, true)) {
@@ -809,7 +810,7 @@ private:
 
     // ---- ends without a signature -----------------------------------------------------------------------
 
-    // The initiator repeats a no, since the signer who said it may not reach everyone.
+    // The initiator forwards a decline, since the signer who declined may not reach everyone.
     template <class Sink>
     void on_decline(slot from, decline_body const& v, Sink& out) {
         if (!is_open() || seats_[from].shares) return;
@@ -818,8 +819,8 @@ private:
         end(what, std::nullopt, out);
     }
 
-    // Who aborts lacks the signature that we may have. A signer that gave its share has nothing left to abort with;
-    // others are needed.
+    // A signer that aborts lacks the signature, which we may have. After its share was given, its abort alone ends
+    // nothing.
     template <class Sink>
     void on_abort(slot from, abort_body const& v, instant now, Sink& out) {
         if (at() == phase::finished && may_answer(from, now)) return show_result(from, out);
@@ -869,8 +870,8 @@ private:
         give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
     }
 
-    // Ends the session for a reason found here, and tells everyone. One that has stalled has told; but who is to blame
-    // may be found out later.
+    // Ends the session for a reason found here, and tells everyone. A stalled session has told already; the culprit may
+    // still be found later.
     template <class Sink>
     void give_up(abort_reason reason, std::optional<slot> culprit, std::string why, Sink& out) {
         if (auto const* const two = std::get_if<collecting_shares>(&state_); two != nullptr && two->stalled) {
@@ -885,7 +886,7 @@ private:
     // Ends the session, and the secret nonces with the state that held them; once our share is given it only stalls.
     template <class Sink>
     void end(abort_body const& what, std::optional<slot> reported_by, Sink& out) {
-        auto said = what;  // hearsay is not passed on as a finding
+        auto said = what;  // another signer's word is not passed on as our finding
         if (reported_by) {
             said.culprit.reset();
             said.missing.clear();
@@ -902,8 +903,8 @@ private:
         out.push(persist{});
     }
 
-    // Anyone may have the signature, or be able to make it with what we have. Less and less often, and at last no more:
-    // then it is for people to look, and for whoever comes back to offer it.
+    // Asks everyone: any signer may have the signature, or be able to make it with our share. The interval grows, and
+    // asking ends with the session's lifetime; after that a signer that reconnects may still offer it.
     template <class Sink>
     void wake_stalled(instant now, Sink& out) {
         if (now >= terms_.ends) return end_lifetime(out);
@@ -915,7 +916,7 @@ private:
         patience_ = std::max(limits_->retry_interval, std::min(2 * patience_, limits_->stuck_session_timeout));
         retry_ = saturating_add(now, patience_);
     }
-    // Nobody is known to have broadcast, and nobody is left to ask to: others may know of one that has.
+    // Nobody is known to have broadcast and nobody is left to ask: other signers may know of a broadcast.
     void keep_asking(instant now) {
         bool const is_in_vain = at() == phase::finished && walk_.is_settled() && !is_confirmed();
         if (!is_in_vain) {
@@ -955,8 +956,8 @@ private:
     bytes claimed_aggregate_frame_;
     std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the aggregator
     bool showed_everyone_ = false;                        // the evidence, once
-    bool has_asked_ = false;                              // for shares, those that are missing
-    bool is_lost_ = false;                                // a restart has forgotten what we gave, if we did
+    bool has_asked_ = false;                              // for missing shares
+    bool is_lost_ = false;                                // a restart lost whether our share was given
     bool is_share_recorded_ = false;
     duration patience_{0};               // between two questions to everyone
     std::optional<given_shares> given_;  // what must survive a restart

@@ -128,15 +128,15 @@ public:
         restored found;
         std::vector<std::pair<session_id, bytes>> kept;
         MUSTER_TRY(
-            journal_.load([&](session_id const& id, byte_view octets) { kept.emplace_back(id, to_bytes(octets)); }));
+            journal_.load([&](session_id const& id, byte_view content) { kept.emplace_back(id, to_bytes(content)); }));
         is_restored_ = has_restored_ = true;
-        for (auto const& [id, octets] : kept) {
+        for (auto const& [id, content] : kept) {
             if (id == nonce_counter::entry()) {
-                found.unreadable += nonces_drawn_.restore(octets) ? 0u : 1u;
+                found.unreadable += nonces_drawn_.restore(content) ? 0u : 1u;
                 continue;
             }
-            if (graves_.restore(journal_, id, octets, time_.wall_now())) continue;
-            auto const resumed = resume(id, octets);
+            if (graves_.restore(journal_, id, content, time_.wall_now())) continue;
+            auto const resumed = resume(id, content);
             found.resumed += resumed && resumed.value() ? 1u : 0u;
             found.restarted += resumed && !resumed.value() ? 1u : 0u;
             found.unreadable += resumed ? 0u : 1u;
@@ -323,9 +323,9 @@ private:
         sessions_.forget(id);
     }
     // True when the session goes on, false when it is over.
-    [[nodiscard]] result<bool> resume(session_id const& id, byte_view octets) {
+    [[nodiscard]] result<bool> resume(session_id const& id, byte_view content) {
         // Our limits may be narrower than when it was written; a promise made then still holds.
-        MUSTER_TRY(auto kept, decode_snapshot(octets, protocol_limits(), time_.wall_now()));
+        MUSTER_TRY(auto kept, decode_snapshot(content, protocol_limits(), time_.wall_now()));
         MUSTER_TRY(auto plan, decode_proposal(kept.what, protocol_limits()));
         MUSTER_TRY(check_form(plan));
         bool const is_ours = id_of(kept.what) == id && kept.self < plan.roster.size() &&

@@ -23,14 +23,15 @@ namespace muster::signing {
 
 /// A durable map.
 ///
-/// Semantics: `load(f)` is called once, before anything else, and calls f(id, bytes) for what is kept. After
-/// `put(id, octets)` has returned without an error they are there after a crash, in place of what was there before;
-/// after an error either of the two is. The same for `erase(id)`, which may be lost. Neither throws.
+/// Semantics: `load(f)` is called once, before anything else, and calls `f(id, content)` for every entry. When
+/// `put(id, content)` has returned without an error, the content survives a crash and replaces what was there; after an
+/// error either of the two is there. `erase(id)` removes an entry; the removal may be lost in a crash. None of them
+/// throws.
 template <class J>
 concept journal = std::movable<J> &&
-    requires(J& j, session_id const& id, byte_view octets, std::function<void(session_id const&, byte_view)> f) {
+    requires(J& j, session_id const& id, byte_view content, std::function<void(session_id const&, byte_view)> f) {
     { j.load(f) } -> std::same_as<result<void>>;
-    { j.put(id, octets) } -> std::same_as<result<void>>;
+    { j.put(id, content) } -> std::same_as<result<void>>;
     { j.erase(id) } -> std::same_as<result<void>>;
 };
 

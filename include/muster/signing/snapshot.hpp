@@ -91,11 +91,11 @@ namespace detail {
 }
 }  // namespace detail
 
-/// The snapshot that @p octets are, written by this version or an older one. @p now stands in for a time of creation
+/// The snapshot that @p content are, written by this version or an older one. @p now stands in for a time of creation
 /// that was not written down, so that a session of an older version begins its lifetime anew. @return it, or what does
 /// not fit.
-[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l, timestamp now = {}) {
-    wire::reader in{octets};
+[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view content, limits const& l, timestamp now = {}) {
+    wire::reader in{content};
     auto const version = in.u8();
     if (version == 0 || version > snapshot_version) {
         return error{errc::unsupported_version,

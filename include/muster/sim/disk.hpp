@@ -52,7 +52,7 @@ struct disk {
         for (auto const& [name, c] : durable_names) out[name] = c->durable;
         return out;
     }
-    /// Somebody puts a backup back. Expects that no file is open.
+    /// Restores a backup. Expects that no file is open.
     void put_back(image const& from) {
         names.clear();
         durable_names.clear();

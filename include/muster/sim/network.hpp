@@ -4,10 +4,10 @@
 /// @file
 /// A network between hosts, as bad as its rules, and the transport that it gives each of them.
 ///
-/// Connections have two ends, and the ends may disagree, as those of TCP do: a host that was cut off or rebooted
-/// believes nothing of what the other one believes. A packet names its connection; one that its receiver does not know
-/// is answered with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule
-/// every packet arrives in order and at once.
+/// Connections have two ends, and the ends may disagree, as those of TCP do: a host that was cut off or rebooted does
+/// not know the state of the other end. A packet names its connection; one that its receiver does not know is answered
+/// with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule every
+/// packet arrives in order and at once.
 ///
 /// `sim::transport` models transport::frames and transport::requests. A tap on it sees what its host sends and hears
 /// before anyone else and decides what goes on: that is where adversaries sit, such as signing/liar.hpp. With rules in

@@ -5,8 +5,8 @@
 /// What can happen to a packet: rules that are installed for a scope and add up.
 ///
 /// Each rule looks at a packet and changes its fate: delays add up, copies add up, a drop is final. A rule draws from
-/// the packet's own numbers (who, to whom, the how-manieth) under the rule's own label, so no rule's presence changes
-/// what another one draws. Reordering is nothing but permission to overtake; a corrupted packet has one byte changed.
+/// the packet's identity (sender, receiver, sequence number) under the rule's own label, so that no rule changes what
+/// another one draws. Reordering is nothing but permission to overtake; a corrupted packet has one byte changed.
 ///
 /// Source: rules with a verdict and a guard that uninstalls them as in turmoil; clogging, and partitions by mode and
 /// symmetry, as in TigerBeetle's packet simulator.

@@ -41,7 +41,7 @@ public:
         for (; octets.size() >= 8; octets = octets.subspan(8)) note(big_endian(octets.first<8>()));  // one load each
         note(big_endian(octets));
     }
-    /// Writes a line, when somebody listens. The parts are put together only then.
+    /// Writes a line when lines are wanted; the text is built only then.
     template <class... Parts>
     void say(instant now, Parts const&... parts) {
         if (!to_) return;

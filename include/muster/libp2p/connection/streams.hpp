@@ -171,7 +171,7 @@ private:
         return s.unsent.empty();
     }
 
-    /// Says FIN. When the other side has said it before, the stream is over.
+    /// Sends FIN. When the other side has sent it before, the stream is over.
     template <class Sink>
     void close_now(stream_id id, stream& s, bytes& out, Sink& sink) {
         if (std::exchange(s.we_closed, true)) return;
@@ -215,7 +215,7 @@ private:
         if (s.close_wanted && flush(id, s, out)) close_now(id, s, out, sink);
     }
 
-    /// Ends a stream whose negotiation failed. One that the user never heard of ends unheard.
+    /// Ends a stream whose negotiation failed. Streams that were never announced are dropped silently.
     template <class Sink>
     void give_up(stream_id id, stream const& s, error const& why, bytes& out, Sink& sink) {
         bool const known = s.outbound();

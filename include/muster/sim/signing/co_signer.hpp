@@ -213,7 +213,7 @@ private:
         }
     }
 
-    // Somebody may have put back an older copy, and disks get old.
+    // An older copy may have been restored.
     void prepare_disk() {
         bool const fails = chance(disks_, all_.faults.disk_error);
         bool const is_put_back = chance(disks_, all_.faults.rollback);

@@ -129,8 +129,8 @@ private:
         require_shares_answered();
     }
 
-    // Whoever gave its share knows by now: the signature, where anybody that it can reach has it, and whether that was
-    // broadcast; otherwise that nobody can tell.
+    // Every signer that gave its share knows by now the signature, and whether it was broadcast, where any signer that
+    // it can reach has it; otherwise it was told `unresolved`.
     void require_shares_answered() {
         for (auto const& [who, id] : group_.laws.shares_given()) {
             if (std::find(core_.begin(), core_.end(), who) == core_.end()) continue;
@@ -231,8 +231,8 @@ private:
             is_found_out |= is_named && !by;
             bool const is_waited_for = std::any_of(missing.begin(), missing.end(), is_liar);
             is_pointed_at |= is_named || (by && is_liar(*by)) || is_waited_for;
-            // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on. And
-            // what was lost on its way names nobody: its author is waited for.
+            // A signer that was told by one that had not found the culprit itself is given no name: only own findings
+            // are passed on. A lost contribution names nobody: its author is waited for.
             bool const is_hearsay = by && !culprit;
             if (must_be_named && !is_named && !is_hearsay && !is_waited_for) {
                 report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));

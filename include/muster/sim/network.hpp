@@ -10,9 +10,9 @@
 /// packet arrives in order and at once.
 ///
 /// `sim::transport` models transport::frames and transport::requests. A tap on it sees what its host sends and hears
-/// before anyone else and decides what goes on: that is where adversaries sit, such as signing/liar.hpp. With rules in
-/// force it keeps less than transport::frames promises: frames on a living connection may be lost, repeated, reordered
-/// or damaged, since what stands above is to survive that too. sim::sockets keeps the promise.
+/// before anyone else and decides what goes on: that is where adversaries sit, such as signing/adversary.hpp. With
+/// rules in force it keeps less than transport::frames promises: frames on a living connection may be lost, repeated,
+/// reordered or damaged, since what stands above is to survive that too. sim::sockets keeps the promise.
 
 #include <cstddef>
 #include <cstdint>

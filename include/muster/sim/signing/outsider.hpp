@@ -99,7 +99,7 @@ private:
         p.roster = *group_;
         p.roster.push_back(us());
         p.initiator = static_cast<muster::signing::slot>(p.roster.size() - 1 - (uniform(draw_, 2) == 0 ? 1 : 0));
-        p.messages = {crypto::sha256(as_bytes("for the outsider"))};
+        p.messages = {crypto::sha256(as_bytes("for the stranger"))};
         p.expires_at = host_clock::wall_beginning + std::chrono::hours{3};
         for (auto& octet : p.salt) octet = static_cast<byte>(draw_());
         auto const encoded = muster::signing::encode(p);

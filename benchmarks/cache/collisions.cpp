@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// What an attacker can do who knows the hash: 20 000 keys whose first eight octets are the same, beside as many random
-// ones. Digests are often hashed by their first octets alone; then such keys all collide, and insertions take time in
+// What an attacker can do who knows the hash: 20 000 keys whose first eight bytes are the same, beside as many random
+// ones. Digests are often hashed by their first bytes alone; then such keys all collide, and insertions take time in
 // proportion to the table. Our keyed hash must not notice; the goal is a ratio of at most 2.
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 // Beside caches of JavaScript, which node/peers.mjs measures: npm's lru-cache, and a Map that looks through all its
 // entries for the oldest, as small discovery caches do. Their rounds alternate with our own, on the same core. Ids of
-// 16 octets are text of 46 characters there, as is usual; `muster` keeps the octets, the others the text. The goal for
+// 16 bytes are text of 46 characters there, as is usual; `muster` keeps the bytes, the others the text. The goal for
 // an insertion into a full cache is 60 times the speed of the Map at 100 entries, and 1000 times at 10 000.
 //
 // node is optional: without it, or without its package, these figures are left out.
@@ -48,7 +48,7 @@ using samples = std::map<std::tuple<std::string, std::string, std::size_t>, std:
 
 constexpr std::size_t calls = 200'000;  // as in peers.mjs
 
-/// The same ids as octets, as text of bounded length, and as strings, in the order in which they are asked for.
+/// The same ids as bytes, as text of bounded length, and as strings, in the order in which they are asked for.
 template <class Key>
 struct id_streams {
     explicit id_streams(std::size_t n) : keys{n, calls} {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Nanoseconds per request when a recorded trace is replayed into an empty cache: `get`, and after a miss `put`. Keys of
-// 16 octets, values of 8. What hit ratios cost: the goal for `adaptive_s3_fifo` is 1.5 times our own LRU.
+// 16 bytes, values of 8. What hit ratios cost: the goal for `adaptive_s3_fifo` is 1.5 times our own LRU.
 
 #include <cstddef>
 #include <cstdint>

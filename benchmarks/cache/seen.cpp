@@ -211,7 +211,7 @@ void add_subject(std::string const& stream_name, std::size_t n, std::string_view
                  }
                  report_ns(state, batch);
                  auto const heap = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
-                 state.counters["octets"] = static_cast<double>(heap + sizeof(Subject)) / static_cast<double>(n);
+                 state.counters["bytes"] = static_cast<double>(heap + sizeof(Subject)) / static_cast<double>(n);
              })
         ->Repetitions(5)
         ->MinTime(0.01);

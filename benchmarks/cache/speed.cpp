@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Nanoseconds per call, and heap per entry, of a full cache: hits on random keys, misses, and insertions that each
-// evict an entry. Keys of 16 and 32 random octets and of 46 characters; values of 8 octets. Everybody uses the same
+// evict an entry. Keys of 16 and 32 random bytes and of 46 characters; values of 8 bytes. Everybody uses the same
 // keyed hash. `hand_written` is what our policies cost when nothing is asked of them; the goal is 5 percent.
 
 #include <malloc.h>
@@ -28,7 +28,7 @@ namespace {
 using benchmark::DoNotOptimize;
 using value = std::uint64_t;
 
-/// Octets of the heap in use.
+/// Bytes of the heap in use.
 [[nodiscard]] double heap_in_use() {
     auto const m = ::mallinfo2();
     return static_cast<double>(m.uordblks + m.hblkhd);

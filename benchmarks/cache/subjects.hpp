@@ -55,7 +55,7 @@ struct key_tag;
 using key16 = fixed_bytes<key_tag, 16>;
 using key32 = fixed_bytes<key_tag, 32>;
 
-/// A key of random octets, or, as text, of 46 characters like the ids of advertisements. The same for the same number.
+/// A key of random bytes, or, as text, of 46 characters like the ids of advertisements. The same for the same number.
 template <class Key>
 [[nodiscard]] Key make_key(std::uint64_t number) {
     splitmix64 random{number};

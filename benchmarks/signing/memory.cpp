@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // What an open session holds: the heap of one signer's session in each phase, by the difference that five hundred of
-// them make. Secret nonces are not on the heap: 144 octets of locked memory each, until the share is made.
+// them make. Secret nonces are not on the heap: 144 bytes of locked memory each, until the share is made.
 
 #include <malloc.h>
 
@@ -82,7 +82,7 @@ void add_phase(std::string_view phase, std::size_t n, int upto) {
             }
             held = (heap_in_use() - before) / count + sizeof(session);
         }
-        state.counters["octets"] = held;
+        state.counters["bytes"] = held;
     })->Repetitions(3);
 }
 

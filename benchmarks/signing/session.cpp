@@ -61,7 +61,7 @@ void run_sessions(benchmark::State& state, subjects<Topology>& s) {
     state.counters["cpu_us"] = per_session(session / n);
     state.counters["crypto_sum/cpu_us"] = per_session(calls / n);
     state.counters["messages"] = per_session(static_cast<double>(s.group.wires.frames_delivered() - frames));
-    state.counters["octets"] = per_session(static_cast<double>(s.group.wires.octets_delivered() - octets));
+    state.counters["bytes"] = per_session(static_cast<double>(s.group.wires.octets_delivered() - octets));
 }
 
 template <class Topology>

@@ -75,7 +75,7 @@ private:
     std::uint64_t order_ = 0;
 };
 
-/// Every host sends a frame of 300 octets to the next but one, which answers.
+/// Every host sends a frame of 300 bytes to the next but one, which answers.
 class chatter {
 public:
     explicit chatter(std::size_t hosts) {

@@ -18,9 +18,9 @@ struct with_topology : signing::default_options {
     using topology = Topology;
 };
 
-/// The slot that is elected, and under `aggregator` the hub.
+/// The slot that is elected, and under `aggregator` the aggregator.
 inline constexpr signing::slot elected_slot = 0;
-/// The slot that proposes; not the hub, so that every role occurs.
+/// The slot that proposes; not the aggregator, so that every role occurs.
 inline constexpr signing::slot proposing_slot = 1;
 
 /// n co-signers in the order of their slots. Everyone approves at once; the clock stands still during a session, and

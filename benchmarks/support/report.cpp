@@ -28,7 +28,7 @@ constexpr std::string_view call_metric = "ns";  // of one call, where many are m
     if (metric.ends_with("lines")) return "lines";
     if (metric.starts_with("times_") || metric.ends_with("_per_op")) return "1";
     if (metric.ends_with("ratio") || metric.find("ratio_to_") != metric.npos) return "1";
-    if (metric.ends_with("octets")) return "octets";
+    if (metric.ends_with("bytes")) return "bytes";
     if (metric.ends_with("mb_per_s")) return "MB/s";
     if (metric.ends_with("_per_s")) return "1/s";
     return std::string{metric};  // messages: counted in themselves

@@ -7,7 +7,7 @@
 /// A recorder looks at the frames of a real session; the list of calls follows from them and from session.hpp. For one
 /// message, no tweak, known bindings, in the order in which a signer makes them:
 ///
-///     call                                   mesh              aggregator: hub    spoke
+///     call                                   mesh              aggregator: aggregator    spoke
 ///     hash of the proposal (session id)      1                 1                  1
 ///     key_agg over n keys                    1                 1                  1
 ///     hash of the message's tag and content  1                 1                  1
@@ -22,8 +22,8 @@
 ///     verification of the group's signature  1                 1                  1
 ///
 /// The proposer signs one frame more, the proposal, and everyone else verifies it. A mesh signer sends nonces and
-/// shares; a spoke the same, to the hub; the hub sends the aggregate nonces and the signatures. Bindings are verified
-/// when a signer is registered, not in a session. Nothing is repeated on a network that loses nothing.
+/// shares; a spoke the same, to the aggregator; the aggregator sends the aggregate nonces and the signatures. Bindings
+/// are verified when a signer is registered, not in a session. Nothing is repeated on a network that loses nothing.
 
 #include <algorithm>
 #include <map>
@@ -87,7 +87,7 @@ private:
 
     [[nodiscard]] bool run(std::size_t i) const {
         auto const& b = group_.backend;
-        bool const sums_up = !Topology::signs_under_hub(static_cast<signing::slot>(i), elected_slot);
+        bool const sums_up = !Topology::signs_under_aggregator(static_cast<signing::slot>(i), elected_slot);
         auto const id = signing::id_of(proposal_);
         auto const context = b.key_agg(group_.public_keys);
         benchmark::DoNotOptimize(musig2::message::tagged("muster/benchmark", bytes(32, 1)));

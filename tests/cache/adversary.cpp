@@ -48,7 +48,7 @@ std::size_t cost_of(std::vector<key> const& keys) {
 
 constexpr std::size_t count = 20'000;
 
-/// Keys that differ in the eight octets at @p at only.
+/// Keys that differ in the eight bytes at @p at only.
 std::vector<key> crafted(std::size_t at, unsigned shift) {
     std::vector<key> keys(count);
     for (std::size_t i = 0; i < count; ++i) {

@@ -516,7 +516,7 @@ TEST_CASE("what is destroyed with the cache cannot come back in") {
     CHECK(calls == 10);
 }
 
-TEST_CASE("octets as weight, SipHash, and the wall clock, all in one cache") {
+TEST_CASE("bytes as weight, SipHash, and the wall clock, all in one cache") {
     struct text_size {
         std::size_t operator()(std::string const& key, std::string const& value) const {
             return key.size() + value.size();

@@ -39,7 +39,7 @@ void compare_matches(std::array<Tag, 16> const& tags, std::uint32_t wanted) {
 
 }  // namespace
 
-TEST_CASE("octets and words that match are the same ones, however they are compared") {
+TEST_CASE("bytes and words that match are the same ones, however they are compared") {
     splitmix64 random{1};
     for (int i = 0; i < 5000; ++i) {
         auto const octets = some_tags<std::uint8_t>(random);
@@ -51,7 +51,7 @@ TEST_CASE("octets and words that match are the same ones, however they are compa
     }
 }
 
-TEST_CASE("one octet or one word of sixteen is found at each place") {
+TEST_CASE("one byte or one word of sixteen is found at each place") {
     for (std::size_t at = 0; at < 16; ++at) {
         for (std::uint32_t const other : {0u, 1u, 0xfeu, 0xffu}) {
             std::array<std::uint8_t, 16> octets;
@@ -68,7 +68,7 @@ TEST_CASE("one octet or one word of sixteen is found at each place") {
     }
 }
 
-TEST_CASE("the least of sixteen octets, and sixteen octets lowered") {
+TEST_CASE("the least of sixteen bytes, and sixteen bytes lowered") {
     splitmix64 random{2};
     for (int i = 0; i < 5000; ++i) {
         auto octets = some_tags<std::uint8_t>(random);

@@ -38,7 +38,7 @@ TEST_CASE("SipHash-2-4 as its authors compute it") {
     CHECK(hash(input) == 0xa129'ca61'49be'45e5u);  // the example in the paper
 }
 
-TEMPLATE_TEST_CASE("a hash depends on every octet, on the length and on the secret", "", multiply_hash, sip_hash) {
+TEMPLATE_TEST_CASE("a hash depends on every byte, on the length and on the secret", "", multiply_hash, sip_hash) {
     TestType const hash{hash_key{{1, 2, 3, 4}}};
     TestType const other{hash_key{{1, 3, 3, 4}}};
     std::set<std::uint64_t> seen;

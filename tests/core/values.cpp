@@ -16,7 +16,7 @@ namespace values_tests {
 
 using namespace muster;
 
-TEST_CASE("fixed octets of different meaning do not mix") {
+TEST_CASE("fixed bytes of different meaning do not mix") {
     struct a_tag;
     struct b_tag;
     using a = fixed_bytes<a_tag, 2>;

@@ -65,7 +65,7 @@ TEST_CASE("the approver sees who signs what, under which key, until when") {
     CHECK(has(seen, "cosigner show DIR aaaaaaaa"));
 }
 
-TEST_CASE("text is shown as text, octets as hexadecimal, and neither as it came") {
+TEST_CASE("text is shown as text, bytes as hexadecimal, and neither as it came") {
     auto p = plan_of(2);
     p.messages = {tagged_payload{"wallet/memo", muster::to_bytes(muster::as_bytes("pay\x1b[8m\nbob"))},
                   tagged_payload{"wallet/\xe2\x80\xaetx", muster::bytes{0xff, 0x00, 0x1b}}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// The file of a cache: any octets are read or refused, and what was read is read again from what is written of it.
+/// The file of a cache: any bytes are read or refused, and what was read is read again from what is written of it.
 
 #include <muster/cache/persistence/reading.hpp>
 

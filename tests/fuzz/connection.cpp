@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// A connection takes any octets in any stage, and negotiated streams take any plaintext between any commands.
+/// A connection takes any bytes in any stage, and negotiated streams take any plaintext between any commands.
 
 #include <muster/libp2p/connection.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// Octets become what a coordinator can meet: frames of co-signers who may sign anything, frames of strangers,
+/// Bytes become what a coordinator can meet: frames of co-signers who may sign anything, frames of strangers,
 /// commands, time, crashes and disks that fail. It must keep within its bounds, never use a nonce twice, and never draw
 /// one unasked.
 
@@ -150,7 +150,7 @@ private:
             disk_.put_back(backup_);
         boot();
     }
-    // A frame of somebody: signed by its sender, by another one, or by nobody; of a body of any octets, or a proposal.
+    // A frame of somebody: signed by its sender, by another one, or by nobody; of a body of any bytes, or a proposal.
     void frame(wire::reader& in) {
         auto const from = 1 + in.u8() % 3u;
         auto const signs = 1 + in.u8() % 3u;

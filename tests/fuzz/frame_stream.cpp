@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// Frames on a stream: however the octets are cut, the same frames come out, and what is written is read again.
+/// Frames on a stream: however the bytes are cut, the same frames come out, and what is written is read again.
 
 #include <muster/libp2p/framing.hpp>
 
@@ -21,7 +21,7 @@ struct outcome {
     bool operator==(outcome const&) const = default;
 };
 
-/// The frames of @p stream, fed in pieces of at most @p piece octets.
+/// The frames of @p stream, fed in pieces of at most @p piece bytes.
 outcome read(byte_view stream, std::size_t piece) {
     libp2p::frame_reader reader{frame_size_max};
     outcome out;

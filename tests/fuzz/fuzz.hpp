@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// What the fuzz targets share: an input that can be cut into decisions and octets.
+/// What the fuzz targets share: an input that can be cut into decisions and bytes.
 
 #include <algorithm>
 #include <cstddef>
@@ -18,7 +18,7 @@ inline void require(bool holds) {
     if (!holds) std::abort();
 }
 
-/// A cursor over the fuzzer's octets; gives zeros and nothing when they are used up.
+/// A cursor over the fuzzer's bytes; gives zeros and nothing when they are used up.
 class input {
 public:
     input(std::uint8_t const* data, std::size_t size) noexcept : rest_{data, size} {}
@@ -32,7 +32,7 @@ public:
     }
     /// A number below @p bound, which is positive.
     [[nodiscard]] std::size_t below(std::size_t bound) noexcept { return number() % bound; }
-    /// Up to 255 octets.
+    /// Up to 255 bytes.
     [[nodiscard]] byte_view octets() noexcept {
         std::size_t const wanted = number();
         auto const part = rest_.first(std::min(rest_.size(), wanted));

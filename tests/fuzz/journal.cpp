@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// What a signer finds on its disk after a restart: any octets are a journal, a part of one, or put aside; what was
+/// What a signer finds on its disk after a restart: any bytes are a journal, a part of one, or put aside; what was
 /// read once is read again; and a session in it is decoded or refused.
 
 #include <map>
@@ -38,7 +38,7 @@ void read_session(byte_view octets) {
     fuzz::require(again && equal(encode(again.value()), written));
 }
 
-/// The octets as a file.
+/// The bytes as a file.
 void read_file(byte_view content) {
     sim::disk disk;
     disk.put_back({{"j", to_bytes(content)}});
@@ -63,7 +63,7 @@ void write_one(fuzz::input& in, sim::disk& disk, sessions& expected) {
     }
 }
 
-/// The octets as what one writes to a file: keep, forget, keep again; and read after each.
+/// The bytes as what one writes to a file: keep, forget, keep again; and read after each.
 void write_file(fuzz::input& in) {
     sim::disk disk;
     sessions expected;

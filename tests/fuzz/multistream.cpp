@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// Both sides of multistream-select take any octets in any portions, and never more than there are.
+/// Both sides of multistream-select take any bytes in any portions, and never more than there are.
 
 #include <muster/libp2p/multistream.hpp>
 

@@ -34,7 +34,7 @@ void shake_hands(fuzz::input in) {
     }
 }
 
-/// Opens octets that are sealed by the fuzzed side with the right keys, then disturbed by the fuzzer.
+/// Opens bytes that are sealed by the fuzzed side with the right keys, then disturbed by the fuzzer.
 void open_channel(fuzz::input in) {
     bytes const one(32, 1), two(32, 2);
     noise::channel a{{noise::cipher{one}, noise::cipher{two}}}, b{{noise::cipher{two}, noise::cipher{one}}};

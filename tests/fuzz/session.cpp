@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// Octets become frames, wake-ups and commands of one session: it must survive them all, and never sign twice.
+/// Bytes become frames, wake-ups and commands of one session: it must survive them all, and never sign twice.
 
 #include <cstdlib>
 

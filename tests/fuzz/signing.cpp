@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// Frames and proposals from octets: what decodes must encode to the same octets again.
+/// Frames and proposals from bytes: what decodes must encode to the same bytes again.
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// @file
-/// A yamux session takes any octets between any commands: its bounds hold, and no stream receives beyond its window.
+/// A yamux session takes any bytes between any commands: its bounds hold, and no stream receives beyond its window.
 
 #include <muster/libp2p/yamux.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // One signer behind a pipe, for co-signing with other implementations of BIP-327. Reads a command a line, answers with
-// a line: `ok` and octets in hex, or `refused` and why. The secret nonce never leaves the process.
+// a line: `ok` and bytes in hex, or `refused` and why. The secret nonce never leaves the process.
 //
 //     key SECRET                       its public key
 //     sort KEY...                      the keys in BIP-327's order

@@ -10,8 +10,8 @@ import { deepStrictEqual, strictEqual, ok } from 'node:assert';
 import * as musig2 from '@scure/btc-signer/musig2.js';
 import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js';
 
-const hex = (octets) => Buffer.from(octets).toString('hex');
-const octets = (text) => Uint8Array.from(Buffer.from(text, 'hex'));
+const hex = (bytes) => Buffer.from(bytes).toString('hex');
+const bytes = (text) => Uint8Array.from(Buffer.from(text, 'hex'));
 
 // Draws that anyone can repeat: xorshift32.
 let state = 0x6d757374;
@@ -39,25 +39,25 @@ class Ours {
     return answer;
   }
   async key(secret) {
-    return octets((await this.ask('key', hex(secret)))[0]);
+    return bytes((await this.ask('key', hex(secret)))[0]);
   }
   async group({ message, tweaks, keys }) {
     const list = tweaks.map((t) => `${t.isXonly ? 'xonly' : 'plain'}:${hex(t.value)}`).join(',') || '-';
     return (await this.ask('group', hex(message) || '-', list, ...keys.map(hex)))[0];
   }
   async nonce() {
-    return octets((await this.ask('nonce'))[0]);
+    return bytes((await this.ask('nonce'))[0]);
   }
   async sign(nonces) {
     const [sum, share] = await this.ask('nonces', ...nonces.map(hex));
-    return { sum, share: octets(share) };
+    return { sum, share: bytes(share) };
   }
   async finish(shares) {
     return (await this.ask('shares', ...shares.map(hex)))[0];
   }
   async signLast(others) {
     const [nonce, share] = await this.ask('last', hex(others));
-    return { nonce: octets(nonce), share: octets(share) };
+    return { nonce: bytes(nonce), share: bytes(share) };
   }
   end() {
     this.process.stdin.end();
@@ -137,7 +137,7 @@ async function session(signers, { plan, isSorted, isLastStateless }) {
   const first = talking.find((s) => s instanceof Scure);
   const signatures = await Promise.all(talking.map((s) => s.finish(shares, s === first)));
   signatures.forEach((s) => strictEqual(s, signatures[0]));
-  ok(schnorr.verify(octets(signatures[0]), message, octets(aggregates[0].slice(2))), 'BIP-340');
+  ok(schnorr.verify(bytes(signatures[0]), message, bytes(aggregates[0].slice(2))), 'BIP-340');
 }
 
 const [program, part, parts] = [process.argv[2], Number(process.argv[3] ?? 0), Number(process.argv[4] ?? 1)];

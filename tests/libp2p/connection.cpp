@@ -47,7 +47,7 @@ struct pair {
     end b{role::listener, 2};
     events at_a, at_b;
 
-    /// Carries octets until nothing moves.
+    /// Carries bytes until nothing moves.
     void settle() {
         for (bool moved = true; moved;) {
             auto const to_b = a.output();
@@ -111,7 +111,7 @@ TEST_CASE("connection: the ladder, seen from the socket") {
     CHECK(p.b.output().empty());
 }
 
-TEST_CASE("connection: one octet at a time") {
+TEST_CASE("connection: one byte at a time") {
     pair p;
     events seen;
     for (int round = 0; round < 8; ++round) {
@@ -121,7 +121,7 @@ TEST_CASE("connection: one octet at a time") {
     CHECK(seen == events{established{host(1).id()}, established{host(2).id()}});
 }
 
-TEST_CASE("connection: streams are negotiated, carry octets both ways, and end") {
+TEST_CASE("connection: streams are negotiated, carry bytes both ways, and end") {
     pair p;
     auto const id = p.up().stream();
     CHECK(p.a.machine.write(id, as_bytes("hello")).value() == 5);
@@ -281,8 +281,8 @@ TEST_CASE("connection: a listener without Noise ends it") {
     CHECK(std::get<failed>(news[0]).reason == errc::no_common_protocol);
 }
 
-TEST_CASE("connection: every octet that the socket may corrupt is noticed") {
-    // Corrupts octet `i` of the dialer's output in one of its flights; the other direction is undisturbed.
+TEST_CASE("connection: every byte that the socket may corrupt is noticed") {
+    // Corrupts byte `i` of the dialer's output in one of its flights; the other direction is undisturbed.
     for (std::size_t flight = 0; flight < 4; ++flight) {
         for (std::size_t i = 0;; ++i) {
             pair p;
@@ -298,10 +298,10 @@ TEST_CASE("connection: every octet that the socket may corrupt is noticed") {
                 pair::collect(p.at_a, p.a.feed(p.b.output()));
             }
             if (!corrupted) break;
-            INFO("flight " << flight << " octet " << i);
+            INFO("flight " << flight << " byte " << i);
             auto const agreed = [](auto const& e) { return std::holds_alternative<stream_ready>(e); };
             REQUIRE(std::none_of(p.at_b.begin(), p.at_b.end(), agreed));
-            i += flight == 2 ? 6 : 0;  // the signed flight is long; its octets were each tried in noise.cpp
+            i += flight == 2 ? 6 : 0;  // the signed flight is long; its bytes were each tried in noise.cpp
         }
     }
 }
@@ -356,7 +356,7 @@ TEST_CASE("connection: a peer that breaks yamux's rules hears why and is cut") {
     CHECK(b.output().empty());
 }
 
-TEST_CASE("connection: any octets are survived, in any stage") {
+TEST_CASE("connection: any bytes are survived, in any stage") {
     splitmix64 random{21};
     for (int round = 0; round < 300; ++round) {
         pair p;

@@ -53,7 +53,7 @@ TEST_CASE("whatever the portions, a reader keeps no more than a frame and a port
     frame_reader in{1000};
     bytes const frame = [] {
         frame_writer out{1u << 20};
-        REQUIRE(out.try_push(bytes(200, 7)));  // its length takes two octets
+        REQUIRE(out.try_push(bytes(200, 7)));  // its length takes two bytes
         return to_bytes(out.front());
     }();
     in.feed(byte_view{frame}.first(1));

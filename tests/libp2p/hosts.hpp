@@ -57,7 +57,7 @@ private:
     std::unique_ptr<EVP_PKEY, crypto::detail::free_with<EVP_PKEY_free>> key_;
 };
 
-/// Octets that follow from @p seed.
+/// Bytes that follow from @p seed.
 [[nodiscard]] inline bytes noise_of(std::size_t size, std::uint64_t seed) {
     splitmix64 random{seed};
     bytes out(size);

@@ -57,7 +57,7 @@ end<listener> listen() {
 
 }  // namespace
 
-TEST_CASE("multistream: the exact octets of an agreement") {
+TEST_CASE("multistream: the exact bytes of an agreement") {
     auto d = dial({"/noise"});
     auto const opening = d.take_output();
     CHECK(to_hex(opening) ==
@@ -73,7 +73,7 @@ TEST_CASE("multistream: the exact octets of an agreement") {
     CHECK(to_hex(message("na")) == "036e610a");
 }
 
-TEST_CASE("multistream: octets after the agreement are left alone") {
+TEST_CASE("multistream: bytes after the agreement are left alone") {
     auto d = dial({"/noise"});
     auto wire = d.take_output();
     auto const own = wire.size();
@@ -86,7 +86,7 @@ TEST_CASE("multistream: octets after the agreement are left alone") {
     CHECK(d.feed(answer).value() == progress{answer_size, "/noise"});
 }
 
-TEST_CASE("multistream: one octet at a time") {
+TEST_CASE("multistream: one byte at a time") {
     auto d = dial({"/tls/1.0.0", "/noise"});
     auto l = listen();
     std::optional<std::string> dialled, listened;
@@ -148,7 +148,7 @@ TEST_CASE("multistream: proposals without end are not answered without end") {
     CHECK(l.take_output().size() < 200);
 }
 
-TEST_CASE("multistream: both sides survive any octets") {
+TEST_CASE("multistream: both sides survive any bytes") {
     splitmix64 random{11};
     for (int round = 0; round < 20'000; ++round) {
         bytes input = uniform(random, 2) == 0 ? message(header) : bytes{};

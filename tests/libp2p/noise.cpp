@@ -158,7 +158,7 @@ TEST_CASE("noise: a handshake can be driven without a buffer") {
     CHECK(b.finish().value().peer == host(1).id());
 }
 
-TEST_CASE("noise: one octet at a time, and nothing beyond the handshake is taken") {
+TEST_CASE("noise: one byte at a time, and nothing beyond the handshake is taken") {
     auto dialer = start(role::dialer, host(1), host(2).id());
     auto listener = start(role::listener, host(2));
     auto const feed_all = [](end& to, bytes const& octets) {
@@ -182,7 +182,7 @@ TEST_CASE("noise: a peer other than the one dialled is refused") {
     CHECK(dialer.take_output().empty());
 }
 
-TEST_CASE("noise: every octet of every message matters") {
+TEST_CASE("noise: every byte of every message matters") {
     run const whole;
     for (std::size_t i = 2; i < whole.message0.size(); ++i) {
         auto message = whole.message0;
@@ -191,7 +191,7 @@ TEST_CASE("noise: every octet of every message matters") {
         auto dialer = start(role::dialer, host(1));
         (void)dialer.take_output();
         // An altered ephemeral key is noticed when the answer does not authenticate. X25519 ignores the top
-        // bit of the last octet, but the transcript does not.
+        // bit of the last byte, but the transcript does not.
         if (listener.feed(message)) REQUIRE_FALSE(dialer.feed(listener.take_output()));
     }
     for (std::size_t i = 0; i < whole.message1.size(); ++i) {
@@ -366,7 +366,7 @@ TEST_CASE("noise: a key stops before its nonces run out") {
     CHECK(in.open({}, sealed, plain).error() == errc::nonces_exhausted);
 }
 
-TEST_CASE("noise: any octets in place of a message are refused") {
+TEST_CASE("noise: any bytes in place of a message are refused") {
     splitmix64 random{5};
     run const recorded;
     for (int round = 0; round < 300; ++round) {

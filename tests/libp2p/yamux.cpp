@@ -108,14 +108,14 @@ using events = std::vector<news>;
 
 }  // namespace
 
-TEST_CASE("yamux: the exact octets of a stream's life") {
+TEST_CASE("yamux: the exact bytes of a stream's life") {
     end a{role::dialer};
     REQUIRE(a.machine.open().value() == 1);
     REQUIRE(a.machine.write(1, as_bytes("hi")).value() == 2);
     REQUIRE(a.machine.close(1));
     CHECK(to_hex(a.output()) ==
           "000100010000000100000000"  // window update, SYN
-          "000000000000000100000002"  // data, 2 octets
+          "000000000000000100000002"  // data, 2 bytes
           "6869"
           "000000040000000100000000");  // FIN
 
@@ -380,7 +380,7 @@ TEST_CASE("yamux: a full output refuses writes and wakes the writers in their or
     CHECK(a.events.empty());
 }
 
-TEST_CASE("yamux: one octet at a time gives the same events") {
+TEST_CASE("yamux: one byte at a time gives the same events") {
     auto const script = update(1, 0, flag::syn) + data_frame(1, as_bytes("hello"), flag::fin) +
                         frame(frame_type::ping, flag::syn, 0, 5) + update(3, 9, flag::syn) + update(3, 0, flag::rst);
     end whole{role::listener}, slow{role::listener};
@@ -543,7 +543,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("yamux: two sessions under random use deliver every octet in order, once") {
+TEST_CASE("yamux: two sessions under random use deliver every byte in order, once") {
     for (std::uint64_t seed = 1; seed <= 8; ++seed) {
         INFO("seed " << seed);
         model m{seed};
@@ -552,7 +552,7 @@ TEST_CASE("yamux: two sessions under random use deliver every octet in order, on
     }
 }
 
-TEST_CASE("yamux: any octets are survived") {
+TEST_CASE("yamux: any bytes are survived") {
     splitmix64 random{12};
     for (int round = 0; round < 3000; ++round) {
         end b{role::listener};

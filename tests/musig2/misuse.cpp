@@ -141,7 +141,7 @@ TEST_CASE("a secret nonce of zero, of the order or above signs nothing", "[misus
     CHECK(crypto::secp256k1::illegal_calls() == 0);
 }
 
-TEST_CASE("public nonces that are no two points, whatever their octets and their number", "[misuse-23]") {
+TEST_CASE("public nonces that are no two points, whatever their bytes and their number", "[misuse-23]") {
     auto const keys = test::make_keys(2);
     auto const context = backend_under_test.key_agg(test::public_keys(keys)).value();
     test::predictable source{23};
@@ -251,12 +251,12 @@ TEST_CASE("three mixed tweaks through all eight paths of parities", "[misuse-40]
     }
 }
 
-TEST_CASE("whatever octets come in, libsecp256k1 never sees an illegal argument", "[misuse-45]") {
+TEST_CASE("whatever bytes come in, libsecp256k1 never sees an illegal argument", "[misuse-45]") {
     splitmix64 random{45};
     auto const pairs = test::make_keys(3);
     auto const good_keys = test::public_keys(pairs);
     auto const good_context = backend_under_test.key_agg(good_keys).value();
-    // Anything at all, zeros, ones, or something good with one octet changed.
+    // Anything at all, zeros, ones, or something good with one byte changed.
     auto const spoil = [&](auto value) {
         auto const style = uniform(random, 5);
         if (style < 3) {

@@ -103,7 +103,7 @@ TEST_CASE("BIP-327: KeyAgg") {
 
 namespace {
 
-/// What NonceGen takes, with the octets that it only borrows.
+/// What NonceGen takes, with the bytes that it only borrows.
 template <class Context>
 struct owned_input {
     explicit owned_input(vector_case const& c) : in{.key = c.one<public_key>("key")} {

@@ -192,7 +192,7 @@ TEST_CASE("a proposal must be its initiator's own, for us, and consistent") {
         group.wires.run();
         CHECK(victim.last<peer_misbehaved>().why == errc::invalid_proposal);
     }
-    SECTION("any octet changed") {
+    SECTION("any byte changed") {
         group.nodes[0].signer->close();  // it would repeat the true proposal when a connection comes up
         for (std::size_t at = 0; at < original.size(); at += 7) {
             auto changed = original;

@@ -90,8 +90,8 @@ TEMPLATE_TEST_CASE("a signer that is cut off after its share is out learns of th
             bool is_cut_off = false;
             group.wires.set_filter([&](auto const& p) {
                 bool const is_share = kind_in(p) == kind::shares;
-                bool const is_hub = std::same_as<TestType, aggregator> && p.to == group.members[victim].peer;
-                if (is_share && (is_hub || p.from == group.members[victim].peer)) is_cut_off = true;
+                bool const is_aggregator = std::same_as<TestType, aggregator> && p.to == group.members[victim].peer;
+                if (is_share && (is_aggregator || p.from == group.members[victim].peer)) is_cut_off = true;
                 return !is_cut_off || !is_from_or_to(group, p, victim) || p.from == group.members[victim].peer;
             });
             auto const id = group.all[0].signer->propose(group.request()).value();
@@ -128,7 +128,7 @@ TEMPLATE_TEST_CASE("a signer that is cut off after its share is out learns of th
 
 TEMPLATE_TEST_CASE("who has all shares cannot take them back by an abort", "", mesh, aggregator) {
     machines<TestType> group;
-    std::size_t holder = 3;  // of all shares: the hub, or whoever is named
+    std::size_t holder = 3;  // of all shares: the aggregator, or whoever is named
     group.wires.set_filter([&](auto const& p) {
         bool const is_result = kind_in(p) == kind::signatures || kind_in(p) == kind::shares;
         if (holder == 3 && std::same_as<TestType, mesh>) holder = 2;

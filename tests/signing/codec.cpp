@@ -63,7 +63,7 @@ TEST_CASE("a proposal has one encoding, and it round trips") {
     CHECK(check(p, l));
 }
 
-TEST_CASE("whatever decodes encodes to the same octets: no second spelling of a proposal") {
+TEST_CASE("whatever decodes encodes to the same bytes: no second spelling of a proposal") {
     limits const l;
     auto const encoded = encode(sample(2));
     auto const try_all = [&](bytes encoded_proposal::*part) {
@@ -176,7 +176,7 @@ TEST_CASE("limits of a proposal are checked, each with its name") {
     CHECK(check(twice, l));
 }
 
-TEST_CASE("every kind of frame round trips, is bound to its sender and to every octet") {
+TEST_CASE("every kind of frame round trips, is bound to its sender and to every byte") {
     limits const l;
     auto const keys = test::node_keys(1);
     for (auto const& what : bodies()) {

@@ -691,7 +691,7 @@ std::map<peer_id, std::size_t> proposal_sizes(Group& group, F propose) {
 
 }  // namespace
 
-TEST_CASE("aggregator: frames and octets are linear in the number of signers, mesh: quadratic") {
+TEST_CASE("aggregator: frames and bytes are linear in the number of signers, mesh: quadratic") {
     auto const star = session_traffic<aggregator>(4);
     auto const wide_star = session_traffic<aggregator>(8);
     CHECK(star.frames == 5 * 3);

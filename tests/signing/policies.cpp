@@ -40,11 +40,11 @@ static_assert(!signer_registry<finds_only_members>);
 struct least_topology {
     static constexpr topology_id id = topology_id::mesh;
     static bool talk(slot, slot, slot) { return true; }
-    static bool signs_under_hub(slot, slot) { return false; }
+    static bool signs_under_aggregator(slot, slot) { return false; }
 };
 struct nameless_topology {
     static bool talk(slot, slot, slot) { return true; }
-    static bool signs_under_hub(slot, slot) { return false; }
+    static bool signs_under_aggregator(slot, slot) { return false; }
 };
 static_assert(topology<least_topology>);
 static_assert(!topology<nameless_topology>);

@@ -218,25 +218,26 @@ TEST_CASE("a signer that forgot a session and is asked again restarted, it did n
     CHECK(group.all[2].last<aborted>().reason == abort_reason::restarted);
 }
 
-TEST_CASE("a hub that restarted does not add up nonces that were drawn anew meanwhile, and nobody is at fault") {
+TEST_CASE(
+    "an aggregator that restarted does not add up nonces that were drawn anew meanwhile, and nobody is at fault") {
     machines<aggregator> group{2};
-    group.drop(kind::aggregate_nonces);  // the hub has signed, the other one has not
+    group.drop(kind::aggregate_nonces);  // the aggregator has signed, the other one has not
     auto const id = group.all[0].signer->propose(group.request()).value();
     group.wires.run();
-    std::size_t const hub = group.all[0].count<nonces_complete>() == 1 ? 0 : 1, other = 1 - hub;
-    REQUIRE(group.all[hub].count<nonces_complete>() == 1);
-    group.kill(hub);
+    std::size_t const elected = group.all[0].count<nonces_complete>() == 1 ? 0 : 1, other = 1 - elected;
+    REQUIRE(group.all[elected].count<nonces_complete>() == 1);
+    group.kill(elected);
     group.kill(other);
     group.all[other].disk.put_back({});
     group.wires.set_filter({});
-    REQUIRE(group.boot(hub).value().resumed == 1);
+    REQUIRE(group.boot(elected).value().resumed == 1);
     REQUIRE(group.boot(other));
     group.connect();
     group.advance(limits{}.retry_interval);
     REQUIRE(group.all[other].count<nonces_complete>() == 1);
-    CHECK(group.all[hub].last<stalled>().session == id);
-    CHECK(group.all[hub].last<stalled>().reason == abort_reason::restarted);
-    CHECK_FALSE(group.all[hub].last<stalled>().culprit);
+    CHECK(group.all[elected].last<stalled>().session == id);
+    CHECK(group.all[elected].last<stalled>().reason == abort_reason::restarted);
+    CHECK_FALSE(group.all[elected].last<stalled>().culprit);
     CHECK(group.all[other].last<stalled>().reason == abort_reason::restarted);
 }
 
@@ -272,8 +273,8 @@ TEST_CASE("nonces of an epoch that is over are not waited on", "[misuse-19]") {
     CHECK(group.all[0].last<aborted>().culprit == group.slot_of(1, id));
 }
 
-/// Who proposes, who joins, who is the hub: @p victim, of three, proposes or not, and call @p fails_at of its disk
-/// fails. Says whether there was such a call.
+/// Who proposes, who joins, who is the aggregator: @p victim, of three, proposes or not, and call @p fails_at of its
+/// disk fails. Says whether there was such a call.
 template <class Topology>
 bool sign_on_a_failing_disk(std::size_t victim, std::size_t fails_at, bool for_good) {
     machines<Topology> group;

@@ -148,10 +148,10 @@ TEST_CASE("evidence of a signer that has resumed names the liar, not that signer
     auto const id = group.all[0].signer->propose(group.request()).value();
     group.wires.run();
     auto const turn = in_order(group, id);
-    auto const hub = turn[0];
+    auto const elected = turn[0];
     std::optional<std::size_t> liar, resumed, bystander;
     for (std::size_t i = 0; i < 4; ++i) {
-        if (i == hub) continue;
+        if (i == elected) continue;
         if (group.members[i].peer == *liar_peer) {
             liar = i;
         } else if (!resumed && i != 0) {
@@ -165,11 +165,11 @@ TEST_CASE("evidence of a signer that has resumed names the liar, not that signer
     group.connect();
     auto const lie = with_false_share(shares[*liar_peer], *liar);
     group.wires.set_filter({});
-    REQUIRE(group.all[*liar].network->send(group.members[hub].peer, cosign_protocol, lie));
+    REQUIRE(group.all[*liar].network->send(group.members[elected].peer, cosign_protocol, lie));
     group.wires.run();
-    for (auto const i : {hub, *resumed, *bystander}) {
+    for (auto const i : {elected, *resumed, *bystander}) {
         auto const& end = group.all[i].last<stalled>();
-        INFO((i == hub ? "hub" : i == *resumed ? "resumed" : "bystander") << ": " << end.text);
+        INFO((i == elected ? "aggregator" : i == *resumed ? "resumed" : "bystander") << ": " << end.text);
         CHECK(end.reason == abort_reason::invalid_share);
         CHECK(end.culprit == group.slot_of(*liar, id));
     }
@@ -250,7 +250,7 @@ TEST_CASE("who says all the time that it has restarted is not answered all the t
     CHECK(answers < 1000);
 }
 
-TEST_CASE("around a hub, everyone is told who was silent") {
+TEST_CASE("around an aggregator, everyone is told who was silent") {
     machines<aggregator> group;
     std::optional<peer_id> silent;
     group.wires.set_filter([&](auto const& p) {
@@ -261,14 +261,14 @@ TEST_CASE("around a hub, everyone is told who was silent") {
     auto const id = group.all[0].signer->propose(group.request()).value();
     group.wires.run();
     group.advance(limits{}.round_timeout);
-    auto const hub = group.all[0].signer->find(id)->order()[0];
+    auto const elected = group.all[0].signer->find(id)->order()[0];
     for (std::size_t i = 0; i < 3; ++i) {
         if (group.members[i].peer == *silent) continue;
         auto const& end = group.all[i].last<aborted>();
         CHECK(end.reason == abort_reason::timeout);
         REQUIRE(end.missing.size() == 1);
         CHECK(group.all[i].signer->find(id)->plan().roster[end.missing[0]].peer == *silent);
-        if (group.slot_of(i, id) != hub) CHECK(end.reported_by == hub);
+        if (group.slot_of(i, id) != elected) CHECK(end.reported_by == elected);
     }
 }
 

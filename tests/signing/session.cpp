@@ -512,25 +512,26 @@ TEST_CASE("a claim to have broadcast counts when it is its author's turn, and no
     CHECK(mesh_stage::told<broadcast_confirmed>(t.tell(1, 2, third))->by == 0);
 }
 
-TEST_CASE("aggregator: a hub that lies about the sum is named once the signed nonces are on the table", "[misuse-32]") {
+TEST_CASE("aggregator: an aggregator that lies about the sum is named once the signed nonces are on the table",
+          "[misuse-32]") {
     using star = stage<aggregator>;
-    star s{3};  // first_signer: slot 0 is the hub
-    auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
+    star s{3};  // first_signer: slot 0 is the aggregator
+    auto const elected = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     auto const nonces2 = star::sent<nonces_body>(s.approve(2));
-    nonces_body const nonces0{{hub.second}};
+    nonces_body const nonces0{{elected.second}};
 
     // The sum leaves slot 2 out, under the transcript of all three.
     ledger all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
-    auto const lie = musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0]}).value();
+    auto const lie = musig2::portable{}.nonce_agg(std::vector{elected.second, nonces1.nonces[0]}).value();
     aggregate_nonces_body const claim{*all.transcript(s.id), {lie}};
     auto const shares1 = star::sent<shares_body>(s.tell(1, 0, claim));
     auto const shares2 = star::sent<shares_body>(s.tell(2, 0, claim));
 
-    // The hub blames slot 2 and passes on the evidence: slot 1 sees for itself.
+    // The aggregator blames slot 2 and passes on the evidence: slot 1 sees for itself.
     s.tell(1, 0, nonces0);
     s.tell(1, 2, nonces2);
     s.tell(1, 2, shares2);
@@ -542,9 +543,10 @@ TEST_CASE("aggregator: a hub that lies about the sum is named once the signed no
     (void)shares1;
 }
 
-TEST_CASE("aggregator: a hub waits from the proposal on, and can say for whom while somebody still listens") {
+TEST_CASE("aggregator: an aggregator waits from the proposal on, and can say for whom while somebody still listens") {
     using star = stage<aggregator>;
-    star s{3};  // slot 0 is the hub and the initiator of none: slots 1 and 2 approve at once, the hub takes its time
+    star s{3};  // slot 0 is the aggregator and the initiator of none: slots 1 and 2 approve at once, the aggregator
+                // takes its time
     auto const began = s.now;
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     s.now += s.bounds.retry_interval * 2;  // longer than those under it wait for it in the end
@@ -563,7 +565,7 @@ TEST_CASE("aggregator: a hub waits from the proposal on, and can say for whom wh
     CHECK(star::told<aborted>(heard)->missing == std::vector<slot>{2});
 }
 
-TEST_CASE("aggregator: a hub that approves when others would have given up still waits for them") {
+TEST_CASE("aggregator: an aggregator that approves when others would have given up still waits for them") {
     using star = stage<aggregator>;
     star s{3};
     s.now += s.bounds.round_timeout;  // and nobody has
@@ -573,13 +575,13 @@ TEST_CASE("aggregator: a hub that approves when others would have given up still
     CHECK(star::told<aborted>(s.wake(0)) != nullptr);
 }
 
-TEST_CASE("aggregator: a hub that tells different sums to different signers frames nobody", "[misuse-32]") {
+TEST_CASE("aggregator: an aggregator that tells different sums to different signers frames nobody", "[misuse-32]") {
     using star = stage<aggregator>;
     star s{3};
-    auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
+    auto const elected = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     auto const nonces2 = star::sent<nonces_body>(s.approve(2));
-    nonces_body const nonces0{{hub.second}};
+    nonces_body const nonces0{{elected.second}};
     ledger all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
@@ -587,9 +589,9 @@ TEST_CASE("aggregator: a hub that tells different sums to different signers fram
     auto const transcript = *all.transcript(s.id);
     aggregate_nonces_body const truth{
         transcript,
-        {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
-    aggregate_nonces_body const lie{transcript,
-                                    {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0]}).value()}};
+        {musig2::portable{}.nonce_agg(std::vector{elected.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+    aggregate_nonces_body const lie{
+        transcript, {musig2::portable{}.nonce_agg(std::vector{elected.second, nonces1.nonces[0]}).value()}};
     s.tell(1, 0, truth);
     auto const honest2 = star::sent<shares_body>(s.tell(2, 0, lie));
     // Slot 2's honest share is of another sum: slot 1 does not add it up, and shows slot 2 what it was told.
@@ -600,7 +602,7 @@ TEST_CASE("aggregator: a hub that tells different sums to different signers fram
     auto const shown = std::count_if(effects.begin(), effects.end(),
                                      [](auto const& e) { return std::holds_alternative<forward_frame>(e); });
     CHECK(shown >= 1);
-    auto const verdict = s.tell(2, 0, truth);  // as forwarded: two sums under the hub's signature
+    auto const verdict = s.tell(2, 0, truth);  // as forwarded: two sums under the aggregator's signature
     CHECK(star::told<stalled>(verdict)->reason == abort_reason::equivocation);
     CHECK(star::told<stalled>(verdict)->culprit == 0u);
     CHECK(s.tell(1, 0, shares_body{ledger::bind_sums(transcript, truth.nonces), {musig2::psig{{1}}}}).size() == 1);
@@ -610,25 +612,25 @@ TEST_CASE("aggregator: a hub that tells different sums to different signers fram
     CHECK_FALSE(star::told<stalled>(end)->culprit);
 }
 
-TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody, the signed frames are shown") {
+TEST_CASE("aggregator: nonces that differ from the aggregator's transcript blame nobody, the signed frames are shown") {
     using star = stage<aggregator>;
     star s{3};
-    auto const hub = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
+    auto const elected = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[0].signer.public_key()}).value();
     auto const other1 = musig2::portable{}.nonce_gen(s.source, {.key = s.keys[1].signer.public_key()}).value();
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     auto const nonces2 = star::sent<nonces_body>(s.approve(2));
-    nonces_body const nonces0{{hub.second}};
+    nonces_body const nonces0{{elected.second}};
     ledger all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
     aggregate_nonces_body const honest{
         *all.transcript(s.id),
-        {musig2::portable{}.nonce_agg(std::vector{hub.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
+        {musig2::portable{}.nonce_agg(std::vector{elected.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
     auto const bound = ledger::bind_sums(honest.transcript, honest.nonces);
     s.tell(2, 0, honest);
     s.tell(2, 0, nonces0);
-    s.tell(2, 1, nonces_body{{other1.second}});  // slot 1 told the hub another nonce
+    s.tell(2, 1, nonces_body{{other1.second}});  // slot 1 told the aggregator another nonce
     s.tell(2, 0, shares_body{bound, {musig2::psig{{1}}}});
     auto const effects = s.tell(2, 1, shares_body{bound, {musig2::psig{{2}}}});
     CHECK(star::told<stalled>(effects) == nullptr);
@@ -636,7 +638,7 @@ TEST_CASE("aggregator: nonces that differ from the hub's transcript blame nobody
         auto const* const f = std::get_if<forward_frame>(&e);
         return f != nullptr && f->to == 0;
     });
-    CHECK(shown);  // the hub will see two nonces that slot 1 signed
+    CHECK(shown);  // the aggregator will see two nonces that slot 1 signed
     CHECK(star::told<stalled>(s.tell(2, 1, nonces1))->culprit == 1u);
 }
 
@@ -669,7 +671,8 @@ TEST_CASE("hearsay is not passed on as a finding, and names only signers that ex
     CHECK_FALSE(mesh_stage::sent<abort_body>(t.tell(0, 2, request_body{})).culprit);
 }
 
-TEST_CASE("aggregator: a signer ignores sums from anyone but the hub, and a second sum convicts the hub") {
+TEST_CASE(
+    "aggregator: a signer ignores sums from anyone but the aggregator, and a second sum convicts the aggregator") {
     using star = stage<aggregator>;
     star s{3};
     (void)s.approve(1);

@@ -167,7 +167,7 @@ TEST_CASE("what is beyond our limits is declined with a reason, and its sender i
     }
 }
 
-TEST_CASE("octets beyond what any machine says are malformed, whoever sends them") {
+TEST_CASE("bytes beyond what any machine says are malformed, whoever sends them") {
     cluster<> group{2};
     REQUIRE(group.nodes[0].network->send(group.members[1].peer, cosign_protocol, bytes(200, 77)));
     group.wires.run();

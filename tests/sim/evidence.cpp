@@ -136,7 +136,7 @@ TEST_CASE("nonces that are none convict, and so do too few") {
     CHECK_FALSE(c.stands(0, abort_reason::invalid_nonce));
 }
 
-TEST_CASE("a hub is convicted by a sum that is not that of the nonces it names") {
+TEST_CASE("an aggregator is convicted by a sum that is not that of the nonces it names") {
     case_file c;
     auto const lie = musig2::portable{}.nonce_agg(std::vector{c.nonces[0].nonces[0], c.nonces[1].nonces[0]}).value();
     c.reaches(0, 1, muster::signing::aggregate_nonces_body{c.transcript, {lie}});

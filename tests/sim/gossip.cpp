@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Gossiping networks as a room: runs repeat themselves, its laws bite, and real signatures change nothing.
+// Gossiping networks as a room: runs repeat themselves, its invariants bite, and real signatures change nothing.
 
 #include <muster/gossip/node_key_signer.hpp>
 #include <muster/sim/gossip/run.hpp>
@@ -72,10 +72,10 @@ TEST_CASE("simulated gossip: each attack on a small network") {
     }
 }
 
-TEST_CASE("the laws of gossip: each breach is found, and what is missing is counted") {
+TEST_CASE("the invariants of gossip: each breach is found, and what is missing is counted") {
     auto const breach = [](auto what) {
         world w{1};
-        sim::gossip::laws l{w, 3};
+        sim::gossip::invariants l{w, 3};
         for (host_id h = 0; h < 3; ++h) l.boots(h);
         w.run_until(w.now() + 10s);
         what(w, l);
@@ -108,7 +108,7 @@ TEST_CASE("the laws of gossip: each breach is found, and what is missing is coun
     }
 
     world w{1};
-    sim::gossip::laws l{w, 4};
+    sim::gossip::invariants l{w, 4};
     for (host_id h = 0; h < 3; ++h) l.boots(h);
     w.run_until(w.now() + 10s);
     l.boots(3);  // not up for long enough to count

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// What strangers can do to a node: bounds of host_options are exceeded, and an honest peer is served meanwhile.
+// What outsiders can do to a node: bounds of host_options are exceeded, and an honest peer is served meanwhile.
 
 #include <memory>
 
@@ -13,14 +13,14 @@ using namespace muster;
 using namespace std::chrono_literals;
 using libp2p::socket_id;
 using test::node;
+using test::outsider;
 using test::serves;
-using test::stranger;
 using test::world_of_hosts;
 
 TEST_CASE("silence takes no place that a peer needs, and ends") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger silent{w, 1, "10.0.1.1"};
+    outsider silent{w, 1, "10.0.1.1"};
     for (int i = 0; i < 400; ++i) (void)silent.open(us.where, false);
     w.pass(1s);
     CHECK(us.wire.stats().inbound <= libp2p::host_options{}.pending_inbound_max);
@@ -37,9 +37,9 @@ TEST_CASE("a source has so many places, and so many first words a second") {
     SECTION("places") {
         o.inbound_rate = 1000;
         node us{w, 0, "10.0.0.1", o};
-        std::vector<std::unique_ptr<stranger>> many;  // behind one address
+        std::vector<std::unique_ptr<outsider>> many;  // behind one address
         for (std::size_t i = 0; i < o.connections_per_prefix_max + 1; ++i) {
-            many.push_back(std::make_unique<stranger>(w, 100 + i, "10.0.1.1"));
+            many.push_back(std::make_unique<outsider>(w, 100 + i, "10.0.1.1"));
             (void)many.back()->open(us.where, true);
             w.pass(100ms);
         }
@@ -52,9 +52,9 @@ TEST_CASE("a source has so many places, and so many first words a second") {
     SECTION("words") {
         o.connections_per_prefix_max = 1000;
         node us{w, 0, "10.0.0.1", o};
-        std::vector<std::unique_ptr<stranger>> many;
+        std::vector<std::unique_ptr<outsider>> many;
         for (std::size_t i = 0; i < o.inbound_rate + 5; ++i) {
-            many.push_back(std::make_unique<stranger>(w, 100 + i, "10.0.1.1"));
+            many.push_back(std::make_unique<outsider>(w, 100 + i, "10.0.1.1"));
             (void)many.back()->open(us.where, true);
         }
         w.pass(2s);
@@ -64,15 +64,15 @@ TEST_CASE("a source has so many places, and so many first words a second") {
     }
 }
 
-TEST_CASE("strangers that use nothing make room for newcomers; known peers find room among those that do") {
+TEST_CASE("outsiders that use nothing make room for newcomers; known peers find room among those that do") {
     world_of_hosts w;
     libp2p::host_options o;
     o.connections_max = 40;
     o.pending_inbound_max = 10;
     node us{w, 0, "10.0.0.1", o};
-    std::vector<std::unique_ptr<stranger>> all;
+    std::vector<std::unique_ptr<outsider>> all;
     for (std::size_t i = 0; i < 40; ++i) {
-        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.1.", i, ".1")));
+        all.push_back(std::make_unique<outsider>(w, 100 + i, text("10.1.", i, ".1")));
         (void)all.back()->open(us.where, true);
         w.pass(200ms);
     }
@@ -95,7 +95,7 @@ TEST_CASE("strangers that use nothing make room for newcomers; known peers find 
 TEST_CASE("a peer opens so many streams of a protocol, and so many in all") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     REQUIRE(s.established.count(id) == 1);
@@ -115,7 +115,7 @@ TEST_CASE("questions that are never finished stop their sender, not us") {
     transport::request_options large;
     large.request_size_max = 1u << 20;
     us.wire.serve("/large/1", large, [](transport::asked const&) { CHECK(false); });
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto& m = s.machines.at(id);
@@ -140,7 +140,7 @@ TEST_CASE("questions that are never finished stop their sender, not us") {
 TEST_CASE("what is begun and broken off is held no longer") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto& m = s.machines.at(id);
@@ -170,7 +170,7 @@ TEST_CASE("who begins much and finishes nothing is cut after a while, and takes 
     libp2p::host_options o;
     o.connection_buffer_max = 500'000;
     node us{w, 0, "10.0.0.1", o};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto& m = s.machines.at(id);
@@ -293,7 +293,7 @@ TEST_CASE("a frame above the limit ends the connection that it comes on, before 
 TEST_CASE("a peer has the connection in use and one more; a third takes the place of one of them") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     std::vector<socket_id> all;
     for (std::size_t i = 0; i < libp2p::host_options{}.connections_per_peer_max + 1; ++i) {
         all.push_back(s.open(us.where, true));
@@ -317,9 +317,9 @@ TEST_CASE("all peers together make us hold so much, and who holds little is serv
     large.request_size_max = 1u << 20;
     large.time_limit = 60s;
     us.wire.serve("/large/1", large, [](transport::asked const&) { CHECK(false); });
-    std::vector<std::unique_ptr<stranger>> all;
+    std::vector<std::unique_ptr<outsider>> all;
     for (std::size_t i = 0; i < 8; ++i)
-        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.0.", i + 1, ".1")));
+        all.push_back(std::make_unique<outsider>(w, 100 + i, text("10.0.", i + 1, ".1")));
     std::vector<std::pair<socket_id, libp2p::stream_id>> streams;
     for (auto& s : all) streams.emplace_back(s->open(us.where, true), 0);
     w.pass(1s);
@@ -367,7 +367,7 @@ TEST_CASE("who asks and does not read the answers is cut when it has taken nothi
     libp2p::host_options o;
     o.write_timeout = 20s;  // before silence would end it
     node us{w, 0, "10.0.0.1", o};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto& m = s.machines.at(id);
@@ -412,7 +412,7 @@ TEST_CASE("so much waits for a stream, and the frame beyond it is refused and mi
 TEST_CASE("what waited on a connection that leaves is given back, however its stream ends") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const who = s.key.id();
     auto const first = s.open(us.where, true);
     w.pass(1s);
@@ -449,9 +449,9 @@ TEST_CASE("many that read nothing do not silence us towards one that reads") {
     });
     REQUIRE(honest.wire.connect(us.wire.local(), std::array{us.where}));
     w.pass(1s);
-    std::vector<std::unique_ptr<stranger>> all;
+    std::vector<std::unique_ptr<outsider>> all;
     for (std::size_t i = 0; i < 20; ++i) {
-        all.push_back(std::make_unique<stranger>(w, 100 + i, text("10.1.", i / 10, ".1")));
+        all.push_back(std::make_unique<outsider>(w, 100 + i, text("10.1.", i / 10, ".1")));
         auto& s = *all.back();
         auto const id = s.open(us.where, true);
         w.pass(200ms);
@@ -488,7 +488,7 @@ TEST_CASE("many that read nothing do not silence us towards one that reads") {
 TEST_CASE("frames without bytes take turns with everything else") {
     world_of_hosts w;
     node us{w, 0, "10.0.0.1"};
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto const stream = s.machines.at(id).open_stream("/test/1").value();
@@ -509,7 +509,7 @@ TEST_CASE("a question that is taken back before its turn is not asked") {
         ++asked;
         us.wire.refuse(q.id);
     });
-    stranger s{w, 1, "10.0.1.1"};
+    outsider s{w, 1, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     auto& m = s.machines.at(id);

@@ -136,7 +136,7 @@ TEMPLATE_TEST_CASE("a crash after every single step", "", co_signer_policies, st
             group.pass(minutes{2});
             INFO("host " << victim << " after " << steps << " steps");
             CHECK(group.failure() == std::nullopt);
-            CHECK(group.laws.blames() == 0);
+            CHECK(group.invariants.blames() == 0);
             std::size_t finished = 0;
             for (host_id const h : {0u, 1u, 2u}) {
                 auto const at = group.at(h, *id);
@@ -215,13 +215,13 @@ TEST_CASE("who grinds its key gets no more than its share of seats, and cannot k
             auto const id = group.signers[1 + i % 4].propose(first(5), method, 1, minutes{10});
             REQUIRE(id);
             auto const all_know = [&] {
-                return group.laws.is_settled(1, *id) && group.laws.is_settled(2, *id) &&
-                       group.laws.is_settled(3, *id) && group.laws.is_settled(4, *id);
+                return group.invariants.is_settled(1, *id) && group.invariants.is_settled(2, *id) &&
+                       group.invariants.is_settled(3, *id) && group.invariants.is_settled(4, *id);
             };
             REQUIRE(group.pass_until(minutes{1}, all_know));
             auto const& s = *group.signers[1].signer()->find(*id);
-            seats += group.laws.host_of(*id, s.order().front()) == 0 ? 1 : 0;
-            CHECK((s.is_confirmed() && group.laws.host_of(*id, s.coordinator()) != 0));
+            seats += group.invariants.host_of(*id, s.order().front()) == 0 ? 1 : 0;
+            CHECK((s.is_confirmed() && group.invariants.host_of(*id, s.coordinator()) != 0));
         }
         CHECK(seats > 0);
         CHECK(seats < 22);  // ten, give or take four deviations
@@ -229,14 +229,14 @@ TEST_CASE("who grinds its key gets no more than its share of seats, and cannot k
     CHECK(group.failure() == std::nullopt);
 }
 
-TEST_CASE("the laws see what they are for") {
+TEST_CASE("the invariants see what they are for") {
     auto const broken = [](auto do_it) {
         group<> group{1, {.hosts = 3, .lies = {lie::silence}}};
         auto plan = std::make_shared<muster::signing::proposal>();
         plan->roster = group.members;
         plan->messages = {crypto::sha256(as_bytes("x"))};
         muster::signing::session_id const id{{1}};
-        group.laws.told(1, muster::signing::session_created{id, plan, 1}, {});
+        group.invariants.told(1, muster::signing::session_created{id, plan, 1}, {});
         do_it(group, id);
         return group.failure().value_or("");
     };
@@ -244,44 +244,44 @@ TEST_CASE("the laws see what they are for") {
     auto const has = [](std::string const& all, std::string_view part) { return all.find(part) != std::string::npos; };
     CHECK(broken([](auto&, auto const&) {}).empty());
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, {}, {}, ""}, {});
+                  g.invariants.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, {}, {}, ""}, {});
               }),
               "blames honest host 2"));
-    CHECK(has(broken([](auto& g, auto const& id) {  // a liar, which has not said anything yet
-                  g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
+    CHECK(has(broken([](auto& g, auto const& id) {  // an adversary, which has not said anything yet
+                  g.invariants.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 0, {}, {}, ""}, {});
               }),
               "nothing shows"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::aborted{id, abort_reason::equivocation, 0, {}, {}, ""}, {});
+                  g.invariants.told(1, muster::signing::aborted{id, abort_reason::equivocation, 0, {}, {}, ""}, {});
               }),
               "nothing shows"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::equivocation_proven{id, 0, {}, {}}, {});
+                  g.invariants.told(1, muster::signing::equivocation_proven{id, 0, {}, {}}, {});
               }),
               "proves nothing"));
     CHECK(broken([](auto& g, auto const& id) {  // hearsay is no finding
-              g.laws.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, 0, {}, ""}, {});
+              g.invariants.told(1, muster::signing::aborted{id, abort_reason::invalid_share, 2, 0, {}, ""}, {});
           })
               .empty());
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::completed{id, {}, {muster::signing::signature{}}, 0}, {});
+                  g.invariants.told(1, muster::signing::completed{id, {}, {muster::signing::signature{}}, 0}, {});
               }),
               "does not verify"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::should_broadcast{id, 0, {}}, {});
-                  g.laws.told(2, muster::signing::should_broadcast{id, 0, {}}, {});
+                  g.invariants.told(1, muster::signing::should_broadcast{id, 0, {}}, {});
+                  g.invariants.told(2, muster::signing::should_broadcast{id, 0, {}}, {});
               }),
               "both to broadcast"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::broadcast_confirmed{id, 2}, {});
+                  g.invariants.told(1, muster::signing::broadcast_confirmed{id, 2}, {});
               }),
               "never made"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::aborted{id, abort_reason::restarted, 2, {}, {}, ""}, {});
+                  g.invariants.told(1, muster::signing::aborted{id, abort_reason::restarted, 2, {}, {}, ""}, {});
               }),
               "never did"));
     CHECK(has(broken([](auto& g, auto const& id) {
-                  g.laws.told(1, muster::signing::equivocation_proven{id, 2, {}, {}}, {});
+                  g.invariants.told(1, muster::signing::equivocation_proven{id, 2, {}, {}}, {});
               }),
               "proof against honest"));
     musig2::pubnonce const nonce{{2}};

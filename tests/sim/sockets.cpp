@@ -149,8 +149,8 @@ TEST_CASE("an address at which somebody else is leads to nobody, and names are l
     stack_world<sim::sockets> w;
     auto const good = w.one.listen();
     auto const port = *good.tcp_port();
-    auto const stranger = test::node_keys(7).node.id();
-    REQUIRE(w.zero.net_.connect(stranger, std::array{good}));
+    auto const outsider = test::node_keys(7).node.id();
+    REQUIRE(w.zero.net_.connect(outsider, std::array{good}));
     REQUIRE(w.until([&] { return w.zero.count<transport::connect_failed>() == 1; }));
     CHECK(w.zero.last<transport::connect_failed>().why == transport::errc::unreachable);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// The whole stack as a room: runs repeat themselves, and its laws bite.
+// The whole stack as a room: runs repeat themselves, and its invariants bite.
 
 #include <muster/sim/explore.hpp>
 #include <muster/sim/stack/run.hpp>
@@ -37,30 +37,30 @@ TEST_CASE(
     CHECK(end.failure == std::nullopt);
 }
 
-TEST_CASE("the laws of the stack: each breach is found") {
+TEST_CASE("the invariants of the stack: each breach is found") {
     world w{1};
     auto const l = letter{0, 1, 1, 1, 0, 10};
     auto const sent = [&] {
-        stack::laws laws{w};
-        laws.boots(0);
-        laws.boots(1);
-        laws.connected(1, 0);
-        laws.sends(l);
-        laws.asks(l);
-        return laws;
+        stack::invariants invariants{w};
+        invariants.boots(0);
+        invariants.boots(1);
+        invariants.connected(1, 0);
+        invariants.sends(l);
+        invariants.asks(l);
+        return invariants;
     };
     auto good = sent();
     good.receives(1, 0, l.encode());
     good.is_asked(1, 0, l.encode());
-    auto const answer = stack::laws::answer_to(l).encode();
+    auto const answer = stack::invariants::answer_to(l).encode();
     good.is_answered(l, byte_view{answer});
     good.disconnected(1, 0);
     CHECK(good.breach() == std::nullopt);
 
     auto const breach = [&](auto what) {
-        auto laws = sent();
-        what(laws);
-        return laws.breach().has_value();
+        auto invariants = sent();
+        what(invariants);
+        return invariants.breach().has_value();
     };
     CHECK(breach([](auto& x) { x.connected(1, 0); }));
     CHECK(breach([](auto& x) { x.disconnected(0, 1); }));

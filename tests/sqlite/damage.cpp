@@ -101,7 +101,7 @@ TEST_CASE("a database that was cut anywhere is damaged") {
     auto const whole = test::read_all(m.path());
     CHECK_FALSE(load_or_keep_aside(m, whole, saved));
     // An empty file is one that was never written to: that is how a database begins. Of what follows the header, some
-    // octets around the ends of pages and a sample, since each takes some milliseconds.
+    // bytes around the ends of pages and a sample, since each takes some milliseconds.
     for (std::size_t size = 1; size < whole.size(); ++size) {
         if (size > header_size && size % page_size > 1 && size % page_size < page_size - 1 && size % 19 != 0) continue;
         CAPTURE(size);

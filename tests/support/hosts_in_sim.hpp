@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// Libp2p nodes on simulated sockets, and a stranger that speaks as far as it is told to.
+/// Libp2p nodes on simulated sockets, and an outsider that speaks as far as it is told to.
 
 #include <algorithm>
 #include <array>
@@ -81,13 +81,13 @@ template <class Node>
     return answered == requests;
 }
 
-/// A stranger that opens sockets by hand, and speaks as far as it is told to.
-struct stranger final : libp2p::socket_user {
-    stranger(world_of_hosts& w, std::size_t i, std::string const& ip)
+/// An outsider that opens sockets by hand, and speaks as far as it is told to.
+struct outsider final : libp2p::socket_user {
+    outsider(world_of_hosts& w, std::size_t i, std::string const& ip)
         : key{std::move(node_keys(i).node)}, source{i}, wires{w.plug_in(ip, on)} {
         wires.attach(this);
     }
-    ~stranger() { wires.attach(nullptr); }
+    ~outsider() { wires.attach(nullptr); }
 
     socket_id open(peer::multiaddr const& to, bool speaks_here) {
         auto const id = next;

@@ -25,7 +25,7 @@ private:
 };
 static_assert(secret_source<predictable>);
 
-/// A `secret_source` that gives the octets it was given, over and over.
+/// A `secret_source` that gives the bytes it was given, over and over.
 class scripted {
 public:
     explicit scripted(bytes script) : script_{std::move(script)} {}

@@ -34,7 +34,7 @@ struct scratch {
     std::filesystem::path path;
 };
 
-/// The octets of a file.
+/// The bytes of a file.
 [[nodiscard]] inline bytes read_all(std::string const& path) {
     std::ifstream in{path, std::ios::binary};
     return {std::istreambuf_iterator<char>{in}, {}};

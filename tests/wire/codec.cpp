@@ -44,10 +44,10 @@ TEST_CASE("a reader never reads past the end, and remembers the first failure") 
     CHECK(in.u8() == 0);  // nothing is read after a failure
     CHECK(in.raw(0).empty());
     CHECK(in.finish().error() == errc::truncated);
-    CHECK(in.finish().error().message() == "4 octets wanted, 2 left at offset 0");
+    CHECK(in.finish().error().message() == "4 bytes wanted, 2 left at offset 0");
 }
 
-TEST_CASE("octets after the end are refused") {
+TEST_CASE("bytes after the end are refused") {
     bytes const two{1, 2};
     reader in{two};
     CHECK(in.u8() == 1);
@@ -77,7 +77,7 @@ TEST_CASE("a length has one spelling") {
     CHECK(in.finish().error() == errc::not_canonical);
 }
 
-TEST_CASE("varints take the shortest form and at most nine octets") {
+TEST_CASE("varints take the shortest form and at most nine bytes") {
     for (std::uint64_t const v : {0ull, 1ull, 127ull, 128ull, 300ull, 16384ull, 0x7fff'ffff'ffff'ffffull}) {
         bytes out;
         wire::append_varint(out, v);
@@ -100,7 +100,7 @@ TEST_CASE("enumerators outside their range are refused") {
     CHECK(in.finish().error() == errc::bad_value);
 }
 
-TEST_CASE("a reader survives any octets") {
+TEST_CASE("a reader survives any bytes") {
     splitmix64 random{7};
     for (int round = 0; round < 20'000; ++round) {
         bytes input(uniform(random, 40));

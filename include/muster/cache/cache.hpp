@@ -52,8 +52,8 @@ struct defaults {
     using threading = one_thread;        ///< one_thread; for shared_cache: locked<Lock>, sharded<Lock, Shards>.
 };
 
-/// What became of a `put`. Whoever puts says that what was there before is not true any more, so a value that does not
-/// get in does not leave the old one to be found either.
+/// What became of a `put`. A `put` says that the older value is outdated, so when the new one is rejected, the older
+/// one leaves as well.
 enum class put_outcome : std::uint8_t {
     inserted,
     replaced,   ///< There was an entry under that key; it has the new value now.
@@ -70,9 +70,9 @@ enum class put_outcome : std::uint8_t {
 /// @tparam Policies    see @ref defaults.
 ///
 /// Not thread-safe. Pointers to values are valid until the next call that is not const. With an expiry and
-/// `caller_time` every call takes the time as its last argument; what becomes of time that goes back, or was far ahead
-/// once, says expiry.hpp. Whatever a hash, comparison, weight or listener throws, the cache has lost no entry but those
-/// that it evicted before to make room; an entry that was about to be replaced may count as inserted just now.
+/// `caller_time` every call takes the time as its last argument; expiry.hpp says what happens when that goes back, or
+/// was wrong once. When a hash, comparison, weight or listener throws, the cache has lost only the entries that it had
+/// evicted to make room; an entry that was about to be replaced may count as newly inserted.
 template <class Key, class Value, class Policies = defaults>
 class cache {
     static_assert(detail::check_policies<Key, Value, Policies, defaults>());
@@ -96,11 +96,11 @@ class cache {
     static constexpr bool weighs = !std::same_as<weight_policy, unit_weight>;
     static constexpr bool listens = !std::same_as<listener, no_listener>;
     static constexpr bool judges = requires(order & o, Key const& k, Value const& v) { o.on_arrival(k, v); };
-    // Whether a removal runs code of keys, values or a listener, that might come back in.
+    // Whether a removal can run user code (of keys, values or a listener) that re-enters.
     template <class T>
     static constexpr bool is_quiet = std::is_trivially_move_constructible_v<T>&& std::is_trivially_destructible_v<T>;
     static constexpr bool calls_out = listens || !is_quiet<Key> || !is_quiet<Value>;
-    // Whether an evicted entry's place can be its successor's: one goes for one, and nothing of it is told.
+    // Whether the new entry can take the evicted one's place directly: no listener is told, and no weights are summed.
     static constexpr bool hands_over = !listens && !weighs;
     static constexpr bool foresees = requires(order & o, typename storage::template store<Key, Value> const& s) {
         o.scout();
@@ -131,7 +131,7 @@ public:
         weight_policy weight = {};
         admission admit = {};
         listener on_removal = {};
-        /// A value that is rejected leaves the older one under its key, which may be found long after it was wrong.
+        /// When a value is rejected, the older one under its key stays, and may be found long after it is outdated.
         bool keep_on_reject = false;
         /// What is heavier is rejected. A @ref shared_cache with a bound on weight has as many shards as keep such an
         /// entry.
@@ -150,7 +150,7 @@ public:
     cache(cache const&) = delete;
     cache& operator=(cache const&) = delete;
     ~cache() {
-        busy_guard const guard{busy_};  // destructors may come back
+        busy_guard const guard{busy_};  // destructors may re-enter
         drop_all();
     }
 
@@ -187,9 +187,9 @@ public:
         return peek(key, now...) != nullptr;
     }
 
-    /// Gets many at once: @p f(i, value or nullptr) for each of @p keys, in order. Memory is asked for ahead, which
-    /// halves the time of a cache that does not fit into the processor's. The pointer is valid inside @p f only. As
-    /// with @ref get nothing is found from inside a listener.
+    /// Gets many at once: @p f(i, value or nullptr) for each of @p keys, in order. Memory is prefetched, which halves
+    /// the time when the cache does not fit into the processor's caches. The pointer is valid inside @p f only. As with
+    /// @ref get nothing is found from inside a listener.
     template <class K, class F, class... Now>
     void get_many(std::span<K const> keys, F f, Now... now) {
         auto const t = tell_time(now...);
@@ -228,7 +228,7 @@ public:
         }
     }
 
-    /// As @ref put, with the deadline that the entry had in an earlier life, or the one it would get now if that is
+    /// As @ref put, with the deadline that the entry had before the restart, or the one it would get now if that is
     /// earlier; when it has passed, nothing is left under @p key. After the last one call @ref restored.
     template <class... Now>
     put_outcome restore(Key key, Value value, time deadline, Now... now) {
@@ -354,7 +354,7 @@ private:
         remove_expired(s, hash);
         return no_slot;
     }
-    // Out of the way of hits: inlined, it costs them 2 ns.
+    // Not inlined: inlined, it makes a hit 2 ns slower.
     [[gnu::noinline, gnu::cold]] void remove_expired(slot_number s, std::uint64_t hash) {
         remove(s, hash, removal::expired);
     }
@@ -415,7 +415,7 @@ private:
         return put_outcome::inserted;
     }
 
-    // The old one goes first: who is told of the rejection finds nothing.
+    // The old value goes first: a listener that is told of the rejection finds nothing.
     [[gnu::noinline, gnu::cold]] put_outcome reject(slot_number there, std::uint64_t hash, Key& key, Value& value,
                                                     bool keeps_old) {
         bool const withdraws = there != no_slot && !keeps_old;
@@ -428,8 +428,8 @@ private:
         if constexpr (weighs) return weight > (options_.weight_max < 10 ? 1 : options_.weight_max / 10);
         return false;
     }
-    // Where a tenth of the cache is no entry, none is set aside for what has no claim to the main part: that takes what
-    // is free or what others like it give up. O(1), and O(n) in caches of little weight.
+    // Where a tenth of the cache holds no entry, nothing is reserved for entries that were not asked for: they take
+    // free places, or each other's. O(1), and O(n) in caches of little weight.
     [[nodiscard]] bool needs_room_of_wanted(slot_number there, [[maybe_unused]] std::uint64_t weight, time t) {
         if (store_.capacity() >= 10 && (!weighs || options_.weight_max >= 10)) [[likely]]
             return false;
@@ -465,9 +465,9 @@ private:
         return s;
     }
 
-    // What is heavier than there is room for, or charged to somebody else, is put like a new one. The old one is out
-    // meanwhile, and told of when the new one is in; if it does not get in, the old one comes back: nobody took its
-    // place, so that cannot fail. Kept out of the way of other puts.
+    // A value that is heavier than there is room for, or charged to another source, is put like a new entry. The old
+    // one is taken out meanwhile; its listener is told when the new one is in. When the new one is rejected the old one
+    // is put back, which cannot fail, since its place is still free. Not inlined, to keep other puts fast.
     [[gnu::noinline]] void replace_elsewhere(slot_number there, std::uint64_t hash, std::uint64_t weight, Key& key,
                                              Value& value, time t, time deadline) {
         busy_guard const guard{busy_};
@@ -521,8 +521,8 @@ private:
         if constexpr (expires) expiry_.schedule(s, deadline);
     }
 
-    // A cache that does not fit into the processor's first spends its time waiting for lines. What a put will evict a
-    // few puts from now is known, so its memory is asked for in time.
+    // A cache larger than the processor's first-level cache spends its time waiting for cache lines. The entries that
+    // the next few puts will evict are known, so their memory is prefetched.
     void look_ahead() noexcept {
         if constexpr (foresees) {
             if (!store_.is_far()) return;
@@ -614,7 +614,7 @@ private:
 
     // ---- removing ---------------------------------------------------------------------------------------
 
-    // Neither a listener nor a destructor of what is removed may come back in meanwhile.
+    // Neither a listener nor a destructor of a removed entry may re-enter meanwhile.
     void remove(slot_number s, std::uint64_t hash, removal why) {
         busy_guard const guard{busy_};
         take_off(s, hash, why);

@@ -43,10 +43,10 @@ struct no_expiry {
     no_expiry(std::size_t, settings) noexcept {}
 };
 
-/// What a cache asks of an expiry policy that is not @ref no_expiry.
+/// What a cache asks of an expiry policy that is not `no_expiry`.
 ///
 /// Semantics: `schedule(slot, at)` sets the deadline of a new entry, `cancel(slot)` forgets it, `on_hit(slot, now)` is
-/// told of a use. `earliest()` is the slot with the earliest deadline, or @ref no_slot. O(log n) or better. Where it
+/// told of a use. `earliest()` is the slot with the earliest deadline, or `no_slot`. O(log n) or better. Where it
 /// has `tell(now)`, that is called with the time of each call that may change the cache, before anything else.
 template <class E>
 concept expiry_policy = requires(E& e, E const& c, slot_number s, typename E::time t) {
@@ -145,7 +145,7 @@ enum class since : std::uint8_t {
     use,    ///< That, or the last hit.
 };
 
-/// The same time to live for every entry. 16 octets an entry.
+/// The same time to live for every entry. 16 bytes an entry.
 template <class Time, since From = since::write>
 class uniform_expiry {
 public:
@@ -205,7 +205,7 @@ private:
     detail::array<Time> deadlines_;
 };
 
-/// A deadline for each entry, given with it. 16 octets an entry for times of 8.
+/// A deadline for each entry, given with it. 16 bytes an entry for times of 8.
 template <class Time>
 class per_entry_expiry {
 public:

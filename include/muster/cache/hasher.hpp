@@ -5,7 +5,7 @@
 /// Keyed hashes of keys. Who knows the hash can choose keys that collide, so the key of the hash is secret.
 ///
 /// `multiply_hash` folds 64 by 64 bit products of the input, mixed with a 256-bit key (the construction of wyhash and
-/// of NH in UMAC): 1 to 2 ns for 32 octets. `sip_hash` is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudorandom
+/// of NH in UMAC): 1 to 2 ns for 32 bytes. `sip_hash` is SipHash-2-4 (Aumasson and Bernstein, 2012), a pseudorandom
 /// function by design, ten times dearer.
 ///
 /// What they take is a list, since a wrong guess is a key that is never found: text hashes as its characters, so a
@@ -112,7 +112,7 @@ template <class Hash, class K>
         key);
 }
 
-/// The octets that stand for a key.
+/// The bytes that stand for a key.
 template <class K>
 [[nodiscard]] std::string_view octets_of(K const& key) noexcept {
     if constexpr (is_text<K>) {
@@ -138,13 +138,13 @@ template <class K>
     std::memcpy(&word, at, 4);
     return word;
 }
-/// 0 to 8 octets.
+/// 0 to 8 bytes.
 [[nodiscard]] inline std::uint64_t load_rest(char const* at, std::size_t size) noexcept {
     std::uint64_t word = 0;
     std::memcpy(&word, at, size);
     return word;
 }
-/// All of 0 to 16 octets, in two words; of one size, different octets give different words.
+/// All of 0 to 16 bytes, in two words; of one size, different bytes give different words.
 struct two_words {
     std::uint64_t first;
     std::uint64_t second;

@@ -5,7 +5,7 @@
 /// Text of bounded length as a key, without an allocation.
 ///
 /// A `std::string` key of more than fifteen characters costs an allocation for every insertion, another line of memory
-/// for every comparison, and 64 octets of heap. Ids of advertisements and messages have a length that is known.
+/// for every comparison, and 64 bytes of heap. Ids of advertisements and messages have a length that is known.
 
 #include <cstddef>
 #include <cstdint>

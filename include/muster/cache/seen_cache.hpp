@@ -5,12 +5,12 @@
 /// Which messages were seen lately: the duplicate filter of a gossip node.
 ///
 /// Idea: a gossip node gets each message several times and must act once. It keeps ids, not messages, by the hundred
-/// thousand, so octets per id count; it asks for each arrival, so time counts; and both the number of ids and their
+/// thousand, so bytes per id count; it asks for each arrival, so time counts; and both the number of ids and their
 /// age are bounded, or a flood would fill the memory.
 ///
 /// Algorithm: an index from keyed hashes to the places of a ring (see tag_index.hpp), and before it a small table of
 /// what was recorded last (see newest.hpp). Within the last `ids_max` recordings and the time to live nothing is
-/// forgotten, whatever the keys; a recording that was taken back does not count. With `hash64` an id takes 16 octets.
+/// forgotten, whatever the keys; a recording that was taken back does not count. With `hash64` an id takes 16 bytes.
 ///
 /// Source: the ring with runs of time is ours; what it replaces are the maps with a time per id of go-libp2p-pubsub's
 /// timecache and the sequenced multi-index of cpp-libp2p.
@@ -145,7 +145,7 @@ public:
 
 private:
     using key_type = typename store::key_type;
-    static constexpr std::size_t load_percent = 73;  // 7.3 octets an id
+    static constexpr std::size_t load_percent = 73;  // 7.3 bytes an id
 
     template <class Topic>
     [[nodiscard]] std::uint64_t scope(Topic const& topic) const noexcept {

@@ -2,13 +2,13 @@
 #pragma once
 
 /// @file
-/// Whom we have heard of and whom we have met, so that a restart finds its way back, and so that nobody who tells us of
-/// a thousand machines of his own becomes all that we know.
+/// The peers that we have heard of and those that we have met: a restart finds its way back, and an attacker who tells
+/// us of a thousand machines of his own does not fill the book.
 ///
-/// Idea: an address has few places where it may be kept, and a secret decides which. Its source decides about those of
-/// peers that were never met (new), its own group about those that were (tried): whoever speaks from few sources, or
-/// has machines in few groups, fills few buckets. Draws take the two tables alike, and in each every peer: a bucket
-/// with one peer in it weighs no more than that peer, so machines spread over many buckets gain nothing by it.
+/// Idea: an address has few places where it may be kept, chosen by a secret. For peers that were never met (new) they
+/// depend on the source of the address, for peers that were met (tried) on its own group: an attacker who speaks from
+/// few sources, or has machines in few groups, fills few buckets. A draw takes either table with equal chance, and
+/// every peer of it with equal chance, so machines spread over many buckets gain nothing.
 ///
 /// Algorithm: a new address gets the bucket H(secret, source group, H(secret, group, source group) mod 16) and one slot
 /// of it; who is there stays, unless it is of no use. A peer that was connected moves to one of four tried buckets of

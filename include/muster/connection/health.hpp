@@ -4,12 +4,12 @@
 /// @file
 /// Who of the connected peers is still there.
 ///
-/// Idea: only what was received is a sign of life. What we send proves nothing, since a half-open link takes it for
-/// minutes; so a peer is watched by its silence alone.
+/// Idea: only received bytes prove that a peer is alive. Sending proves nothing, since a half-open link accepts data
+/// for minutes. So a peer is judged by its silence alone.
 ///
-/// Algorithm: all links are looked at in one beat, whose cost is a pass over them and one deadline. Who has been silent
-/// since the last beat is measured; who stays silent is suspected, then dead. When our own beat comes late, by two
-/// beats or more, we have slept and not they: everybody gets a new start.
+/// Algorithm: all links are checked together at a fixed interval, the beat, which costs one pass and one deadline. A
+/// peer that was silent since the last beat is pinged; one that stays silent is suspected, then dead. When our own beat
+/// is late by two beats or more, we have slept, not the peers: all counts start again.
 ///
 /// Source: the limits are ours, see @ref health_options: with pings every 10 s a link that breaks is suspected within
 /// 30 s and dead within 60 s, while a machine that stalls for 20 s lives.

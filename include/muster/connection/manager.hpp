@@ -4,18 +4,17 @@
 /// @file
 /// The one place that decides whom to dial, and whose connection to end.
 ///
-/// Idea: whoever needs a peer asks for it here and hears once what came of it; whether it is dialled now, again, or was
-/// connected all the time is nobody else's business. What the network says of a connection is the truth, and what is
-/// remembered follows it.
+/// Idea: protocols ask for peers here, and are told the outcome once; how a peer is connected is not their concern. The
+/// network's events are authoritative, and the manager's state follows them.
 ///
-/// Algorithm: a peer that is asked for joins a queue; so many are dialled at the same time, each for a bounded time, so
-/// one that does not answer holds up a place and no queue. After a failure it waits, longer and by chance (decorrelated
-/// jitter, core/backoff.hpp), and joins the queue again, so often and so long as the options say. A request is over
-/// when all its peers are. A peer that is kept is dialled for ever, one attempt at a time with a wait of its own before
-/// each: that is a circuit breaker whose every probe is half-open. Its waits begin anew only after a connection that
-/// has lasted, so a peer that accepts and hangs up is not dialled in a loop. Links that fall silent are ended
-/// (health.hpp); the first wait is then up to as long as the silence. When there are too many, those of least use are
-/// ended, never one that is protected, kept or asked for.
+/// Algorithm: a peer that is asked for joins a queue; a bounded number is dialled at a time, each for a bounded time,
+/// so a peer that does not answer occupies one place and does not block the queue. After a failure it waits, longer and
+/// by chance (decorrelated jitter, core/backoff.hpp), and joins the queue again, as often and as long as the options
+/// say. A request is over when all its peers are. A peer that is kept is dialled for ever, one attempt at a time with a
+/// wait of its own before each: that is a circuit breaker whose every probe is half-open. Its waits begin anew only
+/// after a connection that has lasted, so a peer that accepts and hangs up is not dialled in a loop. Links that fall
+/// silent are ended (health.hpp); the first wait is then up to as long as the silence. When there are too many, those
+/// of least use are ended, never one that is protected, kept or asked for.
 ///
 /// Source: the waits are those of core/backoff.hpp; water marks and tags are those of go-libp2p's connection manager;
 /// the other numbers of events.hpp are ours.

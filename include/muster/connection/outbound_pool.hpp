@@ -5,16 +5,16 @@
 /// Keeps some connections of our own choosing open, out of an address book, so that a machine which restarts finds its
 /// way back, and does not depend on who happens to call.
 ///
-/// Idea: connections that we have chosen are worth more than those that others have: who wants to surround us must then
-/// own most of what the book draws, and the book sees to that (address_book.hpp). Everyone who is drawn is in another
-/// group, so a network of his own buys an attacker one place.
+/// Idea: connections that we choose protect us from eclipse: an attacker who wants to surround us must own most of what
+/// the book draws, which the book prevents (address_book.hpp). Every peer that is drawn is in another group, so a
+/// network of his own gives an attacker one place.
 ///
 /// Algorithm: while a place is free, whom we were connected to before the restart is dialled first (anchors), then
-/// whom the book draws, a few at a time. Draws are limited in rate, and a machine that was dialled rests, whichever
-/// peer is claimed to be there: any number of lies costs it one dial in ten minutes. Only where a dial has found a peer
-/// counts as its group, never what is claimed. Now and then one peer is dialled that is only to be tested: one whose
-/// slot in the book another one waits for, or one that was never met. Failures count while a connection of our choice
-/// is up, else it may be we who are offline.
+/// whom the book draws, a few at a time. Draws are limited in rate, and a machine that was dialled is left alone for
+/// ten minutes, whichever peers are claimed to be there. A peer's group is that of the address where a dial has found
+/// it, never of a claimed one. Now and then one peer is dialled that is only to be tested: one whose slot in the book
+/// another one waits for, or one that was never met. Failures count only while a connection of our choice is up;
+/// otherwise we may be offline ourselves.
 ///
 /// Source: Bitcoin Core's outbound connections: groups, anchors, feelers each two minutes (src/net.cpp,
 /// ThreadOpenConnections); Heilman, Kendler, Zohar, Goldberg, "Eclipse Attacks on Bitcoin's Peer-to-Peer Network",
@@ -127,7 +127,7 @@ public:
         calendar_ = calendar;
         calendar_at_ = now;
     }
-    /// Somebody in the group @p source (see @ref group_of) has told of @p who; empty: the user has. From others only
+    /// Somebody in the group @p source (see `group_of`) has told of @p who; empty: the user has. From others only
     /// addresses are taken that may be anywhere in the world: who dials a name or an address of his own network because
     /// a stranger has written it dials whatever the stranger wants. @return whether it is in the book.
     bool learn(peer::peer_id const& who, std::span<peer::multiaddr const> addresses, std::string const& source,

@@ -48,7 +48,7 @@ template <unsigned From, unsigned To>
 }
 }  // namespace detail
 
-/// @p view in base58; each leading zero octet is a leading `1`.
+/// @p view in base58; each leading zero byte is a leading `1`.
 [[nodiscard]] inline std::string to_base58(byte_view view) {
     std::string out;
     for (std::size_t i = 0; i < view.size() && view[i] == 0; ++i) out.push_back('1');
@@ -59,8 +59,8 @@ template <unsigned From, unsigned To>
     return out;
 }
 
-/// The octets written in @p encoded.
-/// @return the octets, or `bad_character` with its position as index, or `too_long`.
+/// The bytes written in @p encoded.
+/// @return the bytes, or `bad_character` with its position as index, or `too_long`.
 [[nodiscard]] inline result<bytes> from_base58(std::string_view encoded) {
     if (encoded.size() > base58_size_max) {
         return error{base58_errc::too_long,

@@ -13,6 +13,8 @@
 #include <map>
 #include <utility>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// A first-in first-out queue of at most `size_max` elements. Not thread-safe.

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// Accepts effects of type @p Effect.

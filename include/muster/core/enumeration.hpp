@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <muster/core/version.hpp>
+
 namespace muster::detail {
 
 /// How many enumerators @p list, the text of a list of them, has.

@@ -17,6 +17,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// An enumeration of reasons for refusal.

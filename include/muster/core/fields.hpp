@@ -117,7 +117,7 @@ requires requires(T const& v) {
 }
 /// @}
 
-/// A value that @ref word_of shows.
+/// A value that `word_of` shows.
 template <class T>
 concept has_word = requires(T const& v) {
     word_of(v);

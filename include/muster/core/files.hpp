@@ -5,7 +5,7 @@
 /// The few things that are asked of a file system, and the two patterns made of them: replace a file so that either the
 /// old or the new one survives whatever happens, and put a file aside that cannot be read.
 ///
-/// A file is replaced by writing a draft beside it, making its octets durable, renaming it over the first, and
+/// A file is replaced by writing a draft beside it, making its bytes durable, renaming it over the first, and
 /// making the directory durable: the order that POSIX file systems ask for. What a rename alone does after a
 /// power failure is up to the file system. Every draft has a name of its own, so two who replace the same file at the
 /// same time leave the whole file of one of them. Who must not lose the other's work locks the path: owned_file.hpp.
@@ -120,7 +120,7 @@ template <file_system Files>
     return at;
 }
 
-/// The octets of the file at @p path; nothing when there is none. `too_large` above @p size_max, before anything is
+/// The bytes of the file at @p path; nothing when there is none. `too_large` above @p size_max, before anything is
 /// allocated for them.
 template <file_system Files>
 [[nodiscard]] result<std::optional<bytes>> read_file(Files& files, std::string const& path, std::uint64_t size_max) {
@@ -129,7 +129,7 @@ template <file_system Files>
     MUSTER_TRY(auto const status, files.status(*file));
     if (status.size > size_max) {
         return error{file_errc::too_large,
-                     text(path, " has ", status.size, " octets, and at most ", size_max, " are read")};
+                     text(path, " has ", status.size, " bytes, and at most ", size_max, " are read")};
     }
     bytes octets(static_cast<std::size_t>(status.size));
     MUSTER_TRY(auto const count, read_all(files, *file, 0, octets));
@@ -137,7 +137,7 @@ template <file_system Files>
     return std::optional{std::move(octets)};
 }
 
-/// Reads a file from front to back, once. Holds a buffer of 16 KiB, or of as many octets as were asked for at once:
+/// Reads a file from front to back, once. Holds a buffer of 16 KiB, or of as many bytes as were asked for at once:
 /// whoever asks bounds that. The file system is borrowed. Move-only.
 template <file_system Files>
 class file_reader {
@@ -154,16 +154,16 @@ public:
 
     /// Which file it is.
     [[nodiscard]] file_identity const& identity() const noexcept { return identity_; }
-    /// Octets of the file when it was opened, or those that it was limited to.
+    /// Bytes of the file when it was opened, or those that it was limited to.
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
-    /// Octets that were taken.
+    /// Bytes that were taken.
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
-    /// Octets that can be taken still.
+    /// Bytes that can be taken still.
     [[nodiscard]] std::uint64_t left() const noexcept { return size_ - offset_; }
-    /// Leaves out what comes after the first @p size octets. Expects `offset() <= size <= size()`.
+    /// Leaves out what comes after the first @p size bytes. Expects `offset() <= size <= size()`.
     void limit(std::uint64_t size) noexcept { size_ = size; }
 
-    /// The next @p count octets, which the next call invalidates. Expects `count <= left()`.
+    /// The next @p count bytes, which the next call invalidates. Expects `count <= left()`.
     /// @return `io_failed` also when somebody has cut the file meanwhile.
     [[nodiscard]] result<byte_view> peek(std::size_t count) {
         if (end_ - begin_ < count) {
@@ -194,7 +194,7 @@ private:
         while (end_ < count) {
             MUSTER_TRY(auto const more, files_->read(file_, offset_ + end_, byte_span{buffer_}.subspan(end_)));
             if (more == 0) {
-                return error{file_errc::io_failed, text("a file of ", size_, " octets was cut to ", offset_ + end_,
+                return error{file_errc::io_failed, text("a file of ", size_, " bytes was cut to ", offset_ + end_,
                                                         " while it was read: does another process use it?")};
             }
             end_ += more;

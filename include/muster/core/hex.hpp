@@ -18,11 +18,11 @@ namespace muster {
 MUSTER_ENUMERATION(hex_errc, 1,
                    odd_length,  ///< A digit is missing or one too many.
                    bad_digit,   ///< A character outside 0-9, a-f, A-F.
-                   wrong_size   ///< Valid hexadecimal of another number of octets.
+                   wrong_size   ///< Valid hexadecimal of another number of bytes.
 );
 [[nodiscard]] constexpr std::string_view category_of(hex_errc) noexcept { return "hex"; }
 
-/// Two lower-case digits per octet.
+/// Two lower-case digits per byte.
 [[nodiscard]] inline std::string to_hex(byte_view view) {
     constexpr std::string_view digits = "0123456789abcdef";
     std::string out;
@@ -49,8 +49,8 @@ namespace detail {
 }
 }  // namespace detail
 
-/// The octets written in @p digits. No prefix, no blanks, an even number of digits.
-/// @return the octets, or `odd_length`, or `bad_digit` with its position as index.
+/// The bytes written in @p digits. No prefix, no blanks, an even number of digits.
+/// @return the bytes, or `odd_length`, or `bad_digit` with its position as index.
 [[nodiscard]] inline result<bytes> from_hex(std::string_view digits) {
     if (digits.size() % 2 != 0) {
         return error{hex_errc::odd_length, text("hexadecimal needs an even number of digits, got ", digits.size())};

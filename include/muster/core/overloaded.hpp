@@ -4,6 +4,8 @@
 /// @file
 /// Builds one visitor out of several lambdas, for `std::visit`.
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// One callable with the call operators of all @p Fs.

@@ -22,9 +22,9 @@ concept random_source = requires(S& source) {
     { source() } -> std::same_as<std::uint64_t>;
 };
 
-/// A source of octets that nobody can predict.
+/// A source of bytes that nobody can predict.
 ///
-/// Semantics: on success every octet of the span is fresh and independent; on failure the span's
+/// Semantics: on success every byte of the span is fresh and independent; on failure the span's
 /// contents must not be used. Its output is never used for anything visible such as jitter.
 template <class S>
 concept secret_source = requires(S& source, byte_span out) {

@@ -12,6 +12,8 @@
 
 #include <unistd.h>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// 64 bits of the operating system. When it has none to give, the seed is merely another one in each process and each

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <optional>
 
+#include <muster/core/version.hpp>
+
 namespace muster {
 
 /// A span of time, in nanoseconds.

@@ -24,7 +24,7 @@ class aead {
 public:
     static constexpr std::size_t key_size = 32;
     static constexpr std::size_t nonce_size = 12;
-    static constexpr std::size_t tag_size = 16;  ///< Octets by which a ciphertext exceeds its plaintext.
+    static constexpr std::size_t tag_size = 16;  ///< Bytes by which a ciphertext exceeds its plaintext.
     using nonce = std::array<byte, nonce_size>;
 
     /// Expects `key.size() == key_size`.
@@ -49,7 +49,7 @@ public:
     /// Appends the plaintext of @p sealed to @p out, or returns `not_authentic` and leaves @p out as it was.
     [[nodiscard]] result<void> open(nonce const& n, byte_view associated, byte_view sealed, bytes& out) {
         if (sealed.size() < tag_size) {
-            return error{errc::not_authentic, text("ciphertext of ", sealed.size(), " octets has no tag")};
+            return error{errc::not_authentic, text("ciphertext of ", sealed.size(), " bytes has no tag")};
         }
         auto const body = sealed.first(sealed.size() - tag_size);
         std::array<byte, tag_size> tag{};
@@ -67,7 +67,7 @@ public:
         wipe(byte_span{out}.subspan(at));
         out.resize(at);
         return error{errc::not_authentic,
-                     text("ciphertext of ", sealed.size(), " octets does not authenticate under this key and nonce")};
+                     text("ciphertext of ", sealed.size(), " bytes does not authenticate under this key and nonce")};
     }
 
 private:

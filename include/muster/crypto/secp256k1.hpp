@@ -39,7 +39,7 @@ namespace detail {
 }  // namespace detail
 
 struct public_key_tag;
-/// A compressed point, 33 octets: 02 or 03, then x. What BIP-327 calls a plain public key.
+/// A compressed point, 33 bytes: 02 or 03, then x. What BIP-327 calls a plain public key.
 /// Being one of these does not make it valid; see @ref is_valid.
 using public_key = fixed_bytes<public_key_tag, 33>;
 struct xonly_key_tag;
@@ -94,7 +94,7 @@ private:
 /// Whether @p key is a point of the curve. About 6 us.
 [[nodiscard]] inline bool is_valid(public_key const& key) { return static_cast<bool>(parse(key)); }
 
-/// The octets of @p point.
+/// The bytes of @p point.
 [[nodiscard]] inline public_key serialize(secp256k1_pubkey const& point) {
     public_key out;
     std::size_t size = out.size();
@@ -156,7 +156,7 @@ public:
         return reinterpret_cast<secp256k1_keypair const*>(memory_.view().data() + 32);
     }
 
-    /// The BIP-340 signature of @p message, of any length. @p aux is 32 fresh octets, or none for
+    /// The BIP-340 signature of @p message, of any length. @p aux is 32 fresh bytes, or none for
     /// BIP-340's deterministic nonce. About 25 us.
     /// @return `secret_gone` when the pair is not usable.
     [[nodiscard]] result<signature> sign_bip340(byte_view message, std::optional<std::array<byte, 32>> aux = {}) const {
@@ -194,7 +194,7 @@ private:
 
     explicit key_pair(secret<memory_size> memory) noexcept : memory_{std::move(memory)} {}
 
-    // The keypair is an array of octets by definition, so it may live in a slot of them.
+    // The keypair is an array of bytes by definition, so it may live in a slot of them.
     [[nodiscard]] secp256k1_keypair* new_library_pair() noexcept {
         return reinterpret_cast<secp256k1_keypair*>(memory_.span().data() + 32);
     }

@@ -32,7 +32,7 @@ namespace muster::crypto {
 /// Overwrites @p memory in a way the compiler keeps.
 inline void wipe(byte_span memory) noexcept { OPENSSL_cleanse(memory.data(), memory.size()); }
 
-/// Wipes stack octets when the scope ends, on every path out of it.
+/// Wipes stack bytes when the scope ends, on every path out of it.
 class wipe_on_exit {
 public:
     explicit wipe_on_exit(byte_span memory) noexcept : memory_{memory} {}
@@ -145,7 +145,7 @@ private:
 
 }  // namespace detail
 
-/// @p N octets that nobody else should see. Move-only; a moved-from secret is empty.
+/// @p N bytes that nobody else should see. Move-only; a moved-from secret is empty.
 ///
 /// There is no comparison, no printing and no serialisation. Distinct objects may be used from distinct
 /// threads; one object from one thread at a time, but when threads race to move it away, exactly one gets it.
@@ -162,7 +162,7 @@ public:
         MUSTER_TRY(auto* const slot, arena::instance().take());
         return secret{slot};
     }
-    /// Fresh octets of @p source, or its error.
+    /// Fresh bytes of @p source, or its error.
     [[nodiscard]] static result<secret> generate(secret_source auto& source) {
         MUSTER_TRY(auto made, make());
         MUSTER_TRY(source.fill_secret(made.span()));
@@ -192,7 +192,7 @@ public:
         if (auto* const slot = slot_.exchange(nullptr)) arena::instance().give_back(slot);
     }
 
-    /// A second secret with the same octets, said aloud.
+    /// A second secret with the same bytes, said aloud.
     [[nodiscard]] result<secret> clone() const {
         MUSTER_TRY(require());
         return copy_of(view());
@@ -212,7 +212,7 @@ public:
                                                                   "make keys and sessions after fork, not before"};
     }
 
-    /// The octets. Expects a secret that is not empty.
+    /// The bytes. Expects a secret that is not empty.
     [[nodiscard]] byte_view view() const noexcept { return {slot_.load(), N}; }
     /// @copydoc view
     [[nodiscard]] byte_span span() noexcept { return {slot_.load(), N}; }

@@ -24,7 +24,7 @@ using x25519_public = fixed_bytes<x25519_public_tag, 32>;
 /// A Curve25519 secret with its public point. Move-only.
 class x25519_key {
 public:
-    /// The key whose secret is @p scalar; every 32 octets are one.
+    /// The key whose secret is @p scalar; every 32 bytes are one.
     [[nodiscard]] static result<x25519_key> from_secret(secret<32> scalar) {
         MUSTER_TRY(scalar.require());
         x25519_key key{std::move(scalar)};

@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// A libp2p connection over any ordered stream of octets, such as a TCP socket.
+/// A libp2p connection over any ordered stream of bytes, such as a TCP socket.
 ///
 /// The upgrade is a ladder: multistream-select agrees on `/noise`, Noise says who is there and encrypts, then
 /// multistream-select inside the channel agrees on `/yamux/1.0.0`, and from then on there are streams, each of
@@ -111,7 +111,7 @@ public:
 
     /// Sends as much of @p octets as there is room for. `stream_writable` follows when a part was refused and there is
     /// room again.
-    /// @return how many octets were accepted, from the front; `no_such_stream`; `stream_closed` after `close_stream`;
+    /// @return how many bytes were accepted, from the front; `no_such_stream`; `stream_closed` after `close_stream`;
     /// `not_established` before `stream_ready`.
     [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets, connection_output& out) {
         MUSTER_TRY(require_established());
@@ -129,7 +129,7 @@ public:
         if (stage_ == stage::established) streams_.wake(now, out.plain, sink);
     }
 
-    /// Says that the user is done with @p size octets of `stream_data`. Without it the other side may send 256 KiB and
+    /// Says that the user is done with @p size bytes of `stream_data`. Without it the other side may send 256 KiB and
     /// then waits: that is back-pressure. A stream that is gone is ignored.
     void consume(stream_id id, std::size_t size, connection_output& out) {
         if (stage_ == stage::established) streams_.consume(id, size, out.plain);
@@ -207,7 +207,7 @@ private:
         return std::pair{taken, !ended.empty()};
     }
 
-    /// Takes a part of @p in, at least one octet, and says how much.
+    /// Takes a part of @p in, at least one byte, and says how much.
     template <class Sink>
     [[nodiscard]] result<std::size_t> step(byte_view in, instant now, connection_output& out, Sink& sink) {
         if (channel_) {

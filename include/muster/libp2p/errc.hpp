@@ -14,7 +14,7 @@ namespace muster::libp2p {
 
 /// What was wrong.
 MUSTER_ENUMERATION(errc, 1,
-                   malformed,           ///< Octets that do not follow the protocol's format.
+                   malformed,           ///< Bytes that do not follow the protocol's format.
                    too_large,           ///< A message above the limit for its kind.
                    no_common_protocol,  ///< The other side refused every protocol that was proposed.
                    too_many_proposals,  ///< The other side proposed without end.

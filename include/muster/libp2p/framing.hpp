@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// Frames on a stream of octets: each behind its length as a varint. Both directions, no I/O.
+/// Frames on a stream of bytes: each behind its length as a varint. Both directions, no I/O.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace muster::libp2p {
 
-/// Cuts received octets into frames. Holds at most one frame and what came in with it.
+/// Cuts received bytes into frames. Holds at most one frame and what came in with it.
 class frame_reader {
 public:
-    /// @param frame_size_max  octets of a frame; longer ones are refused before they are kept.
+    /// @param frame_size_max  bytes of a frame; longer ones are refused before they are kept.
     explicit frame_reader(std::size_t frame_size_max) noexcept : frame_size_max_{frame_size_max} {}
 
-    /// Adds octets of the stream.
+    /// Adds bytes of the stream.
     void feed(byte_view in) { append(pending_, in); }
 
     /// The next whole frame, or none yet. Call until none. The frame is borrowed until the next call.
@@ -34,7 +34,7 @@ public:
         if (length->value > frame_size_max_) {
             return error{
                 transport::errc::too_large,
-                text("a frame of ", length->value, " octets is announced, at most ", frame_size_max_, " are taken")};
+                text("a frame of ", length->value, " bytes is announced, at most ", frame_size_max_, " are taken")};
         }
         auto const size = static_cast<std::size_t>(length->value);
         if (rest.size() - length->size < size) return wait();
@@ -42,7 +42,7 @@ public:
         return std::optional{rest.subspan(length->size, size)};
     }
 
-    /// Octets kept: at most a frame with its length, and what the last `feed` brought.
+    /// Bytes kept: at most a frame with its length, and what the last `feed` brought.
     [[nodiscard]] std::size_t held() const noexcept { return pending_.size(); }
 
 private:
@@ -89,11 +89,11 @@ public:
             queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::exchange(at_, 0)));
         }
     }
-    /// Octets waiting.
+    /// Bytes waiting.
     [[nodiscard]] std::size_t size() const noexcept { return queue_.size() - at_; }
 
 private:
-    static constexpr std::size_t compact_at = 256u << 10;  // moves what is left at most once per so many octets
+    static constexpr std::size_t compact_at = 256u << 10;  // moves what is left at most once per so many bytes
 
     std::size_t queue_max_;
     bytes queue_;

@@ -9,9 +9,9 @@
 /// real sockets, on simulated ones, and in a test that writes both by hand.
 ///
 /// When two peers dial each other at once there are two connections for a moment. Both ends keep the one that was
-/// dialled by the lexicographically smaller peer id, so they agree without a word. Of two connections dialled by the
-/// same side the newer one is kept: the older is what a restarted peer left behind. The other one leaves: it opens no
-/// more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or
+/// dialled by the lexicographically smaller peer id, so they agree without communicating. Of two connections dialled by
+/// the same side the newer one is kept: the older is what a restarted peer left behind. The other one leaves: it opens
+/// no more streams, takes those that the peer opens, and is closed when it has been without a stream for a moment, or
 /// after the time of a set-up. It does not say go-away before it closes: js-libp2p would open no more streams on it,
 /// and yet use no other connection.
 ///
@@ -115,7 +115,7 @@ public:
         all.insert(all.end(), in_use.begin(), in_use.end());
         for (auto const id : all) end(id, why, now, out);
     }
-    /// Ends one connection, whose peer did what it must not.
+    /// Ends one connection, whose peer violated the protocol.
     template <effect_sink<host_effect> Sink>
     void fail(socket_id connection, error const& why, instant now, Sink& out) {
         if (find_established(connection) != nullptr) end(connection, why, now, out);
@@ -248,9 +248,9 @@ public:
         l->streams.erase(s.stream);
         soil(*l, now);
     }
-    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much. Where all have
-    /// too much together, a connection still has its share, and a protected peer what a connection may have: others
-    /// that read nothing do not silence us towards them.
+    /// Takes room for @p size bytes that a service keeps for a connection; false when that is too much. When the total
+    /// is exceeded, each connection still has its share, and a protected peer its full allowance, so that peers which
+    /// read nothing do not block sending to others.
     [[nodiscard]] bool reserve(socket_id connection, std::size_t size) {
         auto* const l = find_established(connection);
         if (l == nullptr) return false;

@@ -7,7 +7,7 @@
 /// A message is a line of text with a newline, behind its length as a varint. Both sides first name the
 /// protocol of the negotiation itself; then the dialer proposes and the listener either repeats the proposal,
 /// which is agreement, or says `na`. The dialer sends its header and first proposal together, so that an agreement
-/// costs one round trip. What follows the agreement may arrive in the same read: `feed` takes only the octets
+/// costs one round trip. What follows the agreement may arrive in the same read: `feed` takes only the bytes
 /// that are the negotiation's own and says how many they were. Both sides are byte machines, see core/machine.hpp.
 /// @see libp2p specs, connections/README.md, "multistream-select".
 
@@ -33,7 +33,7 @@ namespace muster::libp2p::multistream {
 inline constexpr std::string_view header = "/multistream/1.0.0";
 /// The answer to a proposal that is not supported.
 inline constexpr std::string_view not_available = "na";
-/// Longest message that is read, newline included, in octets. Ours.
+/// Longest message that is read, newline included, in bytes. Ours.
 inline constexpr std::size_t message_size_max = 1024;
 /// Most proposals that a listener answers before it gives up on a stranger. Ours.
 inline constexpr std::size_t proposals_max = 32;
@@ -54,11 +54,11 @@ inline void append_message(bytes& out, std::string_view line) {
     out.push_back('\n');
 }
 
-/// Collects one message from octets that arrive in any portions. Holds at most a message.
+/// Collects one message from bytes that arrive in any portions. Holds at most a message.
 class message_reader {
 public:
-    /// Takes the octets of @p in that belong to the current message and drops them from it.
-    /// @return the line without its newline, or nothing while more octets are needed; `too_large`; `malformed`
+    /// Takes the bytes of @p in that belong to the current message and drops them from it.
+    /// @return the line without its newline, or nothing while more bytes are needed; `too_large`; `malformed`
     /// for a line without newline; `wire::errc` for a bad length.
     [[nodiscard]] result<std::optional<std::string>> take(byte_view& in) {
         while (!in.empty()) {
@@ -82,7 +82,7 @@ private:
         if (length.value == 0) return error{errc::malformed, "a negotiation message without its newline"};
         if (length.value > message_size_max) {
             return error{errc::too_large,
-                         text("a negotiation message of ", length.value, " octets, at most ", message_size_max)};
+                         text("a negotiation message of ", length.value, " bytes, at most ", message_size_max)};
         }
         return ok();
     }
@@ -114,7 +114,7 @@ public:
     }
 
     /// Takes what the listener sent. After an error or an agreement, call no more.
-    /// @return how many octets were the negotiation's; `no_common_protocol`; `malformed` for an answer that is none.
+    /// @return how many bytes were the negotiation's; `no_common_protocol`; `malformed` for an answer that is none.
     template <effect_sink<agreed> Sink>
     [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
         auto rest = in;
@@ -142,7 +142,7 @@ private:
     [[nodiscard]] result<void> refused(std::string_view answer, bytes& out) {
         if (answer != not_available) {
             return error{errc::malformed, text("the listener answered a proposal with ", answer.size(),
-                                               " octets that are neither the proposal nor 'na'")};
+                                               " bytes that are neither the proposal nor 'na'")};
         }
         if (++proposed_ == protocols_.size()) {
             return error{errc::no_common_protocol,
@@ -172,7 +172,7 @@ public:
 
     /// Takes what the dialer sent and answers. After an error or an agreement, call no more. `ls`, the request for a
     /// list, is answered like a protocol that is not supported.
-    /// @return how many octets were the negotiation's; `malformed`; `too_many_proposals`.
+    /// @return how many bytes were the negotiation's; `malformed`; `too_many_proposals`.
     template <effect_sink<agreed> Sink>
     [[nodiscard]] result<std::size_t> feed(byte_view in, instant, bytes& out, Sink& sink) {
         auto rest = in;

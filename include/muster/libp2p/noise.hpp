@@ -33,7 +33,7 @@ namespace muster::libp2p::noise {
 
 /// The protocol's name in negotiations.
 inline constexpr std::string_view protocol = "/noise";
-/// Longest handshake message accepted; an RSA host key with extensions takes about 1500 octets. Ours.
+/// Longest handshake message accepted; an RSA host key with extensions takes about 1500 bytes. Ours.
 inline constexpr std::size_t handshake_size_max = 4096;
 /// Most plaintext in one message.
 inline constexpr std::size_t plain_size_max = frame_size_max - tag_size;
@@ -76,7 +76,7 @@ public:
             if (!whole) break;
             if (reader_.message().size() < tag_size) {
                 return error{errc::malformed,
-                             text("a Noise message of ", reader_.message().size(), " octets has no tag")};
+                             text("a Noise message of ", reader_.message().size(), " bytes has no tag")};
             }
             MUSTER_TRY(keys_.incoming.open({}, reader_.message(), plain));
             reader_.clear();
@@ -133,7 +133,7 @@ public:
     /// Says what a dialer says first; a listener waits. Once, before anything is fed.
     void start(bytes& out) { append(out, take_output()); }
 
-    /// Takes octets from the other side, none beyond the handshake. After an error, call no more.
+    /// Takes bytes from the other side, none beyond the handshake. After an error, call no more.
     /// @return how many were taken; `too_large`, `malformed`, `not_authentic`, `bad_identity`, `unexpected_peer`,
     /// `crypto::errc::invalid_key`.
     template <effect_sink<proved> Sink>
@@ -167,7 +167,7 @@ public:
         effect_list<proved> told;
         return feed(in, instant{}, output_, told);
     }
-    /// The octets to send now; empty afterwards.
+    /// The bytes to send now; empty afterwards.
     [[nodiscard]] bytes take_output() noexcept { return std::exchange(output_, {}); }
 
 private:

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include <muster/core/version.hpp>
+
 namespace muster::libp2p {
 
 /// Which side of a connection this is.

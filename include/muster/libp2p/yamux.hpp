@@ -2,10 +2,10 @@
 #pragma once
 
 /// @file
-/// yamux 1.0: many streams over one ordered, secure stream of octets.
+/// yamux 1.0: many streams over one ordered, secure stream of bytes.
 ///
 /// Each direction of a stream has a window, at first 256 KiB: what its sender may still send as payload. The
-/// receiver opens it again when its user has *consumed* octets, not when they arrive, so a slow user slows the
+/// receiver opens it again when its user has *consumed* bytes, not when they arrive, so a slow user slows the
 /// sender and nobody else; what a stream can make us hold is its window. Payload is passed on as it arrives and
 /// never kept here. A stream ends when both sides have said FIN, or at once with RST.
 ///
@@ -97,7 +97,7 @@ public:
 
     /// Sends as much of @p octets as the stream's window and the output buffer admit; `window_opened` follows when a
     /// part was refused and there is room again.
-    /// @return how many octets were accepted, from the front; `no_such_stream`; `stream_closed` after `close`.
+    /// @return how many bytes were accepted, from the front; `no_such_stream`; `stream_closed` after `close`.
     [[nodiscard]] result<std::size_t> write(stream_id id, byte_view octets, bytes& out) {
         MUSTER_TRY(auto* const s, require(id));
         if (s->we_closed) return error{errc::stream_closed, text("stream ", id, " was closed for writing")};
@@ -117,7 +117,7 @@ public:
         return accepted;
     }
 
-    /// Says that the user is done with @p size octets of the stream, so that the other side may send as many more.
+    /// Says that the user is done with @p size bytes of the stream, so that the other side may send as many more.
     /// Counts at most what was received. A stream that is gone is ignored.
     void consume(stream_id id, std::size_t size, bytes& out) {
         auto* const s = find(id);
@@ -147,7 +147,7 @@ public:
     }
 
     /// Closes and forgets a stream whose user is gone: no event names it again. The other side may finish what its
-    /// window admits, for a RST now could destroy octets of ours that are still on their way; if it sends more
+    /// window admits, for a RST now could destroy bytes of ours that are still on their way; if it sends more
     /// than that without FIN, the stream is reset.
     void abandon(stream_id id, bytes& out) {
         auto* const s = find(id);
@@ -252,7 +252,7 @@ private:
     }
     [[nodiscard]] error flooded_by_answers(bytes const& out) const {
         return error{errc::flooded,
-                     text("the other side provokes answers and takes none: ", out.size(), " octets wait")};
+                     text("the other side provokes answers and takes none: ", out.size(), " bytes wait")};
     }
 
     template <class Sink>
@@ -330,7 +330,7 @@ private:
     [[nodiscard]] result<void> on_data(header const& h, stream& s, Sink& sink) {
         if (h.length > s.receive_window) {
             return error{errc::window_exceeded,
-                         text(h.length, " octets on stream ", h.stream, ", which may take ", s.receive_window)};
+                         text(h.length, " bytes on stream ", h.stream, ", which may take ", s.receive_window)};
         }
         if (h.length != 0 && s.they_closed) return error{errc::violation, text("data after FIN on stream ", h.stream)};
         s.receive_window -= h.length;

@@ -5,9 +5,9 @@
 /// BIP-327 on the musig module of libsecp256k1, which came with 0.6.0.
 ///
 /// Idea: where the library can, the library does it. It can not do all of BIP-327: its messages and its extra input
-/// have 32 octets, it has no DeterministicSign, and it verifies shares one by one. The rest is `portable`'s, whose
+/// have 32 bytes, it has no DeterministicSign, and it verifies shares one by one. The rest is `portable`'s, whose
 /// contexts are computed from the same keys when they are first asked for, so that a signing of a digest never pays
-/// for them. Both backends give the same octets for the same input.
+/// for them. Both backends give the same bytes for the same input.
 ///
 /// A fork of the library, secp256k1-zkp, installs a header of the same name whose functions take other arguments: that
 /// there is a header says nothing. @ref has_native asks for the functions' types, and only who uses `native` compiles
@@ -137,7 +137,7 @@ public:
         friend struct secnonce_test_access;
 
         struct of_module {
-            // The module's secret nonce is an array of octets by definition, so it may live in a slot of them.
+            // The module's secret nonce is an array of bytes by definition, so it may live in a slot of them.
             [[nodiscard]] secp256k1_musig_secnonce* get() noexcept {
                 return reinterpret_cast<secp256k1_musig_secnonce*>(memory.span().data());
             }
@@ -215,8 +215,8 @@ public:
         return out;
     }
 
-    /// NonceGen with randomness from @p source. About 40 us. A nonce that was drawn for a message of 32 octets signs
-    /// messages of 32 octets only.
+    /// NonceGen with randomness from @p source. About 40 us. A nonce that was drawn for a message of 32 bytes signs
+    /// messages of 32 bytes only.
     template <secret_source Source>
     [[nodiscard]] result<std::pair<secnonce, pubnonce>> nonce_gen(Source& source,
                                                                   nonce_gen_input<keyagg_context> const& in) const {
@@ -285,7 +285,7 @@ public:
     /// check.
     /// @return what @ref portable::sign returns, or `unsupported_message` for a nonce that was drawn for a message of
     /// 32
-    ///         octets where another is signed.
+    ///         bytes where another is signed.
     [[nodiscard]] result<psig> sign(secnonce&& nonce, key_pair const& key, session_values_type const& values) const {
         crypto::wipe_stack_on_exit const wipe_frames;
         auto taken = std::move(nonce);  // whatever happens below, it is gone
@@ -300,7 +300,7 @@ public:
         if (!values.session_) {
             return error{
                 errc::unsupported_message,
-                text("the secret nonce was drawn for a message of 32 octets, not of ", values.message_.size())};
+                text("the secret nonce was drawn for a message of 32 bytes, not of ", values.message_.size())};
         }
         secp256k1_musig_partial_sig share;
         psig out;
@@ -367,7 +367,7 @@ private:
         return out;
     }
 
-    // Expects a message of 32 octets.
+    // Expects a message of 32 bytes.
     [[nodiscard]] static secp256k1_musig_session process(keyagg_context const& context,
                                                          secp256k1_musig_aggnonce const& nonce, byte_view message) {
         secp256k1_musig_session out;
@@ -384,7 +384,7 @@ private:
                holds(values, c);
     }
 
-    // PartialSigVerify. Expects octets that decode, and a session.
+    // PartialSigVerify. Expects bytes that decode, and a session.
     [[nodiscard]] static bool holds(session_values_type const& values, contribution const& c) {
         secp256k1_musig_partial_sig share;
         secp256k1_musig_pubnonce nonce;

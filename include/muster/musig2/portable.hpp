@@ -364,7 +364,7 @@ private:
         crypto::declassify(any);
         return any == 0;
     }
-    /// Whether the 32 octets at the front of @p secret are a scalar other than zero.
+    /// Whether the 32 bytes at the front of @p secret are a scalar other than zero.
     [[nodiscard]] static bool in_range(byte_view secret) noexcept {
         auto const valid = secp256k1_ec_seckey_verify(ctx(), secret.data());
         crypto::declassify(valid);

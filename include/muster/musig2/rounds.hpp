@@ -343,7 +343,7 @@ private:
           secrets_{std::move(secrets)},
           nonces_{terms_.group.keys().size(), terms_.messages.size()} {}
 
-    // A digest, since not every backend takes other than 32 octets.
+    // A digest, since not every backend takes other than 32 bytes.
     [[nodiscard]] static digest32 extra_for(byte_view extra, std::uint64_t message) {
         static crypto::hash_tag const tag{"muster/nonce-extra"};
         std::array<byte, 8> number{};

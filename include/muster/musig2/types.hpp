@@ -4,7 +4,7 @@
 /// @file
 /// BIP-327's values and the reasons for refusing them.
 ///
-/// Values that travel are fixed octet strings, each a type of its own; being one does not make it valid. A
+/// Values that travel are fixed byte strings, each a type of its own; being one does not make it valid. A
 /// secret nonce is not among them: it has no encoding.
 /// @see BIP-327, https://github.com/bitcoin/bips/blob/master/bip-0327.mediawiki
 
@@ -30,7 +30,7 @@ struct pubnonce_tag;
 /// A signer's public nonce: R1 || R2, both compressed points.
 using pubnonce = fixed_bytes<pubnonce_tag, 66>;
 struct aggnonce_tag;
-/// The sum of all public nonces; a half of 33 zero octets stands for the point at infinity.
+/// The sum of all public nonces; a half of 33 zero bytes stands for the point at infinity.
 using aggnonce = fixed_bytes<aggnonce_tag, 66>;
 struct psig_tag;
 /// A partial signature: a scalar below the group order.
@@ -66,7 +66,7 @@ MUSTER_ENUMERATION(errc, 1,
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "musig2"; }
 
-/// What is signed. Octets do not convert to it: the caller says how they are meant.
+/// What is signed. Bytes do not convert to it: the caller says how they are meant.
 class message {
 public:
     /// A digest computed elsewhere, signed as it is. BIP-340's and Bitcoin's usual case.
@@ -76,7 +76,7 @@ public:
     [[nodiscard]] static message tagged(std::string_view tag, byte_view content) {
         return digest(crypto::tagged_hash(crypto::hash_tag{tag}, content));
     }
-    /// Octets of any length, signed as they are, as BIP-327 and BIP-340 allow.
+    /// Bytes of any length, signed as they are, as BIP-327 and BIP-340 allow.
     [[nodiscard]] static message verbatim(bytes content) { return message{std::move(content)}; }
 
     [[nodiscard]] byte_view view() const noexcept { return content_; }
@@ -88,7 +88,7 @@ private:
     bytes content_;
 };
 
-/// BIP-327's KeySort: @p keys in lexicographic order of their octets. Duplicates stay.
+/// BIP-327's KeySort: @p keys in lexicographic order of their bytes. Duplicates stay.
 [[nodiscard]] inline std::vector<public_key> key_sort(std::vector<public_key> keys) {
     std::sort(keys.begin(), keys.end());
     return keys;

@@ -4,7 +4,7 @@
 /// @file
 /// The name of a machine: a multihash of its public key, as libp2p defines it.
 ///
-/// Keys of at most 42 octets when encoded (secp256k1, Ed25519) are inlined: the "hash" is the key itself, so
+/// Keys of at most 42 bytes when encoded (secp256k1, Ed25519) are inlined: the "hash" is the key itself, so
 /// whoever knows the peer id can check its signatures. Larger keys (RSA) are hashed with SHA-256.
 /// @see libp2p specs, "Peer Ids and Keys"; multiformats/multihash.
 
@@ -24,10 +24,10 @@
 
 namespace muster::peer {
 
-/// A libp2p peer id. Regular, totally ordered by its octets, trivially copyable. The default is no peer.
+/// A libp2p peer id. Regular, totally ordered by its bytes, trivially copyable. The default is no peer.
 class peer_id {
 public:
-    /// Most octets: the identity multihash of a 42-octet key.
+    /// Most bytes: the identity multihash of a 42-byte key.
     static constexpr std::size_t size_max = 44;
 
     constexpr peer_id() noexcept = default;
@@ -41,7 +41,7 @@ public:
     }
 
     /// The peer named by a multihash.
-    /// @return `invalid_peer_id` unless it is an identity multihash of at most 42 octets or a SHA-256 one.
+    /// @return `invalid_peer_id` unless it is an identity multihash of at most 42 bytes or a SHA-256 one.
     [[nodiscard]] static result<peer_id> from_multihash(byte_view multihash) {
         bool const identity = multihash.size() >= 3 && multihash.size() <= size_max && multihash[0] == 0x00 &&
                               multihash[1] == multihash.size() - 2;
@@ -49,7 +49,7 @@ public:
         if (!identity && !sha256) {
             return error{errc::invalid_peer_id,
                          text("the multihash ", to_hex(multihash.first(std::min<std::size_t>(multihash.size(), 8))),
-                              "... of ", multihash.size(), " octets names no peer")};
+                              "... of ", multihash.size(), " bytes names no peer")};
         }
         peer_id id;
         for (byte b : multihash) id.octets_[id.size_++] = b;

@@ -4,10 +4,11 @@
 /// @file
 /// The last part of a session: the group has its signatures, and somebody has to broadcast them.
 ///
-/// Pure, as the session is whose part it is: votes, claims and the time come in, effects go out. Whose turn it is the
-/// votes say (see broadcast.hpp); this adds what makes everybody see the same votes. A signer whose patience ends votes
-/// aloud, and again, since votes get lost; one that is behind is shown the signed votes of the others; one that is
-/// ahead is asked for them. Votes and claims may come before our own signature does, and count from then on.
+/// Pure, as the session it belongs to: votes, claims and the time come in, effects go out. The votes decide whose turn
+/// it is (see broadcast.hpp); this makes all signers see the same votes. A signer whose timeout has passed sends its
+/// vote to everyone, and repeats it, since votes get lost. A signer that is behind is sent the signed votes of the
+/// others; one that is ahead is asked for them. Votes and claims may come before our own signature does, and count from
+/// then on.
 
 #include <algorithm>
 #include <cstdint>
@@ -39,7 +40,7 @@ public:
     [[nodiscard]] bool is_confirmed() const noexcept { return turns_.confirmed_by().has_value(); }
     /// Whether nothing more is to come: somebody has broadcast, or nobody is left to ask, or nobody answers.
     [[nodiscard]] bool is_settled() const noexcept { return is_confirmed() || turns_.is_exhausted() || has_given_up_; }
-    /// When patience with the signer whose turn it is ends.
+    /// When the signer whose turn it is times out.
     [[nodiscard]] deadline next_deadline() const noexcept { return deadline_; }
     /// When the turn last passed on, or the signatures came.
     [[nodiscard]] instant last_progress() const noexcept { return last_progress_; }
@@ -57,7 +58,7 @@ public:
 
     // ---- what happens -----------------------------------------------------------------------------------
 
-    /// What is known from before a restart: @p heard is what others had said. Words of no signer are passed over.
+    /// What is known from before a restart: @p heard is what others had said. Entries of unknown signers are ignored.
     void recall(std::optional<slot> broadcast_by, view_number voted_for, std::vector<broadcast_word> const& heard) {
         if (broadcast_by && *broadcast_by < said_.size()) turns_.confirm(*broadcast_by);
         turns_.vote(self_, voted_for);
@@ -75,12 +76,12 @@ public:
         while (turns_.pass_on()) {  // that was told then
         }
     }
-    /// The signatures are here; nobody is asked yet.
+    /// The signatures are complete; nobody is asked to broadcast yet.
     void hold(std::vector<signature> signatures, instant now) {
         signatures_ = std::move(signatures);
         last_progress_ = now;
     }
-    /// Asks whoever's turn it is by now: others may have been faster.
+    /// Asks the signer whose turn it is now; the turn may have passed on already.
     template <effect_sink<session_effect> Sink>
     void begin(instant now, Sink& out) {
         if (change_view(now, out)) return;
@@ -167,8 +168,9 @@ public:
         }
     }
 
-    /// Patience has ended: votes, again and again, since votes get lost and others wake up late. Not for ever: too many
-    /// may be gone for good. Harmless when called early.
+    /// The timeout has passed: sends our vote, repeatedly, since votes get lost and others wake up late; at most
+    /// `failover_attempts_max` times in a view, since too many signers may be gone for good. Harmless when called
+    /// early.
     template <effect_sink<session_effect> Sink>
     void wake(instant now, Sink& out) {
         if (!deadline_ || now < *deadline_) return;
@@ -196,7 +198,7 @@ private:
         bytes claim;  // that it has broadcast
     };
 
-    // The turn is somebody's: ours to take, or to wait for.
+    // Tells the application whose turn it is: ours, or another signer's.
     template <class Sink>
     void await_broadcast(instant now, Sink& out) {
         deadline_.reset();

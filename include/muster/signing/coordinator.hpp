@@ -26,11 +26,11 @@
 
 #include <muster/core/alarm.hpp>
 #include <muster/core/timers.hpp>
-#include <muster/crypto/hedged_random.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/courier.hpp>
 #include <muster/signing/graveyard.hpp>
 #include <muster/signing/nonce_counter.hpp>
+#include <muster/signing/options.hpp>
 #include <muster/signing/peer_admission.hpp>
 #include <muster/signing/request.hpp>
 #include <muster/signing/roster_book.hpp>
@@ -38,13 +38,6 @@
 #include <muster/signing/session_store.hpp>
 
 namespace muster::signing {
-
-/// The coordinator's rarer policies; derive and override what you need.
-struct default_options {
-    using topology = mesh;                    ///< Or `aggregator`; all signers must agree.
-    using entropy = crypto::hedged_random<>;  ///< Where nonces and salts come from.
-    using journal = no_journal;               ///< What survives a restart; see @ref signing::journal.
-};
 
 /// Proposes, approves and completes signing sessions with other coordinators.
 ///
@@ -62,6 +55,8 @@ struct default_options {
 template <transport::frames Transport, signer_registry Registry, timers Timers, clock Clock,
           musig2::backend Backend = musig2::portable, class Options = default_options>
 class coordinator {
+    static_assert(detail::check_options<Options>());
+
 public:
     using topology_policy = typename Options::topology;
     using entropy_policy = typename Options::entropy;
@@ -78,14 +73,14 @@ public:
         Timers& alarm;
         Clock const& time;
         peer::key_set keys;
-        boot_epoch epoch;  ///< Fresh random octets, never used before: see @ref make_epoch.
+        boot_epoch epoch;  ///< Fresh random bytes, never used before: see @ref make_epoch.
         limits bounds = {};
         Backend backend = {};
         entropy_policy entropy = {};
         journal_policy journal = {};
     };
 
-    /// A fresh epoch for @ref parts.
+    /// A fresh epoch for `parts`.
     [[nodiscard]] static result<boot_epoch> make_epoch(entropy_policy source = {}) {
         boot_epoch epoch;
         MUSTER_TRY(source.fill_secret(epoch.octets));
@@ -133,15 +128,15 @@ public:
         restored found;
         std::vector<std::pair<session_id, bytes>> kept;
         MUSTER_TRY(
-            journal_.load([&](session_id const& id, byte_view octets) { kept.emplace_back(id, to_bytes(octets)); }));
+            journal_.load([&](session_id const& id, byte_view content) { kept.emplace_back(id, to_bytes(content)); }));
         is_restored_ = has_restored_ = true;
-        for (auto const& [id, octets] : kept) {
+        for (auto const& [id, content] : kept) {
             if (id == nonce_counter::entry()) {
-                found.unreadable += nonces_drawn_.restore(octets) ? 0u : 1u;
+                found.unreadable += nonces_drawn_.restore(content) ? 0u : 1u;
                 continue;
             }
-            if (graves_.restore(journal_, id, octets, time_.wall_now())) continue;
-            auto const resumed = resume(id, octets);
+            if (graves_.restore(journal_, id, content, time_.wall_now())) continue;
+            auto const resumed = resume(id, content);
             found.resumed += resumed && resumed.value() ? 1u : 0u;
             found.restarted += resumed && !resumed.value() ? 1u : 0u;
             found.unreadable += resumed ? 0u : 1u;
@@ -282,7 +277,7 @@ public:
         std::size_t open_sessions = 0;    ///< At most `open_sessions_max`.
         std::size_t closed_sessions = 0;  ///< At most `closed_sessions_max`.
         std::size_t tombstones = 0;       ///< At most `tombstones_max`.
-        std::size_t graves = 0;           ///< At most `tombstones_max`; see @ref graveyard.
+        std::size_t graves = 0;           ///< At most `tombstones_max`; see `graveyard`.
         std::size_t peers = 0;            ///< At most `peers_max + strangers_max`.
         std::size_t early_octets = 0;     ///< At most `early_octets_per_peer_max` for each of them.
         std::size_t rosters = 0;          ///< At most `rosters_max`.
@@ -312,13 +307,13 @@ private:
         if (is_restored_) return ok();
         return error{errc::wrong_state, "the journal was not taken up yet; call restore() first"};
     }
-    // Writes down where a session stands; what is over is taken out.
+    // Writes the session's state to the journal, or erases it when the session is over.
     [[nodiscard]] result<void> record(session_id const& id, session_type const& s) {
         if constexpr (!has_journal) return ok();
         auto const snapshot = s.snapshot();
         return snapshot ? journal_.put(id, encode(*snapshot)) : take_out(id, s);
     }
-    // Nothing of a session stays in the journal but, where our nonces were shown, that it must not open again.
+    // Erases the session from the journal. Where our nonces were shown, a note stays that it must not open again.
     [[nodiscard]] result<void> take_out(session_id const& id, session_type const& s) {
         if (!s.has_shown_nonces()) return journal_.erase(id);
         return graves_.bury(journal_, id, s.plan().expires_at, time_.wall_now());
@@ -328,9 +323,9 @@ private:
         sessions_.forget(id);
     }
     // True when the session goes on, false when it is over.
-    [[nodiscard]] result<bool> resume(session_id const& id, byte_view octets) {
-        // Our limits may be narrower than when it was written down; what was promised then stands.
-        MUSTER_TRY(auto kept, decode_snapshot(octets, protocol_limits(), time_.wall_now()));
+    [[nodiscard]] result<bool> resume(session_id const& id, byte_view content) {
+        // Our limits may be narrower than when it was written; a promise made then still holds.
+        MUSTER_TRY(auto kept, decode_snapshot(content, protocol_limits(), time_.wall_now()));
         MUSTER_TRY(auto plan, decode_proposal(kept.what, protocol_limits()));
         MUSTER_TRY(check_form(plan));
         bool const is_ours = id_of(kept.what) == id && kept.self < plan.roster.size() &&
@@ -358,8 +353,8 @@ private:
     void introduce_once(peer_id const& who) {
         if (binding_ && introduced_.insert(who).second) introduce(who);
     }
-    // What a peer must know: of the life before this one what can go on and what is over, and of which sessions it may
-    // lack the signature that we have. Those first that others may still need our shares for.
+    // The sessions that a peer must be told of after a restart: those that can go on, those that are over, and those
+    // whose signature it may lack. Sessions for which others may still need our shares come first.
     void introduce(peer_id const& who) {
         std::vector<session_id> served, offered;
         std::vector<std::pair<session_id, session_type const*>> lost;
@@ -399,7 +394,7 @@ private:
         std::vector<public_key> keys;
         for (auto const& m : plan.roster) keys.push_back(m.signer);
         MUSTER_TRY(auto group, musig2::key_agg(backend_, keys, plan.tweaks));
-        // Clamped before it becomes nanoseconds: a hostile expiry would overflow.
+        // Clamped before the conversion to nanoseconds, which a hostile expiry would overflow.
         using std::chrono::milliseconds;
         auto const lifetime = std::chrono::duration_cast<milliseconds>(limits_.session_lifetime_max);
         auto const wall = time_.wall_now();
@@ -422,7 +417,8 @@ private:
         return session_type{std::move(terms), limits_, time_.now()};
     }
 
-    // Whoever is believed to know the roster gets the terms alone; a signature each for the two kinds of proposal.
+    // A signer that is believed to know the roster gets the terms alone. The two kinds of proposal are signed once
+    // each.
     void send_proposal(session_id const& id, session_type const& s, encoded_proposal const& full) {
         encoded_proposal const terms{full.terms, {}};
         std::optional<result<bytes>> long_frame, short_frame;
@@ -463,7 +459,7 @@ private:
         });
     }
 
-    // What it had refused is repeated with everything else when it comes back.
+    // Frames that it had refused are repeated with everything else when it reconnects.
     void on_disconnected(peer_id const& who) {
         admission_.handle(peer_admission::left{who}, time_.now(), to_application(who));
         introduced_.erase(who);
@@ -496,8 +492,8 @@ private:
         }
     }
 
-    // Who sends too much is not heard. A hello says whose machine the sender is, and the connection has shown who the
-    // sender is: together that is enough to know a registered signer's machine before it costs anything.
+    // Drops frames beyond the sender's rate. A hello names the sender's signer, and the connection has authenticated
+    // the sender: together they identify a registered signer's machine before any signature is verified.
     [[nodiscard]] bool is_admitted(peer_id const& from, parsed_frame const& f) {
         auto const now = time_.now();
         if (!admission_.is_recognised(from)) {
@@ -507,7 +503,7 @@ private:
         }
         if (!admission_.admit(from, now, to_application(from))) return false;
         if (f.raw.size() <= limits_.frame_size_max) return true;
-        // Its sender's limits are wider than ours, or ours were. What it costs us is on its account.
+        // The sender's limits are wider than ours, or ours were. The cost is charged to the sender.
         admission_.charge(from, f.raw.size() / std::max<std::size_t>(limits_.frame_size_max, 1), now);
         auto const* const s = sessions_.find(f.header.session);
         if (s != nullptr && f.raw.size() <= largest_frame(s->plan().messages.size())) return true;
@@ -568,7 +564,7 @@ private:
                 s.peer_restarted(*at, f.header.epoch, time_.now(), out);
             }
         });
-        // Machines restart now and then; one that says so all the time does not make us talk all the time.
+        // A machine that claims a restart again and again does not make us send a hello each time.
         if (is_another) admission_.charge(from, std::min(answers, limits_.frames_burst_max / 4), time_.now());
     }
 
@@ -634,9 +630,9 @@ private:
         open(f, std::move(made).value());
     }
 
-    // A no that the application never saw, to the initiator: it tells the others, at its own expense. Ours would be
-    // charged to us by everyone whom a hostile proposal names. The refusal is remembered, so that the same octets do
-    // not cost the same work again.
+    // Declines a proposal that the application never saw. Only the initiator is told, and tells the others: otherwise a
+    // hostile proposal could make us send to everyone it names, who would charge us. The refusal is remembered, so that
+    // the same bytes do not cost the same work again.
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
         sessions_.entomb(id);
         auto no = mail_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
@@ -651,7 +647,7 @@ private:
                      text("it takes frames of ", size, " bytes; at most ", limits_.frame_size_max, " here")};
     }
 
-    // Whether we would take part at all, before anybody is asked. Cheap first.
+    // Whether we would take part, before the application is asked. Cheap checks first.
     [[nodiscard]] result<void> consider(proposal const& plan, roster_id const& roster, peer_id const& from,
                                         std::size_t frame_size) {
         if (plan.topology != topology_policy::id) {
@@ -705,9 +701,8 @@ private:
 
     // ---- effects ----------------------------------------------------------------------------------------
 
-    // Does what a session wants done, after anything was done to it. What has to be written down first is, once a
-    // batch;
-    // @p is_recorded says that it was. When it cannot be, an open session is given up before anything was promised.
+    // Performs the session's effects in order; the first `persist` writes the journal, unless @p is_recorded says that
+    // it was written. When that fails, an open session is given up before anything was promised.
     result<void> perform(session_id const& id, session_type& s, effects& out, bool is_recorded = false) {
         sessions_.touched(id);
         for (auto& effect : out.take()) {
@@ -754,7 +749,8 @@ private:
                    effect);
     }
 
-    // Everyone has contributed, so everyone knows the roster. Under a hub most epochs are known from hellos alone.
+    // Everyone has contributed, so everyone knows the roster. Under an aggregator most epochs are known from hellos
+    // alone.
     void note_roster(session_type const& s) {
         auto const& roster = s.plan().roster;
         for (slot who = 0; who < roster.size(); ++who) {
@@ -827,7 +823,8 @@ private:
             for (auto const& e : events_.take()) {
                 if (closed_) continue;
                 handler_(e);
-                // Registered because of it? Then no crowd may take its place before it speaks again.
+                // When the application registered the signer because of this event, its machine gets a reserved place
+                // at once.
                 auto const* const who = std::get_if<peer_identified>(&e);
                 if (who != nullptr && is_registered(who->signer, who->peer)) {
                     admission_.recognise(who->peer, time_.now(), to_application(who->peer));

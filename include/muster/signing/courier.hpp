@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// Our frames on their way to co-signers: signed, sent, and remembered where a peer could not take them.
+/// Signs and sends our frames to co-signers, and remembers the sessions whose frames a congested peer refused.
 
 #include <cstdint>
 #include <map>

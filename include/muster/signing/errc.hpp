@@ -25,9 +25,9 @@ MUSTER_ENUMERATION(errc, 1,
                    unknown_session,       ///< No session of that id, or it was cleaned up.
                    wrong_state,           ///< The session is not where the request makes sense.
                    topology_mismatch,     ///< The proposal wants another topology than ours.
-                   invalid_frame,         ///< Octets that are no frame.
+                   invalid_frame,         ///< Bytes that are no frame.
                    unsupported_version,   ///< A frame of another protocol version.
-                   frame_too_large,       ///< More octets than the limit.
+                   frame_too_large,       ///< More bytes than the limit.
                    not_authentic,         ///< A signature that does not verify.
                    rate_limited,          ///< More frames than a peer may send.
                    failover_exhausted,    ///< Every elected signer has had its turn.

@@ -4,7 +4,7 @@
 /// @file
 /// A journal in a file: records are added at its end, and from time to time it is written anew.
 ///
-/// A record is its length (and the complement of it), what is done (put or erase), the session, octets, and a checksum
+/// A record is its length (and the complement of it), what is done (put or erase), the session, bytes, and a checksum
 /// over all of it. A crash can leave a torn record at the end, which never was promised and is cut off. A record that
 /// is damaged with others behind it is no crash: the file is put aside for somebody to look at, and what could be read
 /// goes on.
@@ -36,14 +36,14 @@ class file_journal {
 public:
     struct options {
         std::string path;                           ///< Its folder must exist.
-        std::uint64_t file_size_max = 64ull << 20;  ///< Octets; a larger file is not read. Ours.
+        std::uint64_t file_size_max = 64ull << 20;  ///< Bytes; a larger file is not read. Ours.
         Files files = {};
     };
     explicit file_journal(options o) : file_{std::move(o.path), std::move(o.files)}, file_size_max_{o.file_size_max} {}
 
     /// The name of the file that was put aside by @ref load, if it was damaged.
     [[nodiscard]] std::optional<std::string> const& put_aside() const noexcept { return put_aside_; }
-    /// Octets that @ref load cut off or could not read.
+    /// Bytes that @ref load cut off or could not read.
     [[nodiscard]] std::uint64_t unreadable_octets() const noexcept { return unreadable_; }
 
     /// See @ref journal. Errors: those of the file system, `in_use` when another one has the file; `wrong_state` for a
@@ -73,7 +73,7 @@ public:
         auto const whole = header().size() + (alive_.size() + 1) * record_size_min + alive_octets_ + octets.size();
         if (whole > file_size_max_) {
             return error{file_errc::too_large,
-                         text(file_.path(), " would have ", whole, " octets, and at most ", file_size_max_,
+                         text(file_.path(), " would have ", whole, " bytes, and at most ", file_size_max_,
                               " would be read again: raise file_size_max, or keep less")};
         }
         auto& kept = alive_[id];
@@ -104,7 +104,7 @@ private:
     }
     [[nodiscard]] static byte_view header() { return as_bytes("muster-journal-1\n"); }
 
-    // Length of all, its complement, action, session, octets, checksum of all before it.
+    // Length of all, its complement, action, session, bytes, checksum of all before it.
     static void append_record(bytes& to, session_id const& id, bytes const* octets) {
         static crypto::hash_tag const tag{"muster/journal/v1"};
         wire::writer out;
@@ -117,7 +117,7 @@ private:
         append(to, out.raw(sum.view().first(checksum_size)).view());
     }
 
-    // Takes in records until one is not whole; says how many octets those were.
+    // Takes in records until one is not whole; says how many bytes those were.
     [[nodiscard]] std::size_t parse(byte_view all) {
         if (all.size() < header().size() || !equal(all.first(header().size()), header())) return 0;
         auto at = header().size();
@@ -153,7 +153,7 @@ private:
         append_record(expected, id_in(rest), erases ? nullptr : &octets);
         return equal(expected, rest.first(*size)) ? size : std::nullopt;
     }
-    // What a crash leaves: one record that ends too early, or whose octets did not get to the disk.
+    // What a crash leaves: one record that ends too early, or whose bytes did not get to the disk.
     [[nodiscard]] static bool is_torn_tail(byte_view rest) {
         bool const is_empty = std::all_of(rest.begin(), rest.end(), [](byte b) { return b == 0; });
         auto const size = length_at(rest);

@@ -5,7 +5,7 @@
 /// What co-signers say to each other, and how a frame of it is signed.
 ///
 /// A frame is version, session id, boot epoch, slot, sequence, kind, body, and the sender's signature over all of
-/// it under a domain tag. Since the signature covers every octet, a frame proves who said it wherever it turns
+/// it under a domain tag. Since the signature covers every byte, a frame proves who said it wherever it turns
 /// up: an aggregator may pass it on, and two frames that contradict each other convict their signer.
 
 #include <cstdint>
@@ -130,7 +130,7 @@ struct frame_header {
     bool operator==(frame_header const&) const = default;
 };
 
-/// A frame whose layout was checked and nothing else. Borrows the octets it was parsed from.
+/// A frame whose layout was checked and nothing else. Borrows the bytes it was parsed from.
 struct parsed_frame {
     frame_header header;
     byte_view body;       ///< Still encoded.
@@ -138,12 +138,12 @@ struct parsed_frame {
     signature signed_by;  ///< Not verified yet.
 };
 
-/// Octets of a frame around its body.
+/// Bytes of a frame around its body.
 inline constexpr std::size_t frame_header_size = 1 + 32 + 16 + 4 + 8 + 1;
 /// @copydoc frame_header_size
 inline constexpr std::size_t frame_overhead = frame_header_size + 64;
 
-/// Octets of the largest frame that signing @p messages takes, besides the proposal: that with sums of nonces.
+/// Bytes of the largest frame that signing @p messages takes, besides the proposal: that with sums of nonces.
 [[nodiscard]] constexpr std::size_t largest_frame(std::size_t messages) noexcept {
     return frame_overhead + digest32::size() + wire::varint_size_max + messages * musig2::aggnonce::size();
 }
@@ -204,7 +204,7 @@ inline void encode_body(wire::writer& out, body const& b) {
 
 }  // namespace detail
 
-/// A signed frame. @return its octets, or what signing refuses.
+/// A signed frame. @return its bytes, or what signing refuses.
 [[nodiscard]] inline result<bytes> encode_frame(frame_header const& header, body const& b, peer::node_key const& key) {
     wire::writer out;
     out.u8(protocol_version).raw(header.session.view()).raw(header.epoch.view());
@@ -218,10 +218,10 @@ inline void encode_body(wire::writer& out, body const& b) {
 /// Checks size, version and layout of @p raw. Cheap: nothing is verified, nothing allocated.
 [[nodiscard]] inline result<parsed_frame> parse_frame(byte_view raw, limits const& l) {
     if (raw.size() > l.frame_size_max) {
-        return error{errc::frame_too_large, text("frame of ", raw.size(), " octets, at most ", l.frame_size_max)};
+        return error{errc::frame_too_large, text("frame of ", raw.size(), " bytes, at most ", l.frame_size_max)};
     }
     if (raw.size() < frame_overhead) {
-        return error{errc::invalid_frame, text("frame of ", raw.size(), " octets, at least ", frame_overhead)};
+        return error{errc::invalid_frame, text("frame of ", raw.size(), " bytes, at least ", frame_overhead)};
     }
     wire::reader in{raw};
     if (auto const version = in.u8(); version != protocol_version) {

@@ -4,7 +4,7 @@
 /// @file
 /// Where a coordinator writes down what it promises, before it does.
 ///
-/// Idea: a durable map from sessions to octets, so small that a file, a table or a replicated log can be one. The
+/// Idea: a durable map from sessions to bytes, so small that a file, a table or a replicated log can be one. The
 /// coordinator puts a session in before its nonces are sent, again before its shares are, and takes it out when it is
 /// over. What comes back after a restart may be an old copy: since no secret is in it, nothing that is signed again is
 /// signed with an old nonce.
@@ -23,14 +23,15 @@ namespace muster::signing {
 
 /// A durable map.
 ///
-/// Semantics: `load(f)` is called once, before anything else, and calls f(id, octets) for what is kept. After
-/// `put(id, octets)` has returned without an error they are there after a crash, in place of what was there before;
-/// after an error either of the two is. The same for `erase(id)`, which may be lost. Neither throws.
+/// Semantics: `load(f)` is called once, before anything else, and calls `f(id, content)` for every entry. When
+/// `put(id, content)` has returned without an error, the content survives a crash and replaces what was there; after an
+/// error either of the two is there. `erase(id)` removes an entry; the removal may be lost in a crash. None of them
+/// throws.
 template <class J>
 concept journal = std::movable<J> &&
-    requires(J& j, session_id const& id, byte_view octets, std::function<void(session_id const&, byte_view)> f) {
+    requires(J& j, session_id const& id, byte_view content, std::function<void(session_id const&, byte_view)> f) {
     { j.load(f) } -> std::same_as<result<void>>;
-    { j.put(id, octets) } -> std::same_as<result<void>>;
+    { j.put(id, content) } -> std::same_as<result<void>>;
     { j.erase(id) } -> std::same_as<result<void>>;
 };
 

@@ -4,8 +4,8 @@
 /// @file
 /// What every signer of a session has contributed, with the signed frames that prove it.
 ///
-/// One seat per slot, one contribution of each kind per seat, the first one wins. A second, different one is a
-/// conflict: the two frames together prove that the signer told two stories. Early contributions wait here, so
+/// One entry per slot, one contribution of each kind per entry; the first one wins. A second, different one is a
+/// conflict: the two frames together prove equivocation. Early contributions wait here, so
 /// the memory of a session is bounded by its roster whatever the order of arrival.
 
 #include <cstdint>
@@ -87,7 +87,7 @@ public:
         return hasher.finish();
     }
 
-    /// Whether exactly these octets were filed before.
+    /// Whether exactly these bytes were filed before.
     [[nodiscard]] bool holds(slot from, byte_view raw) const noexcept {
         return from < seats_.size() && !raw.empty() &&
                (equal(raw, seats_[from].nonces_frame) || equal(raw, seats_[from].shares_frame));

@@ -15,9 +15,9 @@ namespace muster::signing {
 /// Everything a peer can make us hold or wait for has a bound here. All defaults are ours.
 struct limits {
     std::size_t signers_min = 2;                  ///< Fewer need no coordination.
-    std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 octets each.
+    std::size_t signers_max = 128;                ///< Raise together with `frame_size_max`: about 140 bytes each.
     std::size_t messages_max = 64;                ///< Messages signed in one session.
-    std::size_t message_size_max = 32u << 10;     ///< Octets of one message shown to the approver.
+    std::size_t message_size_max = 32u << 10;     ///< Bytes of one message shown to the approver.
     std::size_t frame_size_max = 64u << 10;       ///< Bytes; what is larger a transport may refuse before.
     std::size_t open_sessions_max = 64;           ///< Being worked on; those that have stalled are not counted.
     std::size_t open_sessions_reserved = 16;      ///< Of them, kept free for our own proposals.
@@ -37,10 +37,11 @@ struct limits {
     std::size_t frames_per_second = 256;                ///< ... and then at this rate, 1 to 10^9; more are dropped.
     duration session_lifetime_max = std::chrono::hours{24};  ///< A later expiry is clamped to this. A session whose
                                                              ///< share was given is `unresolved` when it is over.
-    duration round_timeout = std::chrono::seconds{60};       ///< From the own contribution to the last; a hub waits no
-                                                             ///< longer than from when it heard of the proposal. Since
-                                                             ///< a nonce is an approval, leave people time.
-    duration retry_interval = std::chrono::seconds{10};      ///< Between requests for what is missing.
+    duration round_timeout =
+        std::chrono::seconds{60};  ///< From the own contribution to the last; an aggregator waits no
+                                   ///< longer than from when it heard of the proposal. Since
+                                   ///< a nonce is an approval, leave people time.
+    duration retry_interval = std::chrono::seconds{10};         ///< Between requests for what is missing.
     duration stuck_session_timeout = std::chrono::minutes{10};  ///< Without progress, then cleaned up;
                                                                 ///< and the longest between two questions of a
                                                                 ///< session that has stalled.

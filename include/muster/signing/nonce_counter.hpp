@@ -24,8 +24,8 @@ public:
     [[nodiscard]] static session_id entry() noexcept { return {}; }
 
     /// Takes up what was written down. @return what does not fit.
-    [[nodiscard]] result<void> restore(byte_view octets) {
-        wire::reader in{octets};
+    [[nodiscard]] result<void> restore(byte_view content) {
+        wire::reader in{content};
         auto const kept = in.u64();
         MUSTER_TRY(in.finish());
         value_ = kept;

@@ -5,7 +5,7 @@
 /// What is proposed for signing, its one encoding, and the session id that follows from it.
 ///
 /// A session id is the tagged hash of the whole proposal: who signs, which messages, under which tweaks, until
-/// when, who broadcasts, and 32 random octets of the initiator. Two different proposals cannot share an
+/// when, who broadcasts, and 32 random bytes of the initiator. Two different proposals cannot share an
 /// id, and every later frame names the id, so nothing about a session can be varied after it was proposed.
 ///
 /// The roster, which grows with the group, is hashed by itself, and the terms of the proposal name its hash. Groups
@@ -58,13 +58,13 @@ struct member {
     MUSTER_FIELDS(member, signer, peer, binding);
 };
 
-/// Octets to be signed under a BIP-340 tag, shown to the approver as they are.
+/// Bytes to be signed under a BIP-340 tag, shown to the approver as they are.
 struct tagged_payload {
     std::string tag;
     bytes content;
     MUSTER_FIELDS(tagged_payload, tag, content);
 };
-/// What is to be signed: a digest made elsewhere, or tagged octets.
+/// What is to be signed: a digest made elsewhere, or tagged bytes.
 using payload = std::variant<digest32, tagged_payload>;
 
 /// The message that MuSig2 signs for @p p.
@@ -99,12 +99,12 @@ struct proposal {
     election_method election = election_method::lexicographic;
     topology_id topology = topology_id::mesh;
     slot initiator = 0;           ///< Who proposes.
-    std::string purpose;          ///< For the people who approve; at most 256 octets.
-    std::array<byte, 32> salt{};  ///< Fresh random octets.
+    std::string purpose;          ///< For the people who approve; at most 256 bytes.
+    std::array<byte, 32> salt{};  ///< Fresh random bytes.
     MUSTER_FIELDS(proposal, roster, messages, tweaks, expires_at, election, topology, initiator, purpose, salt);
 };
 
-/// Longest purpose, and longest tag of a payload, in octets. Ours.
+/// Longest purpose, and longest tag of a payload, in bytes. Ours.
 inline constexpr std::size_t purpose_size_max = 256;
 /// Most tweaks, and most derivation steps in one. BIP-32 allows 255 steps. Ours.
 inline constexpr std::size_t tweaks_max = 16;
@@ -185,7 +185,7 @@ inline void encode_tweak(wire::writer& out, musig2::tweak const& t) {
 
 }  // namespace detail
 
-/// A proposal in its one encoding. The roster's octets are empty when the other side is known to have them.
+/// A proposal in its one encoding. The roster's bytes are empty when the other side is known to have them.
 struct encoded_proposal {
     bytes terms;  ///< Everything else, beginning with the roster's id.
     bytes roster;
@@ -243,7 +243,7 @@ namespace detail {
 }  // namespace detail
 
 /// The proposal that @p encoded spells; no allocation exceeds a small multiple of its size. Without a roster in it,
-/// @p known is asked. @return `unknown_roster` when that does not know it, or what is wrong with the octets.
+/// @p known is asked. @return `unknown_roster` when that does not know it, or what is wrong with the bytes.
 template <class Rosters = no_rosters>
 [[nodiscard]] result<proposal> decode_proposal(encoded_proposal const& encoded, limits const& l,
                                                Rosters const& known = {}) {
@@ -309,7 +309,7 @@ template <class Rosters = no_rosters>
     }
     if (p.tweaks.size() > tweaks_max || p.purpose.size() > purpose_size_max) {
         return error{errc::invalid_proposal, text(p.tweaks.size(), " tweaks and a purpose of ", p.purpose.size(),
-                                                  " octets; at most ", tweaks_max, " and ", purpose_size_max)};
+                                                  " bytes; at most ", tweaks_max, " and ", purpose_size_max)};
     }
     for (auto const& t : p.tweaks) {
         auto const* const path = std::get_if<musig2::bip32_path>(&t);

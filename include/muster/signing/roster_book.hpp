@@ -4,8 +4,8 @@
 /// @file
 /// Groups that have signed together, so that the next proposal can name one instead of spelling it out.
 ///
-/// A proposal goes to n-1 signers, and its roster takes about 140 octets a signer: sent in full every time, it makes
-/// even a star quadratic in octets. A completed session shows that every signer holds the roster for as long as
+/// A proposal goes to n-1 signers, and its roster takes about 140 bytes a signer: sent in full every time, it makes
+/// even a star quadratic in bytes. A completed session shows that every signer holds the roster for as long as
 /// it runs; so a signer is believed to know a roster in the boot epoch in which it completed a session of it. When that
 /// is wrong, because it has forgotten since, the repetition of the proposal spells the roster out.
 

@@ -25,10 +25,10 @@
 /// state can use it, so no order of arrival loses anything. The secret nonces live in the one state that may
 /// use them, and are gone before the first share is sent.
 ///
-/// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the hub's sum
+/// Blame needs BIP-327's conditions, and has them: nonces are summed up here (or checked against the aggregator's sum
 /// before blaming), every contribution is signed by its sender, and only shares that name the same transcript, the
 /// hash of all nonces and of their sums, are added up. A signer who tells different nonces to different peers, and a
-/// hub who tells different sums, makes transcripts differ; then the signed frames are passed on, and two of them
+/// aggregator who tells different sums, makes transcripts differ; then the signed frames are passed on, and two of them
 /// convict. A transcript that differs proves nothing by itself and blames nobody.
 
 #include <algorithm>
@@ -72,7 +72,7 @@ struct nonce_freshness {
     std::uint64_t number = 0;  ///< Of nonces before it; with a journal never the same twice.
 };
 
-/// One session. Move-only; one thread at a time. Memory: a few hundred octets per signer and message.
+/// One session. Move-only; one thread at a time. Memory: a few hundred bytes per signer and message.
 template <musig2::backend Backend, topology Topology>
 class session {
 public:
@@ -175,7 +175,7 @@ public:
         return ok();
     }
 
-    /// Says no, to everyone. @return `wrong_state` unless awaiting approval.
+    /// Declines, and tells everyone. @return `wrong_state` unless awaiting approval.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> decline(std::string reason, Sink& out) {
         if (at() != phase::awaiting_approval) return wrong_state("decline");
@@ -185,7 +185,7 @@ public:
         return ok();
     }
 
-    /// Gives up, and tells everyone. Once our share is given that ends our efforts and not the session: it stalls.
+    /// Gives up, and tells everyone. Once our share is given, this does not end the session: it stalls.
     /// @return `wrong_state` unless @ref is_open.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> cancel(std::string why, Sink& out, abort_reason reason = abort_reason::cancelled) {
@@ -193,8 +193,8 @@ public:
         give_up(reason, std::nullopt, std::move(why), out);
         return ok();
     }
-    /// What the session last asked to be written down could not be, so nothing of it was sent: a share that was just
-    /// made is dropped. Tells everyone. Expects @ref is_open or @ref owes_record.
+    /// The last `persist` failed, so nothing after it was sent: a share that was just made is dropped. Tells everyone.
+    /// Expects @ref is_open or @ref owes_record.
     template <effect_sink<session_effect> Sink>
     void not_recorded(std::string why, Sink& out) {
         given_.reset();
@@ -221,8 +221,8 @@ public:
         return ok();
     }
 
-    /// The broadcast that another signer claims cannot be found: its word counts no more here, and the turn can pass
-    /// on as if it had not been given. Not written down: a restart may believe it again, and say so.
+    /// The broadcast that another signer claims cannot be found: the claim is ignored from now on, and the turn can
+    /// pass on. This is not persisted: after a restart the claim may be believed again, and reported.
     /// @return `wrong_state` unless finished, and another signer is believed to have broadcast.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> dispute_broadcast(instant now, Sink& out) {
@@ -241,13 +241,13 @@ public:
         auto const from = frame.header.sender;
         if (from >= seats_.size() || from == terms_.self) return;
         auto& seat = seats_[from];
-        // A group signature that verifies is a fact, whoever tells it, in whichever life.
+        // A group signature that verifies is accepted from any signer, in any boot epoch.
         if (auto const* const made = std::get_if<signatures_body>(&frame.what))
             return on_signatures(from, *made, now, out);
-        // Of a signer that has resumed, frames of the life before may be seen here for the first time.
+        // Frames that a resumed signer sent before its restart may arrive here for the first time.
         if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
         bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
-        // Once there is a signature no nonce matters any more: votes, claims and questions are taken from any life.
+        // Once there is a signature nonces do not matter: votes, claims and requests are accepted from any boot epoch.
         if (seat.epoch && !is_known && at() != phase::finished) {
             return peer_restarted(from, frame.header.epoch, now, out);
         }
@@ -281,8 +281,8 @@ public:
         restarted(who, out);
     }
 
-    /// A connection to @p who came up: what either side may have missed is sent again and asked for while there is no
-    /// signature. Later it is offered, and sent when @p who asks.
+    /// A connection to @p who came up: while there is no signature, what either side may have missed is sent again and
+    /// requested. Later it is offered, and sent when @p who asks.
     template <effect_sink<session_effect> Sink>
     void peer_connected(slot who, instant, Sink& out) {
         if (who == terms_.self || !may_complete()) return;
@@ -293,8 +293,8 @@ public:
         if (needed || !is_open()) out.push(send_frame{who, request_body{}});
     }
 
-    /// @p who says that it can serve this session. Where we lack the signature, or who has broadcast it, we ask; what
-    /// we have we acknowledge, so that it need not be offered again.
+    /// @p who says that it can serve this session. We ask when we lack the signature or do not know who has broadcast
+    /// it, and acknowledge what we have, so that it is not offered again.
     template <effect_sink<session_effect> Sink>
     void offered(slot who, instant now, Sink& out) {
         if (!may_answer(who, now)) return;
@@ -448,7 +448,7 @@ public:
     [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }
     /// What @ref snapshot gives is written down now.
     void recorded() noexcept { is_share_recorded_ = given_.has_value(); }
-    /// Whether exactly these octets were taken before: a duplicate that needs no verification.
+    /// Whether exactly these bytes were taken before: a duplicate that needs no verification.
     [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
 
 private:
@@ -458,7 +458,7 @@ private:
     };
     struct collecting_shares {
         musig2::round2<Backend> round;
-        digest32 nonces;                         // the transcript, ours or the hub's claim
+        digest32 nonces;                         // the transcript, ours or the aggregator's claim
         digest32 transcript;                     // with the sums: what shares must name
         std::optional<abort_body> stalled = {};  // why, as we would say it
         bool is_unresolved = false;              // stalled, and the lifetime is over
@@ -471,10 +471,12 @@ private:
     /// Between two answers to one signer. A request costs less than its answer. Ours.
     static constexpr duration answer_interval = std::chrono::seconds{1};
 
-    [[nodiscard]] slot hub() const noexcept { return walk_.turns().elected(); }
-    [[nodiscard]] bool under_hub() const noexcept { return Topology::signs_under_hub(terms_.self, hub()); }
+    [[nodiscard]] slot elected() const noexcept { return walk_.turns().elected(); }
+    [[nodiscard]] bool under_aggregator() const noexcept {
+        return Topology::signs_under_aggregator(terms_.self, elected());
+    }
     [[nodiscard]] bool is_aggregating() const noexcept {
-        return Topology::id == topology_id::aggregator && terms_.self == hub();
+        return Topology::id == topology_id::aggregator && terms_.self == elected();
     }
     [[nodiscard]] bool is_initiator() const noexcept { return terms_.plan->initiator == terms_.self; }
 
@@ -483,17 +485,17 @@ private:
                      text("cannot ", what, " session ", to_hex(terms_.id), ": it is ", to_string(at()))};
     }
 
-    // The initiator waits from its proposal on. A hub that waited longer could not tell the initiator any more for
-    // whom; but where that time is over and nobody has given up, others are as patient as the hub.
+    // The aggregator must time out before the initiator does, which waits from its proposal on; otherwise the initiator
+    // is not told who was missing. Where that time is over and nobody has given up, the others wait as long as it does.
     [[nodiscard]] instant first_round_ends(instant now) const {
         auto const initiator_waits_until = saturating_add(created_, limits_->round_timeout);
         if (!is_aggregating() || now >= initiator_waits_until) return terms_.expires;
         return std::min(terms_.expires, initiator_waits_until);
     }
-    // Who depends on a hub leaves it the time to say for whom it has waited.
+    // Signers wait one extra retry interval, so the aggregator can report who was missing.
     [[nodiscard]] instant round_end(instant now, instant latest = instant::max()) const {
         auto const end = std::min(latest, saturating_add(now, limits_->round_timeout));
-        return under_hub() ? saturating_add(end, limits_->retry_interval) : end;
+        return under_aggregator() ? saturating_add(end, limits_->retry_interval) : end;
     }
     void begin_round(instant now, instant until) {
         last_progress_ = now;
@@ -505,19 +507,19 @@ private:
     template <class Sink>
     void contribute(body const& what, Sink& out) {
         bool everyone = true;
-        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, hub());
+        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, elected());
         if (everyone) {
             out.push(send_frame{std::nullopt, what});
             return;
         }
         for (slot s = 0; s < seats_.size(); ++s) {
-            if (s != terms_.self && Topology::talk(terms_.self, s, hub())) out.push(send_frame{s, what});
+            if (s != terms_.self && Topology::talk(terms_.self, s, elected())) out.push(send_frame{s, what});
         }
     }
 
     // ---- contributions ----------------------------------------------------------------------------------
 
-    // Files a contribution; true when it is news. A second, different one convicts its author.
+    // Files a contribution; true when it is new. A second, different one proves equivocation.
     template <class Body, class Sink>
     [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now,
                                Sink& out) {
@@ -547,7 +549,7 @@ private:
 
     template <class Sink>
     void on_aggregate(slot from, aggregate_nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (from != hub() || !under_hub() || !may_complete()) return;
+        if (from != elected() || !under_aggregator() || !may_complete()) return;
         if (claimed_aggregate_) {
             if (*claimed_aggregate_ != what) convict(from, claimed_aggregate_frame_, raw, out);
             return;
@@ -616,10 +618,10 @@ private:
     void sign_when_complete(instant now, Sink& out) {
         auto& round = std::get<collecting_nonces>(state_).round;
         std::optional<digest32> transcript;
-        if (under_hub()) {
+        if (under_aggregator()) {
             if (!claimed_aggregate_) return;
             if (auto const taken = round.receive_aggregate(claimed_aggregate_->nonces); !taken) {
-                return give_up(abort_reason::invalid_aggregate, hub(), taken.error().message(), out);
+                return give_up(abort_reason::invalid_aggregate, elected(), taken.error().message(), out);
             }
             transcript = claimed_aggregate_->transcript;
         } else {
@@ -656,20 +658,20 @@ private:
     void aggregate_when_complete(instant now, Sink& out) {
         auto& two = std::get<collecting_shares>(state_);
         if (!two.round.complete()) return;
-        if (under_hub() && two.round.has_all_nonces()) {
-            // Other nonces than the hub's: somebody told two stories. Who did, the signed frames will show.
+        if (under_aggregator() && two.round.has_all_nonces()) {
+            // Other nonces than the aggregator's: somebody told two different things. The signed frames show who.
             if (seats_.transcript(terms_.id) != two.nonces) {
                 if (!std::exchange(showed_everyone_, true)) show_evidence_to_all(out);
                 return;
             }
             if (!two.round.nonces_match()) {
-                return give_up(abort_reason::invalid_aggregate, hub(),
+                return give_up(abort_reason::invalid_aggregate, elected(),
                                "the aggregator's nonce is not the sum of the signed nonces", out);
             }
         }
         auto made = two.round.aggregate();
         if (made) return finish(std::move(made).value(), now, out);
-        if (made.error() == musig2::errc::incomplete) return;  // under a hub, until its evidence is here
+        if (made.error() == musig2::errc::incomplete) return;  // under an aggregator, until its evidence is here
         if (seats_.transcript(terms_.id) != two.nonces) {
             // We signed before our restart, and the nonces that we know since are not those of then.
             return give_up(abort_reason::restarted, std::nullopt,
@@ -681,7 +683,7 @@ private:
 
     // ---- evidence ---------------------------------------------------------------------------------------
 
-    // Two frames that contradict each other: everyone gets both, and can see for themselves.
+    // Two frames that contradict each other: everyone gets both and verifies them.
     template <class Sink>
     void convict(slot who, bytes const& first, bytes const& second, Sink& out) {
         if (!may_complete() || std::exchange(seats_[who].is_convicted, true)) return;
@@ -694,18 +696,19 @@ private:
         give_up(abort_reason::equivocation, who, text("signer ", who, " signed two different contributions"), out);
     }
 
-    // Somebody signed under other nonces or sums than we did: tell it all the signed ones we have.
+    // A signer signed under other nonces or sums than we did: it is sent all signed frames that we have.
     template <class Sink>
     void show_evidence(slot to, Sink& out) {
         out.push(send_frame{to, *seats_[terms_.self].nonces});
         if (own_aggregate_) out.push(send_frame{to, *own_aggregate_});
-        if (!claimed_aggregate_frame_.empty() && to != hub()) out.push(forward_frame{to, claimed_aggregate_frame_});
+        if (!claimed_aggregate_frame_.empty() && to != elected()) out.push(forward_frame{to, claimed_aggregate_frame_});
         for (slot s = 0; s < seats_.size(); ++s) {
             if (s != to && !seats_[s].nonces_frame.empty()) out.push(forward_frame{to, seats_[s].nonces_frame});
         }
     }
 
-    // Shares that passed through a hub do not add up: every signer gets what it takes to find the culprit by itself.
+    // Shares that passed through an aggregator do not add up: every signer gets all signed frames, to find the culprit
+    // by itself.
     template <class Sink>
     void show_evidence_to_all(Sink& out) {
         for (slot to = 0; to < seats_.size(); ++to) {
@@ -748,9 +751,10 @@ private:
         auto const& own = seats_[terms_.self];
         bool const used_nonces = seats_[to].shares.has_value();
         if (is_initiator() && !seats_[to].nonces && is_open()) out.push(send_frame{to, propose_body{encode(plan())}});
-        if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.nonces});
+        if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, elected()))
+            out.push(send_frame{to, *own.nonces});
         if (own_aggregate_ && !used_nonces) out.push(send_frame{to, *own_aggregate_});
-        if (own.shares && Topology::talk(terms_.self, to, hub())) out.push(send_frame{to, *own.shares});
+        if (own.shares && Topology::talk(terms_.self, to, elected())) out.push(send_frame{to, *own.shares});
         if (auto const* const two = std::get_if<collecting_shares>(&state_);
             two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
             show_evidence(to, out);
@@ -764,10 +768,11 @@ private:
         walk_.show_views(to, out);
     }
 
-    // At first those whose part is missing; whoever was asked in vain may be gone, and others may have the signature.
+    // First the signers whose part is missing are asked; when they do not answer, everyone is, since others may have
+    // the signature.
     template <class Sink>
     void request_missing(Sink& out) {
-        if (at() == phase::collecting_shares && !under_hub() && std::exchange(has_asked_, true)) {
+        if (at() == phase::collecting_shares && !under_aggregator() && std::exchange(has_asked_, true)) {
             return out.push(send_frame{std::nullopt, request_body{}});
         }
         auto const missing = missing_contributions();
@@ -805,7 +810,7 @@ private:
 
     // ---- ends without a signature -----------------------------------------------------------------------
 
-    // The initiator repeats a no, since the signer who said it may not reach everyone.
+    // The initiator forwards a decline, since the signer who declined may not reach everyone.
     template <class Sink>
     void on_decline(slot from, decline_body const& v, Sink& out) {
         if (!is_open() || seats_[from].shares) return;
@@ -814,8 +819,8 @@ private:
         end(what, std::nullopt, out);
     }
 
-    // Who aborts lacks the signature that we may have. A signer that gave its share has nothing left to abort with;
-    // others are needed.
+    // A signer that aborts lacks the signature, which we may have. After its share was given, its abort alone ends
+    // nothing.
     template <class Sink>
     void on_abort(slot from, abort_body const& v, instant now, Sink& out) {
         if (at() == phase::finished && may_answer(from, now)) return show_result(from, out);
@@ -827,9 +832,9 @@ private:
         end(what, from, out);
     }
 
-    // Whose contribution is still needed in this round. Under a hub everything comes through the hub.
+    // Whose contribution is still needed in this round. Under an aggregator everything comes through the aggregator.
     [[nodiscard]] std::vector<slot> missing_contributions() const {
-        if (under_hub()) return {hub()};
+        if (under_aggregator()) return {elected()};
         if (at() == phase::collecting_nonces) return seats_.missing_nonces();
         std::vector<slot> out;
         auto const& round = std::get<collecting_shares>(state_).round;
@@ -856,7 +861,7 @@ private:
             return give_up(abort_reason::invalid_nonce, e.index(), e.message(), out);
         if (e == musig2::errc::invalid_psig) return give_up(abort_reason::invalid_share, e.index(), e.message(), out);
         if (e == musig2::errc::invalid_aggnonce)
-            return give_up(abort_reason::invalid_aggregate, hub(), e.message(), out);
+            return give_up(abort_reason::invalid_aggregate, elected(), e.message(), out);
         give_up(abort_reason::self_check_failed, std::nullopt, e.message(), out);
     }
 
@@ -865,8 +870,8 @@ private:
         give_up(abort_reason::restarted, who, text("signer ", who, " restarted; its nonces are gone"), out);
     }
 
-    // Ends the session for a reason found here, and tells everyone. One that has stalled has told; but who is to blame
-    // may be found out later.
+    // Ends the session for a reason found here, and tells everyone. A stalled session has told already; the culprit may
+    // still be found later.
     template <class Sink>
     void give_up(abort_reason reason, std::optional<slot> culprit, std::string why, Sink& out) {
         if (auto const* const two = std::get_if<collecting_shares>(&state_); two != nullptr && two->stalled) {
@@ -881,7 +886,7 @@ private:
     // Ends the session, and the secret nonces with the state that held them; once our share is given it only stalls.
     template <class Sink>
     void end(abort_body const& what, std::optional<slot> reported_by, Sink& out) {
-        auto said = what;  // hearsay is not passed on as a finding
+        auto said = what;  // another signer's word is not passed on as our finding
         if (reported_by) {
             said.culprit.reset();
             said.missing.clear();
@@ -898,8 +903,8 @@ private:
         out.push(persist{});
     }
 
-    // Anyone may have the signature, or be able to make it with what we have. Less and less often, and at last no more:
-    // then it is for people to look, and for whoever comes back to offer it.
+    // Asks everyone: any signer may have the signature, or be able to make it with our share. The interval grows, and
+    // asking ends with the session's lifetime; after that a signer that reconnects may still offer it.
     template <class Sink>
     void wake_stalled(instant now, Sink& out) {
         if (now >= terms_.ends) return end_lifetime(out);
@@ -911,7 +916,7 @@ private:
         patience_ = std::max(limits_->retry_interval, std::min(2 * patience_, limits_->stuck_session_timeout));
         retry_ = saturating_add(now, patience_);
     }
-    // Nobody is known to have broadcast, and nobody is left to ask to: others may know of one that has.
+    // Nobody is known to have broadcast and nobody is left to ask: other signers may know of a broadcast.
     void keep_asking(instant now) {
         bool const is_in_vain = at() == phase::finished && walk_.is_settled() && !is_confirmed();
         if (!is_in_vain) {
@@ -947,12 +952,12 @@ private:
     deadline retry_;
     instant created_;
     instant last_progress_;
-    std::optional<aggregate_nonces_body> claimed_aggregate_;  // the hub's, first one wins
+    std::optional<aggregate_nonces_body> claimed_aggregate_;  // the aggregator's, first one wins
     bytes claimed_aggregate_frame_;
-    std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the hub
+    std::optional<aggregate_nonces_body> own_aggregate_;  // ours, as the aggregator
     bool showed_everyone_ = false;                        // the evidence, once
-    bool has_asked_ = false;                              // for shares, those that are missing
-    bool is_lost_ = false;                                // a restart has forgotten what we gave, if we did
+    bool has_asked_ = false;                              // for missing shares
+    bool is_lost_ = false;                                // a restart lost whether our share was given
     bool is_share_recorded_ = false;
     duration patience_{0};               // between two questions to everyone
     std::optional<given_shares> given_;  // what must survive a restart

@@ -2,10 +2,12 @@
 #pragma once
 
 /// @file
-/// The sessions of a coordinator: open ones by deadline, closed ones by worth, and the ids of forgotten ones.
+/// The sessions of a coordinator: open ones by deadline, closed ones in the order in which they may be forgotten, and
+/// the ids of forgotten ones.
 ///
 /// A coordinator may hold thousands of sessions and must find the next deadline, and the closed session it can
-/// best do without, after every frame. So both are kept in order, and whoever has touched a session says so.
+/// best do without, after every frame. So both are indexed, and @ref touched must be called after every change of a
+/// session.
 
 #include <cstddef>
 #include <deque>
@@ -64,7 +66,7 @@ public:
         for (auto a = alarms_.begin(); a != alarms_.end() && a->first <= now; ++a) out.push_back(a->second);
         return out;
     }
-    /// Sessions that are being worked on: see @ref session::is_open.
+    /// Sessions that are being worked on: see `session::is_open`.
     [[nodiscard]] std::set<session_id> const& open() const noexcept { return open_; }
     /// How many sessions are kept, open and closed. O(1).
     [[nodiscard]] std::size_t size() const noexcept { return sessions_.size(); }
@@ -91,7 +93,7 @@ public:
         discard(id);
         entomb(id);
     }
-    /// Takes a session back that nobody has heard of.
+    /// Removes a session that was never announced.
     void discard(session_id const& id) {
         auto const found = sessions_.find(id);
         if (found == sessions_.end()) return;

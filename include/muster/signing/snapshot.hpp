@@ -56,7 +56,7 @@ struct session_snapshot {
 /// what others had said about broadcasting.
 inline constexpr std::uint8_t snapshot_version = 4;
 
-/// The octets of @p s.
+/// The bytes of @p s.
 [[nodiscard]] inline bytes encode(session_snapshot const& s) {
     wire::writer out;
     out.u8(snapshot_version).u32(s.self).sized(s.what.terms).sized(s.what.roster);
@@ -91,11 +91,11 @@ namespace detail {
 }
 }  // namespace detail
 
-/// The snapshot that @p octets are, written by this version or an older one. @p now stands in for a time of creation
+/// The snapshot that @p content are, written by this version or an older one. @p now stands in for a time of creation
 /// that was not written down, so that a session of an older version begins its lifetime anew. @return it, or what does
 /// not fit.
-[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view octets, limits const& l, timestamp now = {}) {
-    wire::reader in{octets};
+[[nodiscard]] inline result<session_snapshot> decode_snapshot(byte_view content, limits const& l, timestamp now = {}) {
+    wire::reader in{content};
     auto const version = in.u8();
     if (version == 0 || version > snapshot_version) {
         return error{errc::unsupported_version,

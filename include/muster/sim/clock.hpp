@@ -43,7 +43,7 @@ public:
         return std::max(left - drifted(left) + left,
                         duration{1});  // exact when it is slow, short of it when it is fast
     }
-    /// Somebody sets wall time, @p by forwards or backwards.
+    /// Sets wall time @p by forwards or backwards, as an operator would.
     void step_wall(duration by) noexcept { wrong_.wall_offset += by; }
 
 private:
@@ -79,7 +79,7 @@ public:
     }
 
 private:
-    // When it comes out short, the rest is waited for. Expects the owner to crash the host before it destroys this.
+    // If woken early, waits for the remainder. The owner must crash the host before it destroys this.
     void plan(std::uint64_t version) {
         world_->after_on(on_, time_->until(*armed_), [this, version] {
             if (version != version_ || !armed_) return;

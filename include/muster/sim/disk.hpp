@@ -33,7 +33,7 @@ struct disk {
     std::size_t calls = 0;
     std::optional<std::size_t> fails_at;  // the call of that number, and with `for_good` all later ones
     bool for_good = false;
-    std::size_t write_max = 1000;  // octets that one call writes or reads at most
+    std::size_t write_max = 1000;  // bytes that one call writes or reads at most
 
     /// How much of what was not made durable is there after a crash nevertheless.
     enum class luck { none, half, all };
@@ -52,7 +52,7 @@ struct disk {
         for (auto const& [name, c] : durable_names) out[name] = c->durable;
         return out;
     }
-    /// Somebody puts a backup back. Expects that no file is open.
+    /// Restores a backup. Expects that no file is open.
     void put_back(image const& from) {
         names.clear();
         durable_names.clear();

@@ -156,7 +156,7 @@ public:
         disturb();
     }
 
-    /// Ends all of it: everyone hears everyone, every host is up. What is left is a network as networks are: it is as
+    /// Ends all faults: every host is up and reaches every other. What is left is a network as networks are: it is as
     /// slow as before, and loses, repeats and reorders one frame of twenty at most, if it did so before.
     void heal() {
         running_ = false;

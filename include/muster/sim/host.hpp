@@ -5,9 +5,9 @@
 /// A machine that can die: what runs on it lives from boot to crash, what is on its disk survives.
 ///
 /// Idea: whatever is simulated, machines and their compositions, is one object that is made when the host boots and
-/// destroyed when it crashes, so that nothing but the disk can leak from one life into the next. Two ways to end are
-/// told apart: a process that is killed, whose operating system says goodbye for it, and a host that loses power, which
-/// says nothing and may lose what was not made durable.
+/// destroyed when it crashes, so that nothing but the disk can leak from one life into the next. There are two ways to
+/// end: a process that is killed, whose operating system closes its connections, and a host that loses power, which
+/// sends nothing and may lose what was not made durable.
 
 #include <array>
 #include <concepts>

@@ -4,15 +4,15 @@
 /// @file
 /// A network between hosts, as bad as its rules, and the transport that it gives each of them.
 ///
-/// Connections have two ends, and the ends may disagree, as those of TCP do: a host that was cut off or rebooted
-/// believes nothing of what the other one believes. A packet names its connection; one that its receiver does not know
-/// is answered with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule
-/// every packet arrives in order and at once.
+/// Connections have two ends, and the ends may disagree, as those of TCP do: a host that was cut off or rebooted does
+/// not know the state of the other end. A packet names its connection; one that its receiver does not know is answered
+/// with a reset. Ends that nobody answers any more are noticed after `keepalive`, if at all. Without a rule every
+/// packet arrives in order and at once.
 ///
 /// `sim::transport` models transport::frames and transport::requests. A tap on it sees what its host sends and hears
-/// before anyone else and decides what goes on: that is where adversaries sit, such as signing/liar.hpp. With rules in
-/// force it keeps less than transport::frames promises: frames on a living connection may be lost, repeated, reordered
-/// or damaged, since what stands above is to survive that too. sim::sockets keeps the promise.
+/// before anyone else and decides what goes on: that is where adversaries sit, such as signing/adversary.hpp. With
+/// rules in force it keeps less than transport::frames promises: frames on a living connection may be lost, repeated,
+/// reordered or damaged, since what stands above is to survive that too. sim::sockets keeps the promise.
 
 #include <cstddef>
 #include <cstdint>
@@ -41,8 +41,8 @@ class transport;
 struct network_limits {
     duration dial_timeout = std::chrono::seconds{10};  ///< Until an attempt to connect is given up.
     duration keepalive = std::chrono::seconds{15};     ///< Until an end notices that nobody answers.
-    std::size_t frame_size_max = 1u << 20;             ///< Octets.
-    std::size_t in_flight_max = 1u << 20;              ///< Octets under way per direction, then `congested`.
+    std::size_t frame_size_max = 1u << 20;             ///< Bytes.
+    std::size_t in_flight_max = 1u << 20;              ///< Bytes under way per direction, then `congested`.
 };
 
 /// The wires. Must outlive the transports. Not thread-safe.
@@ -79,7 +79,7 @@ private:
     struct direction {
         std::uint64_t packets = 0;
         instant last_arrival = {};
-        std::size_t in_flight = 0;  // octets
+        std::size_t in_flight = 0;  // bytes
         bool congested = false;
     };
 
@@ -199,13 +199,13 @@ public:
         }
         if (frame.size() > network_->limits_.frame_size_max) {
             return error{errc::too_large,
-                         text("frame of ", frame.size(), " octets, at most ", network_->limits_.frame_size_max)};
+                         text("frame of ", frame.size(), " bytes, at most ", network_->limits_.frame_size_max)};
         }
         auto const to = *network_->host_of(peer);
         auto& way = network_->directions_[network::key(on_, to)];
         if (way.in_flight + frame.size() > network_->limits_.in_flight_max) {
             way.congested = true;
-            return error{errc::congested, text(peer.to_text(), " has ", way.in_flight, " octets to read first")};
+            return error{errc::congested, text(peer.to_text(), " has ", way.in_flight, " bytes to read first")};
         }
         network_->transmit(on_, to,
                            {network::sign::frame, found->second.id, network_->interned(protocol),

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include <muster/core/version.hpp>
+
 namespace muster::sim {
 
 /// The end of one run.

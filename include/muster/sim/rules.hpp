@@ -5,8 +5,8 @@
 /// What can happen to a packet: rules that are installed for a scope and add up.
 ///
 /// Each rule looks at a packet and changes its fate: delays add up, copies add up, a drop is final. A rule draws from
-/// the packet's own numbers (who, to whom, the how-manieth) under the rule's own label, so no rule's presence changes
-/// what another one draws. Reordering is nothing but permission to overtake; a corrupted packet has one octet changed.
+/// the packet's identity (sender, receiver, sequence number) under the rule's own label, so that no rule changes what
+/// another one draws. Reordering is nothing but permission to overtake; a corrupted packet has one byte changed.
 ///
 /// Source: rules with a verdict and a guard that uninstalls them as in turmoil; clogging, and partitions by mode and
 /// symmetry, as in TigerBeetle's packet simulator.
@@ -30,7 +30,7 @@ struct packet {
     host_id from = 0;
     host_id to = 0;
     std::uint64_t nth = 0;      ///< Of those from @ref from to @ref to.
-    std::size_t size = 0;       ///< Octets.
+    std::size_t size = 0;       ///< Bytes.
     bool carries_frame = true;  ///< False for what keeps up a connection, and for requests: these can only be
                                 ///< delayed or cut off.
 };
@@ -39,7 +39,7 @@ struct packet {
 struct fate {
     bool dropped = false;
     bool may_overtake = false;  ///< Those sent before it on the same link.
-    bool corrupted = false;     ///< One octet of the frame is changed.
+    bool corrupted = false;     ///< One byte of the frame is changed.
     std::uint32_t extra_copies = 0;
     duration delay{};  ///< Until it arrives.
 };
@@ -115,7 +115,7 @@ private:
         if (chance(draw, how_many)) f.delay += (nth + 1) * span - now.time_since_epoch();
     };
 }
-/// A link carries so many octets per second; more wait in line. Expects a positive number.
+/// A link carries so many bytes per second; more wait in line. Expects a positive number.
 [[nodiscard]] inline auto bandwidth(std::uint64_t octets_per_second) {
     return [octets_per_second, free_at = std::map<std::pair<host_id, host_id>, instant>{}](packet const& p, instant now,
                                                                                            fate& f) mutable {

@@ -35,13 +35,13 @@ public:
         hash_ = (hash_ ^ what) * 0x100000001b3u;
         hash_ ^= hash_ >> 29;
     }
-    /// Adds octets to the word. O(size).
+    /// Adds bytes to the word. O(size).
     void note(byte_view octets) noexcept {
         note(octets.size());
         for (; octets.size() >= 8; octets = octets.subspan(8)) note(big_endian(octets.first<8>()));  // one load each
         note(big_endian(octets));
     }
-    /// Writes a line, when somebody listens. The parts are put together only then.
+    /// Writes a line when lines are wanted; the text is built only then.
     template <class... Parts>
     void say(instant now, Parts const&... parts) {
         if (!to_) return;

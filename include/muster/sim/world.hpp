@@ -5,9 +5,9 @@
 /// Virtual time, and the hosts that live in it.
 ///
 /// A world is a queue of actions ordered by (time, sequence): the next one is taken, time jumps to it, it runs, and
-/// may add more. Nothing waits, so a minute of many machines takes as long as its actions do; nothing else has a
-/// say, so a seed is a run. A host can crash, which ends everything that its process had planned; be paused, which
-/// puts everything off; and boot again as a new incarnation.
+/// may add more. Nothing sleeps, so simulated time costs no more than its actions; nothing else has an influence, so a
+/// seed determines a run. A host can crash, which ends everything that its process had planned; be paused, which puts
+/// everything off; and boot again as a new incarnation.
 ///
 /// Source: the kernel of FoundationDB's simulator and of TigerBeetle's VOPR, one thread and one queue.
 
@@ -43,7 +43,7 @@ public:
         return sim::stream(seed_, label, index);
     }
     [[nodiscard]] trace& log() noexcept { return log_; }
-    /// Writes a line to the trace, when somebody listens.
+    /// Writes a line to the trace when lines are wanted.
     template <class... Parts>
     void say(Parts const&... parts) {
         log_.say(now_, parts...);
@@ -68,9 +68,9 @@ public:
         hosts_[h].resumes = {};
         ++hosts_[h].incarnation;
     }
-    /// The process on @p h ends without a word; what it had planned does not happen.
+    /// The process on @p h ends without notice; its pending actions are dropped.
     void crash(host_id h) noexcept { hosts_[h].up = false; }
-    /// The process on @p h does nothing until @p until; then it goes on with what it believes.
+    /// The process on @p h does nothing until @p until, and then continues with its old state.
     void pause(host_id h, instant until) noexcept { hosts_[h].resumes = std::max(hosts_[h].resumes, until); }
 
     // ---- actions ----------------------------------------------------------------------------------------

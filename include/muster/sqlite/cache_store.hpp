@@ -47,7 +47,7 @@ public:
 
     struct options {
         std::string path;
-        std::uint64_t file_size_max = std::uint64_t{1} << 30;  ///< Octets; a larger file is not read or made. Ours.
+        std::uint64_t file_size_max = std::uint64_t{1} << 30;  ///< Bytes; a larger file is not read or made. Ours.
         std::string vfs = {};                                ///< Of a registered VFS of SQLite; empty for its default.
         std::size_t change_size_max = std::size_t{1} << 28;  ///< Bytes of one entry, and at most half of file_size_max;
                                                              ///< larger ones are left out. Ours.
@@ -117,11 +117,11 @@ private:
         MUSTER_TRY(auto const status, file_.files().status(*file));
         auto const size = status.size;
         if (size > options_.file_size_max) {
-            return error{file_errc::too_large, text(options_.path, " has ", size, " octets, and at most ",
+            return error{file_errc::too_large, text(options_.path, " has ", size, " bytes, and at most ",
                                                     options_.file_size_max, " are read: raise file_size_max")};
         }
         // Source: unixFileSize of SQLite's os_unix.c, which has used such files itself.
-        if (size == 1) return error{cache::errc::damaged, "SQLite takes a file of one octet for an empty one"};
+        if (size == 1) return error{cache::errc::damaged, "SQLite takes a file of one byte for an empty one"};
         return ok();
     }
     // A changed header can say that only a later SQLite may write, https://www.sqlite.org/fileformat2.html 1.3.3: then
@@ -346,7 +346,7 @@ private:
         auto const most = std::min<std::uint64_t>(options_.change_size_max, options_.file_size_max / 2);
         if (key.size() + value.size() > most) {
             return error{file_errc::too_large,
-                         text("an entry takes ", key.size() + value.size(), " octets, and at most ", most,
+                         text("an entry takes ", key.size() + value.size(), " bytes, and at most ", most,
                               " are saved: raise change_size_max and file_size_max, or hold smaller ones")};
         }
         auto const at = to_unix_millis(deadline);

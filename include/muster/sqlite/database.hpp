@@ -46,7 +46,7 @@ public:
     }
     /// @}
 
-    /// Binds parameter @p i, from 1 on. Octets must stay until the statement has run. What cannot be bound fails the
+    /// Binds parameter @p i, from 1 on. Bytes must stay until the statement has run. What cannot be bound fails the
     /// next step. @{
     void bind(int i, std::int64_t v) { note(::sqlite3_bind_int64(statement_, i, v)); }
     void bind(int i, byte_view v) {

@@ -26,7 +26,7 @@ class memory_transport;
 
 /// Options of a @ref memory_network.
 struct memory_limits {
-    std::size_t frame_size_max = 1u << 20;    ///< Octets; ours.
+    std::size_t frame_size_max = 1u << 20;    ///< Bytes; ours.
     std::size_t frames_in_flight_max = 4096;  ///< Per direction of a connection, then `congested`; ours.
 };
 
@@ -144,7 +144,7 @@ public:
         }
         if (frame.size() > network_.limits_.frame_size_max) {
             return error{errc::too_large,
-                         text("frame of ", frame.size(), " octets, at most ", network_.limits_.frame_size_max)};
+                         text("frame of ", frame.size(), " bytes, at most ", network_.limits_.frame_size_max)};
         }
         auto& in_flight = network_.in_flight_[{self_, peer}];
         if (in_flight >= network_.limits_.frames_in_flight_max) {

@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// Reads the canonical encoding that `writer` writes, from octets that a stranger may have sent.
+/// Reads the canonical encoding that `writer` writes, from bytes that a stranger may have sent.
 ///
 /// Idea: a decoder is a straight line. Each read returns a value; after the first failure every further
 /// read returns zero or nothing, and `finish()` reports that first failure with its offset. A reader never
@@ -23,7 +23,7 @@
 
 namespace muster::wire {
 
-/// A cursor over borrowed octets. The octets must outlive it and every view it returns.
+/// A cursor over borrowed bytes. The bytes must outlive it and every view it returns.
 class reader {
 public:
     explicit reader(byte_view in) noexcept : in_{in} {}
@@ -34,10 +34,10 @@ public:
     [[nodiscard]] std::uint64_t u64() { return big_endian(8); }
     [[nodiscard]] std::int64_t i64() { return static_cast<std::int64_t>(big_endian(8)); }
 
-    /// The next @p count octets.
+    /// The next @p count bytes.
     [[nodiscard]] byte_view raw(std::size_t count) {
         if (error_ || count > remaining()) {
-            fail(errc::truncated, text(count, " octets wanted, ", remaining(), " left"));
+            fail(errc::truncated, text(count, " bytes wanted, ", remaining(), " left"));
             return {};
         }
         auto const view = in_.subspan(at_, count);
@@ -51,21 +51,21 @@ public:
         return Fixed::from(raw(Fixed::size()));
     }
 
-    /// Octets behind their length, which is at most @p size_max.
+    /// Bytes behind their length, which is at most @p size_max.
     [[nodiscard]] byte_view sized(std::size_t size_max) { return raw(length(size_max)); }
 
-    /// Text behind its length, which is at most @p size_max octets. Not checked to be UTF-8.
+    /// Text behind its length, which is at most @p size_max bytes. Not checked to be UTF-8.
     [[nodiscard]] std::string sized_text(std::size_t size_max) {
         auto const view = sized(size_max);
         return {view.begin(), view.end()};
     }
 
-    /// How many elements follow: at most @p count_max, each of at least @p element_size_min octets (> 0),
+    /// How many elements follow: at most @p count_max, each of at least @p element_size_min bytes (> 0),
     /// so that the count is bounded by the input as well. Safe to reserve.
     [[nodiscard]] std::size_t count(std::size_t count_max, std::size_t element_size_min) {
         auto const n = length(count_max);
         if (n > remaining() / element_size_min) {
-            fail(errc::truncated, text(n, " elements promised, ", remaining(), " octets left"));
+            fail(errc::truncated, text(n, " elements promised, ", remaining(), " bytes left"));
             return 0;
         }
         return n;
@@ -92,7 +92,7 @@ public:
 
     /// Success when everything was read and nothing failed; else the first failure, or `trailing`.
     [[nodiscard]] result<void> finish() {
-        if (!error_ && remaining() != 0) fail(errc::trailing, text(remaining(), " octets left over"));
+        if (!error_ && remaining() != 0) fail(errc::trailing, text(remaining(), " bytes left over"));
         if (error_) return *error_;
         return muster::ok();
     }

@@ -17,7 +17,7 @@
 
 namespace muster::wire {
 
-/// Appends encoded values to octets it owns. Only allocation can fail.
+/// Appends encoded values to bytes it owns. Only allocation can fail.
 class writer {
 public:
     writer() = default;
@@ -28,19 +28,19 @@ public:
     writer& u16(std::uint16_t v) { return big_endian(v, 2); }
     writer& u32(std::uint32_t v) { return big_endian(v, 4); }
     writer& u64(std::uint64_t v) { return big_endian(v, 8); }
-    /// Two's complement, eight octets.
+    /// Two's complement, eight bytes.
     writer& i64(std::int64_t v) { return u64(static_cast<std::uint64_t>(v)); }
     /// A length or a count, as a varint.
     writer& size(std::size_t v) {
         append_varint(out_, v);
         return *this;
     }
-    /// Octets whose number the reader knows.
+    /// Bytes whose number the reader knows.
     writer& raw(byte_view v) {
         append(out_, v);
         return *this;
     }
-    /// A length, then the octets.
+    /// A length, then the bytes.
     writer& sized(byte_view v) { return size(v.size()).raw(v); }
     /// @copydoc sized
     writer& sized(std::string_view v) { return sized(as_bytes(v)); }

@@ -122,7 +122,7 @@ std::size_t allocations_of_seen_cache() {
     return allocations - before;
 }
 
-/// What an id costs, as the header says: 16 octets with `hash64`, where there are more than a few.
+/// What an id costs, as the header says: 16 bytes with `hash64`, where there are more than a few.
 bool ids_are_small() {
     bool small = true;
     for (std::size_t const n : {10'000u, 100'000u, 1'000'000u}) {

@@ -96,7 +96,7 @@ TEMPLATE_TEST_CASE("a file of which any bit was turned", "", snapshot, change_lo
     }
 }
 
-TEMPLATE_TEST_CASE("octets after the end", "", snapshot, change_log) {
+TEMPLATE_TEST_CASE("bytes after the end", "", snapshot, change_log) {
     machine<kept<TestType>> m;
     m.restart();
     auto const saved = fill(m);
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE("octets after the end", "", snapshot, change_log) {
 }
 
 namespace {
-/// Puts right the checksum over the octets in [from, to), which is behind them.
+/// Puts right the checksum over the bytes in [from, to), which is behind them.
 void repair(bytes& file, std::size_t from, std::size_t to) {
     wire::writer w;
     w.u32(cache::crc32c(byte_view{file}.subspan(from, to - from)));

@@ -19,7 +19,7 @@ using namespace muster::musig2;
 
 namespace {
 
-/// A source whose octets are as secret as they should be.
+/// A source whose bytes are as secret as they should be.
 struct hidden {
     test::predictable source;
     [[nodiscard]] result<void> fill_secret(byte_span out) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Both backends, side by side, through sessions drawn at random, good and bad: the same octets and the same refusals.
+// Both backends, side by side, through sessions drawn at random, good and bad: the same bytes and the same refusals.
 
 #include <muster/musig2/native.hpp>
 
@@ -48,7 +48,7 @@ struct plan {
     bytes extra;
     std::uint64_t nonce_seed = 0;
     bool gives_secret = false, gives_group = false, gives_message = false;
-    // What somebody tampers with on the way, if anything: an octet of a position's nonce, share, or the sum.
+    // What somebody tampers with on the way, if anything: a byte of a position's nonce, share, or the sum.
     enum class target { nothing, key, nonce, sum, share } spoils = target::nothing;
     std::size_t at = 0, octet = 0;
     byte mask = 0;
@@ -178,7 +178,7 @@ private:
 
 }  // namespace
 
-TEST_CASE("four thousand sessions: both backends say the same, octet by octet", "[misuse-47]") {
+TEST_CASE("four thousand sessions: both backends say the same, byte by byte", "[misuse-47]") {
     std::size_t signatures = 0, refusals = 0, blames = 0;
     for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
         plan const p{seed};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // [misuse-44] Looks for secrets in all of the process's writable memory once it has signed, once it has given up before
-// it signed, and once signing was refused: no copy of k1, k2 or the secret key may be left, neither as octets nor as
+// it signed, and once signing was refused: no copy of k1, k2 or the secret key may be left, neither as bytes nor as
 // libsecp256k1 keeps scalars. Built with MUSTER_TEST_NO_WIPE nothing is wiped, and copies must be found on each of
 // these ways: the control.
 

@@ -148,7 +148,7 @@ private:
 
 }  // namespace detail
 
-/// Only what is asked for enters the main part. 11 octets an entry beside the eviction's. Needs `get` to be used by
+/// Only what is asked for enters the main part. 11 bytes an entry beside the eviction's. Needs `get` to be used by
 /// local code alone, and a storage that can evict any entry. A log keeps what is in the main part. Who only enumerates
 /// gives no sign of demand; use @ref quota there.
 struct demand {
@@ -158,7 +158,7 @@ struct demand {
 
 /// The same, and on probation at most so many entries of one source, of which the largest makes room: a flood neither
 /// reaches what is asked for nor pushes out what others have sent and nobody has asked for yet. What is asked for is
-/// charged to nobody. See @ref quota for @p SourceOf. 57 octets an entry.
+/// charged to nobody. See @ref quota for @p SourceOf. 57 bytes an entry.
 template <class SourceOf>
 struct demand_and_quota {
     [[no_unique_address]] SourceOf source_of = {};

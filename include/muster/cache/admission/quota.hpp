@@ -25,7 +25,7 @@
 namespace muster::cache {
 
 /// At most so many entries of one source. @p SourceOf tells the source from key and value: anything that
-/// @ref multiply_hash takes. 46 octets an entry. Needs a storage that can evict any entry.
+/// @ref multiply_hash takes. 46 bytes an entry. Needs a storage that can evict any entry.
 template <class SourceOf>
 struct quota {
     [[no_unique_address]] SourceOf source_of = {};
@@ -54,7 +54,7 @@ struct quota {
                           "value that returns what multiply_hash takes");
             arriving_ = hash_(source_of_(key, value));
         }
-        /// The entry that the arriving source must give up before its new one, or @ref no_slot.
+        /// The entry that the arriving source must give up before its new one, or `no_slot`.
         [[nodiscard]] slot_number forfeit() const noexcept {
             auto const source = find(arriving_);
             return source != no_slot && sources_[source].held == per_source_max_ ? oldest_of(source) : no_slot;

@@ -12,16 +12,18 @@
 #include <new>
 #include <type_traits>
 
+#include <muster/core/version.hpp>
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
 namespace muster::cache::detail {
 
-/// Octets of a cache line on the machines we know.
+/// Bytes of a cache line on the machines we know.
 inline constexpr std::size_t line_size = 64;
 
-/// Octets of a huge page; blocks from two of them on ask for such pages.
+/// Bytes of a huge page; blocks from two of them on ask for such pages.
 inline constexpr std::size_t huge_page_size = std::size_t{2} << 20;
 
 [[nodiscard]] constexpr std::align_val_t block_alignment(std::size_t least) noexcept {

@@ -18,7 +18,7 @@
 
 namespace muster::cache::detail {
 
-/// About 2 octets for each ghost. Not thread-safe.
+/// About 2 bytes for each ghost. Not thread-safe.
 class ghosts {
 public:
     /// Remembers about the last @p window.

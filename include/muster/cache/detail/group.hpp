@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <muster/core/version.hpp>
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -28,8 +30,8 @@ template <unsigned Bits>
 #if defined(__SSE2__)
 inline namespace sse2 {
 
-/// Bit i of the result says whether octet i of the sixteen at @p octets is @p wanted, which is below 256. It is spread
-/// by a product, since g++ 12 spreads an octet through memory, where the load waits for all stores before it.
+/// Bit i of the result says whether byte i of the sixteen at @p octets is @p wanted, which is below 256. It is spread
+/// by a product, since g++ 12 spreads a byte through memory, where the load waits for all stores before it.
 [[nodiscard, gnu::always_inline]] inline std::uint32_t match16(std::uint8_t const* octets,
                                                                std::uint32_t wanted) noexcept {
     auto const there = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
@@ -45,7 +47,7 @@ inline namespace sse2 {
     auto const high = _mm_cmpeq_epi16(_mm_loadu_si128(reinterpret_cast<__m128i const*>(words + 8)), all);
     return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_packs_epi16(low, high)));
 }
-/// The least of the sixteen octets at @p octets.
+/// The least of the sixteen bytes at @p octets.
 [[nodiscard, gnu::always_inline]] inline std::uint8_t least16(std::uint8_t const* octets) noexcept {
     auto v = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
     v = _mm_min_epu8(v, _mm_srli_si128(v, 8));
@@ -54,7 +56,7 @@ inline namespace sse2 {
     v = _mm_min_epu8(v, _mm_srli_si128(v, 1));
     return static_cast<std::uint8_t>(_mm_cvtsi128_si32(v));
 }
-/// Takes @p amount from each of the sixteen octets at @p octets, none of which is less.
+/// Takes @p amount from each of the sixteen bytes at @p octets, none of which is less.
 inline void lower16(std::uint8_t* octets, std::uint32_t amount) noexcept {
     auto const v = _mm_loadu_si128(reinterpret_cast<__m128i const*>(octets));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(octets),

@@ -14,20 +14,13 @@
 #include <muster/cache/expiry.hpp>
 #include <muster/cache/hasher.hpp>
 #include <muster/cache/policies.hpp>
+#include <muster/core/policy_check.hpp>
 
 namespace muster::cache {
 
 namespace detail {
 /// Policies that were made from a user's, and are not judged again.
 struct adapted {};
-
-/// Whether @p P is made by a template, which may have been given what the default is.
-template <class P>
-inline constexpr bool is_made_by_template = false;
-template <template <class...> class T, class... Arguments>
-inline constexpr bool is_made_by_template<T<Arguments...>> = true;
-template <template <auto...> class T, auto... Arguments>
-inline constexpr bool is_made_by_template<T<Arguments...>> = true;
 
 template <class... Slots>
 struct slots {};
@@ -40,7 +33,7 @@ using slots_of =
 /// Whether @p P is a struct of its own that derives from @p Defaults, and so has something to change.
 template <class P, class Defaults>
 inline constexpr bool should_change = std::derived_from<P, Defaults> && !std::same_as<P, Defaults> &&
-                                      !std::derived_from<P, adapted> && !is_made_by_template<P>;
+                                      !std::derived_from<P, adapted> && !muster::detail::is_made_by_template<P>;
 }  // namespace detail
 
 /// Whether @p Policies is a struct that derives from @p Defaults and changes none of the policies of a cache. A struct

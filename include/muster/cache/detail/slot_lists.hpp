@@ -5,7 +5,7 @@
 /// Doubly linked lists of slots: every slot is on at most one list, and carries no pointer.
 ///
 /// Links are 32-bit numbers in an array of their own. Each list has a sentinel behind the slots, so nothing is a
-/// special case, and the eight octets a slot of a million entries stay in a cache that their keys and values would
+/// special case, and the eight bytes a slot of a million entries stay in a cache that their keys and values would
 /// never fit into.
 
 #include <cstddef>

@@ -5,8 +5,8 @@
 /// From a hash to a slot: an open-addressing table that never grows, and never needs tombstones.
 ///
 /// Idea: a miss should wait for one line, a hit for two before its entry. Slots are grouped by fifteen; a group has
-/// sixteen octets of tags, apart from its slot numbers, so that the tags of a million entries fit into a second-level
-/// cache. Fifteen octets are a tag each, eight bits of the hash or 0 for a free place; the last one counts the
+/// sixteen bytes of tags, apart from its slot numbers, so that the tags of a million entries fit into a second-level
+/// cache. Fifteen bytes are a tag each, eight bits of the hash or 0 for a free place; the last one counts the
 /// keys that wanted this group and had to go on. A miss ends at the first group that nobody had to pass, or nobody of
 /// its kind: the sixteenth word of a line of slot numbers is eight counts of four bits, and three bits of the hash say
 /// which is whose.
@@ -65,7 +65,7 @@ public:
     /// How full the table is, in percent, when it holds what it was made for.
     static constexpr std::size_t default_load = 56;
 
-    /// A table for @p entries_max entries: about 5.3 octets each, divided by the load.
+    /// A table for @p entries_max entries: about 5.3 bytes each, divided by the load.
     explicit tag_index(std::size_t entries_max, std::size_t load_percent = default_load)
         : tag_index{entries_max, load_percent, entries_max} {}
     /// The same, where slots are numbered below @p slots.
@@ -142,7 +142,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t far_size = std::size_t{512} << 10;  // octets; half of a second-level cache of our day
+    static constexpr std::size_t far_size = std::size_t{512} << 10;  // bytes; half of a second-level cache of our day
     // At a load of 0.56 one group in twenty is passed by some key, at 0.73 every third. Ours: at 0.73 a seen-cache of
     // ten thousand ids guesses wrong half as often without the first count.
     static constexpr std::size_t crowded_load = 65;

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include <muster/core/version.hpp>
+
 namespace muster::cache::detail {
 
 /// Calls @p F when it is destroyed, unless somebody has said before that it @ref is_done. @p F must not throw.

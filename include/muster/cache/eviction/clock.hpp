@@ -18,7 +18,7 @@
 
 namespace muster::cache {
 
-/// Generalised CLOCK with @p Bits bits of count. One octet an entry. Also works within a set.
+/// Generalised CLOCK with @p Bits bits of count. One byte an entry. Also works within a set.
 template <unsigned Bits = 2>
 class clock {
 public:
@@ -84,7 +84,7 @@ private:
     slot_number turn_ = 0;  // within sets
 };
 
-/// SIEVE. 9 octets an entry; a hit writes one of them.
+/// SIEVE. 9 bytes an entry; a hit writes one of them.
 class sieve {
 public:
     explicit sieve(std::size_t slots) : lists_{slots, 1}, visited_{slots} {}

@@ -41,21 +41,21 @@ private:
 
 }  // namespace detail
 
-/// Evicts the entry that was used longest ago. Exact. 8 octets an entry.
+/// Evicts the entry that was used longest ago. Exact. 8 bytes an entry.
 class lru : public detail::list_order {
 public:
     explicit lru(std::size_t slots) : list_order{slots} {}
     void on_hit(slot_number s) noexcept { renew(s); }
 };
 
-/// Evicts the entry that was inserted longest ago. 8 octets an entry.
+/// Evicts the entry that was inserted longest ago. 8 bytes an entry.
 class fifo : public detail::list_order {
 public:
     explicit fifo(std::size_t slots) : list_order{slots} {}
 };
 
 /// LRU that leaves an entry where it is while it is still among the newest: a hit writes only when the entry was not
-/// promoted within the last @p Percent of the capacity in insertions and promotions. 12 octets an entry; with 25
+/// promoted within the last @p Percent of the capacity in insertions and promotions. 12 bytes an entry; with 25
 /// percent the hit ratio falls by less than 0.1 points.
 template <unsigned Percent = 25>
 class lazy_lru : public detail::list_order {

@@ -7,7 +7,7 @@
 /// The log is rewritten before it grows beyond twice its size after the last rewriting, so a save costs about as much
 /// as what has changed, on average; also when a save failed half-way, and when more changes wait than a rewriting would
 /// take. What a power failure left unfinished at its end is cut off when it is loaded: those changes were never
-/// reported as saved. An end that has all its octets, but others than were written, is kept aside first. From loading
+/// reported as saved. An end that has all its bytes, but others than were written, is kept aside first. From loading
 /// on the path is locked, @see owned_file; a log that was exchanged nevertheless is written anew, whole.
 
 #include <cstddef>
@@ -35,8 +35,8 @@ public:
 
     struct options {
         std::string path;
-        std::uint64_t file_size_max = std::uint64_t{256} << 20;  ///< Octets; a larger file is not read. Ours.
-        std::size_t change_size_max = std::size_t{1} << 20;  ///< Octets of one entry; larger ones are left out. Ours.
+        std::uint64_t file_size_max = std::uint64_t{256} << 20;  ///< Bytes; a larger file is not read. Ours.
+        std::size_t change_size_max = std::size_t{1} << 20;  ///< Bytes of one entry; larger ones are left out. Ours.
         [[no_unique_address]] Codec codec = {};
         Files files = {};
     };
@@ -56,7 +56,7 @@ public:
             found = f;
             if (f.good != detail::file_header_size) return ok();
             // The first batch was put in place whole, by a rename: no crash has torn it, or kept it out.
-            return error{errc::damaged, text("nothing of the ", f.torn, " octets after the header is whole")};
+            return error{errc::damaged, text("nothing of the ", f.torn, " bytes after the header is whole")};
         };
         is_loading_ = true;
         auto const notes = detail::load_file(codec_, file_, bounds_, now, note, apply);
@@ -101,11 +101,11 @@ public:
         return left_out_.report();
     }
 
-    /// Octets of the log; 0 when it has to be written anew.
+    /// Bytes of the log; 0 when it has to be written anew.
     [[nodiscard]] std::uint64_t size() const noexcept { return file_.size(); }
 
 private:
-    static constexpr std::uint64_t slack = 4096;  // octets that are not worth a rewriting: a block of a disk
+    static constexpr std::uint64_t slack = 4096;  // bytes that are not worth a rewriting: a block of a disk
 
     // What loading gives up is not worth memory: a log of some size is rewritten with the first save anyway.
     [[nodiscard]] bool is_noting() noexcept {

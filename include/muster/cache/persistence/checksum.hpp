@@ -13,7 +13,7 @@
 
 namespace muster::cache {
 
-/// The checksum of octets that come in parts. About 0.4 GB/s; no protection against malice.
+/// The checksum of bytes that come in parts. About 0.4 GB/s; no protection against malice.
 class crc32c_sum {
 public:
     void add(byte_view octets) { crc_.process_bytes(octets.data(), octets.size()); }

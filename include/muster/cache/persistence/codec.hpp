@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// How keys and values become octets.
+/// How keys and values become bytes.
 
 #include <concepts>
 #include <cstdint>
@@ -20,8 +20,8 @@ namespace muster::cache {
 
 /// Writes the entries of a persistent cache, and reads them back.
 ///
-/// Semantics: reading gives what was written; octets that it cannot have written are marked by `reader.fail`. `id` is
-/// another one whenever the octets change their meaning: a file of another id is not read. `read_value` is told the
+/// Semantics: reading gives what was written; bytes that it cannot have written are marked by `reader.fail`. `id` is
+/// another one whenever the bytes change their meaning: a file of another id is not read. `read_value` is told the
 /// wall time, so that times that lie in the future can be brought back to it.
 template <class C>
 concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename C::key_type const& k,
@@ -33,7 +33,7 @@ concept codec = requires(C const& c, wire::writer& w, wire::reader& r, typename 
     { c.read_value(r, now) } -> std::same_as<typename C::value_type>;
 };
 
-/// What @ref plain_codec takes: integers, `std::string`, @ref inline_text, `bytes`, @ref fixed_bytes. No view and no
+/// What `plain_codec` takes: integers, `std::string`, `inline_text`, `bytes`, `fixed_bytes`. No view and no
 /// pointer, which would have nobody who owns what they show when they are read back.
 template <class T>
 concept plain = std::integral<T> || std::same_as<T, std::string> || std::same_as<T, bytes> ||

@@ -100,7 +100,7 @@ public:
                    caught([&]() -> result<wire::writer> { return encoded(c, key, value, deadline); }));
         return add(change);
     }
-    /// Octets of the changes.
+    /// Bytes of the changes.
     [[nodiscard]] std::size_t size() const noexcept { return changes_.size(); }
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
     void clear() { *this = batch{change_size_max_}; }
@@ -127,7 +127,7 @@ private:
         auto const octets = change.view();
         if (octets.size() > change_size_max_) {
             return error{file_errc::too_large,
-                         text("an entry takes ", octets.size(), " octets, and at most ", change_size_max_,
+                         text("an entry takes ", octets.size(), " bytes, and at most ", change_size_max_,
                               " would be read again: raise change_size_max, or hold smaller ones")};
         }
         // A length without its change would make all that follows unreadable.
@@ -177,7 +177,7 @@ template <codec Codec, class Entries>
     all.write_to(w, now);
     if (w.view().size() > bounds.file_size_max) {
         return error{file_errc::too_large,
-                     text("the entries take ", w.view().size(), " octets, and a file of at most ", bounds.file_size_max,
+                     text("the entries take ", w.view().size(), " bytes, and a file of at most ", bounds.file_size_max,
                           " would be read again: raise file_size_max, or hold less")};
     }
     return w.take();

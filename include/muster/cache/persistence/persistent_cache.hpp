@@ -43,7 +43,7 @@ struct debounced {
     using clock_type = Clock;
 };
 
-/// Names a store, timers and a clock, as @ref debounced does.
+/// Names a store, timers and a clock, as `debounced` does.
 template <class P>
 concept persistence_policy =
     persistent_store<typename P::store> && timers<typename P::timers_type> && muster::clock<typename P::clock_type>;
@@ -59,7 +59,7 @@ struct load_report {
 ///
 /// Timers and clock are borrowed and must outlive it. Not thread-safe. The members are those of `cache` that are used
 /// most; those that may change something note it. Memory beyond the cache's: while loading, a buffer and the largest
-/// single entry; while saving, the octets of the file; with a store that keeps changes, about twice that at most.
+/// single entry; while saving, the bytes of the file; with a store that keeps changes, about twice that at most.
 template <class Key, class Value, class Policies>
 class persistent_cache {
     using saving = typename Policies::persistence;
@@ -77,12 +77,12 @@ class persistent_cache {
     static_assert(
         std::same_as<typename Policies::threading, one_thread>,
         "a persistent_cache is used by one thread at a time: let threading be one_thread, and lock around it");
-    // What is asserted here the cache would assert in other words.
+    // Checked here, since the cache's own assertion would be about another type.
     struct transient : Policies, detail::adapted {
         using persistence = no_persistence;
         using threading = one_thread;
     };
-    // Stands before the user's listener.
+    // Records removals, then calls the user's listener.
     struct relay {
         persistent_cache* home;
         [[no_unique_address]] typename Policies::listener told;
@@ -138,7 +138,7 @@ public:
     }
     persistent_cache(persistent_cache const&) = delete;
     persistent_cache& operator=(persistent_cache const&) = delete;
-    /// Saves what is not saved yet. Who wants to know whether that went well calls @ref flush before.
+    /// Saves what is not saved yet. Call @ref flush before to learn whether that succeeds.
     ~persistent_cache() {
         if (is_loaded_) (void)flush();
         alarm_.stop();
@@ -291,7 +291,7 @@ private:
 
     // ---- noting -----------------------------------------------------------------------------------------
 
-    // A listener or a codec may throw when the cache has changed already: then nobody knows what was noted, and the
+    // A listener or a codec may throw after the cache has changed. The recorded changes may then be incomplete, so the
     // next save writes everything.
     struct doubt {
         explicit doubt(persistent_cache& c) noexcept : of{c} {}
@@ -344,7 +344,7 @@ private:
         note(save_schedule::reordered{});
         arm();
     }
-    // What is left of a key that is moved away: itself for a store that has to be told, else nothing.
+    // A copy of the key when the store records changes; nothing otherwise.
     struct nothing {};
     [[nodiscard]] static auto key_to_note([[maybe_unused]] Key const& key) {
         if constexpr (keeps_changes) {
@@ -393,7 +393,8 @@ private:
             return no_deadline;
         }
     }
-    // What is left of it. A clock that was set back meanwhile makes nothing live longer than it had when it was saved.
+    // What is left of it. When the clock was set back meanwhile, no entry lives longer than it had left when it was
+    // saved.
     [[nodiscard]] static time from_wall(timestamp at, [[maybe_unused]] timestamp written,
                                         [[maybe_unused]] timestamp wall, [[maybe_unused]] instant now) noexcept {
         if constexpr (std::same_as<time, timestamp>) {

@@ -25,8 +25,8 @@ namespace muster::cache::detail {
 
 /// What became of reading a file.
 struct read_outcome {
-    std::uint64_t good = 0;       ///< Octets that are whole.
-    std::uint64_t torn = 0;       ///< Octets after them, of a batch that was never finished.
+    std::uint64_t good = 0;       ///< Bytes that are whole.
+    std::uint64_t torn = 0;       ///< Bytes after them, of a batch that was never finished.
     std::uint32_t sum = 0;        ///< Of the batches' heads and checksums: another one, if the file is.
     bool is_complete = false;     ///< The torn batch has its full length: it was changed, or never got to the disk.
     std::uint32_t last = 0;       ///< The checksum that ends what is whole.
@@ -50,7 +50,7 @@ struct batch_head {
 [[nodiscard]] inline result<void> check_file_header(byte_view file, std::uint32_t codec_id) {
     if (file.size() < file_header_size) {
         return error{errc::damaged,
-                     text(file.size(), " octets are no file of a cache: it begins with ", file_header_size)};
+                     text(file.size(), " bytes are no file of a cache: it begins with ", file_header_size)};
     }
     wire::reader r{file.first(file_header_size)};
     auto const magic = r.raw(file_magic.size());
@@ -70,29 +70,29 @@ struct batch_head {
     return ok();
 }
 
-/// The changes of a batch as octets: taken from the file one by one, and summed up on the way.
+/// The changes of a batch as bytes: taken from the file one by one, and summed up on the way.
 template <file_system Files>
 class batch_body {
 public:
     batch_body(file_reader<Files>& file, std::uint64_t length) : file_{file}, left_{length} {}
 
-    /// The octets of the next change, until the next call; `damaged` above @p size_max.
+    /// The bytes of the next change, until the next call; `damaged` above @p size_max.
     [[nodiscard]] result<byte_view> next(std::size_t size_max) {
         MUSTER_TRY(auto const ahead, file_.peek(at_most(wire::varint_size_max)));
         auto const length = wire::parse_varint(ahead);
         if (!length) return error{errc::damaged, text("its length: ", length.error().message())};
         if (!length.value() || length.value()->value > left_ - length.value()->size) {
-            return error{errc::damaged, text("it is longer than the ", left_, " octets that are left")};
+            return error{errc::damaged, text("it is longer than the ", left_, " bytes that are left")};
         }
         if (length.value()->value > size_max) {
-            return error{errc::damaged, text("it takes ", length.value()->value, " octets, and at most ", size_max,
+            return error{errc::damaged, text("it takes ", length.value()->value, " bytes, and at most ", size_max,
                                              " are read: raise change_size_max if they were written")};
         }
         MUSTER_TRY(take(length.value()->size));
         return take(static_cast<std::size_t>(length.value()->value));
     }
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }
-    /// The sum of all octets, also of those that were not asked for.
+    /// The sum of all bytes, also of those that were not asked for.
     [[nodiscard]] result<std::uint32_t> finish() {
         while (left_ != 0) {
             MUSTER_TRY(take(at_most(file_reader<Files>::buffer_size)));
@@ -144,10 +144,10 @@ template <codec Codec, file_system Files, class Apply>
         apply(std::move(change).value());
     }
     if (body.left() == 0) return ok();
-    return error{errc::damaged, text("a batch: ", body.left(), " octets after its changes")};
+    return error{errc::damaged, text("a batch: ", body.left(), " bytes after its changes")};
 }
 
-/// Whether all octets up to the end are zero, as those are that a file system gave out and nobody wrote.
+/// Whether all bytes up to the end are zero, as those are that a file system gave out and nobody wrote.
 template <file_system Files>
 [[nodiscard]] result<bool> rest_is_blank(file_reader<Files>& file) {
     bool is_blank = true;
@@ -223,7 +223,7 @@ template <codec Codec, file_system Files>
     MUSTER_TRY(auto file, file_reader<Files>::open(files, path));
     if (!file) return std::optional<read_outcome>{};
     if (file->size() > bounds.file_size_max) {
-        return error{file_errc::too_large, text(path, " has ", file->size(), " octets, and at most ",
+        return error{file_errc::too_large, text(path, " has ", file->size(), " bytes, and at most ",
                                                 bounds.file_size_max, " are read: raise file_size_max")};
     }
     auto const ignore = [](change_of<Codec> const&) {};
@@ -277,7 +277,7 @@ template <codec Codec, file_system Files, class Accept, class Apply>
         // A power failure may leave this behind as well, but nobody can tell.
         MUSTER_TRY(file.claim());
         MUSTER_TRY(notes.aside, copy_aside(files, path));
-        notes.damaged_end = error{errc::damaged, text("the last ", notes.torn, " octets do not fit their checksum")};
+        notes.damaged_end = error{errc::damaged, text("the last ", notes.torn, " bytes do not fit their checksum")};
     }
     MUSTER_TRY(use_file(c, files, path, *found.value(), bounds.change_size_max, now, apply));
     return notes;

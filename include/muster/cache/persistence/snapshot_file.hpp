@@ -32,8 +32,8 @@ public:
 
     struct options {
         std::string path;
-        std::uint64_t file_size_max = std::uint64_t{64} << 20;  ///< Octets; a larger file is not read. Ours.
-        std::size_t change_size_max = std::size_t{1} << 20;  ///< Octets of one entry; larger ones are left out. Ours.
+        std::uint64_t file_size_max = std::uint64_t{64} << 20;  ///< Bytes; a larger file is not read. Ours.
+        std::size_t change_size_max = std::size_t{1} << 20;  ///< Bytes of one entry; larger ones are left out. Ours.
         [[no_unique_address]] Codec codec = {};
         Files files = {};
     };
@@ -48,7 +48,7 @@ public:
     [[nodiscard]] result<load_notes> load(timestamp now, Apply apply) {
         auto const whole = [](detail::read_outcome const& found) -> result<void> {
             if (found.torn == 0 && found.good > detail::file_header_size) return ok();
-            return error{errc::damaged, text("the file is whole up to octet ", found.good, " and ends early")};
+            return error{errc::damaged, text("the file is whole up to byte ", found.good, " and ends early")};
         };
         return detail::load_file(codec_, file_, bounds_, now, whole, apply);
     }

@@ -22,7 +22,7 @@ struct load_notes {
     std::optional<error> damage;       ///< Why the file was not read. Nothing of it was used.
     std::optional<error> damaged_end;  ///< Why the last save was not read; what was saved before it was used.
     std::string aside;                 ///< Where the damaged file is now, or a copy when only its end was.
-    std::uint64_t torn = 0;            ///< Octets that were cut off the end: unfinished, or a @ref damaged_end.
+    std::uint64_t torn = 0;            ///< Bytes that were cut off the end: unfinished, or a @ref damaged_end.
     std::optional<error> read_only;    ///< Why nothing will be saved: the path cannot be locked here. It was read.
 };
 

@@ -45,7 +45,7 @@ concept id_store_for_any = std::constructible_from<S, std::size_t, hash_key cons
     { c.hash(key) } -> std::same_as<std::uint64_t>;
 };
 
-/// Keeps 64 bits of a keyed hash: 8 octets an id.
+/// Keeps 64 bits of a keyed hash: 8 bytes an id.
 class hash64 {
 public:
     using key_type = std::uint64_t;
@@ -66,7 +66,7 @@ private:
     detail::array<std::uint64_t> kept_;
 };
 
-/// Keeps 128 bits of a keyed hash: 16 octets an id.
+/// Keeps 128 bits of a keyed hash: 16 bytes an id.
 class hash128 {
 public:
     struct key_type {
@@ -93,7 +93,7 @@ private:
     detail::array<key_type> kept_;
 };
 
-/// Keeps ids of 32 octets as they are: 32 octets an id.
+/// Keeps ids of 32 bytes as they are: 32 bytes an id.
 class exact32 {
 public:
     struct key_type {

@@ -44,7 +44,7 @@ concept seen_window = requires(typename W::template order<Time>& o, typename W::
     { c.size() } -> std::same_as<std::size_t>;
 };
 
-/// An id counts from its first recording. A third of an octet an id, and one place in 128 more.
+/// An id counts from its first recording. A third of a byte an id, and one place in 128 more.
 struct first_seen {
     /// Caches of at most so many ids have a run for each.
     static constexpr std::size_t exact_ids_max = 1024;
@@ -266,7 +266,7 @@ struct first_seen {
     };
 };
 
-/// An id counts from the last time it was recorded. 16 octets an id.
+/// An id counts from the last time it was recorded. 16 bytes an id.
 struct last_seen {
     template <class Time>
     class order {

@@ -19,7 +19,7 @@
 
 namespace muster::cache {
 
-/// Sets of @p Ways places. Three octets an entry beside keys and values, with the octet that `clock` keeps.
+/// Sets of @p Ways places. Three bytes an entry beside keys and values, with the byte that `clock` keeps.
 template <unsigned Ways = 16>
 struct set_associative {
     static_assert(Ways >= 1 && Ways <= 16);
@@ -59,7 +59,7 @@ struct set_associative {
             }
         }
 
-        /// The places where @p hash may live, and a free one of them or @ref no_slot.
+        /// The places where @p hash may live, and a free one of them or `no_slot`.
         struct candidates {
             slot_number first;
             slot_number count;

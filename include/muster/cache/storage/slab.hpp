@@ -17,7 +17,7 @@
 
 namespace muster::cache {
 
-/// The default storage. 9.5 octets an entry beside keys and values.
+/// The default storage. 9.5 bytes an entry beside keys and values.
 struct slab {
     /// Any entry may be evicted for any other.
     static constexpr bool global = true;
@@ -86,7 +86,7 @@ struct slab {
             slot_number next_free;
         };
 
-        static constexpr std::size_t far_size = std::size_t{64} << 10;  // octets; a first-level cache of our day
+        static constexpr std::size_t far_size = std::size_t{64} << 10;  // bytes; a first-level cache of our day
 
         std::size_t capacity_;
         detail::tag_index index_;

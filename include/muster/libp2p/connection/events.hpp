@@ -48,7 +48,7 @@ struct stream_ready {
     libp2p::direction direction;
     MUSTER_FIELDS(stream_ready, id, protocol, direction);
 };
-/// Octets arrived, in order; say `consume` when done with them.
+/// Bytes arrived, in order; say `consume` when done with them.
 struct stream_data {
     stream_id id;
     bytes octets;

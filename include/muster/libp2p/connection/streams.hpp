@@ -4,7 +4,7 @@
 /// @file
 /// The streams of an established connection: yamux, and the negotiation at the start of every stream.
 ///
-/// A stream begins with multistream-select and carries its protocol afterwards. Octets of the negotiation are consumed
+/// A stream begins with multistream-select and carries its protocol afterwards. Bytes of the negotiation are consumed
 /// here; the rest is the user's. A negotiation that fails resets its stream and nothing else. A byte machine, whose
 /// output is plaintext; see core/machine.hpp.
 
@@ -31,7 +31,7 @@
 
 namespace muster::libp2p {
 
-/// Negotiated streams over one secure stream of octets. A part of `connection`. Movable; not thread-safe.
+/// Negotiated streams over one secure stream of bytes. A part of `connection`. Movable; not thread-safe.
 class stream_set {
 public:
     using event = connection_event;
@@ -171,7 +171,7 @@ private:
         return s.unsent.empty();
     }
 
-    /// Says FIN. When the other side has said it before, the stream is over.
+    /// Sends FIN. When the other side has sent it before, the stream is over.
     template <class Sink>
     void close_now(stream_id id, stream& s, bytes& out, Sink& sink) {
         if (std::exchange(s.we_closed, true)) return;
@@ -215,7 +215,7 @@ private:
         if (s.close_wanted && flush(id, s, out)) close_now(id, s, out, sink);
     }
 
-    /// Ends a stream whose negotiation failed. One that the user never heard of ends unheard.
+    /// Ends a stream whose negotiation failed. Streams that were never announced are dropped silently.
     template <class Sink>
     void give_up(stream_id id, stream const& s, error const& why, bytes& out, Sink& sink) {
         bool const known = s.outbound();

@@ -26,7 +26,7 @@
 
 namespace muster::libp2p::noise {
 
-/// Octets by which a ciphertext exceeds its plaintext.
+/// Bytes by which a ciphertext exceeds its plaintext.
 inline constexpr std::size_t tag_size = crypto::aead::tag_size;
 
 /// A key in one direction and the number of messages it has protected. Movable.
@@ -35,7 +35,7 @@ public:
     /// This nonce is reserved by Noise, so a key protects 2^64 - 1 messages and then no more.
     static constexpr std::uint64_t nonce_reserved = std::numeric_limits<std::uint64_t>::max();
 
-    /// @param key    32 octets, which the caller wipes.
+    /// @param key    32 bytes, which the caller wipes.
     /// @param nonce  the first message's number; only tests start elsewhere than at 0.
     explicit cipher(byte_view key, std::uint64_t nonce = 0) : aead_{key}, nonce_{nonce} {}
 
@@ -52,7 +52,7 @@ public:
         MUSTER_TRY(require_nonce());
         if (!aead_.open(encoded(nonce_), associated, sealed, out)) {
             return error{errc::not_authentic,
-                         text("Noise message ", nonce_, " of ", sealed.size(), " octets does not authenticate")};
+                         text("Noise message ", nonce_, " of ", sealed.size(), " bytes does not authenticate")};
         }
         ++nonce_;
         return ok();
@@ -64,7 +64,7 @@ private:
         return error{errc::nonces_exhausted, "the connection has sent 2^64 - 1 messages; open another"};
     }
 
-    /// Four zero octets, then the number in little-endian order.
+    /// Four zero bytes, then the number in little-endian order.
     [[nodiscard]] static crypto::aead::nonce encoded(std::uint64_t number) noexcept {
         crypto::aead::nonce out{};
         for (std::size_t i = 0; i < 8; ++i) out[4 + i] = static_cast<byte>(number >> (8 * i));
@@ -84,7 +84,7 @@ struct cipher_pair {
 /// The state that both sides compute alike during a handshake. Move-only; ck lives in guarded memory.
 class symmetric_state {
 public:
-    /// The name of the one Noise protocol spoken here. It is 32 octets long and so its own first h and ck.
+    /// The name of the one Noise protocol spoken here. It is 32 bytes long and so its own first h and ck.
     static constexpr std::string_view protocol_name = "Noise_XX_25519_ChaChaPoly_SHA256";
     static_assert(protocol_name.size() == 32);
 
@@ -131,7 +131,7 @@ public:
         return plain;
     }
 
-    /// Octets by which encrypt_and_hash would lengthen its input now.
+    /// Bytes by which encrypt_and_hash would lengthen its input now.
     [[nodiscard]] std::size_t overhead() const noexcept { return cipher_ ? tag_size : 0; }
 
     /// The keys of the two directions; the initiator's first. Wipes ck.

@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// How Noise messages are cut out of a stream: two octets of length, big-endian, then the message.
+/// How Noise messages are cut out of a stream: two bytes of length, big-endian, then the message.
 ///
 /// @see libp2p specs, noise/README.md, "Wire Format".
 
@@ -18,13 +18,13 @@ namespace muster::libp2p::noise {
 /// Longest message that the length can say.
 inline constexpr std::size_t frame_size_max = 65535;
 
-/// Appends the length that stands before a message of @p size octets. Expects `size <= frame_size_max`.
+/// Appends the length that stands before a message of @p size bytes. Expects `size <= frame_size_max`.
 inline void append_length(bytes& out, std::size_t size) {
     out.push_back(static_cast<byte>(size >> 8));
     out.push_back(static_cast<byte>(size & 0xff));
 }
 
-/// Collects one message from octets that arrive in any portions. Holds at most a message.
+/// Collects one message from bytes that arrive in any portions. Holds at most a message.
 class frame_reader {
 public:
     /// @param size_max  longest message accepted.
@@ -36,7 +36,7 @@ public:
         take_up_to(in, prefix_size);
         if (held_.size() < prefix_size) return false;
         if (size() > size_max_) {
-            return error{errc::too_large, text("a Noise message of ", size(), " octets, at most ", size_max_)};
+            return error{errc::too_large, text("a Noise message of ", size(), " bytes, at most ", size_max_)};
         }
         take_up_to(in, prefix_size + size());
         return held_.size() == prefix_size + size();

@@ -28,7 +28,7 @@ namespace muster::libp2p::noise {
 /// One run of XX. Messages are written and read in turn, the dialer's first. Move-only.
 class xx_pattern {
 public:
-    /// Octets of an X25519 key on the wire.
+    /// Bytes of an X25519 key on the wire.
     static constexpr std::size_t key_size = 32;
 
     /// A run in which this side has not yet done anything, or `no_locked_memory`.
@@ -108,10 +108,10 @@ private:
         return state_.mix_key(shared);
     }
 
-    /// Takes @p size octets off the front of @p message.
+    /// Takes @p size bytes off the front of @p message.
     [[nodiscard]] static result<byte_view> cut(byte_view& message, std::size_t size) {
         if (message.size() < size) {
-            return error{errc::malformed, text("a handshake message ends ", size - message.size(), " octets early")};
+            return error{errc::malformed, text("a handshake message ends ", size - message.size(), " bytes early")};
         }
         auto const head = message.first(size);
         message = message.subspan(size);

@@ -2,10 +2,10 @@
 #pragma once
 
 /// @file
-/// yamux frames: a header of twelve octets and, for data alone, a payload.
+/// yamux frames: a header of twelve bytes and, for data alone, a payload.
 ///
 /// Version (8 bits, always 0), type (8), flags (16), stream (32), length (32), all big-endian. What the length
-/// counts depends on the type: octets of payload, credit, an opaque value to echo, or a code.
+/// counts depends on the type: bytes of payload, credit, an opaque value to echo, or a code.
 /// @see hashicorp/yamux, spec.md, "Framing"; libp2p specs, yamux/README.md.
 
 #include <array>
@@ -22,7 +22,7 @@ namespace muster::libp2p::yamux {
 /// The name of a stream: odd when the dialer opened it, even when the listener did. 0 is the session.
 using stream_id = std::uint32_t;
 
-/// Octets of a header.
+/// Bytes of a header.
 inline constexpr std::size_t header_size = 12;
 
 /// What a frame is for.

@@ -12,7 +12,7 @@
 
 namespace muster::libp2p::yamux {
 
-/// The window that every stream starts with, in octets of payload (spec.md, "Flow Control").
+/// The window that every stream starts with, in bytes of payload (spec.md, "Flow Control").
 inline constexpr std::uint32_t window_size = 256 * 1024;
 
 /// Bounds of a session. The defaults are ours unless said otherwise.
@@ -21,9 +21,9 @@ struct options {
     std::size_t outbound_streams_max = 1024;    ///< Streams of this side alive at once; `open` refuses more.
     std::size_t ack_backlog_max = 256;          ///< Own streams not yet accepted (yamux/README.md, "ACK backlog").
     std::size_t pings_max = 16;                 ///< Own pings not yet answered.
-    std::size_t frame_payload_max = 32 * 1024;  ///< Payload of one frame sent, in octets.
-    std::size_t output_size_max = 1024 * 1024;  ///< Octets pending from which on writes are refused.
-    std::size_t reply_size_max = 64 * 1024;     ///< Further octets of answers until a peer that never reads is cut.
+    std::size_t frame_payload_max = 32 * 1024;  ///< Payload of one frame sent, in bytes.
+    std::size_t output_size_max = 1024 * 1024;  ///< Bytes pending from which on writes are refused.
+    std::size_t reply_size_max = 64 * 1024;     ///< Further bytes of answers until a peer that never reads is cut.
 };
 
 /// What a session knows of one stream. For the session alone.

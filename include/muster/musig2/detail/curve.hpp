@@ -92,7 +92,7 @@ private:
 /// A point of the curve; no value is the point at infinity.
 using point = std::optional<secp256k1_pubkey>;
 
-/// BIP-327's cpoint: 33 octets that must be a finite point.
+/// BIP-327's cpoint: 33 bytes that must be a finite point.
 [[nodiscard]] inline point parse_point(byte_view octets) noexcept {
     secp256k1_pubkey parsed;
     if (octets.size() != 33 ||
@@ -102,7 +102,7 @@ using point = std::optional<secp256k1_pubkey>;
     return parsed;
 }
 
-/// BIP-327's cpoint_ext: like cpoint, and 33 zero octets are infinity. Empty when neither.
+/// BIP-327's cpoint_ext: like cpoint, and 33 zero bytes are infinity. Empty when neither.
 [[nodiscard]] inline std::optional<point> parse_point_ext(byte_view octets) noexcept {
     bool zero = octets.size() == 33;
     for (byte b : octets) zero = zero && b == 0;
@@ -112,7 +112,7 @@ using point = std::optional<secp256k1_pubkey>;
     return parsed;
 }
 
-/// BIP-327's cbytes_ext: 33 zero octets stand for infinity.
+/// BIP-327's cbytes_ext: 33 zero bytes stand for infinity.
 [[nodiscard]] inline crypto::public_key serialize_ext(point const& p) {
     return p ? crypto::serialize(*p) : crypto::public_key{};
 }

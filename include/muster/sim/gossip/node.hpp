@@ -16,7 +16,7 @@
 
 #include <muster/core/overloaded.hpp>
 #include <muster/gossip/router.hpp>
-#include <muster/sim/gossip/laws.hpp>
+#include <muster/sim/gossip/invariants.hpp>
 #include <muster/sim/gossip/options.hpp>
 #include <muster/sim/gossip/stub_signer.hpp>
 #include <muster/sim/network.hpp>
@@ -36,7 +36,7 @@ struct policies {
 struct surroundings {
     world& where;
     network& net;
-    gossip::laws& laws;
+    gossip::invariants& invariants;
     group_options const& options;
     std::function<host_id(peer_id const&)> host_of;
     std::function<peer_id(host_id)> id_of;
@@ -68,7 +68,7 @@ public:
           wires_{s_.net, on, s_.id_of(on)},
           router_{s_.id_of(on), s_.options.router, draw_(), s_.where.incarnation(on) << 32,
                   muster::gossip::strict_sign<Signer>{std::move(signer)}} {
-        s_.laws.boots(on_);
+        s_.invariants.boots(on_);
         wires_.attach(muster::gossip::protocols[0], [this](muster::transport::event const& e) {
             std::visit([this](auto const& v) { this->on(v); }, e);
         });
@@ -81,9 +81,9 @@ public:
     void vanish() { wires_.vanish(); }
 
     void publish() {
-        auto const n = s_.laws.publishes(on_);
+        auto const n = s_.invariants.publishes(on_);
         if (!router_.publish(topic, data_of(n, s_.options.message_size), s_.where.now(), effects_)) {
-            s_.laws.report(text("host ", on_, " cannot publish"));
+            s_.invariants.report(text("host ", on_, " cannot publish"));
         }
         perform();
     }
@@ -97,7 +97,7 @@ private:
     void on(muster::transport::connected const& e) {
         auto const at = s_.host_of(e.peer);
         bool const is_ours = std::find(dialled_.begin(), dialled_.end(), at) != dialled_.end();
-        if (at >= s_.options.nodes) s_.laws.meets(on_, at);
+        if (at >= s_.options.nodes) s_.invariants.meets(on_, at);
         tell(muster::gossip::peer_up{e.peer, muster::gossip::version::v1_2,
                                      is_ours ? muster::gossip::direction::outbound : muster::gossip::direction::inbound,
                                      address_of(at)});
@@ -110,8 +110,8 @@ private:
     void on(muster::transport::received const& e) {
         muster::gossip::rpc::rpc_view said;
         if (muster::gossip::rpc::decode_rpc(e.frame, s_.options.router.limits, said)) {
-            s_.laws.hears(on_, e.peer, said);
-            s_.laws.hears_copies(said.messages.size());
+            s_.invariants.hears(on_, e.peer, said);
+            s_.invariants.hears_copies(said.messages.size());
         }
         tell(muster::gossip::received{e.peer, e.frame});
     }
@@ -135,7 +135,7 @@ private:
         if (e.traffic == muster::gossip::traffic::control) {
             muster::gossip::rpc::rpc_view said;
             (void)muster::gossip::rpc::decode_rpc(*e.frame, s_.options.router.limits, said);
-            s_.laws.says(on_, e.peer, said);
+            s_.invariants.says(on_, e.peer, said);
         }
         auto const sent = wires_.send(e.peer, muster::gossip::protocols[0], *e.frame);
         if (!sent && sent.error() == muster::transport::errc::congested) {
@@ -151,8 +151,9 @@ private:
                           });
     }
     void perform(muster::gossip::deliver const& e) {
-        if (e.message->data.size() < 9 || e.message->data[8] != 0) s_.laws.report("an invalid message is delivered");
-        s_.laws.delivers(on_, number_of(e.message->data));
+        if (e.message->data.size() < 9 || e.message->data[8] != 0)
+            s_.invariants.report("an invalid message is delivered");
+        s_.invariants.delivers(on_, number_of(e.message->data));
     }
     void perform(muster::gossip::want_peer const& e) { (void)wires_.connect(e.peer, {}); }
     void perform(muster::gossip::validation_missed const&) {}
@@ -183,15 +184,16 @@ private:
         }
         auto const& o = s_.options.router.mesh;
         if (mesh.size() > o.d_high || mesh.size() < std::min(o.d_low, could)) {
-            s_.laws.report(text("host ", on_, " has a mesh of ", mesh.size(), " of ", could, " after a heartbeat"));
+            s_.invariants.report(
+                text("host ", on_, " has a mesh of ", mesh.size(), " of ", could, " after a heartbeat"));
         }
     }
 
     void check_scores() {
         for (host_id n = 0; n < s_.options.nodes + s_.options.attackers; ++n) {
             if (router_.score_of(s_.id_of(n)) >= s_.options.router.score.graylist_threshold) continue;
-            if (n < s_.options.nodes) return s_.laws.report(text("host ", on_, " graylists the honest host ", n));
-            s_.laws.graylists(on_, n);
+            if (n < s_.options.nodes) return s_.invariants.report(text("host ", on_, " graylists the honest host ", n));
+            s_.invariants.graylists(on_, n);
         }
     }
 

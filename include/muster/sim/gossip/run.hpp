@@ -4,8 +4,8 @@
 /// @file
 /// A network of gossiping nodes from one seed.
 ///
-/// While nodes come and go and packets are lost, some node publishes a few times a second; the laws are watched at
-/// every step. Then it is healed, and every message has to reach everyone.
+/// While nodes come and go and packets are lost, some node publishes a few times a second; the invariants are watched
+/// at every step. Then it is healed, and every message has to reach everyone.
 
 #include <algorithm>
 #include <cstdint>
@@ -41,7 +41,7 @@ public:
           signers_{std::move(signers)},
           where_{seed},
           net_{where_},
-          laws_{where_, options_.nodes},
+          invariants_{where_, options_.nodes},
           work_{where_.stream("workload")},
           churn_{where_.stream("churn")} {
         for (host_id h = 0; h < options_.nodes + options_.attackers; ++h) {
@@ -62,12 +62,12 @@ public:
     void listen(trace::listener to) { where_.log().listen(std::move(to)); }
     /// Runs it. To be called once.
     [[nodiscard]] outcome run() { return two_phase_run(*this); }
-    [[nodiscard]] gossip::laws const& judged() const noexcept { return laws_; }
+    [[nodiscard]] gossip::invariants const& judged() const noexcept { return invariants_; }
 
     // ---- what a room brings -------------------------------------------------------------------------------
 
     [[nodiscard]] world& where() noexcept { return where_; }
-    [[nodiscard]] std::optional<std::string> failure() const { return laws_.breach(); }
+    [[nodiscard]] std::optional<std::string> failure() const { return invariants_.breach(); }
     void check() {}
     void begin() {
         auto& rules = net_.rules();
@@ -95,28 +95,28 @@ public:
         }
     }
     void require_progress() {
-        pass(*this, laws::late + std::chrono::seconds{1});
+        pass(*this, invariants::late + std::chrono::seconds{1});
         judge_attack();
-        auto const missed = laws_.missed(), lost = laws_.lost();
-        if (missed * 1000 > laws_.pairs()) {
-            laws_.report(text(missed, " of ", laws_.pairs(), " pairs took longer than five heartbeats"));
+        auto const missed = invariants_.missed(), lost = invariants_.lost();
+        if (missed * 1000 > invariants_.pairs()) {
+            invariants_.report(text(missed, " of ", invariants_.pairs(), " pairs took longer than five heartbeats"));
         }
-        if (options_.attack == attack::none ? lost != 0 : lost * 1000 > laws_.pairs()) {
-            laws_.report(text(lost, " of ", laws_.pairs(), " pairs came to nothing"));
+        if (options_.attack == attack::none ? lost != 0 : lost * 1000 > invariants_.pairs()) {
+            invariants_.report(text(lost, " of ", invariants_.pairs(), " pairs came to nothing"));
         }
         for (int i = 0; i < 20; ++i) {
             anyone().publish();
             pass(*this, options_.between_messages);
         }
-        pass(*this, laws::late + std::chrono::seconds{1});
-        if (options_.attack == attack::none && laws_.lost() != lost)
-            laws_.report("a message is lost in a healed world");
+        pass(*this, invariants::late + std::chrono::seconds{1});
+        if (options_.attack == attack::none && invariants_.lost() != lost)
+            invariants_.report("a message is lost in a healed world");
     }
     [[nodiscard]] std::string options_text() const { return options_.to_text(); }
     [[nodiscard]] std::string summary() const {
-        return text(laws_.messages(), " messages, ", laws_.deliveries(), " deliveries, ", laws_.copies_percent(),
-                    " copies per 100 deliveries, ", laws_.pairs(), " pairs, ", laws_.missed(),
-                    " not within 5 heartbeats, ", laws_.lost(), " never", attack_text_);
+        return text(invariants_.messages(), " messages, ", invariants_.deliveries(), " deliveries, ",
+                    invariants_.copies_percent(), " copies per 100 deliveries, ", invariants_.pairs(), " pairs, ",
+                    invariants_.missed(), " not within 5 heartbeats, ", invariants_.lost(), " never", attack_text_);
     }
 
     /// Heartbeats after which an attacker that can be told has to be graylisted: promises take three to break.
@@ -163,7 +163,7 @@ private:
     [[nodiscard]] surroundings around() {
         return {where_,
                 net_,
-                laws_,
+                invariants_,
                 options_,
                 [this](peer_id const& p) { return hosts_of_.at(p); },
                 [this](host_id h) { return ids_[h]; }};
@@ -181,7 +181,7 @@ private:
     [[nodiscard]] node_type& anyone() {
         for (;;) {
             auto const h = static_cast<host_id>(uniform(work_, options_.nodes));
-            if (laws_.is_settled(h)) return *nodes_[h].running();
+            if (invariants_.is_settled(h)) return *nodes_[h].running();
         }
     }
     void publish() {
@@ -197,7 +197,7 @@ private:
             auto const away = between(churn_, duration{std::chrono::seconds{2}}, duration{std::chrono::seconds{30}});
             if (!goes || !where_.is_up(h)) continue;
             where_.say("host ", h, " goes down");
-            laws_.dies(h);
+            invariants_.dies(h);
             nodes_[h].crash();
             where_.after(away, [this, h] {
                 if (!where_.is_up(h)) boot(h);
@@ -210,13 +210,13 @@ private:
     void judge_attack() {
         if (options_.attackers == 0) return;
         std::uint64_t spared = 0, in_mesh = 0;
-        laws_.for_each_spared(graylisted_within, [&](host_id h, host_id who) {
+        invariants_.for_each_spared(graylisted_within, [&](host_id h, host_id who) {
             auto const mesh = nodes_[h].running()->routes().mesh_of(topic);
             bool const is_in = std::find(mesh.begin(), mesh.end(), ids_[who]) != mesh.end();
             ++(is_in ? in_mesh : spared);
         });
-        auto const heartbeats = laws_.slowest() / std::chrono::seconds{1};
-        attack_text_ = text(", graylisted ", laws_.graylisted(), " times, after ", heartbeats,
+        auto const heartbeats = invariants_.slowest() / std::chrono::seconds{1};
+        attack_text_ = text(", graylisted ", invariants_.graylisted(), " times, after ", heartbeats,
                             " heartbeats at most; not: ", spared, " times, and ", in_mesh, " in a mesh");
         auto const any_of = [this](auto... kinds) { return ((options_.attack == kinds) || ...); };
         // A graft of who is in the mesh is nothing: that comes only to those that were refused, or are when they leave.
@@ -224,7 +224,7 @@ private:
             any_of(attack::ihave_flood, attack::broken_promises, attack::invalid_messages, attack::sybils);
         bool const is_late = spared + in_mesh != 0 || heartbeats > graylisted_within / std::chrono::seconds{1};
         if ((in_time && is_late) || (any_of(attack::spam_grafts) && spared != 0)) {
-            laws_.report(text("attackers stand too well", attack_text_));
+            invariants_.report(text("attackers stand too well", attack_text_));
         }
     }
 
@@ -232,7 +232,7 @@ private:
     Signers signers_;
     world where_;
     network net_;
-    gossip::laws laws_;
+    gossip::invariants invariants_;
     splitmix64 work_;
     splitmix64 churn_;
     std::vector<peer_id> ids_;

@@ -21,9 +21,9 @@
 #include <muster/sim/disk.hpp>
 #include <muster/sim/faults.hpp>
 #include <muster/sim/host.hpp>
+#include <muster/sim/signing/adversary.hpp>
 #include <muster/sim/signing/identity.hpp>
-#include <muster/sim/signing/laws.hpp>
-#include <muster/sim/signing/liar.hpp>
+#include <muster/sim/signing/invariants.hpp>
 #include <muster/sim/signing/watch.hpp>
 #include <muster/sim/signing/witness.hpp>
 
@@ -66,9 +66,9 @@ public:
         muster::signing::static_registry& registry;
         std::vector<muster::signing::member>& group;
         nonce_book& nonces;
-        safety_laws& laws;
+        safety_invariants& invariants;
         fault_options const& faults;
-        std::optional<peer_id> stranger = {};  ///< Whose frames must change nothing.
+        std::optional<peer_id> outsider = {};  ///< Whose frames must change nothing.
     };
 
     /// @param key_seed  what its keys are drawn from; see @ref keys_from.
@@ -107,7 +107,7 @@ public:
     void crash() {
         all_.where.say("host ", on_, " crashes");
         note_promises();
-        if (host_.disk().fails_at) all_.laws.forgets(on_);
+        if (host_.disk().fails_at) all_.invariants.forgets(on_);
         host_.crash();
     }
     void step_wall(duration by) {
@@ -133,7 +133,7 @@ public:
         auto made = host_.running()->signer.propose(std::move(r));
         all_.nonces.allow(on_, false);
         all_.where.say("host ", on_, made ? " proposes" : " cannot propose");
-        if (made) all_.laws.approves(on_, made.value(), host_.running()->time.now());
+        if (made) all_.invariants.approves(on_, made.value(), host_.running()->time.now());
         return made ? std::optional{made.value()} : std::nullopt;
     }
 
@@ -149,7 +149,8 @@ public:
                                use.rosters <= l.rosters_max &&
                                use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
         if (!is_within)
-            all_.laws.report(text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));
+            all_.invariants.report(
+                text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));
     }
 
     /// From now on the people do what they are asked to, and disks do too.
@@ -178,7 +179,7 @@ private:
                                self.all_.where.stream("lie", mixed(self.on_, self.all_.where.incarnation(self.on_))),
                                self.all_.group);
             } else {
-                watch.emplace(wire, self.all_.laws, self.all_.stranger, [this] { return fingerprint(signer); });
+                watch.emplace(wire, self.all_.invariants, self.all_.outsider, [this] { return fingerprint(signer); });
             }
         }
         splitmix64 draw;  // what this life begins with
@@ -190,7 +191,7 @@ private:
         coordinator signer;
         void vanish() { wire.vanish(); }
 
-        std::optional<liar> tongue;
+        std::optional<adversary> tongue;
         std::optional<signer_watch> watch;
     };
 
@@ -208,12 +209,13 @@ private:
         for (auto const& id : promises_) {
             auto const* const s = host_.running()->signer.find(id);
             if (s == nullptr || !s->has_shares(s->self())) {
-                all_.laws.report(text("host ", on_, " forgot over a crash that it has signed session ", to_hex(id)));
+                all_.invariants.report(
+                    text("host ", on_, " forgot over a crash that it has signed session ", to_hex(id)));
             }
         }
     }
 
-    // Somebody may have put back an older copy, and disks get old.
+    // An older copy may have been restored.
     void prepare_disk() {
         bool const fails = chance(disks_, all_.faults.disk_error);
         bool const is_put_back = chance(disks_, all_.faults.rollback);
@@ -224,7 +226,7 @@ private:
             all_.where.say("host ", on_, " has an older disk");
             host_.disk().put_back(copies_[which % copies_.size()]);
             promises_.clear();
-            all_.laws.forgets(on_);
+            all_.invariants.forgets(on_);
         }
         copies_.push_back(host_.disk().copy());
         if (copies_.size() > copies_max) copies_.pop_front();
@@ -254,7 +256,7 @@ private:
 
     void on_event(muster::signing::event const& e) {
         all_.where.log().note(e.index());
-        if (is_honest()) all_.laws.told(on_, e, host_.running()->time.now());
+        if (is_honest()) all_.invariants.told(on_, e, host_.running()->time.now());
         if (auto const* const v = std::get_if<muster::signing::approval_requested>(&e)) on_asked(v->session);
         if (auto const* const v = std::get_if<muster::signing::should_broadcast>(&e)) on_turn(v->session);
         if (auto const* const v = std::get_if<muster::signing::completed>(&e)) {
@@ -280,12 +282,12 @@ private:
         if (forgets) return;
         all_.where.after_on(on_, when, [this, id, declines] {
             if (declines) {
-                all_.laws.declines(on_, id);
-                (void)host_.running()->signer.decline(id, std::string{safety_laws::its_own_no});
+                all_.invariants.declines(on_, id);
+                (void)host_.running()->signer.decline(id, std::string{safety_invariants::its_own_no});
                 return;
             }
             all_.nonces.allow(on_, true);
-            if (host_.running()->signer.approve(id)) all_.laws.approves(on_, id, host_.running()->time.now());
+            if (host_.running()->signer.approve(id)) all_.invariants.approves(on_, id, host_.running()->time.now());
             all_.nonces.allow(on_, false);
         });
     }
@@ -300,7 +302,7 @@ private:
                 (void)host_.running()->signer.trigger_coordinator_failover(id);
                 return;
             }
-            all_.laws.broadcasts(id);
+            all_.invariants.broadcasts(id);
             (void)host_.running()->signer.notify_broadcast_complete(id);
         });
     }

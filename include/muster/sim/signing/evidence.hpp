@@ -136,7 +136,7 @@ private:
                     });
             });
         }
-        // A sum of the hub's that is no nonce, or that is not the sum of the nonces it names.
+        // A sum of the aggregator's that is no nonce, or that is not the sum of the nonces it names.
         [[nodiscard]] bool has_false_sums() const {
             using muster::signing::aggregate_nonces_body;
             auto const said = said_by<aggregate_nonces_body>(charge_.culprit, muster::signing::kind::aggregate_nonces);

@@ -4,7 +4,7 @@
 /// @file
 /// A world with a group of co-signers in it, for scripts: boot them, let one propose, crash another, look.
 ///
-/// What group_run does to a group at random, a test does to one on purpose. The laws are watched all the time.
+/// What group_run does to a group at random, a test does to one on purpose. The invariants are watched all the time.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <muster/sim/signing/options.hpp>
-#include <muster/sim/signing/stranger.hpp>
+#include <muster/sim/signing/outsider.hpp>
 
 namespace muster::sim::signing {
 
@@ -31,19 +31,19 @@ public:
           wires{where},
           key_seeds{draw_keys(seed, options)},
           parties{make_parties(key_seeds, options)},
-          laws{where, parties, options.faults.corrupt.of != 0},
-          nonces{[this](std::string what) { laws.report(std::move(what)); }} {
+          invariants{where, parties, options.faults.corrupt.of != 0},
+          nonces{[this](std::string what) { invariants.report(std::move(what)); }} {
         for (auto const& p : parties) {
             members.push_back(p.who);
             (void)registry.add({p.who, {}});
         }
-        auto const no_signer = options.with_stranger ? std::optional{stranger::name(where)} : std::nullopt;
+        auto const no_signer = options.with_outsider ? std::optional{outsider::name(where)} : std::nullopt;
         for (host_id h = 0; h < options.hosts; ++h) {
             where.add_host();
             auto const lies = h < options.lies.size() ? std::optional{options.lies[h]} : std::nullopt;
-            signers.emplace_back(
-                typename signer::surroundings{where, wires, registry, members, nonces, laws, options.faults, no_signer},
-                h, key_seeds[h], lies, options.habits, options.bounds);
+            signers.emplace_back(typename signer::surroundings{where, wires, registry, members, nonces, invariants,
+                                                               options.faults, no_signer},
+                                 h, key_seeds[h], lies, options.habits, options.bounds);
         }
     }
     group(group const&) = delete;
@@ -52,13 +52,13 @@ public:
     void boot_all() {
         for (auto& s : signers) s.boot();
     }
-    /// The first law that was broken, if one was.
-    [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return laws.breach(); }
-    /// Lets @p time pass, or less when a law is broken.
+    /// The first invariant that was broken, if one was.
+    [[nodiscard]] std::optional<std::string> const& failure() const noexcept { return invariants.breach(); }
+    /// Lets @p time pass, or less when an invariant is broken.
     void pass(duration time) {
         (void)pass_until(time, [] { return false; });
     }
-    /// Lets time pass until @p done(), at most @p time; says whether it came to that, and no law was broken.
+    /// Lets time pass until @p done(), at most @p time; says whether it came to that, and no invariant was broken.
     template <class Done>
     [[nodiscard]] bool pass_until(duration time, Done done) {
         auto const stop = [&] { return failure() || done(); };
@@ -91,8 +91,8 @@ public:
     world where;
     network wires;
     std::vector<std::uint64_t> key_seeds;  ///< By host.
-    std::vector<safety_laws::party> parties;
-    safety_laws laws;
+    std::vector<safety_invariants::party> parties;
+    safety_invariants invariants;
     nonce_book nonces;
     muster::signing::static_registry registry;
     std::vector<muster::signing::member> members;  ///< By host.
@@ -113,9 +113,9 @@ private:
         }
         return out;
     }
-    [[nodiscard]] static std::vector<safety_laws::party> make_parties(std::vector<std::uint64_t> const& key_seeds,
-                                                                      group_options const& o) {
-        std::vector<safety_laws::party> out;
+    [[nodiscard]] static std::vector<safety_invariants::party> make_parties(std::vector<std::uint64_t> const& key_seeds,
+                                                                            group_options const& o) {
+        std::vector<safety_invariants::party> out;
         for (host_id h = 0; h < o.hosts; ++h) {
             auto const keys = keys_from(key_seeds[h]);
             muster::signing::member const who{keys.signer.public_key(), keys.node.id(),

@@ -15,7 +15,7 @@ namespace muster::sim::signing {
 struct group_options {
     host_id hosts = 3;           ///< Signers, at least 2.
     std::vector<lie> lies = {};  ///< Those of the first so many hosts.
-    bool with_stranger = false;  ///< Whether somebody who is no signer interferes.
+    bool with_outsider = false;  ///< Whether somebody who is no signer interferes.
     std::size_t proposals = 10;  ///< While things go wrong.
     fault_options faults = {};
     application_habits habits = {};
@@ -40,13 +40,13 @@ struct group_options {
         group_options o;
         auto draw = stream(seed, "options/group");
         o.hosts = static_cast<host_id>(between(draw, 2, 7));
-        auto liars = stream(seed, "options/liars");
-        if (chance(liars, {2, 3})) {
-            for (auto n = between(liars, 1, (o.hosts - 1 + 1) / 2); n != 0; --n) {
-                o.lies.push_back(all_lies[uniform(liars, all_lies.size())]);
+        auto adversaries = stream(seed, "options/liars");
+        if (chance(adversaries, {2, 3})) {
+            for (auto n = between(adversaries, 1, (o.hosts - 1 + 1) / 2); n != 0; --n) {
+                o.lies.push_back(all_lies[uniform(adversaries, all_lies.size())]);
             }
         }
-        o.with_stranger = chance(draw, {1, 3});
+        o.with_outsider = chance(draw, {1, 3});
         o.proposals = static_cast<std::size_t>(between(draw, 1, 12));
         o.faults = fault_options::from_seed(seed);
         auto habits = stream(seed, "options/habits");
@@ -59,8 +59,8 @@ struct group_options {
 
     /// In one line, as a failure prints it.
     [[nodiscard]] std::string to_text() const {
-        auto out = text("hosts=", hosts, " proposals=", proposals, with_stranger ? " stranger" : "");
-        for (auto const l : lies) out += text(" liar=", to_string(l));
+        auto out = text("hosts=", hosts, " proposals=", proposals, with_outsider ? " outsider" : "");
+        for (auto const l : lies) out += text(" adversary=", to_string(l));
         return text(out, " declines=", habits.declines.of, " forgets=", habits.forgets.of,
                     " withdraws=", habits.withdraws.of, " sleeps=", habits.falls_asleep.of, " ", faults.to_text());
     }

@@ -4,10 +4,11 @@
 /// @file
 /// A run of co-signers from one seed: everything goes wrong, then it is healed, then it has to work.
 ///
-/// While things go wrong, random groups of signers propose, liars and a stranger among them, and only safety is asked
-/// for, at every step (see laws.hpp). Then a core is healed, everyone or all but one honest signer, who never comes
-/// back, and progress is asked of it within bounds of virtual time: what is open ends, failovers end, honest groups
-/// sign, and a group with a liar in it ends as that lie must, after which the group signs without it.
+/// While things go wrong, random groups of signers propose, adversaries and an outsider among them, and only safety is
+/// asked for, at every step (see invariants.hpp). Then a core is healed, everyone or all but one honest signer, who
+/// never comes back, and progress is asked of it within bounds of virtual time: what is open ends, failovers end,
+/// honest groups sign, and a group with an adversary in it ends as that lie must, after which the group signs without
+/// it.
 
 #include <algorithm>
 #include <array>
@@ -49,8 +50,8 @@ public:
     }
     void begin() {
         group_.boot_all();
-        if (options().with_stranger) {
-            outsider_.emplace(group_.where, group_.wires, group_.where.add_host(), group_.laws, group_.members);
+        if (options().with_outsider) {
+            outsider_.emplace(group_.where, group_.wires, group_.where.add_host(), group_.invariants, group_.members);
         }
         chaos_.begin();
         plan_proposals();
@@ -64,20 +65,21 @@ public:
     void require_progress() {
         settle();
         if (!group_.failure()) sign_among_honest();
-        if (!group_.failure()) sign_with_liars();
+        if (!group_.failure()) sign_with_adversaries();
     }
     [[nodiscard]] std::string options_text() const { return options().to_text(); }
     [[nodiscard]] std::string summary() const {
-        auto const& laws = group_.laws;
-        return text(laws.sessions(), " sessions, ", laws.signed_sessions(), " signed, ", laws.blames(), " blames, ",
-                    group_.nonces.size(), " nonces, ", group_.wires.frames_delivered(), " frames");
+        auto const& invariants = group_.invariants;
+        return text(invariants.sessions(), " sessions, ", invariants.signed_sessions(), " signed, ",
+                    invariants.blames(), " blames, ", group_.nonces.size(), " nonces, ",
+                    group_.wires.frames_delivered(), " frames");
     }
 
 private:
     [[nodiscard]] group_options const& options() const noexcept { return group_.options; }
     template <class... Parts>
     void report(Parts const&... parts) {
-        group_.laws.report(text(parts...));
+        group_.invariants.report(text(parts...));
     }
     [[nodiscard]] chaos<network>::hands hands() {
         return {[this](host_id h) { group_.signers[h].crash(); }, [this](host_id h) { group_.signers[h].boot(); },
@@ -125,14 +127,14 @@ private:
             auto const open = group_.signers[h].signer()->open_session_count();
             if (open != 0 && !proposals_never_end) report("host ", h, " still has ", open, " sessions");
         }
-        group_.laws.require_failovers_ended();
+        group_.invariants.require_failovers_ended();
         require_shares_answered();
     }
 
-    // Whoever gave its share knows by now: the signature, where anybody that it can reach has it, and whether that was
-    // broadcast; otherwise that nobody can tell.
+    // Every signer that gave its share knows by now the signature, and whether it was broadcast, where any signer that
+    // it can reach has it; otherwise it was told `unresolved`.
     void require_shares_answered() {
-        for (auto const& [who, id] : group_.laws.shares_given()) {
+        for (auto const& [who, id] : group_.invariants.shares_given()) {
             if (std::find(core_.begin(), core_.end(), who) == core_.end()) continue;
             auto const at = group_.at(who, id);
             if (at != muster::signing::phase::finished && at != muster::signing::phase::unresolved) {
@@ -192,25 +194,25 @@ private:
         }
     }
 
-    // Each liar once more, among honest signers alone; then the same without it.
-    void sign_with_liars() {
+    // Each adversary once more, among honest signers alone; then the same without it.
+    void sign_with_adversaries() {
         auto const& all = core_;
-        for (host_id liar = 0; liar < options().lies.size() && !group_.failure(); ++liar) {
+        for (host_id adversary = 0; adversary < options().lies.size() && !group_.failure(); ++adversary) {
             if (all.size() < 2) return;
             auto with = all;
-            with.push_back(liar);
+            with.push_back(adversary);
             auto const by = all[uniform(work_, all.size())];
             auto const id = propose(by, with);
-            if (!id) return report("host ", by, " could not propose to a liar");
+            if (!id) return report("host ", by, " could not propose to an adversary");
             pass(*this, 3 * options().bounds.round_timeout);
-            if (!group_.failure()) judge(liar, *id);
+            if (!group_.failure()) judge(adversary, *id);
             if (!group_.failure()) sign(by, all);
         }
     }
 
-    // What must have become of session @p id, in which @p liar was the only one to lie.
-    void judge(host_id liar, muster::signing::session_id const& id) {
-        auto const what = options().lies[liar];
+    // What must have become of session @p id, in which @p adversary was the only one to lie.
+    void judge(host_id adversary, muster::signing::session_id const& id) {
+        auto const what = options().lies[adversary];
         bool const must_be_named = Policies::topology::id == muster::signing::topology_id::mesh &&
                                    (what == lie::false_shares || what == lie::false_nonces);
         bool is_found_out = false;   // by somebody's own finding
@@ -219,57 +221,61 @@ private:
         for (host_id const h : core_) {
             auto const at = group_.at(h, id);
             if (at <= muster::signing::phase::collecting_shares) {
-                report("host ", h, " still waits for a liar, ", to_string(what));
+                report("host ", h, " still waits for an adversary, ", to_string(what));
             }
             is_signed |= at == muster::signing::phase::finished;
-            auto const* const end = group_.laws.end_of(h, id);
+            auto const* const end = group_.invariants.end_of(h, id);
             if (what == lie::silence && end == nullptr) report("host ", h, " did not give up on a silent signer");
             if (end == nullptr) continue;
-            auto const is_liar = [&](muster::signing::slot s) { return group_.laws.host_of(id, s) == liar; };
+            auto const is_adversary = [&](muster::signing::slot s) {
+                return group_.invariants.host_of(id, s) == adversary;
+            };
             auto const& [culprit, by, missing] = std::tie(end->culprit, end->reported_by, end->missing);
-            bool const is_named = culprit && is_liar(*culprit);
+            bool const is_named = culprit && is_adversary(*culprit);
             is_found_out |= is_named && !by;
-            bool const is_waited_for = std::any_of(missing.begin(), missing.end(), is_liar);
-            is_pointed_at |= is_named || (by && is_liar(*by)) || is_waited_for;
-            // Who heard of it from somebody who had only heard of it is not told a name: hearsay is not passed on. And
-            // what was lost on its way names nobody: its author is waited for.
+            bool const is_waited_for = std::any_of(missing.begin(), missing.end(), is_adversary);
+            is_pointed_at |= is_named || (by && is_adversary(*by)) || is_waited_for;
+            // A signer that was told by one that had not found the culprit itself is given no name: only own findings
+            // are passed on. A lost contribution names nobody: its author is waited for.
             bool const is_hearsay = by && !culprit;
             if (must_be_named && !is_named && !is_hearsay && !is_waited_for) {
-                report("host ", h, " does not name host ", liar, ", which lies: ", to_string(what));
+                report("host ", h, " does not name host ", adversary, ", which lies: ", to_string(what));
             }
             if (what == lie::silence) judge_timeout(h, id, *end);
         }
-        if (must_be_named && !is_found_out) report("nobody found out host ", liar, ", which lies: ", to_string(what));
-        if (!is_signed && !is_pointed_at && hub_could_say(id))
-            report("nobody points at host ", liar, ", which lies: ", to_string(what));
+        if (must_be_named && !is_found_out)
+            report("nobody found out host ", adversary, ", which lies: ", to_string(what));
+        if (!is_signed && !is_pointed_at && aggregator_could_say(id))
+            report("nobody points at host ", adversary, ", which lies: ", to_string(what));
     }
     // Who sums up in session @p id; nobody does in a mesh.
-    [[nodiscard]] std::optional<host_id> hub_of(muster::signing::session_id const& id) const {
+    [[nodiscard]] std::optional<host_id> aggregator_of(muster::signing::session_id const& id) const {
         if (Policies::topology::id == muster::signing::topology_id::mesh) return std::nullopt;
-        auto const& plan = *group_.laws.plans().at(id);
-        return group_.laws.host_of(id, muster::signing::election_order(plan.election, id, plan.roster).front());
+        auto const& plan = *group_.invariants.plans().at(id);
+        return group_.invariants.host_of(id, muster::signing::election_order(plan.election, id, plan.roster).front());
     }
-    // A hub that heard of the proposal when that was repeated waits longer than others wait for its word.
-    [[nodiscard]] bool hub_could_say(muster::signing::session_id const& id) const {
-        auto const hub = hub_of(id);
-        if (!hub) return true;
-        auto const initiator = group_.laws.host_of(id, group_.laws.plans().at(id)->initiator);
-        auto const proposed = group_.laws.heard_at(initiator, id);
-        auto const heard = group_.laws.heard_at(*hub, id);
+    // An aggregator that heard of the proposal when that was repeated waits longer than others wait for its word.
+    [[nodiscard]] bool aggregator_could_say(muster::signing::session_id const& id) const {
+        auto const elected = aggregator_of(id);
+        if (!elected) return true;
+        auto const initiator = group_.invariants.host_of(id, group_.invariants.plans().at(id)->initiator);
+        auto const proposed = group_.invariants.heard_at(initiator, id);
+        auto const heard = group_.invariants.heard_at(*elected, id);
         return proposed && heard && heard->world < proposed->world + options().bounds.retry_interval;
     }
     // Everyone waits to the end of its round and no longer.
-    void judge_timeout(host_id h, muster::signing::session_id const& id, safety_laws::end const& e) {
+    void judge_timeout(host_id h, muster::signing::session_id const& id, safety_invariants::end const& e) {
         auto const at = e.at;
         if (e.reason != muster::signing::abort_reason::timeout) {
             report("host ", h, " gave up on a silent signer for another reason: ", e.text);
         }
-        auto const approved = group_.laws.approved_at(h, id);
+        auto const approved = group_.invariants.approved_at(h, id);
         if (!approved) return;  // others gave up before
-        // Who depends on a hub waits a little longer, for the hub to say whom it waited for; that frame may be lost.
-        auto const hub = hub_of(id);
-        auto const patience = hub && *hub != h ? options().bounds.retry_interval : duration{0};
-        auto const began = hub == h ? group_.laws.heard_at(h, id)->own : *approved;
+        // A signer waits one retry interval longer than its aggregator, which says who was missing; that frame may be
+        // lost.
+        auto const elected = aggregator_of(id);
+        auto const patience = elected && *elected != h ? options().bounds.retry_interval : duration{0};
+        auto const began = elected == h ? group_.invariants.heard_at(h, id)->own : *approved;
         auto const deadline = began + options().bounds.round_timeout;
         if (at > deadline + patience + std::chrono::microseconds{1}) {
             report("host ", h, " gave up ", (at - deadline).count(), " ns after the deadline");
@@ -279,7 +285,7 @@ private:
 
     group<Policies> group_;
     chaos<network> chaos_;
-    std::optional<stranger> outsider_;
+    std::optional<outsider> outsider_;
     splitmix64 work_;
     std::vector<host_id> core_;  // the honest signers that progress is asked of
 };

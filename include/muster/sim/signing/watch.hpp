@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// What is looked at beside an honest signer: the contributions it sends and gets, and whether a stranger moves it.
+/// What is looked at beside an honest signer: the contributions it sends and gets, and whether an outsider moves it.
 
 #include <cstdint>
 #include <functional>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include <muster/sim/network.hpp>
-#include <muster/sim/signing/laws.hpp>
+#include <muster/sim/signing/invariants.hpp>
 #include <muster/sim/trace.hpp>
 
 namespace muster::sim::signing {
@@ -40,10 +40,10 @@ template <class Coordinator>
 /// Watches an honest signer. Borrows all. Not thread-safe.
 class signer_watch final : public wire_tap {
 public:
-    /// @param state  the signer's @ref fingerprint, which frames of @p stranger must not change.
-    signer_watch(transport& wire, safety_laws& laws, std::optional<peer_id> stranger,
+    /// @param state  the signer's @ref fingerprint, which frames of @p outsider must not change.
+    signer_watch(transport& wire, safety_invariants& invariants, std::optional<peer_id> outsider,
                  std::function<std::uint64_t()> state)
-        : wire_{&wire}, laws_{&laws}, stranger_{std::move(stranger)}, state_{std::move(state)} {
+        : wire_{&wire}, invariants_{&invariants}, outsider_{std::move(outsider)}, state_{std::move(state)} {
         wire_->tap(this);
     }
     signer_watch(signer_watch const&) = delete;
@@ -51,31 +51,31 @@ public:
     ~signer_watch() override { wire_->tap(nullptr); }
 
     result<void> outgoing(peer_id const& to, std::string_view protocol, bytes frame) override {
-        laws_->evidence().note(wire_->host(), frame);
+        invariants_->evidence().note(wire_->host(), frame);
         auto const f = muster::signing::parse_frame(frame, muster::signing::protocol_limits());
         bool const is_share = f && f.value().header.what == muster::signing::kind::shares &&
                               muster::signing::is_authentic(f.value(), wire_->local());
-        if (is_share) laws_->gives_share(wire_->host(), f.value().header.session);
+        if (is_share) invariants_->gives_share(wire_->host(), f.value().header.session);
         return wire_->send_as_is(to, protocol, std::move(frame));
     }
     bool incoming(peer_id const& from, bytes const& frame) override {
-        if (from == stranger_) {
+        if (from == outsider_) {
             before_ = state_();
         } else {
-            laws_->evidence().note(wire_->host(), frame);
+            invariants_->evidence().note(wire_->host(), frame);
         }
         return true;
     }
     void handled(peer_id const& from) override {
-        if (from == stranger_ && state_() != before_) {
-            laws_->report(text("a stranger changed the state of host ", wire_->host()));
+        if (from == outsider_ && state_() != before_) {
+            invariants_->report(text("an outsider changed the state of host ", wire_->host()));
         }
     }
 
 private:
     transport* wire_;
-    safety_laws* laws_;
-    std::optional<peer_id> stranger_;
+    safety_invariants* invariants_;
+    std::optional<peer_id> outsider_;
     std::function<std::uint64_t()> state_;
     std::uint64_t before_ = 0;
 };

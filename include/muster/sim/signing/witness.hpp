@@ -20,7 +20,7 @@
 
 namespace muster::sim::signing {
 
-/// Octets that anyone can predict where nobody should: a run repeats itself, nonces included.
+/// Bytes that anyone can predict where nobody should: a run repeats itself, nonces included.
 ///
 /// A model of secret_source for simulations. **Never** give it to a signer whose key is worth anything.
 class replayed_entropy {

@@ -23,7 +23,7 @@
 #include <muster/sim/host.hpp>
 #include <muster/sim/signing/identity.hpp>
 #include <muster/sim/sockets.hpp>
-#include <muster/sim/stack/laws.hpp>
+#include <muster/sim/stack/invariants.hpp>
 #include <muster/sim/stack/options.hpp>
 
 namespace muster::sim::stack {
@@ -34,7 +34,7 @@ struct surroundings {
     internet& net;
     muster::signing::static_registry& registry;
     std::vector<muster::signing::member>& group;  ///< By host.
-    stack::laws& laws;
+    stack::invariants& invariants;
     group_options const& options;
 };
 
@@ -79,10 +79,10 @@ public:
                    signing::replayed_entropy{draw_()},
                    policies::journal{{.path = "journal", .files = disk_files{disk}}}},
                   [this](muster::signing::event const& e) { on_signing(e); }} {
-        all_.laws.boots(on_);
+        all_.invariants.boots(on_);
         wire_.attach(frames_protocol, [this](muster::transport::event const& e) { on_frames(e); });
         wire_.serve(requests_protocol, requests_, [this](muster::transport::asked const& q) { on_asked(q); });
-        if (!wire_.listen(address_of(on_))) all_.laws.report("host ", on_, " cannot listen");
+        if (!wire_.listen(address_of(on_))) all_.invariants.report("host ", on_, " cannot listen");
         if (!signer_.restore()) all_.where.say("host ", on_, " has an unreadable journal");
         keep_connected();
     }
@@ -96,21 +96,21 @@ public:
     std::optional<letter> send(host_id to) {
         auto const l = next(to, frames_sent_);
         // Told before it is done: it may be there at once.
-        all_.laws.sends(l);
+        all_.invariants.sends(l);
         if (!wire_.send(peer_of(to), frames_protocol, l.encode())) return std::nullopt;
         return l;
     }
     /// Asks host @p to; what it was, unless it was refused.
     std::optional<letter> ask(host_id to) {
         auto const l = next(to, requests_sent_);
-        all_.laws.asks(l);
+        all_.invariants.asks(l);
         auto const id =
             wire_.request(peer_of(to), requests_protocol, l.encode(), requests_,
                           [this, l](muster::transport::request_id, result<bytes> const& a) {
-                              all_.laws.is_answered(l, a ? std::optional<byte_view>{a.value()} : std::nullopt);
+                              all_.invariants.is_answered(l, a ? std::optional<byte_view>{a.value()} : std::nullopt);
                           });
         if (id) return l;
-        all_.laws.is_answered(l, std::nullopt);
+        all_.invariants.is_answered(l, std::nullopt);
         return std::nullopt;
     }
     /// Proposes to sign with @p with; the session, unless it was refused.
@@ -133,7 +133,8 @@ public:
         auto const held = wire_.stats();
         auto const& l = all_.options.bounds;
         if (held.connections > l.connections_max)
-            all_.laws.report("host ", on_, " has ", held.connections, " connections, at most ", l.connections_max);
+            all_.invariants.report("host ", on_, " has ", held.connections, " connections, at most ",
+                                   l.connections_max);
     }
 
 private:
@@ -174,27 +175,28 @@ private:
     void on_frames(muster::transport::event const& e) {
         all_.where.log().note(e.index());
 
-        std::visit(
-            overloaded{[&](muster::transport::connected const& v) {
-                           with_host_of(v.peer, &laws::connected);
-                           if (auto const h = host_of(v.peer)) ++connections_[*h];
-                       },
-                       [&](muster::transport::disconnected const& v) { with_host_of(v.peer, &laws::disconnected); },
-                       [&](muster::transport::received const& v) {
-                           if (auto const h = host_of(v.peer)) all_.laws.receives(on_, *h, v.frame);
-                       },
-                       [](auto const&) {}},
-            e);
+        std::visit(overloaded{[&](muster::transport::connected const& v) {
+                                  with_host_of(v.peer, &invariants::connected);
+                                  if (auto const h = host_of(v.peer)) ++connections_[*h];
+                              },
+                              [&](muster::transport::disconnected const& v) {
+                                  with_host_of(v.peer, &invariants::disconnected);
+                              },
+                              [&](muster::transport::received const& v) {
+                                  if (auto const h = host_of(v.peer)) all_.invariants.receives(on_, *h, v.frame);
+                              },
+                              [](auto const&) {}},
+                   e);
     }
-    void with_host_of(peer::peer_id const& who, void (laws::*tell)(host_id, host_id)) {
-        if (auto const h = host_of(who)) (all_.laws.*tell)(on_, *h);
+    void with_host_of(peer::peer_id const& who, void (invariants::*tell)(host_id, host_id)) {
+        if (auto const h = host_of(who)) (all_.invariants.*tell)(on_, *h);
     }
     void on_asked(muster::transport::asked const& q) {
         auto const from = host_of(q.peer);
-        if (!from) return all_.laws.report("host ", on_, " is asked by nobody of the group");
-        all_.laws.is_asked(on_, *from, q.request);
+        if (!from) return all_.invariants.report("host ", on_, " is asked by nobody of the group");
+        all_.invariants.is_asked(on_, *from, q.request);
         auto const l = letter::decode(q.request);
-        if (l) (void)wire_.answer(q.id, laws::answer_to(*l).encode());
+        if (l) (void)wire_.answer(q.id, invariants::answer_to(*l).encode());
     }
     void on_signing(muster::signing::event const& e) {
         all_.where.log().note(e.index());
@@ -205,7 +207,7 @@ private:
                               [&](muster::signing::completed const& v) {
                                   auto const& plan = signer_.find(v.session)->plan();
                                   auto const& digest = std::get<crypto::digest32>(plan.messages.front());
-                                  all_.laws.signs(on_, v.aggregate_key, digest.view(), v.signatures.front());
+                                  all_.invariants.signs(on_, v.aggregate_key, digest.view(), v.signatures.front());
                               },
                               [](auto const&) {}},
                    e);

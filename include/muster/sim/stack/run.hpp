@@ -4,9 +4,9 @@
 /// @file
 /// A run of the whole stack from one seed: nodes on virtual sockets, with real Noise and yamux, byte by byte.
 ///
-/// While things go wrong nodes send frames, ask each other and sign; the laws are watched at every step. Then it is
-/// healed, and all of it has to work: everyone is connected to everyone, a frame and a request between each two arrive,
-/// and all sign together.
+/// While things go wrong nodes send frames, ask each other and sign; the invariants are watched at every step. Then it
+/// is healed, and all of it has to work: everyone is connected to everyone, a frame and a request between each two
+/// arrive, and all sign together.
 
 #include <cstdint>
 #include <deque>
@@ -27,7 +27,7 @@ public:
         : options_{std::move(o)},
           where_{seed},
           net_{where_},
-          laws_{where_},
+          invariants_{where_},
           work_{where_.stream("workload")},
           chaos_{where_, net_, options_.faults, options_.hosts, hands()} {
         for (host_id h = 0; h < options_.hosts; ++h) {
@@ -52,7 +52,7 @@ public:
     // ---- what a room brings -------------------------------------------------------------------------------
 
     [[nodiscard]] world& where() noexcept { return where_; }
-    [[nodiscard]] std::optional<std::string> failure() const { return laws_.breach(); }
+    [[nodiscard]] std::optional<std::string> failure() const { return invariants_.breach(); }
     void check() {
         for (auto& h : hosts_) {
             if (auto* const n = h.running()) n->check_bounds();
@@ -78,7 +78,8 @@ public:
     }
     [[nodiscard]] std::string options_text() const { return options_.to_text(); }
     [[nodiscard]] std::string summary() const {
-        return text(laws_.frames(), " frames, ", laws_.answers(), " answers, ", laws_.signatures(), " signatures");
+        return text(invariants_.frames(), " frames, ", invariants_.answers(), " answers, ", invariants_.signatures(),
+                    " signatures");
     }
 
 private:
@@ -88,7 +89,7 @@ private:
     static constexpr duration sending_takes_at_most = std::chrono::minutes{3};
     static constexpr duration signing_takes_at_most = std::chrono::minutes{3};
 
-    void report(std::string what) { laws_.report(what); }
+    void report(std::string what) { invariants_.report(what); }
     [[nodiscard]] chaos<internet>::hands hands() {
         return {[this](host_id h) {
                     where_.say("host ", h, " crashes");
@@ -101,7 +102,7 @@ private:
     }
     void boot(host_id h) {
         where_.say("host ", h, " boots");
-        hosts_[h].boot([] {}, surroundings{where_, net_, registry_, members_, laws_, options_}, h, key_seeds_[h],
+        hosts_[h].boot([] {}, surroundings{where_, net_, registry_, members_, invariants_, options_}, h, key_seeds_[h],
                        hosts_[h].disk());
     }
     template <class F>
@@ -153,10 +154,10 @@ private:
             bool done = true;
             (void)for_all_pairs([&](host_id a, host_id b) {
                 done &= is_done(
-                    frames, a, b, [&](letter const& l) { return laws_.has_arrived(l); },
+                    frames, a, b, [&](letter const& l) { return invariants_.has_arrived(l); },
                     [b](node& n) { return n.send(b); });
                 done &= is_done(
-                    requests, a, b, [&](letter const& l) { return laws_.has_answer(l); },
+                    requests, a, b, [&](letter const& l) { return invariants_.has_answer(l); },
                     [b](node& n) { return n.ask(b); });
                 return true;
             });
@@ -178,7 +179,7 @@ private:
     group_options options_;
     world where_;
     internet net_;
-    stack::laws laws_;
+    stack::invariants invariants_;
     splitmix64 work_;
     muster::signing::static_registry registry_;
     std::vector<std::uint64_t> key_seeds_;

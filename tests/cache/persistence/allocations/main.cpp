@@ -16,7 +16,7 @@
 #include <muster/cache/persistence/snapshot_file.hpp>
 
 namespace {
-std::size_t held = 0;  // octets
+std::size_t held = 0;  // bytes
 std::size_t peak = 0;
 
 // Each block has its size before it.
@@ -131,7 +131,7 @@ void test_peak(std::string const& path) {
             for (auto i = count - fit; i < count; ++i) check(c.contains(key(i)), "not the newest are kept");
         }
         auto const [least, most] = std::minmax_element(peaks.begin(), peaks.end());
-        std::printf("%zu to %zu octets\n", *least, *most);
+        std::printf("%zu to %zu bytes\n", *least, *most);
         check(*most - *least <= 300, "the memory of loading depends on the size of the file");
         check(*most <= file_reader<posix_files>::buffer_size + 3000, "loading holds more than its buffer");
     }

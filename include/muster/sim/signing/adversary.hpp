@@ -4,8 +4,8 @@
 /// @file
 /// Co-signers that lie: a real coordinator, and between it and the wire somebody who holds its keys.
 ///
-/// A liar follows the protocol except where its lie wants otherwise, which is what makes it dangerous: it gets as far
-/// as honest signers do. It can do anything but forge another one's signature.
+/// An adversary follows the protocol except where its lie wants otherwise, which is what makes it dangerous: it gets as
+/// far as honest signers do. It can do anything but forge another one's signature.
 
 #include <array>
 #include <cstdint>
@@ -22,7 +22,7 @@
 
 namespace muster::sim::signing {
 
-/// What a liar does.
+/// What an adversary does.
 MUSTER_ENUMERATION(
     lie, 0,
     silence,       ///< Never says anything.
@@ -43,18 +43,18 @@ inline constexpr std::array<lie, 12> all_lies{lie::silence,      lie::quitting, 
                                               lie::forgery,      lie::flooding, lie::garbling,     lie::false_nonces,
                                               lie::false_shares, lie::framing,  lie::usurpation,   lie::grinding};
 
-/// The tap of a liar. Borrows all it is made of. Not thread-safe.
-class liar final : public wire_tap {
+/// The tap of an adversary. Borrows all it is made of. Not thread-safe.
+class adversary final : public wire_tap {
 public:
     /// @param group  everyone's roster entries, its own among them.
-    liar(world const& w, transport& wire, peer::node_key const& key, muster::signing::boot_epoch const& epoch, lie what,
-         splitmix64 draw, std::vector<muster::signing::member> const& group)
+    adversary(world const& w, transport& wire, peer::node_key const& key, muster::signing::boot_epoch const& epoch,
+              lie what, splitmix64 draw, std::vector<muster::signing::member> const& group)
         : world_{&w}, wire_{&wire}, key_{&key}, epoch_{epoch}, lie_{what}, draw_{draw}, group_{&group} {
         wire_->tap(this);
     }
-    liar(liar const&) = delete;
-    liar& operator=(liar const&) = delete;
-    ~liar() override { wire_->tap(nullptr); }
+    adversary(adversary const&) = delete;
+    adversary& operator=(adversary const&) = delete;
+    ~adversary() override { wire_->tap(nullptr); }
 
     result<void> outgoing(peer_id const& to, std::string_view protocol, bytes frame) override {
         speak(to, protocol, std::move(frame));

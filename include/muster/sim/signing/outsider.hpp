@@ -4,9 +4,9 @@
 /// @file
 /// Somebody who is no signer, and the proof that nothing comes of it.
 ///
-/// A stranger is connected to everyone, knows the ids of all sessions and the frames that signers have sent each other,
-/// and says in its own name whatever signers say: contributions and votes, hellos, proposals, and their own frames once
-/// more. What honest signers hold before and after each of its frames is compared; see watch.hpp.
+/// An outsider is connected to everyone, knows the ids of all sessions and the frames that signers have sent each
+/// other, and says in its own name whatever signers say: contributions and votes, hellos, proposals, and their own
+/// frames once more. What honest signers hold before and after each of its frames is compared; see watch.hpp.
 
 #include <array>
 #include <cstdint>
@@ -17,18 +17,18 @@
 #include <muster/sim/clock.hpp>
 #include <muster/sim/network.hpp>
 #include <muster/sim/signing/identity.hpp>
-#include <muster/sim/signing/laws.hpp>
+#include <muster/sim/signing/invariants.hpp>
 
 namespace muster::sim::signing {
 
-/// The stranger itself, on a host of its own. Borrows all. Neither copyable nor movable.
-class stranger {
+/// The outsider itself, on a host of its own. Borrows all. Neither copyable nor movable.
+class outsider {
 public:
-    stranger(world& w, network& n, host_id on, safety_laws const& laws,
+    outsider(world& w, network& n, host_id on, safety_invariants const& invariants,
              std::vector<muster::signing::member> const& group)
         : world_{&w},
           on_{on},
-          laws_{&laws},
+          invariants_{&invariants},
           group_{&group},
           draw_{w.stream("stranger")},
           keys_{make_keys(w)},
@@ -36,10 +36,10 @@ public:
         w.boot(on);
         talk();
     }
-    stranger(stranger const&) = delete;
-    stranger& operator=(stranger const&) = delete;
+    outsider(outsider const&) = delete;
+    outsider& operator=(outsider const&) = delete;
 
-    /// Who the stranger is in the run of @p w.
+    /// Who the outsider is in the run of @p w.
     [[nodiscard]] static peer_id name(world const& w) { return make_keys(w).node.id(); }
 
 private:
@@ -56,7 +56,7 @@ private:
     // In most cases a body of a session's in its own name; else what a signer has said, a hello, or a proposal.
     [[nodiscard]] bytes something() {
         auto const which = uniform(draw_, 12);
-        auto const& heard = laws_->evidence().latest();
+        auto const& heard = invariants_->evidence().latest();
         if (which == 9 && !heard.empty()) return heard[uniform(draw_, heard.size())];
         if (which == 10) return hello();
         if (which == 11) return proposal();
@@ -64,7 +64,7 @@ private:
     }
     [[nodiscard]] bytes of_a_session(std::uint64_t which) {
         std::array<muster::signing::body, 9> const bodies{
-            muster::signing::decline_body{std::string{safety_laws::a_forged_no}},
+            muster::signing::decline_body{std::string{safety_invariants::a_forged_no}},
             muster::signing::nonces_body{{musig2::pubnonce{}}},
             muster::signing::aggregate_nonces_body{{}, {musig2::aggnonce{}}},
             muster::signing::shares_body{{}, {musig2::psig{}}},
@@ -73,10 +73,10 @@ private:
             muster::signing::request_body{},
             muster::signing::view_change_body{0, 1},
             muster::signing::broadcast_done_body{}};
-        auto const nth = uniform(draw_, laws_->plans().size() + 1);
+        auto const nth = uniform(draw_, invariants_->plans().size() + 1);
         muster::signing::frame_header header;
-        if (nth < laws_->plans().size())
-            header.session = std::next(laws_->plans().begin(), static_cast<long>(nth))->first;
+        if (nth < invariants_->plans().size())
+            header.session = std::next(invariants_->plans().begin(), static_cast<long>(nth))->first;
         header.sender = static_cast<muster::signing::slot>(uniform(draw_, group_->size() + 1));
         return signed_by_us(header, bodies[which % bodies.size()]);
     }
@@ -86,7 +86,7 @@ private:
         auto const own = us();
         auto const& who = uniform(draw_, 2) == 0 ? other : own;
         muster::signing::hello_body what{who.signer, who.binding};
-        for (auto const& [id, plan] : laws_->plans()) {
+        for (auto const& [id, plan] : invariants_->plans()) {
             if (what.resumed.size() < 16) what.resumed.push_back(id);
         }
         muster::signing::frame_header header;
@@ -119,7 +119,7 @@ private:
 
     world* world_;
     host_id on_;
-    safety_laws const* laws_;
+    safety_invariants const* invariants_;
     std::vector<muster::signing::member> const* group_;
     splitmix64 draw_;
     peer::key_set keys_;

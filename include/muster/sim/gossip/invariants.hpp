@@ -27,14 +27,14 @@ namespace muster::sim::gossip {
 using message_number = std::uint64_t;
 
 /// The judge of a run. Borrows the world.
-class laws {
+class invariants {
 public:
     /// How long a process has to be up before it counts as a subscriber.
     static constexpr duration settled_after = std::chrono::seconds{5};
     static constexpr duration soon = std::chrono::seconds{5};   ///< Five heartbeats.
     static constexpr duration late = std::chrono::seconds{15};  ///< Ten more.
 
-    laws(world& w, host_id nodes) : where_{&w}, lives_(nodes) {}
+    invariants(world& w, host_id nodes) : where_{&w}, lives_(nodes) {}
 
     [[nodiscard]] std::optional<std::string> const& breach() const noexcept { return breach_; }
     void report(std::string what) {

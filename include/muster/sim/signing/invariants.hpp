@@ -4,8 +4,8 @@
 /// @file
 /// What must hold in a run of co-signers whatever happens, looked at from outside, by one who sees everything.
 ///
-/// The laws know what no signer can: who lies, who crashed when, what everyone was told. They are given each event of
-/// each honest signer at the moment when its application gets it, and keep the first breach they find.
+/// The invariants know what no signer can: who lies, who crashed when, what everyone was told. They are given each
+/// event of each honest signer at the moment when its application gets it, and keep the first breach they find.
 
 #include <cstdint>
 #include <map>
@@ -23,7 +23,7 @@
 namespace muster::sim::signing {
 
 /// The safety of signing. Not thread-safe.
-class safety_laws {
+class safety_invariants {
 public:
     /// One of the group, by the number of its host.
     struct party {
@@ -32,7 +32,7 @@ public:
     };
 
     /// @param frames_get_damaged  whether the network itself damages frames, for which honest peers are charged.
-    safety_laws(world& w, std::vector<party> parties, bool frames_get_damaged)
+    safety_invariants(world& w, std::vector<party> parties, bool frames_get_damaged)
         : world_{&w}, parties_{std::move(parties)}, frames_get_damaged_{frames_get_damaged} {}
 
     /// The first breach, if there was one.
@@ -283,7 +283,7 @@ private:
 public:
     /// What honest applications say when they decline.
     static constexpr std::string_view its_own_no = "not today";
-    /// What liars and strangers say in others' names. Coordinators that refuse by themselves say why.
+    /// What adversaries and outsiders say in others' names. Coordinators that refuse by themselves say why.
     static constexpr std::string_view a_forged_no = "no";
 
 private:

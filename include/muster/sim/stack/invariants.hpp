@@ -63,9 +63,9 @@ struct letter {
 };
 
 /// The rules, and the first one that was broken. Not thread-safe.
-class laws {
+class invariants {
 public:
-    explicit laws(world const& w) : world_{&w} {}
+    explicit invariants(world const& w) : world_{&w} {}
 
     [[nodiscard]] std::optional<std::string> const& breach() const noexcept { return breach_; }
     template <class... Parts>

@@ -23,7 +23,12 @@ export async function theirs (type) {
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000 },
-    services: { identify: identify(), identifyPush: identifyPush(), ping: ping() }
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      // Its connection monitor pings as well, and aborts the connection when it finds no place.
+      ping: ping({ maxInboundStreams: 8, maxOutboundStreams: 8 })
+    }
   })
 }
 

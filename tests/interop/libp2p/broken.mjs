@@ -104,7 +104,10 @@ export async function breakOff (program, node, isFull) {
       for (const m of marks) [m - 1, m, ...(isFull ? [m - 7, m + 1] : [])].forEach(l => lengths.add(Math.max(l, 0)))
       for (const how of ['reset', 'end']) {
         for (const length of lengths) {
-          await attempt(ours, address, node, role, length, how)
+          await attempt(ours, address, node, role, length, how).catch(e => {
+            e.message = `${role} dial, ${how} after ${length} bytes: ${e.message}`
+            throw e
+          })
           ++count
         }
       }

@@ -89,6 +89,7 @@ async function isWhole (ours, ourAddress, node) {
   const ourId = peerIdFromString(ourAddress.split('/p2p/')[1])
   check(await within(node.services.ping.ping(ourId), 'a ping after abrupt ends') >= 0, 'ping')
   await node.hangUp(ourId)
+  await isQuiet(ours)
 }
 
 // Returns at how many lengths connections were cut.
@@ -105,8 +106,7 @@ export async function breakOff (program, node, isFull) {
       for (const how of ['reset', 'end']) {
         for (const length of lengths) {
           await attempt(ours, address, node, role, length, how).catch(e => {
-            e.message = `${role} dial, ${how} after ${length} bytes: ${e.message}`
-            throw e
+            throw new Error(`${role} dial, ${how} after ${length} bytes: ${e.message}`)
           })
           ++count
         }

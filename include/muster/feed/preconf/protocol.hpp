@@ -102,8 +102,11 @@ public:
         if (c.anchor_block_number < p.anchor_block_number) return verdict::rejected("anchor");
         return verdict::accepted();
     }
-    /// The first block of a chain has no parent.
-    [[nodiscard]] bool is_first(record const& link) const noexcept { return link.parent.is_zero(); }
+    /// The first block of a chain, which is counted from 0 or from 1, has no parent. A higher one that names none is not
+    /// believed: it would be the head of the longest chain at once.
+    [[nodiscard]] bool is_first(record const& link) const noexcept {
+        return link.parent.is_zero() && link.number <= 1;
+    }
 
     // ---- blobs ------------------------------------------------------------------------------------------
 

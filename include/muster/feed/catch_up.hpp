@@ -29,6 +29,7 @@
 
 #include <muster/core/enumeration.hpp>
 #include <muster/core/overloaded.hpp>
+#include <muster/feed/head_vote.hpp>
 #include <muster/feed/options.hpp>
 #include <muster/feed/requester.hpp>
 #include <muster/feed/wanted_blobs.hpp>
@@ -86,6 +87,7 @@ public:
                      o.retry},
                     seed},
           blobs_{o.blob_window, o.records_max},
+          votes_{o.heads_ahead_max},
           draw_{seed + 1},
           cycle_{o.retry} {}
 
@@ -101,10 +103,7 @@ public:
         return {s, local_, state_ == live ? local_ : std::max(local_, target_), blobs_.size()};
     }
     /// What @p who has claimed last.
-    [[nodiscard]] std::optional<height> claim_of(peer_id const& who) const {
-        auto const found = claims_.find(who);
-        return found == claims_.end() ? std::nullopt : std::optional{found->second};
-    }
+    [[nodiscard]] std::optional<height> claim_of(peer_id const& who) const { return votes_.claim_of(who); }
 
     // ---- the owner's word -------------------------------------------------------------------------------
 
@@ -130,7 +129,7 @@ public:
     void peer_up(peer_id const& who, instant now, Sink& out) {
         bool const is_first = requests_.peer_count() == 0;
         requests_.connect(who);
-        if (state_ == catch_up_state::discovering && heads_.size() < heads_max) ask_head(who, now);
+        if (state_ == catch_up_state::discovering && votes_.asked() < heads_max) ask_head(who, now);
         if (state_ == catch_up_state::live && is_first) poll_ = now;
         if (state_ == catch_up_state::live) blobs_.retry_all();
         if (state_ == catch_up_state::stalled && lacks_peers_) resume(now, out);
@@ -139,18 +138,9 @@ public:
     template <class Sink>
     void peer_down(peer_id const& who, instant now, Sink& out) {
         requests_.disconnect(who, now);
-        claims_.erase(who);
-        told_.erase(who);
-        for (auto at = heads_.begin(); at != heads_.end();) {
-            if (at->second != who) {
-                ++at;
-                continue;
-            }
-            (void)requests_.remove(at->first);
-            at = heads_.erase(at);
-            if (heads_.empty()) decide(now, out);
-            if (heads_.empty()) break;
-        }
+        auto const lost = votes_.forget(who);
+        for (auto const e : lost) (void)requests_.remove(e);
+        if (!lost.empty() && votes_.is_over()) decide(now, out);
         wake(now, out);
     }
     /// Our own head is at @p h now.
@@ -184,19 +174,17 @@ public:
 
     /// Whether @p e is one of ours.
     [[nodiscard]] bool owns(errand_number e) const {
-        return heads_.count(e) != 0 || slot_of(e) != pages_.end() || blobs_.owns(e);
+        return votes_.owns(e) || slot_of(e) != pages_.end() || blobs_.owns(e);
     }
     /// @p who says that it is at @p h; none where the answer was of no use.
     template <class Sink>
     void head_told(errand_number e, peer_id const& who, std::optional<height> h, instant now, Sink& out) {
         (void)requests_.remove(e);
-        heads_.erase(e);
-        if (h) note_claim(who, *h);
-        if (h && (*h <= local_ || *h - local_ <= options_.heads_ahead_max)) told_[who] = *h;
-        if (heads_.empty()) decide(now, out);
+        votes_.end(e, who, h, local_);
+        if (votes_.is_over()) decide(now, out);
         wake(now, out);
     }
-    void note_claim(peer_id const& who, height h) { claims_.insert_or_assign(who, h); }
+    void note_claim(peer_id const& who, height h) { votes_.claim(who, h); }
     /// A page has come. It is handed on when those before it are done.
     template <class Sink>
     void page_told(errand_number e, peer_id const& who, bytes data, instant now, Sink& out) {
@@ -242,7 +230,7 @@ public:
     /// Errand @p e has failed at @p who.
     template <class Sink>
     void failed(errand_number e, peer_id const& who, instant now, Sink& out) {
-        if (heads_.count(e) != 0) return head_told(e, who, std::nullopt, now, out);
+        if (votes_.owns(e)) return head_told(e, who, std::nullopt, now, out);
         effect_list<requester::effect> more;
         requests_.fail(e, who, now, more);
         relay(more, now, out);
@@ -310,11 +298,10 @@ private:
     }
     template <class Sink>
     void drop_errands(Sink& out) {
-        for (auto const& [e, who] : heads_) forget(e, out);
+        for (auto const e : votes_.drop_all()) forget(e, out);
         for (auto const& [from, p] : pages_) forget(p.errand, out);
-        heads_.clear();
         pages_.clear();
-        told_.clear();
+        votes_.begin();
     }
 
     // ---- discovering ------------------------------------------------------------------------------------
@@ -327,11 +314,11 @@ private:
         wake(now, out);
     }
     void ask_head(peer_id const& who, instant now) {
-        heads_.emplace(requests_.add({question::head, {}, {}, who}, now, 1), who);
+        votes_.ask(requests_.add({question::head, {}, {}, who}, now, 1), who);
     }
     void ask_heads(instant now) {
         auto all = requests_.peers();
-        told_.clear();
+        votes_.begin();
         for (std::size_t i = 0; i < std::min(all.size(), heads_max); ++i) {
             std::swap(all[i], all[i + uniform(draw_, all.size() - i)]);
             ask_head(all[i], now);
@@ -343,27 +330,25 @@ private:
         poll_ =
             saturating_add(now, options_.head_interval + duration{static_cast<duration::rep>(uniform(draw_, fifth))});
         blobs_.retry_due(now);
-        if (heads_.empty()) ask_heads(now);
+        if (votes_.is_over()) ask_heads(now);
     }
-    // More than half have reached the target: so the smaller part can neither raise it beyond what an honest one has,
-    // nor hold it back.
     template <class Sink>
     void decide(instant now, Sink& out) {
         if (state_ != catch_up_state::discovering && state_ != catch_up_state::live) return;
-        if (told_.empty()) {
+        if (!votes_.has_votes()) {
             if (state_ == catch_up_state::discovering && requests_.peer_count() != 0) stall("no_heads", now, out);
             return;
         }
-        std::vector<height> all;
-        for (auto const& [who, h] : told_) all.push_back(h);
-        std::sort(all.begin(), all.end(), std::greater<>{});
-        auto const agreed = all[all.size() / 2];
-        told_.clear();
+        auto const vote = votes_.count();
         auto const gap = std::exchange(gap_, 0);
-        if (agreed > local_) return page_to(agreed, now, out);
+        if (vote.agreed > local_) return page_to(vote.agreed, {}, now, out);
         if (state_ == catch_up_state::discovering) return fill(now, out);
-        if (gap > floor_ + 1 && gap <= agreed) {  // others are on a chain that is as long, and not ours
-            page_to(agreed, now, out);
+        // The smaller part may be ahead: the last record may have been lost on its way to the others. One of it is
+        // asked for one page, which costs little when it lies.
+        auto const near = std::min(vote.furthest, local_ + page_size_);
+        if (near > local_) return page_to(near, vote.furthest_peer, now, out);
+        if (gap > floor_ + 1 && gap <= vote.furthest) {  // others are on a chain that is as long, and not ours
+            page_to(vote.furthest, {}, now, out);
             rewind(gap, now, out);
         }
     }
@@ -371,8 +356,9 @@ private:
     // ---- paging -----------------------------------------------------------------------------------------
 
     template <class Sink>
-    void page_to(height target, instant now, Sink& out) {
+    void page_to(height target, std::optional<peer_id> only, instant now, Sink& out) {
         target_ = target;
+        only_ = std::move(only);
         cursor_ = next_page_ = local_ + 1;
         is_rewound_ = false;
         step_ = page_size_;
@@ -381,7 +367,8 @@ private:
         wake(now, out);
     }
     void ask_page(height from, std::uint32_t count, instant now) {
-        pages_.emplace(from, page_slot{requests_.add({question::page, {from, count}, {}, {}}, now), count, {}, false});
+        auto const e = requests_.add({question::page, {from, count}, {}, only_}, now, only_ ? 1 : 0);
+        pages_.emplace(from, page_slot{e, count, {}, false});
     }
     void ask_pages(instant now) {
         auto const most = std::clamp<std::size_t>(requests_.peer_count(), 1, pages_max);
@@ -419,7 +406,7 @@ private:
         at->second = {slot.errand, slot.count, {}, false};
         auto const who = slot.answer ? slot.answer->first : peer_id{};
         if (was_empty && claim_of(who).value_or(0) >= at->first) {
-            claims_.erase(who);
+            votes_.unclaim(who);
             out.push(unfounded{who});
         }
         failed(slot.errand, who, now, out);
@@ -444,6 +431,13 @@ private:
         }
         if (state_ == catch_up_state::live && shown_.missing != 0 && blobs_.size() == 0) tell(out);
     }
+    // What looked like a gap could not be closed: that is looked into again, later each time.
+    template <class Sink>
+    void calm(instant now, Sink& out) {
+        drop_errands(out);
+        enter(catch_up_state::live, now, out);
+        poll_ = saturating_add(now, cycle_.next(draw_));
+    }
     template <class Sink>
     void stall(std::string_view why, instant now, Sink& out) {
         drop_errands(out);
@@ -461,9 +455,8 @@ private:
             case live: ends_.reset(); return;
             case waiting_sync: return stall("sync_not_ready", now, out);
             case discovering:
-                if (told_.empty()) return stall(requests_.peer_count() == 0 ? "no_peers" : "no_heads", now, out);
-                for (auto const& [e, who] : heads_) forget(e, out);
-                heads_.clear();
+                if (!votes_.has_votes()) return stall(requests_.peer_count() == 0 ? "no_peers" : "no_heads", now, out);
+                for (auto const e : votes_.drop_all()) forget(e, out);
                 return decide(now, out);
             case paging:
             case gap_repair: return stall("no_progress", now, out);
@@ -487,10 +480,11 @@ private:
     }
     template <class Sink>
     void lost(requester::abandoned& a, instant now, Sink& out) {
-        if (heads_.erase(a.errand) != 0) {
-            if (heads_.empty()) decide(now, out);
+        if (votes_.drop(a.errand)) {
+            if (votes_.is_over()) decide(now, out);
         } else if (auto const at = slot_of(a.errand); at != pages_.end()) {
             pages_.erase(at);
+            if (state_ == catch_up_state::gap_repair) return calm(now, out);
             stall("page_unavailable", now, out);
         } else if (auto const blob = blobs_.abandon(a.errand, saturating_add(now, options_.bootstrap_timeout))) {
             out.push(unavailable{*blob});
@@ -505,6 +499,7 @@ private:
     std::uint32_t page_size_;
     requester requests_;
     wanted_blobs blobs_;
+    head_vote votes_;
     splitmix64 draw_;
     backoff cycle_;
     catch_up_state state_ = catch_up_state::idle;
@@ -512,18 +507,16 @@ private:
     bool lacks_peers_ = false;  ///< Stalled for want of them.
     height local_ = 0;
     height target_ = 0;
-    height cursor_ = 0;        ///< The first height that is not here yet.
-    height next_page_ = 0;     ///< The first that no page was asked for.
-    height floor_ = 0;         ///< Nothing is asked for that is not above.
-    height gap_ = 0;           ///< Of a record whose parent is not here; 0 for none.
-    height step_ = 0;          ///< How far the next rewinding goes.
-    bool is_rewound_ = false;  ///< What is paged is another chain than ours, from further below.
+    height cursor_ = 0;            ///< The first height that is not here yet.
+    height next_page_ = 0;         ///< The first that no page was asked for.
+    std::optional<peer_id> only_;  ///< Who alone is asked for pages, if anyone.
+    height floor_ = 0;             ///< Nothing is asked for that is not above.
+    height gap_ = 0;               ///< Of a record whose parent is not here; 0 for none.
+    height step_ = 0;              ///< How far the next rewinding goes.
+    bool is_rewound_ = false;      ///< What is paged is another chain than ours, from further below.
     slots pages_;
-    std::map<errand_number, peer_id> heads_;  ///< Who is being asked how far it is.
-    std::map<peer_id, height> told_;          ///< What was said in this round.
-    std::map<peer_id, height> claims_;        ///< What was said last, of connected peers.
-    deadline ends_;                           ///< Of the state.
-    deadline poll_;                           ///< When heads are asked for while live.
+    deadline ends_;  ///< Of the state.
+    deadline poll_;  ///< When heads are asked for while live.
     head_sync_status shown_ = {};
 };
 

@@ -116,9 +116,10 @@ struct log_kit {
         return out;
     }
     [[nodiscard]] static made next(made const* parent, std::uint64_t salt = 0, std::size_t signer = 0) {
-        return wrap(make_protocol()
-                        .make(parent == nullptr ? nullptr : &parent->link, text("entry ", salt), preconf_kit::key(signer))
-                        .value());
+        return wrap(
+            make_protocol()
+                .make(parent == nullptr ? nullptr : &parent->link, text("entry ", salt), preconf_kit::key(signer))
+                .value());
     }
     [[nodiscard]] static bytes with_bad_signature(made const& m) {
         auto out = m.content();

@@ -19,9 +19,9 @@ struct town {
     using mesh = sim::feed::mesh<kit_policies<Kit>>;
     explicit town(std::size_t n, fd::options o = {}, sim::feed::link_options l = {})
         : options{std::move(o)}, net{where, l, [this](sim::host_id h) {
-                       return typename mesh::parts{
-                           .protocol = Kit::make_protocol(), .options = options, .seed = h + 1};
-                   }} {
+                                         return typename mesh::parts{
+                                             .protocol = Kit::make_protocol(), .options = options, .seed = h + 1};
+                                     }} {
         for (std::size_t i = 0; i < n; ++i) net.add();
     }
     /// Boots @p h, ready and started, with @p all in its store.
@@ -62,8 +62,8 @@ fd::options roomy() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("feed: a late joiner catches up with a gap of any size, and only then says that it is live", "[feed]",
-                   preconf_kit, log_kit) {
+TEMPLATE_TEST_CASE("feed: a late joiner catches up with a gap of any size, and only then says that it is live",
+                   "[feed]", preconf_kit, log_kit) {
     fd::options o = roomy();
     o.with_records_per_page(16).with_request_limit(10'000, 10s).with_queues(256, 1000);
     o.network.requests_per_protocol = 10'000;
@@ -123,7 +123,8 @@ TEST_CASE("feed: catchup_backfills_and_fetches_txlists faster from more peers, a
         for (sim::host_id h = 1; h <= peers; ++h) t.boot(h, all);
         t.boot(0);
         std::size_t refused = 0;
-        t.net.watch([&](sim::host_id, fd::effect const& e) { refused += std::holds_alternative<fd::refuse>(e) ? 1u : 0u; });
+        t.net.watch(
+            [&](sim::host_id, fd::effect const& e) { refused += std::holds_alternative<fd::refuse>(e) ? 1u : 0u; });
         auto const began = t.where.now();
         for (sim::host_id h = 1; h <= peers; ++h) t.net.connect(0, h);
         REQUIRE(t.until_live(0, 20min));
@@ -231,22 +232,19 @@ TEST_CASE("feed: what was lost by gossip is noticed and repaired while live") {
     REQUIRE(t.until_live(0, 60s));
     // One record is lost altogether, then one more comes, whose parent is not here.
     t.net.set_loss({100, 100});
-    REQUIRE(t.net.act(1, [&](auto& c, instant now, auto& out) {
-        return c.publish_pair(*all[8].blob, all[8].content(), now, out);
-    }));
+    REQUIRE(t.net.act(
+        1, [&](auto& c, instant now, auto& out) { return c.publish_pair(*all[8].blob, all[8].content(), now, out); }));
     t.net.set_loss({});
-    REQUIRE(t.net.act(1, [&](auto& c, instant now, auto& out) {
-        return c.publish_pair(*all[9].blob, all[9].content(), now, out);
-    }));
+    REQUIRE(t.net.act(
+        1, [&](auto& c, instant now, auto& out) { return c.publish_pair(*all[9].blob, all[9].content(), now, out); }));
     t.pass(1s);
     CHECK(t.net.head(0) == 8);
     REQUIRE(t.where.run_until(t.where.now() + 60s, [&] { return t.net.head(0) == 10 && t.is_live(0); }));
     // And a last one, after which nothing comes that would show it.
     t.net.set_loss({100, 100});
     auto const last = preconf_kit::next(&all[9]);
-    REQUIRE(t.net.act(1, [&](auto& c, instant now, auto& out) {
-        return c.publish_pair(*last.blob, last.content(), now, out);
-    }));
+    REQUIRE(t.net.act(
+        1, [&](auto& c, instant now, auto& out) { return c.publish_pair(*last.blob, last.content(), now, out); }));
     t.pass(1s);
     t.net.set_loss({});
     REQUIRE(t.where.run_until(t.where.now() + 2min, [&] { return t.net.head(2) == 11 && t.is_live(2); }));
@@ -258,10 +256,11 @@ TEST_CASE("feed: a blob that nobody has is given up openly, asked for again, and
     t.boot(1);
     for (std::size_t i = 0; i < 3; ++i) {
         REQUIRE(t.net.act(1, [&](auto& c, instant now, auto& out) -> result<void> {
-            if (i != 1) return [&]() -> result<void> {
-                MUSTER_TRY(c.publish_pair(*all[i].blob, all[i].content(), now, out));
-                return ok();
-            }();
+            if (i != 1)
+                return [&]() -> result<void> {
+                    MUSTER_TRY(c.publish_pair(*all[i].blob, all[i].content(), now, out));
+                    return ok();
+                }();
             MUSTER_TRY(c.publish_record(all[i].content(), now, out));
             return ok();
         }));

@@ -187,7 +187,8 @@ TEMPLATE_TEST_CASE("feed: two records of one author and height are told as evide
     CHECK(d.template heard_only<fd::equivocated>().empty());
 }
 
-TEMPLATE_TEST_CASE("feed: of one height a few records are kept, however many are signed", "[feed]", preconf_kit, log_kit) {
+TEMPLATE_TEST_CASE("feed: of one height a few records are kept, however many are signed", "[feed]", preconf_kit,
+                   log_kit) {
     feed_bench<TestType> b;
     for (std::uint64_t salt = 0; salt < 10; ++salt) (void)b.hear(1, TestType::next(nullptr, salt));
     CHECK(b.it.stored().sizes().records == 4);

@@ -18,11 +18,13 @@ set(transport_budget 80)
 set(connection_budget 75)
 set(discovery_budget 92)  # a cache, and what its entries are verified by
 set(gossip_budget 90)
+set(feed_budget 92)
 set(signing_budget 85)
 set(node_budget 96)
 set(libp2p_budget 90)
 set(sim_budget 90)
 set(sim/connection_budget 100)
+set(sim/feed_budget 100)
 set(sim/gossip_budget 100)
 set(sim/stack_budget 100)  # a coordinator over the whole of libp2p
 set(net_budget 170)

@@ -260,8 +260,8 @@ TEST_CASE("preconf: when the signer rotates nothing honest is rejected, and afte
     auto c = kit::draft(nullptr);
     c.preconf.submission_window_end = 1010;
     auto const made = kit::sign(c);
-    auto const v = fd::preconf::schedule<static_schedule>{s, 30s}.judge(decode_signed_commitment(made.content()).value(),
-                                                                        made.link);
+    auto const v = fd::preconf::schedule<static_schedule>{s, 30s}.judge(
+        decode_signed_commitment(made.content()).value(), made.link);
     CHECK(v.is_accepted());
     CHECK(v.why == "previous_signer");
 }

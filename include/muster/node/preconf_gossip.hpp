@@ -48,6 +48,9 @@ struct preconf_gossip_policies : gossip::defaults {
     out.gossip.d_lazy = o.network.mesh_lazy;
     out.gossip.history = 12;
     out.gossip.history_announced = 3;
+    // A list of transactions is up to 2 MiB; frames up to 10 MiB, as Kona has it.
+    out.limits.message_size_max = feed::preconf::list_overhead + feed::preconf::tx_list_size_max + 1024;
+    out.limits.size_max = feed::preconf::gossip_size_max;
     out.flood_publish = false;
     out.seen_time_to_live = std::chrono::seconds{120};
     auto& s = out.score;

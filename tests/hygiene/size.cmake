@@ -20,6 +20,7 @@ set(discovery_budget 92)  # a cache, and what its entries are verified by
 set(gossip_budget 90)
 set(feed_budget 92)
 set(signing_budget 85)
+set(metrics_budget 62)
 set(node_budget 96)
 set(libp2p_budget 90)
 set(sim_budget 90)

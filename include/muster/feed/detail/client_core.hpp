@@ -361,10 +361,12 @@ struct client_core {
         for (auto const& each : page.value()) {
             auto const r = in.protocol().decode_record(each);
             auto const link = r ? in.protocol().link_of(r.value()) : result<record>{error{errc::decode, "no record"}};
-            if (!link || link.value().number < next || link.value().number - e.page.from >= e.page.count) {
+            if (!link || link.value().number < next) {
                 charge(e.from, 20, "page_out_of_order", now, out);
                 break;
             }
+            // It may begin higher, where the peer has pruned what is below.
+            if (link.value().number - e.page.from >= e.page.count) break;
             auto const v = in.take_record(to_bytes(each), {origin::answer, e.from, 0}, now, inner.intake);
             if (!in.stored().contains(link.value().id)) {
                 if (v.what != outcome::reject && next == e.page.from) how = catch_up::page_end::unlinked;

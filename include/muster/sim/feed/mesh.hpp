@@ -122,6 +122,8 @@ public:
         tell(a, fd::peer_disconnected{id_of(b)});
         tell(b, fd::peer_disconnected{id_of(a)});
     }
+    /// Host @p h says something by gossip, whatever it is.
+    void say(host_id h, fd::kind topic, bytes const& data) { flood(h, {}, topic, data); }
     void set_loss(ratio r) { links_.loss = r; }
     void watch(watcher w) { watcher_ = std::move(w); }
 

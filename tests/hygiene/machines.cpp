@@ -7,6 +7,8 @@
 #include <muster/connection/manager.hpp>
 #include <muster/core/machine.hpp>
 #include <muster/discovery/agenda.hpp>
+#include <muster/feed/client.hpp>
+#include <muster/feed/signed_log.hpp>
 #include <muster/gossip/router.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/musig2/portable.hpp>
@@ -16,10 +18,15 @@
 
 using namespace muster;
 
+struct log_feed : feed::defaults {
+    using protocol = feed::signed_log;
+};
+
 static_assert(machine<cache::save_schedule>);
 static_assert(machine<connection::outbound_pool>);
 static_assert(machine<connection::manager>);
 static_assert(machine<discovery::agenda>);
+static_assert(machine<feed::client<log_feed>>);
 static_assert(machine<gossip::router<>>);
 static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);

@@ -14,6 +14,7 @@ set(sqlite_budget 75)
 set(crypto_budget 55)
 set(musig2_budget 65)
 set(peer_budget 76)
+set(identity_budget 78)
 set(transport_budget 80)
 set(connection_budget 75)
 set(discovery_budget 92)  # a cache, and what its entries are verified by

@@ -3,8 +3,8 @@
 // Every machine follows the contract of core/machine.hpp. Whoever adds one adds a line.
 
 #include <muster/cache/persistence/save_schedule.hpp>
-#include <muster/connection/outbound_pool.hpp>
 #include <muster/connection/manager.hpp>
+#include <muster/connection/outbound_pool.hpp>
 #include <muster/core/machine.hpp>
 #include <muster/discovery/agenda.hpp>
 #include <muster/gossip/router.hpp>
@@ -13,6 +13,8 @@
 #include <muster/signing/peer_admission.hpp>
 #include <muster/signing/session.hpp>
 #include <muster/signing/topology.hpp>
+#include <muster/sync/link_watch.hpp>
+#include <muster/sync/outbox.hpp>
 
 using namespace muster;
 
@@ -25,6 +27,9 @@ static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);
 static_assert(machine<signing::session<musig2::portable, signing::mesh>>);
 static_assert(machine<signing::session<musig2::portable, signing::aggregator>>);
+
+static_assert(machine<sync::link_watch>);
+static_assert(machine<sync::outbox<sync::judgement (*)(sync::entry const&)>>);
 
 static_assert(byte_machine<libp2p::multistream::dialer>);
 static_assert(byte_machine<libp2p::multistream::listener>);

@@ -41,7 +41,7 @@ set(prometheus_may_use ${pure} node)
 # The one place that may name a third-party header.
 set(owner_of_boost/outcome core)
 set(owner_of_boost/asio net)
-set(owner_of_boost/crc cache)
+set(owner_of_boost/crc cache store)
 set(owner_of_sqlite sqlite)
 set(owner_of_openssl crypto)
 set(owner_of_secp256k1 crypto musig2)

@@ -6,8 +6,11 @@
 #include <muster/connection/manager.hpp>
 #include <muster/connection/outbound_pool.hpp>
 #include <muster/core/machine.hpp>
+#include <muster/crypto/hedged_random.hpp>
 #include <muster/discovery/agenda.hpp>
 #include <muster/gossip/router.hpp>
+#include <muster/identity/guardian_desk.hpp>
+#include <muster/identity/guardian_watch.hpp>
 #include <muster/libp2p/host.hpp>
 #include <muster/musig2/portable.hpp>
 #include <muster/signing/peer_admission.hpp>
@@ -23,6 +26,8 @@ static_assert(machine<connection::outbound_pool>);
 static_assert(machine<connection::manager>);
 static_assert(machine<discovery::agenda>);
 static_assert(machine<gossip::router<>>);
+static_assert(machine<identity::guardian_desk<crypto::hedged_random<>>>);
+static_assert(machine<identity::guardian_watch<splitmix64>>);
 static_assert(machine<libp2p::host<>>);
 static_assert(machine<signing::peer_admission>);
 static_assert(machine<signing::session<musig2::portable, signing::mesh>>);

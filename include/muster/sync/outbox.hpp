@@ -129,8 +129,8 @@ public:
     };
 
     /// @param log  what was made durable before.
-    outbox(actor const& self, Judge judge, options const& o, entry_log log = entry_log{})
-        : self_{self}, judge_{std::move(judge)}, options_{o}, log_{std::move(log)} {}
+    outbox(actor const& self, Judge decide, options const& o, entry_log log = entry_log{})
+        : self_{self}, judge_{std::move(decide)}, options_{o}, log_{std::move(log)} {}
 
     /// Something was written here: the next entry of our chain. @return what @ref entry_log::add returns.
     [[nodiscard]] result<dot> add(bytes content, instant now, effect_sink<effect> auto& sink) {

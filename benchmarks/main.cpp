@@ -32,6 +32,8 @@ struct area {
 };
 std::map<std::string, area> const areas{
     {"cache", {bench::register_cache, bench::conclude_cache}},
+    {"identity", {[](settings const&) { bench::register_identity(); }, nullptr}},
+    {"sync", {[](settings const&) { bench::register_sync(); }, nullptr}},
     {"musig2", {[](settings const&) { bench::register_musig2(); }, nullptr}},
     {"net",
      {[](settings const&) { bench::register_net(); },

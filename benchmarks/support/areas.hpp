@@ -27,12 +27,14 @@ void register_cache(settings const&);
 void register_discovery();
 void register_gossip();
 void register_gossip_router();
+void register_identity();
 void register_musig2();
 void register_net();
 void register_net_memory();
 void register_signing();
 void register_signing_memory();
 void register_sim();
+void register_sync();
 /// @}
 
 /// What the area `cache` computes without Google Benchmark, and what follows from the figures that it measured.

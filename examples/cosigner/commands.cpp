@@ -202,10 +202,10 @@ int ask_or_edit(arguments const& a, value const& asked, printer& out, Edit edit)
     auto place = home::open(a.dir);
     if (!place) return out.fail(place.error());
     if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
-    auto const keys = place.value().keys();
-    if (!keys) return out.fail(keys.error());
+    auto const self = place.value().keys().owner();
+    if (!self) return out.fail(self.error());
     auto changed = place.value().config();
-    auto const said = edit(place.value(), keys.value(), changed);
+    auto const said = edit(place.value(), self.value(), changed);
     if (!said) return out.fail(said.error());
     if (to_file(changed) != to_file(place.value().config())) {
         if (auto const saved = place.value().save(changed); !saved) return out.fail(saved.error());
@@ -236,10 +236,10 @@ int manage_peers(arguments const& a, std::string const& command, printer& out) {
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(a, asked, out,
-                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                       [&](home const&, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
                            auto const* const what = std::get_if<peer_request>(&parsed.value());
                            if (what == nullptr) return json_of_peers(s);
-                           return change_settings(s, *what, keys.node.id());
+                           return change_settings(s, *what, muster::peer::peer_id::of(self.node));
                        });
 }
 
@@ -250,11 +250,12 @@ int manage_wallets(arguments const& a, std::string const& command, printer& out)
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(
-        a, asked, out, [&](home const& place, muster::peer::key_set const& keys, settings& s) -> result<value> {
-            auto const self = keys.signer.public_key();
+        a, asked, out,
+        [&](home const& place, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
             auto const* const what = std::get_if<wallet_request>(&parsed.value());
-            if (what == nullptr) return json_of_wallets(s, self);
-            return change_settings(s, *what, self, [&](std::string const& who) { return signer_in(place, who); });
+            if (what == nullptr) return json_of_wallets(s, self.signer);
+            return change_settings(s, *what, self.signer,
+                                   [&](std::string const& who) { return signer_in(place, who); });
         });
 }
 
@@ -317,10 +318,10 @@ int manage_initiators(arguments const& a, std::string const& command, printer& o
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(a, asked, out,
-                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                       [&](home const&, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
                            auto const* const what = std::get_if<initiator_request>(&parsed.value());
                            if (what == nullptr) return json_of_initiators(s);
-                           return change_settings(s, *what, keys.signer.public_key());
+                           return change_settings(s, *what, self.signer);
                        });
 }
 
@@ -334,11 +335,12 @@ int manage_settings(arguments const& a, std::string const& command, printer& out
     }
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
-    return ask_or_edit(a, asked, out, [&](home const&, muster::peer::key_set const&, settings& s) -> result<value> {
-        auto const* const what = std::get_if<setting_request>(&parsed.value());
-        if (what == nullptr) return json_of_settings(s);
-        return change_settings(s, *what);
-    });
+    return ask_or_edit(a, asked, out,
+                       [&](home const&, muster::identity::key_file_owner const&, settings& s) -> result<value> {
+                           auto const* const what = std::get_if<setting_request>(&parsed.value());
+                           if (what == nullptr) return json_of_settings(s);
+                           return change_settings(s, *what);
+                       });
 }
 
 }  // namespace cosigner

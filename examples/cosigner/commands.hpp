@@ -31,11 +31,20 @@ struct arguments {
     std::vector<std::string> bootstrap, capabilities;
     bool auto_connect = false, advertise = false, subscribe = false, stats = false;
     given type, amount, fee_max, setting, content, initiator, initiator_key;
+    // what a directory's seed is kept under
+    bool passphrase = false;
+    given passphrase_file, new_passphrase_file, key_file;
     // about a session or a peer
     given session, why, peer, wallet, request;
 };
 
 int init(arguments const& a, printer& out);
+/// A new directory with the seed of a key file.
+int import_key(arguments const& a, printer& out);
+/// Puts the seed under a passphrase, or under another one.
+int change_passphrase(arguments const& a, printer& out);
+/// Writes a key file to keep elsewhere.
+int export_key(arguments const& a, printer& out);
 int run(arguments const& a, printer& out);
 int propose(arguments const& a, printer& out);
 int verify(arguments const& a, printer& out);

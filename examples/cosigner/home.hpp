@@ -4,7 +4,8 @@
 /// @file
 /// A co-signer's directory: its seed, its settings, what it has learned and published.
 ///
-///     seed             64 hexadecimal digits; the only secret; mode 0600
+///     seed             64 hexadecimal digits; the only secret; mode 0600. Or, under a passphrase:
+///     key              a key file
 ///     settings.json    where to listen, whom to dial
 ///     signers.json     signer keys that peers have shown, so that an offline peer can be named
 ///     addresses        where peers are that connections can be chosen from
@@ -24,6 +25,7 @@
 #include <muster/peer/identity.hpp>
 
 #include "failure.hpp"
+#include "keyring.hpp"
 #include "settings.hpp"
 
 namespace cosigner {
@@ -48,8 +50,14 @@ struct settings_damage {
 /// An opened directory. Holds a lock, so that one process runs a co-signer in it.
 class home {
 public:
-    /// Makes the directory, all of it or nothing, with a fresh seed and settings as `run` takes them. A directory that
-    /// is there already is taken when it is empty, and left as it is otherwise.
+    /// What writes a seed into a directory that has none.
+    using seed_writer = std::function<result<void>(keyring const&)>;
+
+    /// Makes the directory, all of it or nothing, with the seed that @p write_seed writes and settings as `run` takes
+    /// them. A directory that is there already is taken when it is empty, and left as it is otherwise.
+    [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s,
+                                             seed_writer const& write_seed);
+    /// The same with a fresh seed, in the clear.
     [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s);
     /// Opens an existing directory; the seed must be readable by its owner alone.
     [[nodiscard]] static result<home> open(std::filesystem::path dir);
@@ -70,8 +78,8 @@ public:
     [[nodiscard]] std::string discovered() const { return (dir_ / "discovered").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }
 
-    /// Reads the seed and derives both keys from it.
-    [[nodiscard]] result<muster::peer::key_set> keys() const;
+    /// How the seed is kept.
+    [[nodiscard]] keyring keys() const { return keyring{dir_}; }
     /// Makes this process the only one that runs here, until it ends.
     [[nodiscard]] result<void> lock();
 
@@ -90,6 +98,9 @@ private:
     settings settings_;
     std::optional<settings_damage> damage_;
 };
+
+/// A seed that nobody has had, of epoch 0.
+[[nodiscard]] result<master_key> fresh_seed();
 
 /// @p dir as it is opened: absolute, without a slash at its end.
 [[nodiscard]] std::filesystem::path plain_directory(std::filesystem::path const& dir);

@@ -92,11 +92,11 @@ private:
     void describe_setup() {
         auto* const sub_init =
             in_dir(add(app_, "init", "Make keys and settings in a new directory", [this] { return init(a_, out_); }));
-        option(sub_init, "--listen", a_.listen,
-               "Where to listen, as a multiaddr; port 0: one that is free now [/ip4/127.0.0.1/tcp/0]");
-        option(sub_init, "--name", a_.name, "What the others shall call you [the directory's name]");
-        option(sub_init, "--address", a_.address, "Where the others reach you, if not where you listen");
-        list(sub_init, "--peer", a_.peers, "The line that another co-signer's init printed; repeatable");
+        describe_place(sub_init);
+        sub_init->add_flag("--passphrase", a_.passphrase, "Put the seed under a passphrase, asked for twice");
+        option(sub_init, "--passphrase-file", a_.passphrase_file,
+               "The same, with the first line of a file, - for standard input");
+        describe_keys();
 
         auto* const peer = app_.add_subcommand("peer", "Add, list or remove co-signers, also while `run` runs");
         peer->require_subcommand(1);
@@ -112,6 +112,7 @@ private:
         describe_wallets();
         auto* const sub_run = in_dir(add(app_, "run", "Listen, stay connected, and sign what is approved",
                                          [this] { return cosigner::run(a_, out_); }));
+        needs_passphrase(sub_run);
         option(sub_run, "--approve", a_.approve,
                "ask, all, none, or digest:HEX (approve that one, refuse others) [ask]");
         option(sub_run, "--round-timeout", a_.round_timeout, "Seconds to wait for the others in a round [300]");
@@ -124,6 +125,40 @@ private:
         sub_run->add_flag("--advertise", a_.advertise, "Let others find this signer, whatever the settings say");
         option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
         option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
+    }
+
+    /// Where a new directory's co-signer listens, and whom it knows.
+    void describe_place(CLI::App* sub) {
+        option(sub, "--listen", a_.listen,
+               "Where to listen, as a multiaddr; port 0: one that is free now [/ip4/127.0.0.1/tcp/0]");
+        option(sub, "--name", a_.name, "What the others shall call you [the directory's name]");
+        option(sub, "--address", a_.address, "Where the others reach you, if not where you listen");
+        list(sub, "--peer", a_.peers, "The line that another co-signer's init printed; repeatable");
+    }
+    void needs_passphrase(CLI::App* sub) {
+        option(sub, "--passphrase-file", a_.passphrase_file,
+               "A file whose first line is the passphrase, - for standard input [asked for]");
+    }
+    void gives_passphrase(CLI::App* sub) {
+        option(sub, "--new-passphrase-file", a_.new_passphrase_file,
+               "A file whose first line is the new passphrase [asked for twice]");
+    }
+    void describe_keys() {
+        auto* const sub_passwd = in_dir(add(app_, "passwd", "Put the seed under a passphrase, or under another one",
+                                            [this] { return change_passphrase(a_, out_); }));
+        needs_passphrase(sub_passwd);
+        gives_passphrase(sub_passwd);
+        auto* const sub_export =
+            in_dir(add(app_, "export", "Write the key, under a passphrase, to a file to keep elsewhere",
+                       [this] { return export_key(a_, out_); }));
+        option(sub_export, "FILE", a_.key_file, "The file, which must not exist")->required();
+        needs_passphrase(sub_export);
+        gives_passphrase(sub_export);
+        auto* const sub_import = in_dir(add(app_, "import", "Make a directory with the key of such a file",
+                                            [this] { return import_key(a_, out_); }));
+        option(sub_import, "FILE", a_.key_file, "The file")->required();
+        describe_place(sub_import);
+        needs_passphrase(sub_import);
     }
 
     /// What changes a group's key besides its signers.

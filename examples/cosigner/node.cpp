@@ -41,9 +41,6 @@ muster::connection::options connections_for() {
     return o;
 }
 
-/// A second copy of the host key: the coordinator owns the set, the transport borrows this one.
-muster::peer::node_key host_key_in(home const& h) { return std::move(h.keys().value().node); }
-
 auto file_options(home const& h) {
     directory_policies::persistence::store::options o;
     o.path = h.discovered();
@@ -58,12 +55,13 @@ bool is_heeded(int number) {
 
 }  // namespace
 
-node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, run_options options, printer& out)
+node::node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
+           run_options options, printer& out)
     : io_{io},
       home_{std::move(place)},
       options_{std::move(options)},
       out_{out},
-      host_{host_key_in(home_)},
+      host_{std::move(host)},
       self_{keys.signer.public_key()},
       network_{io.get_executor(), host_},
       timers_{io.get_executor()},

@@ -57,7 +57,9 @@ struct description {
 class node {
 public:
     /// @param out  borrowed.
-    node(boost::asio::io_context& io, home place, muster::peer::key_set keys, run_options options, printer& out);
+    /// @param host  the host key once more: the coordinator owns @p keys, and the transport borrows one.
+    node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
+         run_options options, printer& out);
     ~node();
 
     /// Listens, opens the control socket and begins to dial. Tells where it can be reached.

@@ -28,6 +28,7 @@ void node::on_request(client_ptr const& client, request const& what) {
             [&](signers_request const& r) { list_signers(client, r); },
             [&](initiator_request const& r) { change_initiators(client, r); },
             [&](setting_request const& r) { change_setting(client, r); },
+            [&](follow_request const& r) { follow_signer(client, r); },
             [&](notice_request const& r) { change_requests(client, r); },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
@@ -76,6 +77,8 @@ void node::propose(client_ptr const& client, propose_request what) {
         (void)directory_.want(key, clock_.wall_now());  // no stranger takes its place
     core_.propose(std::move(what.what), [this, client](result<signing::session_id> const& id) {
         if (!id) return client->refuse(id.error());
+        std::erase_if(proposed_, [this](auto const& p) { return signer().find(p.first) == nullptr; });
+        proposed_.emplace(id.value(), clock_.now());
         auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));
         client->say({{"event", "proposed"},
                      {"session", to_hex(id.value())},

@@ -281,6 +281,7 @@ int ask_about_signers(arguments const& a, std::string const& command, printer& o
         if (!number) return out.fail(number.error());
         asked[name] = number.value();
     }
+    if (a.key) asked["signer"] = *a.key;
     for (auto const& c : a.capabilities) asked["capabilities"].push_back(c);
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());

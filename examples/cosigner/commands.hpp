@@ -57,7 +57,7 @@ int manage_wallets(arguments const& a, std::string const& command, printer& out)
 /// `connect`, `disconnect` or `watch`.
 int ask_about_connections(arguments const& a, std::string const& command, printer& out);
 
-/// `signers`, `signers_clear`, `online` or `offline`.
+/// `signers`, `signers_clear`, `signers_follow`, `signers_unfollow`, `online` or `offline`.
 int ask_about_signers(arguments const& a, std::string const& command, printer& out);
 /// `request_ask`, `request_answer`, `request_end`, `requests` or `presences`.
 int ask_about_notices(arguments const& a, std::string const& command, printer& out);

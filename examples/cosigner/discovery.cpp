@@ -44,6 +44,10 @@ std::string row_of(discovery::signer_listing const& l, bool is_connected) {
                 padded(std::to_string(l.what.fee), 6), "  ", name);
 }
 
+std::int64_t milliseconds(muster::duration d) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
 std::string_view event_of(discovery::directory_event const& e) {
     return std::visit([](auto const& v) { return std::string_view{v.fields.name}; }, e);
 }
@@ -218,7 +222,9 @@ value node::view_of(discovery::signer_listing const& l) const {
               {"addresses", value::array()},
               {"expires", muster::to_unix_millis(a.expires)},
               {"connected", network_.is_connected(a.machine)},
-              {"reputation", l.reputation}};
+              {"reputation", l.reputation},
+              {"followed", l.is_subscribed},
+              {"response_ms", l.response_time == muster::duration{} ? value() : value(milliseconds(l.response_time))}};
     for (auto const t : a.types) out["types"].push_back(std::string{to_string(t)});
     for (auto const& x : a.addresses) out["addresses"].push_back(x.to_text());
     return out;
@@ -231,8 +237,8 @@ void node::on_directory(discovery::directory_event const& e) {
     auto const name = l.what.nickname.empty() ? std::string{} : text(", calls itself ", in_quotes(l.what.nickname));
     auto const said = text("signer ", to_hex(l.what.signer), " ", verb, name);
     value line{{"event", std::string{event_of(e)}}, {"listing", view_of(l)}, {"text", escape(said)}};
-    bool const is_routine =
-        std::holds_alternative<discovery::signer_updated>(e) || std::holds_alternative<discovery::signer_evicted>(e);
+    bool const is_routine = !l.is_subscribed && (std::holds_alternative<discovery::signer_updated>(e) ||
+                                                 std::holds_alternative<discovery::signer_evicted>(e));
     print(is_routine ? log_level::debug : log_level::info, line, {said});
     std::erase_if(signer_watchers_, [](auto const& w) { return w.first->is_gone(); });
     for (auto const& [client, wanted] : signer_watchers_) {
@@ -293,6 +299,19 @@ void node::tell_stats(client_ptr const& client) const {
                        online_ ? "online" : "offline",
                        online_ && online_->signers().is_advertising() ? ", advertising" : ", not advertising")}},
         success);
+}
+
+// What is ours: it is kept on disk, and when the signer advertises anew.
+void node::follow_signer(client_ptr const& client, follow_request const& what) {
+    auto const now = clock_.wall_now();
+    (void)directory_.want(what.signer, now);  // no stranger takes its place
+    if (!directory_.set_subscribed(what.signer, what.is_on, now)) {
+        return client->refuse(error{errc::bad_input, text("no signer ", to_hex(what.signer), " is listed")});
+    }
+    client->finish({{"event", what.is_on ? "signer_followed" : "signer_unfollowed"},
+                    {"signer", to_hex(what.signer)},
+                    {"text", what.is_on ? "followed: whatever it says is told" : "not followed any more"}},
+                   success);
 }
 
 void node::clear_signers(client_ptr const& client) {

@@ -214,6 +214,12 @@ private:
         sub->add_flag("--subscribe", a_.subscribe, "Tell of such signers as they come and go");
         sub->add_flag("--stats", a_.stats, "How many are known, and since when");
         in_dir(about(*sub, "clear", "signers_clear", "Forget them, also on disk"));
+        option(in_dir(about(*sub, "follow", "signers_follow", "Be told whatever a signer says of itself")), "KEY",
+               a_.key, "Its signer key, 66 digits")
+            ->required();
+        option(in_dir(about(*sub, "unfollow", "signers_unfollow", "Do not follow it any more")), "KEY", a_.key,
+               "Its signer key, 66 digits")
+            ->required();
         in_dir(about(app_, "online", "online", "Begin to find signers and to be found; or look around at once"));
         in_dir(
             about(app_, "offline", "offline", "Stop finding signers and being found; configured peers stay connected"));

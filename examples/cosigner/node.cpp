@@ -294,10 +294,20 @@ void node::admit(signing::peer_identified const& e, std::vector<muster::peer::mu
 void node::on_event(signing::event const& e) {
     if (auto const* const v = std::get_if<signing::peer_identified>(&e)) on_identified(*v);
     if (auto const* const v = std::get_if<signing::session_created>(&e)) note_arrival(v->session);
+    if (auto const* const v = std::get_if<signing::nonces_received>(&e)) note_response(*v);
     report(e);
     withdraw_questions();
     if (auto const* const v = std::get_if<signing::approval_requested>(&e)) on_approval_requested(*v);
     if (auto const* const v = std::get_if<signing::should_broadcast>(&e)) on_should_broadcast(v->session);
+}
+
+// How long signers take to approve what we propose.
+void node::note_response(signing::nonces_received const& e) {
+    auto const since = proposed_.find(e.session);
+    auto const* const s = signer().find(e.session);
+    if (since == proposed_.end() || s == nullptr || e.from >= s->plan().roster.size()) return;
+    auto const& who = s->plan().roster[e.from].signer;
+    if (who != self_) (void)directory_.note_response(who, clock_.now() - since->second, clock_.wall_now());
 }
 
 void node::note_arrival(signing::session_id const& id) {

@@ -83,6 +83,7 @@ private:
     void tell_watchers(signing::event const& e, value const& line);
     void tell_settings_damage();
     void tell_journal(coordinator::restored const& found);
+    void note_response(signing::nonces_received const& e);
     void note_arrival(signing::session_id const& id);
     void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
 
@@ -139,6 +140,7 @@ private:
     void list_signers(client_ptr const& client, signers_request const& what);
     void tell_stats(client_ptr const& client) const;
     void clear_signers(client_ptr const& client);
+    void follow_signer(client_ptr const& client, follow_request const& what);
     void change_initiators(client_ptr const& client, initiator_request const& what);
     void change_setting(client_ptr const& client, setting_request const& what);
     void switch_discovery(client_ptr const& client, bool is_on);
@@ -204,6 +206,7 @@ private:
     std::map<signing::session_id, std::uint64_t>
         arrivals_;  ///< Sessions in the order in which they were heard of, many of them forgotten by now; bounded.
     std::uint64_t next_arrival_ = 0;
+    std::map<signing::session_id, muster::instant> proposed_;  ///< Own sessions, and since when; bounded.
     terminal terminal_;
     bool is_attended_ = false;  ///< A person is asked at the terminal.
     approval_prompt prompt_;

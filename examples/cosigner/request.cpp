@@ -155,6 +155,13 @@ result<request> parse_about_initiator(std::string const& command, value const& w
     return request{std::move(out)};
 }
 
+result<request> parse_follow(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"signer", shape::text, true}};
+    MUSTER_TRY(check_members(command, what, members));
+    MUSTER_TRY(auto const key, parse_hex<muster::crypto::public_key>("signer", word(what, "signer")));
+    return request{follow_request{command == "signers_follow", key}};
+}
+
 result<request> parse_setting(value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}, member{"name", shape::text, true},
                                         member{"content", shape::text, true}};
@@ -205,6 +212,7 @@ result<request> parse_request(value const& what) {
     static constexpr std::array<std::string_view, 12> lists{"sessions",   "status",   "peer_list",     "wallets",
                                                             "initiators", "settings", "signers_stats", "signers_clear",
                                                             "online",     "offline",  "requests",      "presences"};
+    static constexpr std::array<std::string_view, 2> about_following{"signers_follow", "signers_unfollow"};
     static constexpr std::array<std::string_view, 3> about_request{"request_ask", "request_answer", "request_end"};
     static constexpr std::array<std::string_view, 2> about_signers{"signers", "signers_subscribe"};
     static constexpr std::array<std::string_view, 2> about_initiator{"initiator_add", "initiator_remove"};
@@ -225,6 +233,7 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, about_wallet)) return parse_about_wallet(command, what);
     if (is_one_of(command, about_signers)) return parse_signers(command, what);
     if (is_one_of(command, about_initiator)) return parse_about_initiator(command, what);
+    if (is_one_of(command, about_following)) return parse_follow(command, what);
     if (is_one_of(command, about_request)) return parse_about_request(command, what);
     if (command == "settings_set") return parse_setting(what);
     if (command == "watch") return parse_watch(what);
@@ -238,6 +247,7 @@ result<request> parse_request(value const& what) {
     add(about_signers);
     add(about_initiator);
     add(about_request);
+    add(about_following);
     return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
 }
 

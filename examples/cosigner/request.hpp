@@ -76,6 +76,11 @@ struct setting_request {
     std::string name;
     std::string content;
 };
+/// `signers_follow` or `signers_unfollow`.
+struct follow_request {
+    bool is_on;
+    muster::crypto::public_key signer{};
+};
 /// `request_ask`, `request_answer` or `request_end`.
 struct notice_request {
     std::string command;
@@ -86,7 +91,7 @@ struct notice_request {
 };
 using request =
     std::variant<propose_request, list_request, session_request, peer_request, connection_request, watch_request,
-                 wallet_request, signers_request, initiator_request, setting_request, notice_request>;
+                 wallet_request, signers_request, initiator_request, setting_request, notice_request, follow_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.

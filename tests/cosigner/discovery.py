@@ -182,6 +182,32 @@ def test_subscribers_are_told_of_what_they_asked_for():
     c.close()
 
 
+def test_a_signer_that_is_followed_stays_so_and_how_fast_it_approves_is_known():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    for name in ("alice", "bob"):
+        c.make(name, hub, nickname=name)
+        c.run(name, "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("alice") == ["bob"], "alice to find bob")
+    bob = c.key("bob")
+    shown = c.signers("alice")[0]
+    check(not shown["followed"] and shown["response_ms"] is None, shown)
+    check(c.ask("alice", "signers follow", bob)["event"] == "signer_followed", "followed")
+    check(cosigner("signers", "follow", f"{c.dir}/alice", c.key("hub")).returncode == 2, "who is not listed cannot be")
+    c.ask("bob", "initiators add", "alice", c.key("alice"))
+    check(cosigner("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob).returncode == 0, "they sign")
+    c.ask("bob", "settings set", "fee", "7")
+    c.until(lambda: any(s["fee"] == 7 for s in c.signers("alice")), "bob to advertise anew")
+    shown = c.signers("alice")[0]
+    check(shown["followed"] and shown["response_ms"] is not None, shown)
+    check(c.said("alice", "signer_updated"), "what a followed signer says is told")
+    c.stop("alice")
+    c.run("alice")
+    check(c.signers("alice")[0]["followed"], "and it is kept")
+    c.close()
+
+
 def test_filters_and_settings_say_what_is_wrong():
     c = Crowd()
     c.make("alice")

@@ -294,7 +294,9 @@ int ask_about_notices(arguments const& a, std::string const& command, printer& o
         if (a.request) v["request"] = *a.request;
         if (command != "request_ask") return v;
         MUSTER_TRY(add_group(v, a));
-        MUSTER_TRY(add_purpose(v, a));
+        if (a.purpose) {  // a file's name is not everybody's business
+            MUSTER_TRY(add_purpose(v, a));
+        }
         if (a.type) v["type"] = *a.type;
         if (a.amount) {
             MUSTER_TRY(v["amount"], parse_number("--amount", *a.amount, 0, std::numeric_limits<std::int64_t>::max()));

@@ -74,8 +74,19 @@ void node::load_directory() {
                {"text", escape(said)}},
               {said});
     }
+    directory_.underlying().on_save(
+        [this](auto const& saved) { tell_saving(saved ? std::string{} : saved.error().message()); });
     auto const said = text("signers known from before: ", found.value().listed);
     print(log_level::info, {{"event", "signers_loaded"}, {"count", found.value().listed}, {"text", said}}, {said});
+}
+
+// Once for each reason, and when it works again: it is tried again after a second, then ever later, up to a minute.
+void node::tell_saving(std::string const& why) {
+    if (std::exchange(not_saved_, why) == why) return;
+    auto const said = why.empty() ? std::string{"discovered signers are saved again"}
+                                  : text("discovered signers are not saved: ", why, "; it is tried again");
+    print(why.empty() ? log_level::info : log_level::error,
+          {{"event", why.empty() ? "saved" : "not_saved"}, {"what", "discovered"}, {"text", escape(said)}}, {said});
 }
 
 // ---- online and offline ---------------------------------------------------------------------------------
@@ -110,7 +121,10 @@ void node::go_online() {
         signer().as_member().value().binding, wanted_online(), [this] { return advertised_addresses(); },
         [this](peer_id const& who) { return peers_.find(who) != nullptr; }, std::move(tell), is_private()});
     open_address_book();
-    if (auto const begun = online_->start(); !begun) out_.fail(begun.error());
+    if (auto const begun = online_->start(); !begun) {
+        out_.fail(begun.error());
+        go_offline();
+    }
 }
 
 // Whoever listens everywhere is not found at the addresses by which it reaches itself.
@@ -364,6 +378,18 @@ void node::change_initiators(client_ptr const& client, initiator_request const& 
     client->finish(std::move(said).value(), success);
 }
 
+// At once, without ending what is under way where that can be.
+void node::take_up_settings() {
+    if (!online_) return;
+    auto const wanted = wanted_online();
+    if (online_->can_become(wanted)) {
+        if (auto const changed = online_->change(wanted); !changed) out_.fail(changed.error());
+        return;
+    }
+    go_offline();
+    go_online();
+}
+
 void node::change_setting(client_ptr const& client, setting_request const& what) {
     auto const on_disk = home::open(home_.dir());
     if (!on_disk) return client->refuse(on_disk.error());
@@ -371,10 +397,7 @@ void node::change_setting(client_ptr const& client, setting_request const& what)
     auto said = change_settings(changed, what);
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
-    if (online_ && what.name != "auto-connect") {  // taken up at once
-        go_offline();
-        go_online();
-    }
+    take_up_settings();
     client->finish(std::move(said).value(), success);
 }
 

@@ -258,7 +258,7 @@ private:
         option(ask, "--digest", a_.digest, "32 bytes in hexadecimal, instead of a file");
         list(ask, "--with", a_.with,
              "Whose signatures are wanted, by name or signer key, with commas between; repeatable [anybody's]");
-        option(ask, "--purpose", a_.purpose, "What it is for, 64 bytes at most [the file's name]");
+        option(ask, "--purpose", a_.purpose, "What it is for, 64 bytes at most, shown to everybody");
         option(ask, "--type", a_.type, "spend, swap, coinjoin, custody, escrow or channel [spend]");
         option(ask, "--amount", a_.amount, "How much it is about [0]");
         option(ask, "--valid", a_.valid, "Seconds until the request ends, 7200 at most [600]");

@@ -94,7 +94,10 @@ node::node(boost::asio::io_context& io, home place, muster::peer::node_key host,
     out_.on_closed([this] { boost::asio::post(io_, [this] { stop(); }); });
 }
 
-node::~node() { out_.on_closed({}); }
+node::~node() {
+    out_.on_closed({});
+    online_.reset();  // it tells clients how their answers have ended, which takes all of this
+}
 
 void node::await_signal() {
     signals_.async_wait([this](boost::system::error_code const& ec, int) {
@@ -108,7 +111,7 @@ void node::await_signal() {
 void node::stop() {
     if (std::exchange(is_stopping_, true)) return end();
     out_.end_prompt();
-    bool const has_told = online_ && online_->signers().is_advertising() && !network_.connected_peers().empty();
+    bool const has_told = online_ && online_->is_saying() && !network_.connected_peers().empty();
     go_offline();
     core_.stop();
     if (!has_told) return end();
@@ -128,7 +131,7 @@ void node::tell_settings_damage() {
     auto const& d = *home_.damage();
     auto const said =
         text("the settings are damaged: ", d.why, "; they were put aside as ", d.put_aside,
-             ". Until they are mended there are no peers and no initiators, and the port is any free one");
+             ". Until they are mended there are no peers, initiators and wallets, and the port is any free one");
     print(log_level::error,
           {{"event", "damaged"}, {"what", "settings"}, {"put_aside", d.put_aside}, {"text", escape(said)}}, {said});
 }
@@ -169,7 +172,7 @@ void node::listen() {
             log_level::info,
             {{"event", "listening"}, {"address", address.value().to_text()}, {"signer", to_hex(signer().signer_key())}},
             {text("listening on ", address.value().to_text()), text("signer key   ", to_hex(signer().signer_key()))});
-        if (online_) (void)online_->advertise();  // there is an address to be found at now
+        if (online_) take_up_settings();  // there is an address to be found at now
         return;
     }
     auto const said = text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ",

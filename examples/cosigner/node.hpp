@@ -129,6 +129,7 @@ private:
 
     // Finding signers, and being found: discovery.cpp.
     void load_directory();
+    void tell_saving(std::string const& why);
     void go_online();
     void go_offline();
     void open_address_book();
@@ -143,6 +144,7 @@ private:
     void follow_signer(client_ptr const& client, follow_request const& what);
     void change_initiators(client_ptr const& client, initiator_request const& what);
     void change_setting(client_ptr const& client, setting_request const& what);
+    void take_up_settings();
     void switch_discovery(client_ptr const& client, bool is_on);
     [[nodiscard]] value view_of(muster::discovery::signer_listing const& l) const;
     [[nodiscard]] std::string initiator_named(muster::crypto::public_key const& key) const;
@@ -190,6 +192,7 @@ private:
     alarm rings_{timers_};
     timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_};
     directory directory_;
+    std::string not_saved_;  ///< Why discovered signers are not on disk; empty when they are.
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.

@@ -121,6 +121,9 @@ void node::change_requests(client_ptr const& client, notice_request const& what)
 }
 
 void node::ask_for_signatures(client_ptr const& client, notice_request const& what) {
+    if (online_->gossip() == nullptr) {
+        return client->refuse(error{errc::bad_input, "enable-gossip is off, so nobody would hear of it"});
+    }
     auto r = what.what;
     for (auto const& who : what.with) {
         auto const key = signer_named(who);
@@ -188,8 +191,7 @@ void node::list_requests(client_ptr const& client) {
                             short_digest(r.digest), "  ", note, r.purpose.empty() ? "" : "  ", escape(r.purpose, 40)));
     };
     if (online_) {
-        online_->requests().for_each_own([&](auto r, auto const& answers) {
-            r.machine = network_.local();
+        online_->requests().for_each_own([&](auto const& r, auto const& answers) {
             own.push_back(view_of(r));
             own.back()["answers"] = value::array();
             for (auto const& [key, machine] : answers) {

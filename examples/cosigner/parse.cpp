@@ -105,13 +105,28 @@ result<std::vector<std::string>> parse_list(std::string_view what, std::string_v
     }
 }
 
-result<std::string> parse_session(std::string_view written) {
+namespace {
+
+/// The first digits of an id of @p digits_max, in lower case; nothing where it cannot be.
+std::optional<std::string> first_digits(std::string_view written, std::size_t digits_max) {
     std::string out;
     for (char const c : written) out += c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
     bool const is_hex =
         std::all_of(out.begin(), out.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
-    if (is_hex && !out.empty() && out.size() <= 64) return out;
+    if (!is_hex || out.empty() || out.size() > digits_max) return std::nullopt;
+    return out;
+}
+
+}  // namespace
+
+result<std::string> parse_session(std::string_view written) {
+    if (auto id = first_digits(written, 64)) return *std::move(id);
     return wrong("session", written, "is not the first digits of a session id; `cosigner sessions` lists them");
+}
+
+result<std::string> parse_request_id(std::string_view written) {
+    if (auto id = first_digits(written, 32)) return *std::move(id);
+    return wrong("request", written, "is not the first digits of a request's id; `cosigner request list` lists them");
 }
 
 result<std::string> parse_approved_session(std::string_view written) {

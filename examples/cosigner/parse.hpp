@@ -47,7 +47,9 @@ template <class Fixed>
 [[nodiscard]] result<std::vector<std::string>> parse_list(std::string_view what, std::string_view written);
 /// The first digits of a session id, in lower case.
 [[nodiscard]] result<std::string> parse_session(std::string_view written);
-/// The same, at least as many digits as a question shows: whoever approves names what was shown.
+/// The first digits of a request's id, in lower case.
+[[nodiscard]] result<std::string> parse_request_id(std::string_view written);
+/// As parse_session, at least as many digits as a question shows: whoever approves names what was shown.
 [[nodiscard]] result<std::string> parse_approved_session(std::string_view written);
 
 /// `spend`, `swap`, `coinjoin`, `custody`, `escrow` or `channel`.

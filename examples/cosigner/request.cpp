@@ -179,7 +179,7 @@ result<request> parse_about_request(std::string const& command, value const& wha
     notice_request out{command};
     if (command != "request_ask") {
         MUSTER_TRY(check_members(command, what, about));
-        MUSTER_TRY(out.request, parse_session(word(what, "request")));
+        MUSTER_TRY(out.request, parse_request_id(word(what, "request")));
         return request{std::move(out)};
     }
     MUSTER_TRY(check_members(command, what, asked));

@@ -274,6 +274,33 @@ def test_a_damaged_file_of_signers_is_put_aside_and_the_program_goes_on():
     c.close()
 
 
+def test_a_disk_that_takes_nothing_is_told_of_and_tried_again():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.run("hub", "--auto-connect", "--advertise")
+    c.make("alice", hub)
+    c.run("alice")
+    os.mkdir(f"{c.dir}/alice/discovered")  # where the file would be
+    c.ask("alice", "online")
+    c.until(lambda: c.said("alice", "not_saved"), "the failure to be told")
+    check(c.listed("alice") == ["hub"], "and it goes on")
+    os.rmdir(f"{c.dir}/alice/discovered")
+    c.until(lambda: c.said("alice", "saved"), "it to be tried again")
+    check(len(c.said("alice", "not_saved")) == 1, "told once")
+    c.close()
+
+
+def test_nobody_to_begin_with_is_told_of_and_tried_again():
+    c = Crowd()
+    hub = c.make("hub", nickname="hub")
+    c.make("alice", hub)
+    c.run("alice", "--auto-connect")
+    c.until(lambda: c.said("alice", "dial_failed"), "the failure to be told")
+    c.run("hub", "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("alice") == ["hub"], "it to be tried again")
+    c.close()
+
+
 def test_damaged_settings_are_put_aside_and_the_program_goes_on_with_those_of_a_new_directory():
     c = Crowd()
     hub = c.make("hub")

@@ -34,7 +34,9 @@ def test_a_request_is_heard_by_whom_it_wants_and_the_answer_reaches_who_asked():
     c.until(lambda: c.said("carol", "request_answered"), "the answer")
     check(c.said("carol", "request_answered")[0]["signer"] == bob, "it is bob's")
     own = c.ask("carol", "request list")["own"]
-    check([a["signer"] for a in own[0]["answers"]] == [bob], own)
+    check([a["signer"] for a in own[0]["answers"]] == [bob] and own[0]["expires"] > 0 and own[0]["peer"], own)
+    c.ask("carol", "settings set", "fee", "7")
+    check(c.ask("carol", "request list")["own"] == own, "a setting ends no request")
     check(c.ask("bob", "request list")["others"][0]["signer"] == carol, "bob has it in his list")
     # An answer obliges nobody and admits nobody.
     check("not known here" in cosigner("propose", f"{c.dir}/carol", "--digest", "ab" * 32, "--with", bob).stdout, "no")
@@ -55,7 +57,7 @@ def test_what_is_wrong_with_a_request_is_said():
                            (("ask", "--digest", "ab" * 32, "--valid", "7201"), "7200"),
                            (("ask", "--digest", "ab" * 32, "--with", c.key("alice")), "own"),
                            (("ask", "--digest", "ab" * 32, "--purpose", "x" * 65), "65 bytes"),
-                           (("answer", "abcd"), "no request begins"), (("end", "abcd"), "no request of ours"), (("answer", "xyz"), "xyz")):
+                           (("answer", "abcd"), "no request begins"), (("end", "abcd"), "no request of ours"), (("answer", "xyz"), "request list")):
         said = cosigner("request", arguments[0], f"{c.dir}/alice", *arguments[1:])
         check(said.returncode == 2 and why in said.stderr, f"{arguments}: {said.stderr}")
     check(c.ask("alice", "request list")["own"] == [], "nothing was asked")
@@ -72,7 +74,7 @@ def test_presence_shows_what_is_set_and_nothing_else():
     done = cosigner("settings", "set", f"{c.dir}/bob", "wallet-address", "ecash:qq")
     check(done.returncode == 0, done.stderr)
     c.until(lambda: any(p["wallet_address"] == "ecash:qq" for p in c.ask("carol", "presence")["presences"]), "the address")
-    c.ask("bob", "offline")
+    c.stop("bob")
     c.until(lambda: [p["nickname"] for p in c.ask("carol", "presence")["presences"]] == [], "bob to leave")
     c.close()
 

@@ -41,9 +41,42 @@ struct kept_in : discovery::cache_defaults {
     using persistence = cache::debounced<Store, manual_timers, manual_clock>;
 };
 using kept = kept_in<file>;
+
+/// The least store that is taken: one that forgets.
+struct own_store {
+    using codec = discovery::entry_codec<ad, ad_codec>;
+    struct options {};
+    static constexpr bool keeps_changes = false;
+    explicit own_store(options) {}
+    template <class Apply>
+    result<cache::load_notes> load(timestamp, Apply) {
+        return cache::load_notes{};
+    }
+    template <class Entries>
+    result<void> save(Entries const&, timestamp) {
+        return ok();
+    }
+};
+/// A near miss: for ids of another type.
+struct store_of_numbers : own_store {
+    using codec = cache::plain_codec<std::uint64_t, std::uint64_t>;
+};
+static_assert(discovery::advertisement_store<file, ad>);
+static_assert(discovery::advertisement_store<own_store, ad>);
+static_assert(!discovery::advertisement_store<store_of_numbers, ad>);
 using cache_options = discovery::discovery_cache<ad, kept>::entries_type::options;
 
 }  // namespace
+
+TEST_CASE("document 000: a cache is kept in a store of the user's own") {
+    manual_timers timers;
+    manual_clock clock{instant{1h}, at(0)};
+    discovery::discovery_cache<ad, kept_in<own_store>> c{{.entries_max = 3}, own_store::options{}, timers, clock};
+    REQUIRE(c.underlying().load());
+    c.set("alice", {"hello", at(1000)}, source::gossip, at(0));
+    CHECK(c.underlying().flush());
+    CHECK(c.peek("alice", at(1)) != nullptr);
+}
 
 TEST_CASE("an entry carries where it came from and how it is used") {
     discovery::discovery_cache<ad> c{{.entries_max = 100}};

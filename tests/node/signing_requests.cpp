@@ -135,7 +135,7 @@ TEST_CASE("document 000: who is asked for hears of it through others, answers wh
     }
     CHECK(w.all[1].told.empty());  // its own is none of what others ask
     w.connect(2, 1);
-    REQUIRE(w.answer(2, name(1, "rent")));
+    REQUIRE(*w.answer(2, name(1, "rent")));
     CHECK(*w.answer(2, name(1, "rent")));  // repeated: no harm
     CHECK(w.all[1].answers == std::vector{node::request_answered{digest("rent"), key(2), id(2)}});
     std::size_t own = 0;
@@ -193,6 +193,56 @@ TEST_CASE("a request ends when its time is over, and newcomers hear of what is s
     CHECK(w.all[3].board.size(w.clock.wall_now()) == 1);
     w.pass(5min);
     CHECK(w.all[3].board.size(w.clock.wall_now()) == 0);
+}
+
+TEST_CASE("a request that is asked for later moves back no renewal beyond the end of another one") {
+    world w{2};
+    REQUIRE(w.all[0].it.ask(request("rent", {}), 60min));
+    w.pass(6min);
+    REQUIRE(w.all[0].it.ask(request("food", {}), 60min));
+    w.pass(5min);
+    CHECK(w.all[1].board.size(w.clock.wall_now()) == 2);
+    CHECK(w.all[1].count(discovery::change::expired) == 0);
+    w.pass(40min);
+    CHECK(w.all[1].board.size(w.clock.wall_now()) == 2);
+    w.pass(16min);
+    CHECK(w.all[1].board.size(w.clock.wall_now()) == 0);
+}
+
+TEST_CASE("one machine takes some places of a request, and the first machine of a signer counts") {
+    world w{3};
+    REQUIRE(w.all[0].it.ask(request("rent", {}), 10min));
+    w.pass(1s);
+    auto const answer_as = [&](std::size_t machine, std::size_t signer) {
+        wire::writer out;
+        out.raw(key(0).view()).raw(digest("rent").view()).raw(key(signer).view());
+        out.raw(peer::bind(test::node_keys(signer).signer, id(machine)).value().view());
+        bool taken = false;
+        REQUIRE(w.all[machine].managed.request(id(0), requests::answering, out.take(), {},
+                                               [&](auto, result<bytes> const& r) { taken = static_cast<bool>(r); }));
+        w.pass(1s);
+        return taken;
+    };
+    auto const most = node::signing_requests_options{}.per_machine_max;
+    for (std::size_t i = 0; i < most; ++i) CHECK(answer_as(1, 100 + i));
+    CHECK_FALSE(answer_as(1, 100 + most));
+    CHECK(answer_as(1, 100));        // repeated
+    CHECK_FALSE(answer_as(2, 100));  // by another machine of the same signer
+    CHECK(answer_as(2, 200));
+    CHECK(w.all[0].answers.size() == most + 1);
+}
+
+TEST_CASE("who answers is told how that ended, also when nobody answers any more") {
+    world w{2};
+    REQUIRE(w.all[0].it.ask(request("rent", {}), 10min));
+    w.pass(1s);
+    std::vector<result<void>> ends;
+    REQUIRE(w.all[1].it.answer(name(0, "rent"), [&](result<void> const& r) { ends.push_back(r); }));
+    w.all[1].it.close();
+    w.pass(1min);
+    REQUIRE(ends.size() == 1);
+    CHECK(ends[0].error() == transport::errc::closed);
+    CHECK(w.all[0].it.ask(request("food", {}), 0s).error() == peer::errc::expired);
 }
 
 TEST_CASE("one machine asks for so much at a time and no more") {

@@ -127,6 +127,21 @@ struct entry_codec {
     }
 };
 
+/// Where advertisements may be kept: a store of your own, as cache::persistent_store describes it, whose codec is of
+/// this cache's ids and entries; `entry_codec` is one. To be named in `persistence = cache::debounced<Store, ...>`.
+template <class Store, class Advertisement, class Key = std::string>
+concept advertisement_store = cache::persistent_store<Store> && std::same_as<typename Store::codec::key_type, Key> &&
+    std::same_as<typename Store::codec::value_type, entry<Advertisement>>;
+
+namespace detail {
+template <class Policies, class Advertisement, class Key>
+inline constexpr bool keeps_advertisements = true;
+template <class Policies, class Advertisement, class Key>
+requires requires { typename Policies::persistence::store; }
+inline constexpr bool keeps_advertisements<Policies, Advertisement, Key> =
+    advertisement_store<typename Policies::persistence::store, Advertisement, Key>;
+}  // namespace detail
+
 /// What a discovery cache holds, in figures.
 struct cache_stats {
     std::size_t size = 0;             ///< Entries that have not expired.
@@ -151,6 +166,9 @@ class discovery_cache {
     static_assert(
         std::same_as<typename Policies::expiry, cache_defaults::expiry>,
         "the policy `expiry` of a discovery_cache is what its advertisements say: derive from cache_defaults");
+    static_assert(detail::keeps_advertisements<Policies, Advertisement, Key>,
+                  "the store that `persistence` names is for other ids or advertisements: let its codec be "
+                  "discovery::entry_codec<Advertisement, Codec, Key>");
     static_assert(std::totally_ordered<version>, "the `sequence` of an advertisement must have a total order");
     static constexpr bool persists = !std::same_as<typename Policies::persistence, cache::no_persistence>;
     // Named lazily: a persistent cache does not exist for policies without persistence.

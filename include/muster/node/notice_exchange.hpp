@@ -8,9 +8,6 @@
 /// Idea: notices are published on one topic. Nothing is passed on before the board has verified it, and who passes on
 /// what is forged is charged. Who has just connected is asked for the notices that it knows, in pages, and answers the
 /// same; so a newcomer knows at once what was said before it came.
-///
-/// The protocol of pages: the question is the key behind which to begin, or nothing; the answer is whether there is
-/// more (1 byte), a count, and sealed notices behind their sizes, in the order of their keys.
 
 #include <algorithm>
 #include <chrono>
@@ -34,11 +31,9 @@
 #include <muster/core/timers.hpp>
 #include <muster/discovery/agenda.hpp>
 #include <muster/discovery/notice_board.hpp>
+#include <muster/discovery/notice_pages.hpp>
 #include <muster/gossip/event.hpp>
 #include <muster/transport/requests.hpp>
-#include <muster/wire/reader.hpp>
-#include <muster/wire/varint.hpp>
-#include <muster/wire/writer.hpp>
 
 namespace muster::node {
 
@@ -137,7 +132,7 @@ public:
         if (own_.count(key) == 0 && own_.size() >= options_.own_max) {
             return error{peer::errc::full, text("all ", options_.own_max, " notices of our own are taken")};
         }
-        own_.insert_or_assign(key, own_notice{std::move(n), until, {}});
+        own_.insert_or_assign(key, own_notice{std::move(n), until, {}, {}});
         due_.insert(key);
         act([&](auto now, auto& out) { agenda_.begin_advertising(now, out); });
         return ok();
@@ -154,6 +149,26 @@ public:
             (void)p_.gossip->publish(p_.names.topic, made.value());
         }
         if (own_.empty()) act([&](auto, auto& out) { agenda_.end_advertising(out); });
+    }
+    /// Says again what is said, with what is new about it: another address, for example.
+    void say_again() {
+        if (!own_.empty()) act([&](auto now, auto& out) { agenda_.begin_advertising(now, out); });
+    }
+    /// Whether @p who may bring @p count more notices, or as much work; counts them.
+    [[nodiscard]] bool allows(peer::peer_id const& who, std::size_t count = 1) {
+        auto const now = p_.time.now();
+        if (allowed_.size() >= options_.counted_peers_max && allowed_.count(who) == 0) {
+            forget_idle(now);
+            if (allowed_.size() >= options_.counted_peers_max) return false;
+        }
+        auto const fresh_account = rate_limiter::per_second(options_.notices_per_second, options_.notices_burst);
+        return allowed_.try_emplace(who, fresh_account).first->second.allow(now, count);
+    }
+    /// Charges @p who for what no honest peer sends.
+    void charge(peer::peer_id const& who) {
+        if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) {
+            p_.network.penalise(who, options_.forgery_points);
+        }
     }
     /// Whether something of our own is said.
     [[nodiscard]] bool is_saying() const noexcept { return !own_.empty(); }
@@ -203,13 +218,14 @@ private:
     struct own_notice {
         notice what;
         std::optional<timestamp> until;
-        bytes sealed;  ///< As it was published last; empty before.
+        bytes sealed;            ///< As it was published last; empty before.
+        timestamp said_until{};  ///< When that version expires.
     };
 
     // ---- what others say --------------------------------------------------------------------------------
 
     [[nodiscard]] std::optional<gossip::verdict> judge(gossip::message const& m) {
-        if (!is_renewal(m.data) && !may_bring(m.relayed_by)) return gossip::verdict::ignore;
+        if (!is_renewal(m.data) && !allows(m.relayed_by)) return gossip::verdict::ignore;
         auto const filed = take(m.data, m.relayed_by, discovery::source::gossip);
         if (!filed) return discovery::is_forgery(filed.error()) ? gossip::verdict::reject : gossip::verdict::ignore;
         using enum discovery::filing;
@@ -230,15 +246,6 @@ private:
         if (renewals_.size() >= options_.counted_peers_max) return false;
         auto const fresh_account = rate_limiter{options_.renewal_interval, options_.renewals_burst};
         return renewals_.try_emplace(key, fresh_account).first->second.allow(p_.time.now());
-    }
-    [[nodiscard]] bool may_bring(peer::peer_id const& who, std::size_t count = 1) {
-        auto const now = p_.time.now();
-        if (allowed_.size() >= options_.counted_peers_max && allowed_.count(who) == 0) {
-            forget_idle(now);
-            if (allowed_.size() >= options_.counted_peers_max) return false;
-        }
-        auto const fresh_account = rate_limiter::per_second(options_.notices_per_second, options_.notices_burst);
-        return allowed_.try_emplace(who, fresh_account).first->second.allow(now, count);
     }
     void forget_idle(instant now) {
         std::erase_if(allowed_, [now](auto const& a) { return a.second.is_idle(now); });
@@ -269,26 +276,35 @@ private:
         if (until) n.expires = std::min(n.expires, *until);
         return n;
     }
-    // What is due; else everything.
+    // Everything; but what is new alone, with what would expire before its turn, which has moved back by that.
     void on(discovery::agenda::advertise const&) {
         failure_.reset();
         drop_ended();
         auto const due = std::exchange(due_, {});
         for (auto& [key, o] : own_) {
-            if (due.empty() || due.count(key) != 0) publish(key, o);
+            if (due.empty() || due.count(key) != 0 || is_ending(o)) publish(key, o);
         }
         if (failure_) fold(discovery::agenda::publish_failed{});
+    }
+    [[nodiscard]] bool is_ending(own_notice const& o) const {
+        auto const spare = (options_.lifetime - options_.agenda.renew_interval) / 2;
+        auto const turn = std::chrono::duration_cast<std::chrono::milliseconds>(options_.agenda.renew_interval + spare);
+        return o.said_until != o.until && o.said_until < saturating_add(p_.time.wall_now(), turn);
     }
     void drop_ended() {
         std::erase_if(own_,
                       [now = p_.time.wall_now()](auto const& o) { return o.second.until && *o.second.until <= now; });
     }
     void publish(key_type const& key, own_notice& o) {
-        auto const made = fresh(o.what, o.until).seal(p_.host);
+        auto const next = fresh(o.what, o.until);
+        auto const made = next.seal(p_.host);
         auto const said = !made                  ? result<gossip::message_id>{made.error()}
                           : p_.gossip == nullptr ? result<gossip::message_id>{gossip::message_id{}}
                                                  : p_.gossip->publish(p_.names.topic, made.value());
-        if (made) o.sealed = made.value();
+        if (made) {
+            o.sealed = made.value();
+            o.said_until = next.expires;
+        }
         if (said) return;
         failure_ = said.error();
         due_.insert(key);
@@ -307,20 +323,6 @@ private:
 
     // ---- asking and answering ---------------------------------------------------------------------------
 
-    [[nodiscard]] static bytes bytes_of(key_type const& key) {
-        if constexpr (std::is_same_v<key_type, std::string>) {
-            return to_bytes(as_bytes(key));
-        } else {
-            return to_bytes(key.view());
-        }
-    }
-    [[nodiscard]] static std::optional<key_type> key_in(byte_view raw) {
-        if constexpr (std::is_same_v<key_type, std::string>) {
-            return std::string{raw.begin(), raw.end()};
-        } else {
-            return raw.size() == key_type::size() ? std::optional{key_type::from(raw)} : std::nullopt;
-        }
-    }
     void ask(peer::peer_id const& who, bytes const& after, std::size_t pages) {
         if (pages == 0 || is_closed_) return;
         transport::request_options o;
@@ -333,17 +335,14 @@ private:
     }
     // Who answers with what is no answer, or forged, or behind its own order, is charged; the rest is not looked at.
     void on_answer(peer::peer_id const& who, bytes const& after, byte_view answer, std::size_t pages) {
-        wire::reader in{answer};
-        bool const has_more = in.u8() != 0;
-        std::vector<byte_view> all;
-        for (auto n = in.count(answer.size(), 2); n > 0 && in.ok(); --n) all.push_back(in.sized(notice::size_max));
-        if (!in.finish()) return charge(who);
+        auto const page = discovery::read_page(answer, notice::size_max);
+        if (!page) return charge(who);
         auto last = after;
-        for (auto const& sealed : all) {
-            if (!may_bring(who)) return;
+        for (auto const& sealed : page.value().sealed) {
+            if (!allows(who)) return;
             auto const claim = notice::read(sealed, p_.time.wall_now(), p_.board.rules());
             if (claim) {
-                auto const key = bytes_of(claim.value().key());
+                auto const key = discovery::bytes_of(claim.value().key());
                 if (key <= last) return charge(who);
                 last = key;
             }
@@ -353,20 +352,15 @@ private:
             if (!filed && discovery::is_forgery(filed.error())) return charge(who);
         }
         if (last == after) return;
-        if (has_more && !last.empty()) ask(who, last, pages - 1);
-    }
-    void charge(peer::peer_id const& who) {
-        if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) {
-            p_.network.penalise(who, options_.forgery_points);
-        }
+        if (page.value().has_more && !last.empty()) ask(who, last, pages - 1);
     }
     void on_question(transport::asked const& q) {
-        auto const after = key_in(q.request);
-        if (!may_bring(q.peer, options_.question_cost) || (!q.request.empty() && !after)) {
+        auto const after = discovery::key_in<key_type>(q.request);
+        if (!allows(q.peer, options_.question_cost) || (!q.request.empty() && !after)) {
             return p_.network.refuse(q.id);
         }
         drop_ended();
-        page out;
+        discovery::page_writer out{page_size_max};
         auto const* const from = q.request.empty() ? nullptr : &*after;
         auto own = from == nullptr ? own_.begin() : own_.upper_bound(*from);
         p_.board.for_each_after(from, p_.time.wall_now(), [&](listing const& l) {
@@ -378,28 +372,8 @@ private:
         });
         for (; own != own_.end() && out.add(own->second.sealed); ++own) {
         }
-        wire::writer w;
-        w.u8(out.is_full ? 1 : 0).size(out.count).raw(out.list.take());
-        if (!p_.network.answer(q.id, w.take())) p_.network.refuse(q.id);
+        if (!p_.network.answer(q.id, out.take())) p_.network.refuse(q.id);
     }
-    /// Notices of one answer.
-    struct page {
-        wire::writer list;
-        std::size_t count = 0;
-        std::size_t size = 0;
-        bool is_full = false;  ///< There was one that did not fit.
-
-        bool add(byte_view sealed) {
-            if (sealed.empty() || is_full) return !is_full;  // not published yet
-            is_full = size + sealed.size() + wire::varint_size_max > page_size_max;
-            if (is_full) return false;
-            list.sized(sealed);
-            size += sealed.size() + wire::varint_size_max;
-            ++count;
-            return true;
-        }
-    };
-
     // ---- the machine ------------------------------------------------------------------------------------
 
     void tell(discovery::agenda::event const& e) {

@@ -6,7 +6,7 @@
 /// begins with.
 ///
 /// Idea: being online is a value that exists or does not. Its settings say what of it is done; @ref online::start
-/// begins in the order subscribe, dial, advertise, and the destructor takes back what was said. Peers that a person has
+/// begins in the order dial, subscribe, advertise, and the destructor takes back what was said. Peers that a person has
 /// configured are no business of it: they stay connected, online or not.
 
 #include <algorithm>
@@ -115,6 +115,7 @@ public:
 
     /// Begins. @return why nothing can be subscribed to.
     [[nodiscard]] result<void> start() {
+        keep_bootstrap();
         finder_.on_addresses(p_.handlers.addresses);
         if (p_.handlers.signer) {
             MUSTER_TRY(finder_.subscribe({}, p_.handlers.signer));
@@ -126,7 +127,6 @@ public:
             if (gossip_) gossip_->adopt(who, p_.network.connections().remote_of(who));
             note(muster::connection::connected{who, {}, {}});
         }
-        keep_bootstrap();
         return advertise();
     }
     /// Dials the bootstrap peers whenever they are not connected, but for configured ones: to be repeated when it
@@ -143,6 +143,7 @@ public:
     /// change. Without gossip nothing is said. @return what notice_exchange::say refuses.
     [[nodiscard]] result<void> advertise() {
         if (!gossip_) return ok();
+        asker_.ask_again();
         auto const& shown = p_.settings.presence;
         if (shown.nickname || shown.avatar || shown.wallet_address) {  // what is not set is not published
             discovery::presence_advertisement a;
@@ -150,11 +151,32 @@ public:
             a.avatar = shown.avatar.value_or(std::string{});
             a.wallet_address = shown.wallet_address.value_or(std::string{});
             MUSTER_TRY(greeter_.say(std::move(a)));
+        } else {
+            greeter_.take_back(discovery::presence_advertisement{p_.host.id()}.key());
         }
-        if (!p_.settings.advertise_as_signer) return ok();
+        if (!p_.settings.advertise_as_signer) {
+            finder_.withdraw();
+            return ok();
+        }
         auto const& o = p_.settings.offer;
         return finder_.advertise(
             {o.capabilities, o.types, o.amount_from, o.amount_to, o.fee, shown.nickname.value_or(std::string{})});
+    }
+    /// Takes up what else is wanted; whether there is gossip and where it begins stays as it is. @return as @ref
+    /// advertise.
+    [[nodiscard]] result<void> change(discovery::settings const& s) {
+        p_.settings.advertise_as_signer = s.advertise_as_signer;
+        p_.settings.offer = s.offer;
+        p_.settings.presence = s.presence;
+        return advertise();
+    }
+    /// Whether this is what @ref change can make of it.
+    [[nodiscard]] bool can_become(discovery::settings const& s) const {
+        return s.enable_gossip == p_.settings.enable_gossip && s.bootstrap_peers == p_.settings.bootstrap_peers;
+    }
+    /// Whether others have been told something that has to be taken back.
+    [[nodiscard]] bool is_saying() const noexcept {
+        return finder_.is_advertising() || asker_.is_asking() || greeter_.is_saying();
     }
     /// Looks around at once.
     void rescan() {

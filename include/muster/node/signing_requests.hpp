@@ -11,6 +11,7 @@
 /// `/muster/answer/1.0.0`: the question is the key of who asked (33 bytes), the digest (32), the key of who answers
 /// (33) and its binding (64); the answer is one byte, 1.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -38,8 +39,9 @@ struct signing_requests_options : notice_exchange_options {
         lifetime = std::chrono::minutes{10};  // as lotus-sdk has it
         agenda.renew_interval = std::chrono::minutes{7};
     }
-    std::size_t answers_max = 64;  ///< Taken for one request that names nobody. Ours.
-    bool takes_private = false;    ///< As signer_discovery_options::takes_private.
+    std::size_t answers_max = 64;     ///< Taken for one request that names nobody. Ours.
+    std::size_t per_machine_max = 4;  ///< Of these by one machine. Ours.
+    bool takes_private = false;       ///< As signer_discovery_options::takes_private.
 };
 
 /// A request as it is known here.
@@ -106,13 +108,19 @@ public:
     }
     /// Asks for signatures of @p r, whose digest, signers, type, amount and purpose count, for as long as @p valid_for.
     /// What was asked for under the same digest is asked for anew, without the answers so far.
-    /// @return what notice_exchange::say returns; then nothing is asked.
+    /// @return `expired` where that is no time; what notice_exchange::say returns; then nothing is asked.
     [[nodiscard]] result<void> ask(discovery::request_advertisement r, std::chrono::milliseconds valid_for) {
         std::sort(r.wanted.begin(), r.wanted.end());
+        if (valid_for <= std::chrono::milliseconds{0}) {
+            return error{peer::errc::expired, text("a request that is valid for ", valid_for.count(), " ms")};
+        }
         r.signer = p_.signer;
+        r.machine = p_.host.id();
         r.binding = p_.binding;
+        r.issued = p_.time.wall_now();
         auto const digest = r.digest;
         auto const until = saturating_add(p_.time.wall_now(), valid_for);
+        r.expires = until;
         forget_ended();
         MUSTER_TRY(exchange_.say(r, until));
         open_.insert_or_assign(digest, open_request{std::move(r), until, {}});
@@ -130,7 +138,8 @@ public:
         forget_ended();
         for (auto const& [digest, o] : open_) f(o.what, o.answers);
     }
-    /// Says that this signer would sign what @p asked asks for. @p done is told once, unless this is closed before.
+    /// Says that this signer would sign what @p asked asks for: the key of a request, see request_advertisement::key.
+    /// @p done is told once; `closed` when this is closed before.
     /// @return `not_found` when nothing such is asked, or not of this signer; what the network refuses.
     [[nodiscard]] result<void> answer(std::string const& asked, outcome_handler done) {
         auto const* const l = p_.board.find(asked, p_.time.wall_now());
@@ -142,16 +151,22 @@ public:
         wire::writer question;
         question.raw(r.signer.view()).raw(r.digest.view()).raw(p_.signer.view()).raw(p_.binding.view());
         p_.network.hear_of(r.machine, connection::dialable(r.addresses, p_.options.takes_private));
+        auto const number = ++last_answer_;
+        pending_.emplace(number, std::move(done));
         auto const begun = p_.network.connect_to_peer(
-            r.machine, [this, to = r.machine, question = question.take(), done = std::move(done),
+            r.machine, [this, number, to = r.machine, question = question.take(),
                         alive = std::weak_ptr{alive_}](std::vector<connection::outcome> const& outcomes) {
                 if (alive.expired()) return;
-                if (outcomes.front().why) return done(*outcomes.front().why);
-                send(to, question, done);
+                if (outcomes.front().why) return finish(number, *outcomes.front().why);
+                send(number, to, question);
             });
-        if (!begun) return begun.error();
-        return ok();
+        if (begun) return ok();
+        pending_.erase(number);
+        return begun.error();
     }
+    /// Asks again for what is asked for, with the addresses of now.
+    void ask_again() { exchange_.say_again(); }
+    [[nodiscard]] bool is_asking() const noexcept { return exchange_.is_saying(); }
     /// Looks around at once.
     void rescan() { exchange_.rescan(); }
     /// What happens to connections: to be told all that the network's manager tells.
@@ -164,6 +179,9 @@ public:
         p_.network.unserve(answering);
         alive_.reset();
         exchange_.close();
+        for (auto const& [number, done] : std::exchange(pending_, {})) {
+            done(error{transport::errc::closed, "this signer has stopped asking and answering"});
+        }
     }
 
 private:
@@ -194,14 +212,26 @@ private:
     void forget_ended() {
         std::erase_if(open_, [now = p_.time.wall_now()](auto const& o) { return o.second.until <= now; });
     }
-    void send(peer::peer_id const& to, bytes const& question, outcome_handler const& done) {
+    void send(std::uint64_t number, peer::peer_id const& to, bytes const& question) {
         auto const sent = p_.network.request(
             to, answering, question, {},
-            [done, alive = std::weak_ptr{alive_}](transport::request_id, result<bytes> const& answer) {
-                if (alive.expired()) return;
-                done(answer ? ok() : result<void>{answer.error()});
+            [this, number, alive = std::weak_ptr{alive_}](transport::request_id, result<bytes> const& answer) {
+                if (!alive.expired()) finish(number, answer ? ok() : result<void>{answer.error()});
             });
-        if (!sent) done(sent.error());
+        if (!sent) finish(number, sent.error());
+    }
+    void finish(std::uint64_t number, result<void> const& outcome) {
+        auto const at = pending_.find(number);
+        if (at == pending_.end()) return;
+        auto const done = std::move(at->second);
+        pending_.erase(at);
+        done(outcome);
+    }
+    // Keys cost nothing, and machines do: else one of them takes all places.
+    [[nodiscard]] bool has_room(std::map<crypto::public_key, peer::peer_id> const& answers, peer::peer_id const& by) {
+        auto const own = std::count_if(answers.begin(), answers.end(), [&](auto const& a) { return a.second == by; });
+        return answers.size() < p_.options.answers_max && static_cast<std::size_t>(own) < p_.options.per_machine_max &&
+               exchange_.allows(by);
     }
     // Cheap checks first: what was not asked, or not of that signer, or is answered already costs no verification.
     void on_answer(transport::asked const& q) {
@@ -217,14 +247,11 @@ private:
         }
         auto& answers = at->second.answers;
         auto const known = answers.find(who);
-        bool const is_repeated = known != answers.end() && known->second == q.peer;
-        if (!is_repeated && answers.size() >= p_.options.answers_max) return p_.network.refuse(q.id);
+        bool const is_repeated = known != answers.end();  // the first machine of a signer counts
+        if (is_repeated ? known->second != q.peer : !has_room(answers, q.peer)) return p_.network.refuse(q.id);
         if (!is_repeated && !peer::verify_binding(who, q.peer, binding)) {
             p_.network.refuse(q.id);
-            if constexpr (requires { p_.network.penalise(q.peer, std::int32_t{1}); }) {
-                p_.network.penalise(q.peer, p_.options.forgery_points);
-            }
-            return;
+            return exchange_.charge(q.peer);
         }
         (void)p_.network.answer(q.id, bytes{1});
         if (is_repeated) return;
@@ -233,7 +260,9 @@ private:
     }
 
     parts p_;
-    std::map<crypto::digest32, open_request> open_;  ///< At most notice_exchange_options::own_max.
+    std::map<crypto::digest32, open_request> open_;     ///< At most notice_exchange_options::own_max.
+    std::map<std::uint64_t, outcome_handler> pending_;  ///< Own answers under way.
+    std::uint64_t last_answer_ = 0;
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     exchange_type exchange_;  ///< Last: what it calls is there as long as it is.
 };

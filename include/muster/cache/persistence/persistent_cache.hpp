@@ -21,6 +21,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -140,6 +141,7 @@ public:
     persistent_cache& operator=(persistent_cache const&) = delete;
     /// Saves what is not saved yet. Call @ref flush before to learn whether that succeeds.
     ~persistent_cache() {
+        hears_saves_ = {};
         if (is_loaded_) (void)flush();
         alarm_.stop();
     }
@@ -189,8 +191,11 @@ public:
             failure_ = done.error();
         }
         arm();
+        if (auto const hears = hears_saves_) hears(done);
         return done;
     }
+    /// Sets who is told how each attempt to save has ended; an empty function removes it. Not told by the destructor.
+    void on_save(std::function<void(result<save_report> const&)> hears) { hears_saves_ = std::move(hears); }
     /// Saves if that is due. Called by the timers; harmless at any time.
     void wake() {
         effect_list<save_schedule::effect> due;
@@ -476,6 +481,7 @@ private:
     save_report last_save_;
     bool is_loading_ = false;
     bool is_trimmed_ = false;  // loading has given something up, which the store still has
+    std::function<void(result<save_report> const&)> hears_saves_;
     bool is_loaded_ = false;
     entries entries_;
 };

@@ -90,6 +90,11 @@ TEMPLATE_TEST_CASE("a notice that is no other's: kinds do not meet, and each has
                    presence_advertisement) {
     auto const sealed = example_of<TestType>(1).seal(test::node_keys(1).node).value();
     CHECK(signer_advertisement::open(sealed, at(1)).error() == peer::errc::wrong_type);
+    CHECK_FALSE(request_advertisement::open(example_of<presence_advertisement>(1).seal(test::node_keys(1).node).value(),
+                                            at(1)));
+    CHECK(
+        presence_advertisement::open(example_of<request_advertisement>(1).seal(test::node_keys(1).node).value(), at(1))
+            .error() == peer::errc::wrong_type);
     CHECK(example_of<TestType>(1).key() == example_of<TestType>(1).key());
     CHECK(example_of<TestType>(1).key() != example_of<TestType>(2).key());
 }
@@ -111,6 +116,8 @@ TEMPLATE_TEST_CASE("a board keeps the newest of each, takes withdrawals, and ign
     CHECK(take(n, 1, at(3)).value() == discovery::filing::updated);
     CHECK(take(example_of<TestType>(1), 1, at(4)).value() == discovery::filing::older);
     CHECK(take(example_of<TestType>(5), 5, at(4)).error() == discovery::errc::own);
+    b.ignore(test::node_keys(6).node.id());
+    CHECK(take(example_of<TestType>(6), 6, at(4)).error() == discovery::errc::own);
     CHECK(take(example_of<TestType>(2), 2, at(4)).value() == discovery::filing::discovered);
     CHECK(b.size(at(4)) == 2);
     ++n.sequence;

@@ -32,10 +32,17 @@ struct area {
 };
 std::map<std::string, area> const areas{
     {"cache", {bench::register_cache, bench::conclude_cache}},
+    {"identity", {[](settings const&) { bench::register_identity(); }, nullptr}},
+    {"sync", {[](settings const&) { bench::register_sync(); }, nullptr}},
     {"musig2", {[](settings const&) { bench::register_musig2(); }, nullptr}},
-    {"net", {[](settings const&) { bench::register_net(); }, nullptr}},
+    {"net",
+     {[](settings const&) { bench::register_net(); },
+      [](settings const&, std::vector<row> const& measured) { return bench::conclude_net(measured); }}},
+    {"gossip",
+     {[](settings const&) { bench::register_gossip(); },
+      [](settings const&, std::vector<row> const& measured) { return bench::conclude_gossip(measured); }}},
     {"signing", {[](settings const&) { bench::register_signing(); }, nullptr}},
-    {"discovery", {[](settings const&) { bench::register_discovery(); }, nullptr}},
+    {"discovery", {[](settings const&) { bench::register_discovery(); }, bench::conclude_discovery}},
     {"sim", {[](settings const&) { bench::register_sim(); }, nullptr}},
 };
 

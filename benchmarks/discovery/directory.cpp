@@ -14,6 +14,7 @@
 #include <muster/discovery/signer_directory.hpp>
 #include <muster/sim/disk.hpp>
 
+#include <discovery/parts.hpp>
 #include <support/areas.hpp>
 
 namespace muster::bench {
@@ -21,15 +22,6 @@ namespace muster::bench {
 namespace {
 
 constexpr timestamp now = from_unix_millis(1'800'000'000'000);
-
-/// A source that anybody can predict, for keys that protect nothing.
-struct predictable {
-    splitmix64 words;
-    [[nodiscard]] result<void> fill_secret(byte_span out) {
-        for (auto& b : out) b = static_cast<byte>(words());
-        return ok();
-    }
-};
 
 /// @p n signers that have advertised. Made once for each size.
 struct crowd {
@@ -49,6 +41,7 @@ struct crowd {
                 peer::multiaddr::from_text(text("/ip4/192.0.", i / 250 % 250, ".", i % 250, "/tcp/4001")).value()};
             a.types = {i % 16 == 0 ? discovery::transaction_type::escrow : discovery::transaction_type::spend};
             a.amount_from = i;
+            a.amount_to = i + 31;
             a.issued = now;
             a.expires = now + std::chrono::minutes{30};
             c.keys.push_back(a.signer);
@@ -125,8 +118,7 @@ void add_verifications(std::size_t n) {
     });
 }
 
-using file = cache::snapshot_file<discovery::entry_codec<discovery::signer_listing, discovery::signer_listing_codec>,
-                                  sim::disk_files>;
+using file = cache::snapshot_file<discovery::signer_entry_codec, sim::disk_files>;
 struct kept : discovery::directory_defaults {
     using persistence = cache::debounced<file, manual_timers, manual_clock>;
 };
@@ -173,6 +165,11 @@ void register_discovery() {
                   [](directory const& d, auto const& key) { benchmark::DoNotOptimize(d.find(key, now)); });
         add_calls("discovery/look_up", n, "array", array,
                   [](array_of_signers& a, auto const& key) { benchmark::DoNotOptimize(a.find(key)); });
+        add_calls("discovery/query", n, "muster", filled, [n](directory const& d, auto const&) {
+            // Two of those whose amounts begin at their number: what is looked at beside them shows.
+            discovery::criteria const c{.type = discovery::transaction_type::escrow, .amount = n / 32 * 16};
+            benchmark::DoNotOptimize(d.for_each(c, now, [](auto const&) {}));
+        });
         add_calls("discovery/update", n, "muster", filled,
                   [](directory& d, auto const& key) { benchmark::DoNotOptimize(d.set_reputation(key, 1, now)); });
         add_calls("discovery/update", n, "array", array, [](array_of_signers& a, auto const& key) {
@@ -184,5 +181,7 @@ void register_discovery() {
     add_verifications(1'000);
     add_restart(10'000);
 }
+
+std::vector<row> conclude_discovery(settings const&, std::vector<row> const&) { return directory_floods(); }
 
 }  // namespace muster::bench

@@ -13,6 +13,7 @@
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/peer/identity.hpp>
 #include <support/areas.hpp>
+#include <support/js_peers.hpp>
 
 namespace muster::bench {
 
@@ -118,6 +119,29 @@ void request(benchmark::State& state) {
     state.counters["requests_per_s"] = Counter(1, Counter::kIsIterationInvariantRate);
 }
 
+/// A question of 64 bytes and the same as an answer, each on a stream of its own; @p ways are under way at a time.
+void requests(benchmark::State& state, std::size_t ways) {
+    pair p;
+    p.b.wire.serve(protocol, {}, [&](transport::asked const& q) { (void)p.b.wire.answer(q.id, q.request); });
+    p.connect();
+    std::size_t under_way = 0;
+    bool is_wrong = false;
+    bytes const question(64, 7);
+    auto const answered = [&](auto, result<bytes> const& r) {
+        --under_way;
+        is_wrong |= !r || r.value() != question;
+    };
+    for (auto _ : state) {
+        run_until(p.io, [&] { return under_way < ways; });
+        ++under_way;
+        if (!p.a.wire.request(p.b.wire.local(), protocol, question, {}, answered)) state.SkipWithError("not asked");
+        if (ways == 1) run_until(p.io, [&] { return under_way == 0; });
+    }
+    run_until(p.io, [&] { return under_way == 0; });
+    if (is_wrong) state.SkipWithError("a wrong answer");
+    state.counters["requests_per_s"] = Counter(1, Counter::kIsIterationInvariantRate);
+}
+
 /// Frames one way on one stream, as fast as back-pressure allows.
 void one_way(benchmark::State& state) {
     constexpr std::size_t batch = 64;
@@ -138,8 +162,15 @@ void one_way(benchmark::State& state) {
 void register_net() {
     add_case("net/handshake", 2, "muster", handshake)->UseRealTime()->MinTime(0.3);
     add_case("net/request_64", 2, "muster", request)->UseRealTime()->MinTime(0.3);
+    for (std::size_t const ways : {1u, 32u}) {
+        add_case("net/request", ways, "muster", [ways](benchmark::State& s) { requests(s, ways); })
+            ->UseRealTime()
+            ->MinTime(0.3);
+    }
     add_case("net/one_way_60k", 2, "muster", one_way)->UseRealTime()->MinTime(0.3);
     register_net_memory();
 }
+
+std::vector<row> conclude_net(std::vector<row> const& measured) { return beside_js("net", measured); }
 
 }  // namespace muster::bench

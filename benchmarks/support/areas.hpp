@@ -25,16 +25,28 @@ struct settings {
 /// Each registers the cases of one area with Google Benchmark. @{
 void register_cache(settings const&);
 void register_discovery();
+void register_gossip();
+void register_gossip_router();
+void register_identity();
 void register_musig2();
 void register_net();
 void register_net_memory();
 void register_signing();
 void register_signing_memory();
 void register_sim();
+void register_sync();
 /// @}
 
 /// What the area `cache` computes without Google Benchmark, and what follows from the figures that it measured.
 [[nodiscard]] std::vector<row> conclude_cache(settings const&, std::vector<row> const& measured);
+
+/// What the area `discovery` computes without Google Benchmark.
+[[nodiscard]] std::vector<row> conclude_discovery(settings const&, std::vector<row> const& measured);
+
+/// js-libp2p with itself beside what was measured, where it can be had. @{
+[[nodiscard]] std::vector<row> conclude_net(std::vector<row> const& measured);
+[[nodiscard]] std::vector<row> conclude_gossip(std::vector<row> const& measured);
+/// @}
 
 /// How often a case is measured; the median counts. Odd, so that it is one of the measurements.
 inline constexpr int repetitions = 7;

@@ -28,12 +28,16 @@ void node::on_request(client_ptr const& client, request const& what) {
             [&](signers_request const& r) { list_signers(client, r); },
             [&](initiator_request const& r) { change_initiators(client, r); },
             [&](setting_request const& r) { change_setting(client, r); },
+            [&](follow_request const& r) { follow_signer(client, r); },
+            [&](notice_request const& r) { change_requests(client, r); },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
                 if (r.command == "status") return status(client);
                 if (r.command == "peer_list") return list_peers(client);
                 if (r.command == "initiators") return client->finish(json_of_initiators(home_.config()), success);
                 if (r.command == "settings") return client->finish(json_of_settings(home_.config()), success);
+                if (r.command == "requests") return list_requests(client);
+                if (r.command == "presences") return list_presences(client);
                 if (r.command == "signers_stats") return tell_stats(client);
                 if (r.command == "signers_clear") return clear_signers(client);
                 if (r.command == "online" || r.command == "offline") {
@@ -73,6 +77,8 @@ void node::propose(client_ptr const& client, propose_request what) {
         (void)directory_.want(key, clock_.wall_now());  // no stranger takes its place
     core_.propose(std::move(what.what), [this, client](result<signing::session_id> const& id) {
         if (!id) return client->refuse(id.error());
+        std::erase_if(proposed_, [this](auto const& p) { return signer().find(p.first) == nullptr; });
+        proposed_.emplace(id.value(), clock_.now());
         auto const said = text("session ", to_hex(id.value()).substr(0, 8), ": proposed", waiting_text(id.value()));
         client->say({{"event", "proposed"},
                      {"session", to_hex(id.value())},
@@ -233,7 +239,7 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     peers_.set(changed);
     refresh_admitted();
-    if (finder_) keep_bootstrap();
+    if (online_) online_->keep_bootstrap();
     client->finish(std::move(said).value(), success);
 }
 

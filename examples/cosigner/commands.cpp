@@ -104,6 +104,14 @@ result<void> add_group(value& asked, arguments const& a) {
     return muster::ok();
 }
 
+/// Adds `purpose` to @p asked, where there is one.
+result<void> add_purpose(value& asked, arguments const& a) {
+    auto const purpose = purpose_of(a);
+    if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
+    if (!purpose.empty()) asked["purpose"] = purpose;
+    return muster::ok();
+}
+
 result<value> proposal_of(arguments const& a, printer const& out) {
     value asked{{"command", "propose"}};
     MUSTER_TRY(add_group(asked, a));
@@ -111,10 +119,7 @@ result<value> proposal_of(arguments const& a, printer const& out) {
     if (a.wallet.has_value() == asked.contains("with")) {
         return error{errc::bad_input, "--with and --wallet: name the signers, or their wallet, one of the two"};
     }
-    if (auto const purpose = purpose_of(a); !purpose.empty()) {
-        if (!is_utf8(purpose)) return error{errc::bad_input, text("--purpose: ", in_quotes(purpose), " is not UTF-8")};
-        asked["purpose"] = purpose;
-    }
+    MUSTER_TRY(add_purpose(asked, a));
     if (a.election) {
         MUSTER_TRY(parse_election(*a.election));
         asked["election"] = *a.election;
@@ -197,10 +202,10 @@ int ask_or_edit(arguments const& a, value const& asked, printer& out, Edit edit)
     auto place = home::open(a.dir);
     if (!place) return out.fail(place.error());
     if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
-    auto const keys = place.value().keys();
-    if (!keys) return out.fail(keys.error());
+    auto const self = place.value().keys().owner();
+    if (!self) return out.fail(self.error());
     auto changed = place.value().config();
-    auto const said = edit(place.value(), keys.value(), changed);
+    auto const said = edit(place.value(), self.value(), changed);
     if (!said) return out.fail(said.error());
     if (to_file(changed) != to_file(place.value().config())) {
         if (auto const saved = place.value().save(changed); !saved) return out.fail(saved.error());
@@ -231,10 +236,10 @@ int manage_peers(arguments const& a, std::string const& command, printer& out) {
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(a, asked, out,
-                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                       [&](home const&, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
                            auto const* const what = std::get_if<peer_request>(&parsed.value());
                            if (what == nullptr) return json_of_peers(s);
-                           return change_settings(s, *what, keys.node.id());
+                           return change_settings(s, *what, muster::peer::peer_id::of(self.node));
                        });
 }
 
@@ -245,11 +250,12 @@ int manage_wallets(arguments const& a, std::string const& command, printer& out)
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(
-        a, asked, out, [&](home const& place, muster::peer::key_set const& keys, settings& s) -> result<value> {
-            auto const self = keys.signer.public_key();
+        a, asked, out,
+        [&](home const& place, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
             auto const* const what = std::get_if<wallet_request>(&parsed.value());
-            if (what == nullptr) return json_of_wallets(s, self);
-            return change_settings(s, *what, self, [&](std::string const& who) { return signer_in(place, who); });
+            if (what == nullptr) return json_of_wallets(s, self.signer);
+            return change_settings(s, *what, self.signer,
+                                   [&](std::string const& who) { return signer_in(place, who); });
         });
 }
 
@@ -275,10 +281,35 @@ int ask_about_signers(arguments const& a, std::string const& command, printer& o
         if (!number) return out.fail(number.error());
         asked[name] = number.value();
     }
+    if (a.key) asked["signer"] = *a.key;
     for (auto const& c : a.capabilities) asked["capabilities"].push_back(c);
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_running(a, asked, out);
+}
+
+int ask_about_notices(arguments const& a, std::string const& command, printer& out) {
+    auto const asked = [&]() -> result<value> {
+        value v{{"command", command}};
+        if (a.request) v["request"] = *a.request;
+        if (command != "request_ask") return v;
+        MUSTER_TRY(add_group(v, a));
+        MUSTER_TRY(add_purpose(v, a));
+        if (a.type) v["type"] = *a.type;
+        if (a.amount) {
+            MUSTER_TRY(v["amount"], parse_number("--amount", *a.amount, 0, std::numeric_limits<std::int64_t>::max()));
+        }
+        if (a.valid) {
+            MUSTER_TRY(v["valid_seconds"], parse_number("--valid", *a.valid, 1, request_seconds_max));
+        }
+        MUSTER_TRY(auto const digest, digest_of(a, out));
+        v["digest"] = to_hex(digest);
+        return v;
+    }();
+    if (!asked) return out.fail(asked.error());
+    auto const parsed = parse_request(asked.value());
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked.value(), out);
 }
 
 int manage_initiators(arguments const& a, std::string const& command, printer& out) {
@@ -288,10 +319,10 @@ int manage_initiators(arguments const& a, std::string const& command, printer& o
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
     return ask_or_edit(a, asked, out,
-                       [&](home const&, muster::peer::key_set const& keys, settings& s) -> result<value> {
+                       [&](home const&, muster::identity::key_file_owner const& self, settings& s) -> result<value> {
                            auto const* const what = std::get_if<initiator_request>(&parsed.value());
                            if (what == nullptr) return json_of_initiators(s);
-                           return change_settings(s, *what, keys.signer.public_key());
+                           return change_settings(s, *what, self.signer);
                        });
 }
 
@@ -305,11 +336,12 @@ int manage_settings(arguments const& a, std::string const& command, printer& out
     }
     auto const parsed = parse_request(asked);
     if (!parsed) return out.fail(parsed.error());
-    return ask_or_edit(a, asked, out, [&](home const&, muster::peer::key_set const&, settings& s) -> result<value> {
-        auto const* const what = std::get_if<setting_request>(&parsed.value());
-        if (what == nullptr) return json_of_settings(s);
-        return change_settings(s, *what);
-    });
+    return ask_or_edit(a, asked, out,
+                       [&](home const&, muster::identity::key_file_owner const&, settings& s) -> result<value> {
+                           auto const* const what = std::get_if<setting_request>(&parsed.value());
+                           if (what == nullptr) return json_of_settings(s);
+                           return change_settings(s, *what);
+                       });
 }
 
 }  // namespace cosigner

@@ -31,11 +31,20 @@ struct arguments {
     std::vector<std::string> bootstrap, capabilities;
     bool auto_connect = false, advertise = false, subscribe = false, stats = false;
     given type, amount, fee_max, setting, content, initiator, initiator_key;
+    // what a directory's seed is kept under
+    bool passphrase = false;
+    given passphrase_file, new_passphrase_file, key_file;
     // about a session or a peer
-    given session, why, peer, wallet;
+    given session, why, peer, wallet, request;
 };
 
 int init(arguments const& a, printer& out);
+/// A new directory with the seed of a key file.
+int import_key(arguments const& a, printer& out);
+/// Puts the seed under a passphrase, or under another one.
+int change_passphrase(arguments const& a, printer& out);
+/// Writes a key file to keep elsewhere.
+int export_key(arguments const& a, printer& out);
 int run(arguments const& a, printer& out);
 int propose(arguments const& a, printer& out);
 int verify(arguments const& a, printer& out);
@@ -48,8 +57,10 @@ int manage_wallets(arguments const& a, std::string const& command, printer& out)
 /// `connect`, `disconnect` or `watch`.
 int ask_about_connections(arguments const& a, std::string const& command, printer& out);
 
-/// `signers`, `signers_clear`, `online` or `offline`.
+/// `signers`, `signers_clear`, `signers_follow`, `signers_unfollow`, `online` or `offline`.
 int ask_about_signers(arguments const& a, std::string const& command, printer& out);
+/// `request_ask`, `request_answer`, `request_end`, `requests` or `presences`.
+int ask_about_notices(arguments const& a, std::string const& command, printer& out);
 /// `initiator_add`, `initiator_remove` or `initiators`: of the running co-signer, or in its settings when none runs.
 int manage_initiators(arguments const& a, std::string const& command, printer& out);
 /// `settings` or `settings_set`: alike.

@@ -13,14 +13,12 @@
 #include <muster/cache/persistence/snapshot_file.hpp>
 #include <muster/core/alarm.hpp>
 #include <muster/discovery/signer_directory.hpp>
-#include <muster/gossip/node_key_signer.hpp>
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
 #include <muster/node/node.hpp>
+#include <muster/node/online.hpp>
 #include <muster/node/open_registry.hpp>
-#include <muster/node/pubsub.hpp>
-#include <muster/node/signer_discovery.hpp>
 #include <muster/signing/file_journal.hpp>
 
 namespace cosigner {
@@ -70,10 +68,8 @@ using clock = muster::net::system_clock;
 
 /// Signers that were discovered, in a file.
 struct directory_policies : muster::discovery::directory_defaults {
-    using persistence =
-        muster::cache::debounced<muster::cache::snapshot_file<muster::discovery::entry_codec<
-                                     muster::discovery::signer_listing, muster::discovery::signer_listing_codec>>,
-                                 timer_line, clock>;
+    using persistence = muster::cache::debounced<muster::cache::snapshot_file<muster::discovery::signer_entry_codec>,
+                                                 timer_line, clock>;
 };
 using directory = muster::discovery::signer_directory<directory_policies>;
 
@@ -90,14 +86,9 @@ using co_signer = muster::node::node<policies>;
 using coordinator = co_signer::coordinator_type;
 using network = co_signer::network_type;
 
-/// Messages on topics are signed by the machine that says them.
-struct gossip_policies : muster::gossip::defaults {
-    using signing = muster::gossip::strict_sign<muster::gossip::node_key_signer>;
-    using message_ids = muster::gossip::id_of_author;
-};
-using pubsub = muster::node::pubsub<network, timer_line, clock, gossip_policies>;
 using outbound = muster::node::outbound_connections<network, timer_line, clock>;
-using finder = muster::node::signer_discovery<network, pubsub, directory, timer_line, clock>;
+using online = muster::node::online<network, directory, muster::net::asio_timers, clock>;
+using muster::node::presence_board;
 
 }  // namespace cosigner
 
@@ -107,6 +98,6 @@ extern template class muster::signing::coordinator<cosigner::network, cosigner::
                                                    cosigner::policies::backend, cosigner::policies>;
 extern template class muster::node::node<cosigner::policies>;
 extern template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
-                                           cosigner::gossip_policies>;
-extern template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
-                                                     cosigner::timer_line, cosigner::clock>;
+                                           muster::node::signed_gossip>;
+extern template class muster::node::online<cosigner::network, cosigner::directory, muster::net::asio_timers,
+                                           cosigner::clock>;

@@ -7,6 +7,5 @@ template class muster::signing::coordinator<cosigner::network, cosigner::policie
                                             cosigner::policies::backend, cosigner::policies>;
 template class muster::node::node<cosigner::policies>;
 template class muster::node::pubsub<cosigner::network, cosigner::timer_line, cosigner::clock,
-                                    cosigner::gossip_policies>;
-template class muster::node::signer_discovery<cosigner::network, cosigner::pubsub, cosigner::directory,
-                                              cosigner::timer_line, cosigner::clock>;
+                                    muster::node::signed_gossip>;
+template class muster::node::online<cosigner::network, cosigner::directory, muster::net::asio_timers, cosigner::clock>;

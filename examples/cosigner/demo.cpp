@@ -179,9 +179,9 @@ private:
             settings alone;
             alone.listen = value_of(muster::peer::multiaddr::from_text(text("/ip4/127.0.0.1/tcp/", ports[i])));
             auto const made = value_of(home::create(home_of(i), alone));
-            auto const made_keys = value_of(made.keys());
-            addresses.push_back(value_of(alone.listen.with_peer(made_keys.node.id())));
-            keys.push_back(made_keys.signer.public_key());
+            auto const made_keys = value_of(made.keys().owner());
+            addresses.push_back(value_of(alone.listen.with_peer(muster::peer::peer_id::of(made_keys.node))));
+            keys.push_back(made_keys.signer);
         }
         for (std::size_t i = 0; i < names.size(); ++i) {
             settings full;

@@ -44,6 +44,10 @@ std::string row_of(discovery::signer_listing const& l, bool is_connected) {
                 padded(std::to_string(l.what.fee), 6), "  ", name);
 }
 
+std::int64_t milliseconds(muster::duration d) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
 std::string_view event_of(discovery::directory_event const& e) {
     return std::visit([](auto const& v) { return std::string_view{v.fields.name}; }, e);
 }
@@ -76,57 +80,37 @@ void node::load_directory() {
 
 // ---- online and offline ---------------------------------------------------------------------------------
 
-void node::go_online() {
-    if (finder_) return finder_->rescan();
-    auto const& wanted = home_.config().discovery;
-    auto& net = core_.network();
-    if (wanted.enable_gossip) {
-        gossip_.emplace(net, gossip_line_, clock_, muster::gossip::options{}, muster::system_seed(),
-                        gossip_policies::signing{muster::gossip::node_key_signer{host_}});
-        gossip_->on_news([this](muster::gossip::effect const& e) {
-            if (finder_) finder_->note(e);
-        });
-    }
-    muster::node::signer_discovery_options o;
-    o.takes_private = is_private();
-    finder_.emplace(finder::parts{net, gossip_ ? &*gossip_ : nullptr, directory_, finder_line_, clock_, host_, self_,
-                                  signer().as_member().value().binding, [this] { return advertised_addresses(); }, o});
-    open_address_book();
-    finder_->on_addresses(
-        [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); });
-    (void)finder_->subscribe({}, [this](discovery::directory_event const& e) { on_directory(e); });
-    if (auto const begun = finder_->start(); !begun) {
-        out_.fail(begun.error());
-        return go_offline();
-    }
-    for (auto const& who : net.connections().connected_peers()) {
-        if (gossip_) gossip_->adopt(who, net.connections().remote_of(who));
-        finder_->note(muster::connection::connected{who, {}, {}});
-    }
-    dial_bootstrap();
-    begin_advertising();
-}
-
-void node::dial_bootstrap() {
-    auto all = home_.config().discovery.bootstrap_peers;
+// The settings, and what `run` was asked to do besides.
+discovery::settings node::wanted_online() {
+    auto out = home_.config().discovery;
+    out.advertise_as_signer = out.advertise_as_signer || options_.advertise;
+    auto& all = out.bootstrap_peers;
     all.insert(all.end(), options_.bootstrap.begin(), options_.bootstrap.end());
-    bootstrap_.clear();
-    for (auto const& address : all) bootstrap_[*address.peer()].push_back(address);
-    if (bootstrap_.erase(network_.local()) != 0) {
+    if (std::erase_if(all, [&](auto const& a) { return a.peer() == network_.local(); }) != 0) {
         auto const said = "a bootstrap address is this co-signer's own; it is left out";
         print(log_level::info, {{"event", "bootstrap_ignored"}, {"text", said}}, {said});
     }
-    keep_bootstrap();
+    if (out.advertise_as_signer && !out.enable_gossip) {
+        auto const said = "this signer is not advertised: enable-gossip is off";
+        print(log_level::info, {{"event", "not_advertised"}, {"text", said}}, {said});
+    }
+    return out;
 }
 
-void node::keep_bootstrap() {
-    auto& net = core_.network();
-    for (auto const& [who, addresses] : bootstrap_) {
-        if (peers_.find(who) != nullptr) continue;  // it is kept where the settings say
-        net.learn(who, addresses);
-        net.protect(who, "bootstrap");
-        (void)net.keep(who);
-    }
+void node::go_online() {
+    if (online_) return online_->rescan();
+    muster::node::online_handlers tell;
+    tell.signer = [this](auto const& e) { on_directory(e); };
+    tell.request = [this](auto const& e) { on_request_event(e); };
+    tell.answered = [this](auto const& e) { on_request_answered(e); };
+    tell.presence = [this](auto const& e) { on_presence(e); };
+    tell.addresses = [this](auto const& who, auto const& where, auto const& by) { learn_addresses(who, where, by); };
+    online_.emplace(online::parts{
+        core_.network(), directory_, requests_, presences_, rings_, clock_, host_, self_,
+        signer().as_member().value().binding, wanted_online(), [this] { return advertised_addresses(); },
+        [this](peer_id const& who) { return peers_.find(who) != nullptr; }, std::move(tell), is_private()});
+    open_address_book();
+    if (auto const begun = online_->start(); !begun) out_.fail(begun.error());
 }
 
 // Whoever listens everywhere is not found at the addresses by which it reaches itself.
@@ -138,19 +122,6 @@ std::vector<muster::peer::multiaddr> node::advertised_addresses() const {
         return host.starts_with("127.") || host == "::1";
     });
     return all;
-}
-
-void node::begin_advertising() {
-    auto const& wanted = home_.config().discovery;
-    if (!options_.advertise && !wanted.advertise_as_signer) return;
-    if (!gossip_) {
-        auto const said = "this signer is not advertised: enable-gossip is off";
-        return print(log_level::info, {{"event", "not_advertised"}, {"text", said}}, {said});
-    }
-    auto const& o = wanted.offer;
-    auto const begun = finder_->advertise(
-        {o.capabilities, o.types, o.amount_from, o.amount_to, o.fee, wanted.presence.nickname.value_or(std::string{})});
-    if (!begun) out_.fail(begun.error());
 }
 
 // In a network of one's own, where others are is as private as where we are.
@@ -200,20 +171,14 @@ void node::learn_addresses(peer_id const& who, std::vector<muster::peer::multiad
 }
 
 void node::go_offline() {
-    finder_.reset();  // which withdraws what it has said
+    online_.reset();  // which withdraws what it has said
     outbound_.reset();
-    gossip_.reset();
-    auto& net = core_.network();
-    for (auto const& [who, addresses] : std::exchange(bootstrap_, {})) {
-        net.unprotect(who, "bootstrap");
-        if (peers_.find(who) == nullptr) net.release(who);
-    }
 }
 
 void node::leave_strangers_soon() {
     leaving_.expires_after(parting_time);
     leaving_.async_wait([this](boost::system::error_code const& ec) {
-        if (!ec && !finder_) leave_strangers();
+        if (!ec && !online_) leave_strangers();
     });
 }
 
@@ -228,7 +193,7 @@ void node::leave_strangers() {
 }
 
 void node::switch_discovery(client_ptr const& client, bool is_on) {
-    bool const was_on = finder_.has_value();
+    bool const was_on = online_.has_value();
     std::string said = is_on ? "online" : "offline";
     if (is_on) {
         go_online();
@@ -257,7 +222,9 @@ value node::view_of(discovery::signer_listing const& l) const {
               {"addresses", value::array()},
               {"expires", muster::to_unix_millis(a.expires)},
               {"connected", network_.is_connected(a.machine)},
-              {"reputation", l.reputation}};
+              {"reputation", l.reputation},
+              {"followed", l.is_subscribed},
+              {"response_ms", l.response_time == muster::duration{} ? value() : value(milliseconds(l.response_time))}};
     for (auto const t : a.types) out["types"].push_back(std::string{to_string(t)});
     for (auto const& x : a.addresses) out["addresses"].push_back(x.to_text());
     return out;
@@ -270,8 +237,8 @@ void node::on_directory(discovery::directory_event const& e) {
     auto const name = l.what.nickname.empty() ? std::string{} : text(", calls itself ", in_quotes(l.what.nickname));
     auto const said = text("signer ", to_hex(l.what.signer), " ", verb, name);
     value line{{"event", std::string{event_of(e)}}, {"listing", view_of(l)}, {"text", escape(said)}};
-    bool const is_routine =
-        std::holds_alternative<discovery::signer_updated>(e) || std::holds_alternative<discovery::signer_evicted>(e);
+    bool const is_routine = !l.is_subscribed && (std::holds_alternative<discovery::signer_updated>(e) ||
+                                                 std::holds_alternative<discovery::signer_evicted>(e));
     print(is_routine ? log_level::debug : log_level::info, line, {said});
     std::erase_if(signer_watchers_, [](auto const& w) { return w.first->is_gone(); });
     for (auto const& [client, wanted] : signer_watchers_) {
@@ -300,7 +267,7 @@ void node::list_signers(client_ptr const& client, signers_request const& what) {
         said.insert(said.begin(),
                     text(padded("SIGNER KEY", 66), "  STATUS     TYPES         AMOUNTS       FEE     CALLS ITSELF"));
     } else {
-        said.push_back(finder_ ? "no such signers yet"
+        said.push_back(online_ ? "no such signers yet"
                                : "no such signers; `cosigner online` begins to look, as does `run --auto-connect`");
     }
     value answer{{"event", "signers"}, {"signers", std::move(list)}, {"text", joined(said)}};
@@ -319,17 +286,31 @@ void node::tell_stats(client_ptr const& client) const {
     auto const at = [](std::optional<muster::timestamp> const& t) {
         return t ? value(muster::to_unix_millis(*t)) : value();
     };
-    client->finish({{"event", "signers_stats"},
-                    {"count", s.size},
-                    {"oldest", at(s.oldest)},
-                    {"newest", at(s.newest)},
-                    {"contradictions", directory_.contradictions().size()},
-                    {"saved", !directory_.is_dirty()},
-                    {"online", finder_.has_value()},
-                    {"advertising", finder_ && finder_->is_advertising()},
-                    {"text", text("signers known: ", s.size, "; contradictions: ", directory_.contradictions().size(),
-                                  "; ", finder_ ? "online" : "offline",
-                                  finder_ && finder_->is_advertising() ? ", advertising" : ", not advertising")}},
+    client->finish(
+        {{"event", "signers_stats"},
+         {"count", s.size},
+         {"oldest", at(s.oldest)},
+         {"newest", at(s.newest)},
+         {"contradictions", directory_.contradictions().size()},
+         {"saved", !directory_.is_dirty()},
+         {"online", online_.has_value()},
+         {"advertising", online_ && online_->signers().is_advertising()},
+         {"text", text("signers known: ", s.size, "; contradictions: ", directory_.contradictions().size(), "; ",
+                       online_ ? "online" : "offline",
+                       online_ && online_->signers().is_advertising() ? ", advertising" : ", not advertising")}},
+        success);
+}
+
+// What is ours: it is kept on disk, and when the signer advertises anew.
+void node::follow_signer(client_ptr const& client, follow_request const& what) {
+    auto const now = clock_.wall_now();
+    (void)directory_.want(what.signer, now);  // no stranger takes its place
+    if (!directory_.set_subscribed(what.signer, what.is_on, now)) {
+        return client->refuse(error{errc::bad_input, text("no signer ", to_hex(what.signer), " is listed")});
+    }
+    client->finish({{"event", what.is_on ? "signer_followed" : "signer_unfollowed"},
+                    {"signer", to_hex(what.signer)},
+                    {"text", what.is_on ? "followed: whatever it says is told" : "not followed any more"}},
                    success);
 }
 
@@ -390,7 +371,7 @@ void node::change_setting(client_ptr const& client, setting_request const& what)
     auto said = change_settings(changed, what);
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
-    if (finder_ && what.name != "auto-connect") {  // taken up at once
+    if (online_ && what.name != "auto-connect") {  // taken up at once
         go_offline();
         go_online();
     }

@@ -10,7 +10,7 @@
 #include <cerrno>
 
 #include <muster/core/posix_files.hpp>
-#include <muster/crypto/system_random.hpp>
+#include <muster/crypto/hedged_random.hpp>
 
 #include "escape.hpp"
 #include "files.hpp"
@@ -34,7 +34,7 @@ result<void> require_free(fs::path const& dir) {
     std::error_code ec;
     auto const what = fs::status(dir, ec);
     if (what.type() == fs::file_type::not_found) return ok();
-    if (fs::exists(dir / "seed", ec)) {
+    if (fs::exists(dir / "seed", ec) || fs::exists(dir / "key", ec)) {
         return error{errc::bad_directory, text(dir.string(),
                                                " already holds a seed; it is never overwritten. "
                                                "Choose another directory")};
@@ -46,13 +46,8 @@ result<void> require_free(fs::path const& dir) {
                                            "; it is left as it is. Choose another directory")};
 }
 
-result<void> write_home(fs::path const& dir, settings const& s) {
-    muster::crypto::system_random random;
-    MUSTER_TRY(auto seed, muster::crypto::secret<32>::generate(random));
-    auto digits = muster::to_hex(seed.view()) + "\n";
-    auto const written = create_private(dir / "seed", digits);
-    muster::crypto::wipe({reinterpret_cast<muster::byte*>(digits.data()), digits.size()});
-    MUSTER_TRY(written);
+result<void> write_home(fs::path const& dir, settings const& s, home::seed_writer const& write_seed) {
+    MUSTER_TRY(write_seed(keyring{dir}));
     MUSTER_TRY(create_private(dir / "settings.json", to_file(s)));
     return flush_directory(dir);
 }
@@ -80,7 +75,7 @@ fs::path plain_directory(fs::path const& dir) {
 }
 
 // Everything is made under another name beside it, which then becomes the directory in one step.
-result<home> home::create(fs::path dir, settings const& s) {
+result<home> home::create(fs::path dir, settings const& s, seed_writer const& write_seed) {
     home made;
     made.dir_ = plain_directory(dir);
     made.settings_ = s;
@@ -91,7 +86,7 @@ result<home> home::create(fs::path dir, settings const& s) {
     if (ec) return error{errc::bad_directory, text("cannot make ", parent.string(), ": ", ec.message())};
     auto draft = (parent / text(".", made.dir_.filename().string(), ".XXXXXX")).string();
     if (::mkdtemp(draft.data()) == nullptr) return failed("cannot make a directory in", parent);  // of mode 0700
-    auto done = write_home(draft, s);
+    auto done = write_home(draft, s, write_seed);
     if (done && ::rename(draft.c_str(), made.dir_.c_str()) != 0) done = failed("cannot make", made.dir_);
     if (!done) {
         fs::remove_all(draft, ec);
@@ -101,40 +96,48 @@ result<home> home::create(fs::path dir, settings const& s) {
     return made;
 }
 
+result<home> home::create(fs::path dir, settings const& s) {
+    return create(std::move(dir), s, [](keyring const& keys) -> result<void> {
+        MUSTER_TRY(auto const key, fresh_seed());
+        return keys.keep(key);
+    });
+}
+
+result<master_key> fresh_seed() {
+    muster::crypto::hedged_random<> random;
+    MUSTER_TRY(auto seed, muster::crypto::secret<32>::generate(random));
+    return master_key{std::move(seed)};
+}
+
 result<home> home::open(fs::path dir) {
     home found;
     found.dir_ = plain_directory(dir);
-    struct stat seed {};
-    if (::stat((found.dir_ / "seed").c_str(), &seed) != 0) {
-        if (errno != ENOENT && errno != ENOTDIR) return failed("cannot look into", found.dir_);
-        return error{errc::bad_directory, text("no co-signer lives in ", found.dir_.string(),
-                                               "; make one with "
-                                               "`cosigner init ",
-                                               found.dir_.string(), "`")};
-    }
-    if ((seed.st_mode & 077) != 0) {
-        return error{errc::bad_directory, text((found.dir_ / "seed").string(),
-                                               " can be read by others; "
-                                               "`chmod 600` it, and consider the key exposed")};
-    }
+    MUSTER_TRY(found.keys().check());
     auto const path = found.dir_ / "settings.json";
     MUSTER_TRY(auto const raw, read_file(path));
     MUSTER_TRY(found.settings_, parse_settings(path.string(), std::string{raw.begin(), raw.end()}));
     return found;
 }
 
-result<muster::peer::key_set> home::keys() const {
-    MUSTER_TRY(auto raw, read_file(dir_ / "seed"));
-    muster::crypto::wipe_on_exit const wipe_raw{raw};
-    std::string_view digits{reinterpret_cast<char const*>(raw.data()), raw.size()};
-    if (digits.ends_with('\n')) digits.remove_suffix(1);
-    auto decoded = muster::from_hex(digits);
-    if (!decoded || decoded.value().size() != 32) {
-        return error{errc::bad_directory, text((dir_ / "seed").string(), " does not hold 64 hexadecimal digits")};
+result<home> home::open_to_run(fs::path dir) {
+    home found;
+    found.dir_ = plain_directory(dir);
+    MUSTER_TRY(found.keys().check());
+    MUSTER_TRY(found.lock());
+    auto const path = found.dir_ / "settings.json";
+    MUSTER_TRY(auto const raw, read_file(path));
+    std::string const content{raw.begin(), raw.end()};
+    if (auto const parsed = parse_json(path.string(), content); !parsed) {
+        muster::posix_files files;
+        MUSTER_TRY(auto const aside, muster::keep_aside(files, path.string()));
+        found.damage_ = settings_damage{aside, parsed.error().message()};
+        settings fresh;
+        MUSTER_TRY(fresh.listen, parse_listen("/ip4/127.0.0.1/tcp/0"));
+        MUSTER_TRY(found.save(fresh));
+        return found;
     }
-    muster::crypto::wipe_on_exit const wipe_decoded{decoded.value()};
-    MUSTER_TRY(auto const seed, muster::crypto::secret<32>::copy_of(decoded.value()));
-    return muster::peer::derive_keys(seed);
+    MUSTER_TRY(found.settings_, parse_settings(path.string(), content));
+    return found;
 }
 
 result<void> home::lock() {

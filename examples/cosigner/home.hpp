@@ -4,7 +4,8 @@
 /// @file
 /// A co-signer's directory: its seed, its settings, what it has learned and published.
 ///
-///     seed             64 hexadecimal digits; the only secret; mode 0600
+///     seed             64 hexadecimal digits; the only secret; mode 0600. Or, under a passphrase:
+///     key              a key file
 ///     settings.json    where to listen, whom to dial
 ///     signers.json     signer keys that peers have shown, so that an offline peer can be named
 ///     addresses        where peers are that connections can be chosen from
@@ -24,6 +25,7 @@
 #include <muster/peer/identity.hpp>
 
 #include "failure.hpp"
+#include "keyring.hpp"
 #include "settings.hpp"
 
 namespace cosigner {
@@ -39,14 +41,32 @@ struct learned_signers {
     std::optional<std::string> damage;  ///< What is wrong with the file and where it went, when it is damaged.
 };
 
+/// Settings that could not be read.
+struct settings_damage {
+    std::string put_aside;  ///< Where they are now.
+    std::string why;
+};
+
 /// An opened directory. Holds a lock, so that one process runs a co-signer in it.
 class home {
 public:
-    /// Makes the directory, all of it or nothing, with a fresh seed and settings as `run` takes them. A directory that
-    /// is there already is taken when it is empty, and left as it is otherwise.
+    /// What writes a seed into a directory that has none.
+    using seed_writer = std::function<result<void>(keyring const&)>;
+
+    /// Makes the directory, all of it or nothing, with the seed that @p write_seed writes and settings as `run` takes
+    /// them. A directory that is there already is taken when it is empty, and left as it is otherwise.
+    [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s,
+                                             seed_writer const& write_seed);
+    /// The same with a fresh seed, in the clear.
     [[nodiscard]] static result<home> create(std::filesystem::path dir, settings const& s);
     /// Opens an existing directory; the seed must be readable by its owner alone.
     [[nodiscard]] static result<home> open(std::filesystem::path dir);
+    /// The same for whoever runs a co-signer, and holds the @ref lock then: settings that are not JSON any more are put
+    /// aside and those of a new directory stand in for them, see @ref damage. A member that is wrong was written by a
+    /// person, and is refused.
+    [[nodiscard]] static result<home> open_to_run(std::filesystem::path dir);
+    /// What was wrong with the settings, and where they are now, when they were damaged.
+    [[nodiscard]] std::optional<settings_damage> const& damage() const noexcept { return damage_; }
 
     [[nodiscard]] std::filesystem::path const& dir() const noexcept { return dir_; }
     [[nodiscard]] std::filesystem::path control_socket() const { return control_socket_in(dir_); }
@@ -58,8 +78,8 @@ public:
     [[nodiscard]] std::string discovered() const { return (dir_ / "discovered").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }
 
-    /// Reads the seed and derives both keys from it.
-    [[nodiscard]] result<muster::peer::key_set> keys() const;
+    /// How the seed is kept.
+    [[nodiscard]] keyring keys() const { return keyring{dir_}; }
     /// Makes this process the only one that runs here, until it ends.
     [[nodiscard]] result<void> lock();
 
@@ -76,7 +96,11 @@ public:
 private:
     std::filesystem::path dir_;
     settings settings_;
+    std::optional<settings_damage> damage_;
 };
+
+/// A seed that nobody has had, of epoch 0.
+[[nodiscard]] result<master_key> fresh_seed();
 
 /// @p dir as it is opened: absolute, without a slash at its end.
 [[nodiscard]] std::filesystem::path plain_directory(std::filesystem::path const& dir);

@@ -6,8 +6,10 @@
 #include <muster/net/libp2p_transport.hpp>
 
 #include "commands.hpp"
+#include "files.hpp"
 #include "home.hpp"
 #include "parse.hpp"
+#include "passphrases.hpp"
 
 namespace cosigner {
 
@@ -87,9 +89,11 @@ result<std::string> name_for(arguments const& a) {
     return error{errc::bad_input, text(name.error().message(), "; the directory's name is none, so give --name")};
 }
 
-}  // namespace
+/// How the seed of a new directory gets there. Called when all else is known to be right.
+using seed_maker = std::function<result<home::seed_writer>()>;
 
-int init(arguments const& a, printer& out) {
+/// Makes the directory that @p a describes, and tells what the others have to know of it.
+int make(arguments const& a, char const* event, seed_maker const& make_seed, printer& out) {
     auto const name = name_for(a);
     if (!name) return out.fail(name.error());
     auto wanted = settings_of(a);
@@ -99,26 +103,68 @@ int init(arguments const& a, printer& out) {
     wanted.value().listen = found.value().listen;
     auto const where = announced(a, found.value().reached);
     if (!where) return out.fail(where.error());
-    auto const made = home::create(a.dir, wanted.value());
+    auto const seed = make_seed();
+    if (!seed) return out.fail(seed.error());
+    auto const made = home::create(a.dir, wanted.value(), seed.value());
     if (!made) return out.fail(made.error());
-    auto const keys = made.value().keys();
-    if (!keys) return out.fail(keys.error());
-    auto const signer = muster::to_hex(keys.value().signer.public_key());
-    auto const id = keys.value().node.id();
+    auto const self = made.value().keys().owner();
+    if (!self) return out.fail(self.error());
+    auto const signer = muster::to_hex(self.value().signer);
+    auto const id = muster::peer::peer_id::of(self.value().node);
     auto const full = where.value().with_peer(id);
     if (!full) return out.fail(full.error());
     auto const dir = made.value().dir().string();
     auto const hand_over = text(name.value(), "=", full.value().to_text());
-    out.tell({{"event", "initialised"},
+    bool const is_wrapped = made.value().keys().is_wrapped();
+    out.tell({{"event", event},
               {"signer", signer},
               {"peer", id.to_text()},
+              {"user", muster::to_hex(self.value().user)},
               {"directory", dir},
               {"listen", wanted.value().listen.to_text()},
+              {"passphrase", is_wrapped},
               {"hand_over", hand_over}},
-             {text("signer key  ", signer), text("peer id     ", id.to_text()), text("kept in     ", dir),
-              text("Back up ", dir, "/seed; whoever reads it can sign as you."),
+             {text("signer key  ", signer), text("peer id     ", id.to_text()),
+              text("user        ", muster::identity::shown(self.value().user)), text("kept in     ", dir),
+              is_wrapped ? text("Back up ", dir, "/key; who has it and the passphrase can sign as you.")
+                         : text("Back up ", dir, "/seed; whoever reads it can sign as you. `cosigner passwd ", dir,
+                                "` puts it under a passphrase."),
               "Hand this line to the others, for their `cosigner peer add DIR LINE`:", hand_over});
     return success;
+}
+
+}  // namespace
+
+int init(arguments const& a, printer& out) {
+    return make(
+        a, "initialised",
+        [&]() -> result<home::seed_writer> {
+            if (!a.passphrase && !a.passphrase_file) {
+                return home::seed_writer{[](keyring const& keys) -> result<void> {
+                    MUSTER_TRY(auto const key, fresh_seed());
+                    return keys.keep(key);
+                }};
+            }
+            MUSTER_TRY(auto const phrase, choose_passphrase(a.passphrase_file, plain_directory(a.dir).string()));
+            MUSTER_TRY(auto const key, fresh_seed());
+            MUSTER_TRY(auto file, keyring::wrap(key, phrase));
+            return home::seed_writer{[file = std::move(file)](keyring const& keys) { return keys.keep(file); }};
+        },
+        out);
+}
+
+int import_key(arguments const& a, printer& out) {
+    return make(
+        a, "imported",
+        [&]() -> result<home::seed_writer> {
+            MUSTER_TRY(auto file, read_file(*a.key_file));
+            MUSTER_TRY(auto const read, key_file::read(file));
+            // It is opened before anything is made: a directory with a key that nobody can open helps nobody.
+            MUSTER_TRY(auto const phrase, ask_passphrase(a.passphrase_file, in_quotes(*a.key_file)));
+            MUSTER_TRY(auto const key, read.open(phrase));
+            return home::seed_writer{[file = std::move(file)](keyring const& keys) { return keys.keep(file); }};
+        },
+        out);
 }
 
 }  // namespace cosigner

@@ -36,6 +36,7 @@ public:
         describe_sessions();
         describe_connections();
         describe_discovery();
+        describe_notices();
         add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
     }
 
@@ -91,11 +92,11 @@ private:
     void describe_setup() {
         auto* const sub_init =
             in_dir(add(app_, "init", "Make keys and settings in a new directory", [this] { return init(a_, out_); }));
-        option(sub_init, "--listen", a_.listen,
-               "Where to listen, as a multiaddr; port 0: one that is free now [/ip4/127.0.0.1/tcp/0]");
-        option(sub_init, "--name", a_.name, "What the others shall call you [the directory's name]");
-        option(sub_init, "--address", a_.address, "Where the others reach you, if not where you listen");
-        list(sub_init, "--peer", a_.peers, "The line that another co-signer's init printed; repeatable");
+        describe_place(sub_init);
+        sub_init->add_flag("--passphrase", a_.passphrase, "Put the seed under a passphrase, asked for twice");
+        option(sub_init, "--passphrase-file", a_.passphrase_file,
+               "The same, with the first line of a file, - for standard input");
+        describe_keys();
 
         auto* const peer = app_.add_subcommand("peer", "Add, list or remove co-signers, also while `run` runs");
         peer->require_subcommand(1);
@@ -111,6 +112,7 @@ private:
         describe_wallets();
         auto* const sub_run = in_dir(add(app_, "run", "Listen, stay connected, and sign what is approved",
                                          [this] { return cosigner::run(a_, out_); }));
+        needs_passphrase(sub_run);
         option(sub_run, "--approve", a_.approve,
                "ask, all, none, or digest:HEX (approve that one, refuse others) [ask]");
         option(sub_run, "--round-timeout", a_.round_timeout, "Seconds to wait for the others in a round [300]");
@@ -123,6 +125,40 @@ private:
         sub_run->add_flag("--advertise", a_.advertise, "Let others find this signer, whatever the settings say");
         option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
         option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
+    }
+
+    /// Where a new directory's co-signer listens, and whom it knows.
+    void describe_place(CLI::App* sub) {
+        option(sub, "--listen", a_.listen,
+               "Where to listen, as a multiaddr; port 0: one that is free now [/ip4/127.0.0.1/tcp/0]");
+        option(sub, "--name", a_.name, "What the others shall call you [the directory's name]");
+        option(sub, "--address", a_.address, "Where the others reach you, if not where you listen");
+        list(sub, "--peer", a_.peers, "The line that another co-signer's init printed; repeatable");
+    }
+    void needs_passphrase(CLI::App* sub) {
+        option(sub, "--passphrase-file", a_.passphrase_file,
+               "A file whose first line is the passphrase, - for standard input [asked for]");
+    }
+    void gives_passphrase(CLI::App* sub) {
+        option(sub, "--new-passphrase-file", a_.new_passphrase_file,
+               "A file whose first line is the new passphrase [asked for twice]");
+    }
+    void describe_keys() {
+        auto* const sub_passwd = in_dir(add(app_, "passwd", "Put the seed under a passphrase, or under another one",
+                                            [this] { return change_passphrase(a_, out_); }));
+        needs_passphrase(sub_passwd);
+        gives_passphrase(sub_passwd);
+        auto* const sub_export =
+            in_dir(add(app_, "export", "Write the key, under a passphrase, to a file to keep elsewhere",
+                       [this] { return export_key(a_, out_); }));
+        option(sub_export, "FILE", a_.key_file, "The file, which must not exist")->required();
+        needs_passphrase(sub_export);
+        gives_passphrase(sub_export);
+        auto* const sub_import = in_dir(add(app_, "import", "Make a directory with the key of such a file",
+                                            [this] { return import_key(a_, out_); }));
+        option(sub_import, "FILE", a_.key_file, "The file")->required();
+        describe_place(sub_import);
+        needs_passphrase(sub_import);
     }
 
     /// What changes a group's key besides its signers.
@@ -178,6 +214,12 @@ private:
         sub->add_flag("--subscribe", a_.subscribe, "Tell of such signers as they come and go");
         sub->add_flag("--stats", a_.stats, "How many are known, and since when");
         in_dir(about(*sub, "clear", "signers_clear", "Forget them, also on disk"));
+        option(in_dir(about(*sub, "follow", "signers_follow", "Be told whatever a signer says of itself")), "KEY",
+               a_.key, "Its signer key, 66 digits")
+            ->required();
+        option(in_dir(about(*sub, "unfollow", "signers_unfollow", "Do not follow it any more")), "KEY", a_.key,
+               "Its signer key, 66 digits")
+            ->required();
         in_dir(about(app_, "online", "online", "Begin to find signers and to be found; or look around at once"));
         in_dir(
             about(app_, "offline", "offline", "Stop finding signers and being found; configured peers stay connected"));
@@ -203,6 +245,30 @@ private:
         in_dir(add(*who, "list", "List them", manage("initiators")));
         auto* const sub_remove = in_dir(add(*who, "remove", "Do not let it ask any more", manage("initiator_remove")));
         option(sub_remove, "NAME", a_.initiator, "What it is called")->required();
+    }
+
+    void describe_notices() {
+        auto const about = [this](CLI::App& to, char const* name, char const* command, char const* help) {
+            return in_dir(add(to, name, help, [this, command] { return ask_about_notices(a_, command, out_); }));
+        };
+        auto* const all = app_.add_subcommand("request", "Ask for signatures before a proposal, and answer who asks");
+        all->require_subcommand(1);
+        auto* const ask = about(*all, "ask", "request_ask", "Ask who would sign a file or a digest");
+        option(ask, "FILE", a_.file, "The file, or - for standard input; its SHA-256 is to be signed");
+        option(ask, "--digest", a_.digest, "32 bytes in hexadecimal, instead of a file");
+        list(ask, "--with", a_.with,
+             "Whose signatures are wanted, by name or signer key, with commas between; repeatable [anybody's]");
+        option(ask, "--purpose", a_.purpose, "What it is for, 64 bytes at most [the file's name]");
+        option(ask, "--type", a_.type, "spend, swap, coinjoin, custody, escrow or channel [spend]");
+        option(ask, "--amount", a_.amount, "How much it is about [0]");
+        option(ask, "--valid", a_.valid, "Seconds until the request ends, 7200 at most [600]");
+        about(*all, "list", "requests", "List requests, and who would sign ours");
+        option(about(*all, "answer", "request_answer", "Tell who asks that this signer would sign"), "REQUEST",
+               a_.request, "First digits of its id")
+            ->required();
+        option(about(*all, "end", "request_end", "Ask no more"), "REQUEST", a_.request, "First digits of its id")
+            ->required();
+        about(app_, "presence", "presences", "List who shows itself online");
     }
 
     void describe_signing() {

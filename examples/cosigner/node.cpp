@@ -41,9 +41,6 @@ muster::connection::options connections_for() {
     return o;
 }
 
-/// A second copy of the host key: the coordinator owns the set, the transport borrows this one.
-muster::peer::node_key host_key_in(home const& h) { return std::move(h.keys().value().node); }
-
 auto file_options(home const& h) {
     directory_policies::persistence::store::options o;
     o.path = h.discovered();
@@ -58,12 +55,13 @@ bool is_heeded(int number) {
 
 }  // namespace
 
-node::node(boost::asio::io_context& io, home place, muster::peer::key_set keys, run_options options, printer& out)
+node::node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
+           run_options options, printer& out)
     : io_{io},
       home_{std::move(place)},
       options_{std::move(options)},
       out_{out},
-      host_{host_key_in(home_)},
+      host_{std::move(host)},
       self_{keys.signer.public_key()},
       network_{io.get_executor(), host_},
       timers_{io.get_executor()},
@@ -110,7 +108,7 @@ void node::await_signal() {
 void node::stop() {
     if (std::exchange(is_stopping_, true)) return end();
     out_.end_prompt();
-    bool const has_told = finder_ && finder_->is_advertising() && !network_.connected_peers().empty();
+    bool const has_told = online_ && online_->signers().is_advertising() && !network_.connected_peers().empty();
     go_offline();
     core_.stop();
     if (!has_told) return end();
@@ -125,7 +123,18 @@ void node::end() {
     io_.stop();
 }
 
+void node::tell_settings_damage() {
+    if (!home_.damage()) return;
+    auto const& d = *home_.damage();
+    auto const said =
+        text("the settings are damaged: ", d.why, "; they were put aside as ", d.put_aside,
+             ". Until they are mended there are no peers and no initiators, and the port is any free one");
+    print(log_level::error,
+          {{"event", "damaged"}, {"what", "settings"}, {"put_aside", d.put_aside}, {"text", escape(said)}}, {said});
+}
+
 result<void> node::start() {
+    tell_settings_damage();
     auto const learned = home_.recall();
     if (learned.damage) {
         print(log_level::error, {{"event", "damaged"}, {"what", "signers"}, {"text", escape(*learned.damage)}},
@@ -160,7 +169,7 @@ void node::listen() {
             log_level::info,
             {{"event", "listening"}, {"address", address.value().to_text()}, {"signer", to_hex(signer().signer_key())}},
             {text("listening on ", address.value().to_text()), text("signer key   ", to_hex(signer().signer_key()))});
-        if (finder_) begin_advertising();  // there is an address to be found at now
+        if (online_) (void)online_->advertise();  // there is an address to be found at now
         return;
     }
     auto const said = text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ",
@@ -218,7 +227,7 @@ void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
     tell_feed();
     if (outbound_) outbound_->note(e);
-    if (finder_) finder_->note(e);
+    if (online_) online_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.
@@ -236,17 +245,23 @@ void node::on_connection(muster::connection::effect const& e) {
                e);
 }
 
+muster::peer::multiaddr const* node::bootstrap_address(peer_id const& who) const {
+    if (!online_) return nullptr;
+    auto const found = online_->bootstrap().find(who);
+    return found == online_->bootstrap().end() ? nullptr : &found->second.front();
+}
+
 void node::tell_unreachable(peer_id const& who, std::string const& why) {
     auto const* const p = peers_.find(who);
-    auto const bootstrap = bootstrap_.find(who);
-    if (p == nullptr && bootstrap == bootstrap_.end()) return;  // whoever asked for it is told
+    auto const* const address = p != nullptr ? &p->address : bootstrap_address(who);
+    if (address == nullptr) return;  // whoever asked for it is told
     auto const name = p != nullptr ? p->name : "a bootstrap peer";
     auto const said = text(name, " cannot be reached: ", why);
     print(log_level::info,
           {{"event", "dial_failed"},
            {"peer", who.to_text()},
            {"name", name},
-           {"address", p != nullptr ? p->address.to_text() : bootstrap->second.front().to_text()},
+           {"address", address->to_text()},
            {"why", why},
            {"text", escape(said)}},
           {said});
@@ -279,10 +294,20 @@ void node::admit(signing::peer_identified const& e, std::vector<muster::peer::mu
 void node::on_event(signing::event const& e) {
     if (auto const* const v = std::get_if<signing::peer_identified>(&e)) on_identified(*v);
     if (auto const* const v = std::get_if<signing::session_created>(&e)) note_arrival(v->session);
+    if (auto const* const v = std::get_if<signing::nonces_received>(&e)) note_response(*v);
     report(e);
     withdraw_questions();
     if (auto const* const v = std::get_if<signing::approval_requested>(&e)) on_approval_requested(*v);
     if (auto const* const v = std::get_if<signing::should_broadcast>(&e)) on_should_broadcast(v->session);
+}
+
+// How long signers take to approve what we propose.
+void node::note_response(signing::nonces_received const& e) {
+    auto const since = proposed_.find(e.session);
+    auto const* const s = signer().find(e.session);
+    if (since == proposed_.end() || s == nullptr || e.from >= s->plan().roster.size()) return;
+    auto const& who = s->plan().roster[e.from].signer;
+    if (who != self_) (void)directory_.note_response(who, clock_.now() - since->second, clock_.wall_now());
 }
 
 void node::note_arrival(signing::session_id const& id) {

@@ -57,7 +57,9 @@ struct description {
 class node {
 public:
     /// @param out  borrowed.
-    node(boost::asio::io_context& io, home place, muster::peer::key_set keys, run_options options, printer& out);
+    /// @param host  the host key once more: the coordinator owns @p keys, and the transport borrows one.
+    node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
+         run_options options, printer& out);
     ~node();
 
     /// Listens, opens the control socket and begins to dial. Tells where it can be reached.
@@ -75,10 +77,13 @@ private:
     void on_approval_requested(signing::approval_requested const& e);
     void on_should_broadcast(signing::session_id const& id);
     void on_connection(muster::connection::effect const& e);
+    [[nodiscard]] muster::peer::multiaddr const* bootstrap_address(muster::peer::peer_id const& who) const;
     void tell_unreachable(muster::peer::peer_id const& who, std::string const& why);
     void report(signing::event const& e);
     void tell_watchers(signing::event const& e, value const& line);
+    void tell_settings_damage();
     void tell_journal(coordinator::restored const& found);
+    void note_response(signing::nonces_received const& e);
     void note_arrival(signing::session_id const& id);
     void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
 
@@ -127,16 +132,15 @@ private:
     void go_online();
     void go_offline();
     void open_address_book();
-    void dial_bootstrap();
-    void keep_bootstrap();
+    [[nodiscard]] muster::discovery::settings wanted_online();
     [[nodiscard]] std::vector<muster::peer::multiaddr> advertised_addresses() const;
-    void begin_advertising();
     void learn_addresses(muster::peer::peer_id const& who, std::vector<muster::peer::multiaddr> const& addresses,
                          muster::peer::peer_id const& told_by);
     void on_directory(muster::discovery::directory_event const& e);
     void list_signers(client_ptr const& client, signers_request const& what);
     void tell_stats(client_ptr const& client) const;
     void clear_signers(client_ptr const& client);
+    void follow_signer(client_ptr const& client, follow_request const& what);
     void change_initiators(client_ptr const& client, initiator_request const& what);
     void change_setting(client_ptr const& client, setting_request const& what);
     void switch_discovery(client_ptr const& client, bool is_on);
@@ -147,6 +151,20 @@ private:
     void leave_strangers_soon();
     void leave_strangers();
     [[nodiscard]] bool is_private() const;
+
+    // Asking for signatures, answering, and who is online: notices.cpp.
+    void on_request_event(muster::node::request_event const& e);
+    void on_request_answered(muster::node::request_answered const& e);
+    void on_presence(presence_board::event const& e);
+    void change_requests(client_ptr const& client, notice_request const& what);
+    void ask_for_signatures(client_ptr const& client, notice_request const& what);
+    void answer_request(client_ptr const& client, notice_request const& what);
+    void end_request(client_ptr const& client, notice_request const& what);
+    void list_requests(client_ptr const& client);
+    void list_presences(client_ptr const& client);
+    [[nodiscard]] value view_of(muster::discovery::request_advertisement const& r) const;
+    [[nodiscard]] value view_of(muster::discovery::presence_advertisement const& a) const;
+    [[nodiscard]] std::string name_of_signer(muster::crypto::public_key const& key) const;
 
     // The person at the terminal: questions.cpp.
     void ask_person(signing::session_id const& id);
@@ -170,17 +188,16 @@ private:
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
-    timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, outbound_line_{rings_},
-        directory_line_{rings_};
+    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_};
     directory directory_;
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
     std::map<muster::peer::peer_id, signing::peer_identified> strangers_;  ///< Until they are peers; bounded.
     co_signer core_;
-    std::optional<pubsub> gossip_;      ///< While online.
-    std::optional<finder> finder_;      ///< While online; after what it stands on.
+    muster::node::request_board requests_{{}};
+    presence_board presences_{{}};
+    std::optional<online> online_;      ///< While it is.
     std::optional<outbound> outbound_;  ///< While online.
-    std::map<muster::peer::peer_id, std::vector<muster::peer::multiaddr>> bootstrap_;  ///< Kept while online.
     peer_book peers_;
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
@@ -189,6 +206,7 @@ private:
     std::map<signing::session_id, std::uint64_t>
         arrivals_;  ///< Sessions in the order in which they were heard of, many of them forgotten by now; bounded.
     std::uint64_t next_arrival_ = 0;
+    std::map<signing::session_id, muster::instant> proposed_;  ///< Own sessions, and since when; bounded.
     terminal terminal_;
     bool is_attended_ = false;  ///< A person is asked at the terminal.
     approval_prompt prompt_;

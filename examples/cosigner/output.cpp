@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <muster/identity/errc.hpp>
+
 namespace cosigner {
 
 namespace {
@@ -92,8 +94,11 @@ void printer::end_prompt() {
 int exit_code_of(muster::error const& why) {
     if (why == errc::not_running) return not_running;
     bool const is_ours = why.category() == category_of(errc{});
+    using key_errc = muster::identity::errc;
+    bool const is_key_file = why.category() == category_of(key_errc{}) && why != key_errc::wrong_passphrase &&
+                             why != key_errc::bad_passphrase;
     bool const is_in_the_way =
-        why.category() == "file" || why.category() == "node" || (is_ours && why != errc::bad_input);
+        is_key_file || why.category() == "file" || why.category() == "node" || (is_ours && why != errc::bad_input);
     return is_in_the_way ? setup : usage;
 }
 

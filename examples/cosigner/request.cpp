@@ -155,11 +155,45 @@ result<request> parse_about_initiator(std::string const& command, value const& w
     return request{std::move(out)};
 }
 
+result<request> parse_follow(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"signer", shape::text, true}};
+    MUSTER_TRY(check_members(command, what, members));
+    MUSTER_TRY(auto const key, parse_hex<muster::crypto::public_key>("signer", word(what, "signer")));
+    return request{follow_request{command == "signers_follow", key}};
+}
+
 result<request> parse_setting(value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}, member{"name", shape::text, true},
                                         member{"content", shape::text, true}};
     MUSTER_TRY(check_members("settings_set", what, members));
     return request{setting_request{word(what, "name"), word(what, "content")}};
+}
+
+result<request> parse_about_request(std::string const& command, value const& what) {
+    namespace discovery = muster::discovery;
+    static constexpr std::array about{member{"command", shape::text, true}, member{"request", shape::text, true}};
+    static constexpr std::array asked{member{"command", shape::text, true},  member{"digest", shape::text, true},
+                                      member{"with", shape::texts},          member{"type", shape::text},
+                                      member{"amount", shape::number},       member{"purpose", shape::text},
+                                      member{"valid_seconds", shape::number}};
+    notice_request out{command};
+    if (command != "request_ask") {
+        MUSTER_TRY(check_members(command, what, about));
+        MUSTER_TRY(out.request, parse_session(word(what, "request")));
+        return request{std::move(out)};
+    }
+    MUSTER_TRY(check_members(command, what, asked));
+    MUSTER_TRY(out.what.digest, parse_hex<muster::crypto::digest32>("digest", word(what, "digest")));
+    if (what.contains("with")) out.with = what["with"].get<std::vector<std::string>>();
+    if (what.contains("type")) {
+        MUSTER_TRY(out.what.type, parse_transaction_type(word(what, "type")));
+    }
+    out.what.amount = what.value("amount", std::uint64_t{0});
+    out.what.purpose = word(what, "purpose");
+    auto const seconds = what.value("valid_seconds", std::uint64_t{600});
+    MUSTER_TRY(auto const valid, parse_number("valid_seconds", std::to_string(seconds), 1, request_seconds_max));
+    out.valid_for = std::chrono::seconds{valid};
+    return request{std::move(out)};
 }
 
 result<request> parse_list_request(std::string const& command, value const& what) {
@@ -175,9 +209,11 @@ bool is_one_of(std::string_view what, std::span<std::string_view const> list) {
 }  // namespace
 
 result<request> parse_request(value const& what) {
-    static constexpr std::array<std::string_view, 10> lists{"sessions",   "status",   "peer_list",     "wallets",
+    static constexpr std::array<std::string_view, 12> lists{"sessions",   "status",   "peer_list",     "wallets",
                                                             "initiators", "settings", "signers_stats", "signers_clear",
-                                                            "online",     "offline"};
+                                                            "online",     "offline",  "requests",      "presences"};
+    static constexpr std::array<std::string_view, 2> about_following{"signers_follow", "signers_unfollow"};
+    static constexpr std::array<std::string_view, 3> about_request{"request_ask", "request_answer", "request_end"};
     static constexpr std::array<std::string_view, 2> about_signers{"signers", "signers_subscribe"};
     static constexpr std::array<std::string_view, 2> about_initiator{"initiator_add", "initiator_remove"};
     static constexpr std::array<std::string_view, 2> about_connection{"connect", "disconnect"};
@@ -197,6 +233,8 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, about_wallet)) return parse_about_wallet(command, what);
     if (is_one_of(command, about_signers)) return parse_signers(command, what);
     if (is_one_of(command, about_initiator)) return parse_about_initiator(command, what);
+    if (is_one_of(command, about_following)) return parse_follow(command, what);
+    if (is_one_of(command, about_request)) return parse_about_request(command, what);
     if (command == "settings_set") return parse_setting(what);
     if (command == "watch") return parse_watch(what);
     std::vector<std::string_view> known{"propose", "settings_set", "watch"};
@@ -208,6 +246,8 @@ result<request> parse_request(value const& what) {
     add(about_wallet);
     add(about_signers);
     add(about_initiator);
+    add(about_request);
+    add(about_following);
     return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
 }
 

@@ -4,12 +4,14 @@
 /// @file
 /// What can be asked at the control socket. A request is exactly what one of these says, or it is refused.
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include <muster/discovery/criteria.hpp>
+#include <muster/discovery/request_advertisement.hpp>
 #include <muster/signing/request.hpp>
 
 #include "parse.hpp"
@@ -26,8 +28,8 @@ struct propose_request {
     std::vector<std::string> with;  ///< By name or signer key.
     std::string wallet = {};        ///< Its name; empty when `with` says who signs.
 };
-/// `sessions`, `status`, `peer_list`, `wallets`, `initiators`, `settings`, `signers_stats`, `signers_clear`, `online`
-/// or `offline`.
+/// `sessions`, `status`, `peer_list`, `wallets`, `initiators`, `settings`, `signers_stats`, `signers_clear`, `online`,
+/// `offline`, `requests` or `presences`.
 struct list_request {
     std::string command;
 };
@@ -74,8 +76,22 @@ struct setting_request {
     std::string name;
     std::string content;
 };
-using request = std::variant<propose_request, list_request, session_request, peer_request, connection_request,
-                             watch_request, wallet_request, signers_request, initiator_request, setting_request>;
+/// `signers_follow` or `signers_unfollow`.
+struct follow_request {
+    bool is_on;
+    muster::crypto::public_key signer{};
+};
+/// `request_ask`, `request_answer` or `request_end`.
+struct notice_request {
+    std::string command;
+    std::string request = {};                            ///< The first digits of its id, but with `request_ask`.
+    muster::discovery::request_advertisement what = {};  ///< With `request_ask`: digest, type, amount and purpose.
+    std::vector<std::string> with = {};                  ///< With `request_ask`: by name or signer key; none: anybody.
+    std::chrono::seconds valid_for{600};                 ///< With `request_ask`.
+};
+using request =
+    std::variant<propose_request, list_request, session_request, peer_request, connection_request, watch_request,
+                 wallet_request, signers_request, initiator_request, setting_request, notice_request, follow_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.
@@ -86,5 +102,7 @@ using request = std::variant<propose_request, list_request, session_request, pee
 
 /// Longest time that a proposal can be valid for, in seconds: a day, as the library's limit has it.
 inline constexpr std::int64_t valid_seconds_max = 86'400;
+/// Longest time that a request for signatures stands, in seconds: two hours, as the library's limit has it.
+inline constexpr std::int64_t request_seconds_max = 7'200;
 
 }  // namespace cosigner

@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "node.hpp"
 #include "parse.hpp"
+#include "passphrases.hpp"
 
 namespace cosigner {
 
@@ -46,23 +47,42 @@ result<run_options> options_of(arguments const& a) {
     return out;
 }
 
+/// The keys of a node: the host key for its transport, and all of them.
+using node_keys = std::pair<muster::peer::node_key, muster::peer::key_set>;
+
+/// Opens the seed, once; only what is derived from it is kept.
+result<node_keys> unlock(home const& place, arguments const& a, printer& out) {
+    auto const keys = place.keys();
+    auto const dir = place.dir().string();
+    MUSTER_TRY(auto const key, keys.unlock([&] { return ask_passphrase(a.passphrase_file, dir); }));
+    if (!keys.is_wrapped()) {
+        out.remark(text("the seed in ", dir, " is not under a passphrase; `cosigner passwd ", dir, "` puts it there"));
+    }
+    if (keys.has_leftover()) {
+        MUSTER_TRY(keys.remove_plain());
+    }
+    MUSTER_TRY(auto host, key.keys());
+    MUSTER_TRY(auto all, key.keys());
+    return node_keys{std::move(host.node), std::move(all)};
+}
+
 }  // namespace
 
 int run(arguments const& a, printer& out) {
     auto const options = options_of(a);
     if (!options) return out.fail(options.error());
-    auto place = home::open(a.dir);
+    auto place = home::open_to_run(a.dir);
     if (!place) return out.fail(place.error());
-    if (auto const locked = place.value().lock(); !locked) return out.fail(locked.error());
     bool const goes_online = options.value().auto_connect || place.value().config().discovery.auto_connect;
     if (!goes_online && (options.value().advertise || !options.value().bootstrap.empty())) {
         return out.fail(
             error{errc::bad_input, "--advertise and --bootstrap are for who goes online: add --auto-connect"});
     }
-    auto keys = place.value().keys();
-    if (!keys) return out.fail(keys.error(), setup);
+    auto keys = unlock(place.value(), a, out);
+    if (!keys) return out.fail(keys.error());
+    auto& [host, own] = keys.value();
     boost::asio::io_context io{1};
-    node n{io, std::move(place).value(), std::move(keys).value(), options.value(), out};
+    node n{io, std::move(place).value(), std::move(host), std::move(own), options.value(), out};
     if (auto const started = n.start(); !started) return out.fail(started.error(), setup);
     io.run();
     return success;

@@ -176,6 +176,20 @@ TEST_CASE("who was met and has moved is found by what others tell") {
     CHECK(again.restore(stranger(1), *book.find(stranger(1))));
 }
 
+TEST_CASE("advisory CVE-2026-57497: addresses that a newer record dropped are dropped, and of none are more kept") {
+    address_book book{book_secret(8)};
+    std::vector<peer::multiaddr> many;
+    for (std::size_t i = 0; i < 1'000; ++i) many.push_back(address(i, 1));
+    CHECK(book.add(stranger(1), many, "a", start));
+    CHECK(book.find(stranger(1))->addresses.size() == book_options{}.addresses_max);
+    CHECK(book.add(stranger(1), std::array{address(2'000, 1)}, "a", start + 1s));
+    // But the first of all, which decides about its place.
+    CHECK(book.find(stranger(1))->addresses == std::vector{address(0, 1), address(2'000, 1)});
+    for (std::size_t i = 0; i < 1'000; ++i) (void)book.add(stranger(1), std::array{address(i, 2)}, text("s", i), start);
+    CHECK(book.find(stranger(1))->addresses.size() <= book_options{}.addresses_max);
+    CHECK(book.size() == 1);
+}
+
 TEST_CASE("a draw takes nobody that is excluded, everybody else in the end, and those of use more often") {
     address_book book{book_secret(7)};
     splitmix64 random{7};

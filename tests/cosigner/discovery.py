@@ -2,83 +2,12 @@
 """Signers find each other, from outside. Usage: discovery.py COSIGNER DOCUMENT"""
 import json
 import os
-import select
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 
-from pair import PATIENCE, PROGRAM, Failure, check, cosigner, run_tests
-
-
-class Crowd:
-    """Co-signers that know one address at most."""
-
-    open = []
-
-    def __init__(self):
-        Crowd.open.append(self)
-        self.dir = tempfile.mkdtemp()
-        self.running = {}
-        self.made = 0
-
-    def make(self, name, bootstrap=None, **settings):
-        self.made += 1
-        made = cosigner("init", f"{self.dir}/{name}", "--listen", f"/ip4/127.{self.made}.0.1/tcp/0", "--json")
-        check(made.returncode == 0, made.stdout)
-        if bootstrap:
-            settings["bootstrap"] = bootstrap
-        for key, content in settings.items():
-            done = cosigner("settings", "set", f"{self.dir}/{name}", key.replace("_", "-"), content)
-            check(done.returncode == 0, done.stderr)
-        return json.loads(made.stdout)["hand_over"].split("=", 1)[1]
-
-    def begin(self, name, *options):
-        log = open(f"{self.dir}/{name}.log", "w")
-        self.running[name] = subprocess.Popen([PROGRAM, "run", f"{self.dir}/{name}", "--json", "--approve", "all", *options],
-                                              stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        log.close()
-
-    def run(self, name, *options):
-        self.begin(name, *options)
-        self.until(lambda: self.said(name, "listening"), f"{name} to listen")
-
-    def stop(self, name, signal=15):
-        process = self.running.pop(name)
-        process.send_signal(signal)
-        process.wait()
-
-    def lines(self, name):
-        with open(f"{self.dir}/{name}.log") as log:
-            return [json.loads(line) for line in log.read().split("\n")[:-1]]
-
-    def said(self, name, event):
-        return [line for line in self.lines(name) if line["event"] == event]
-
-    def until(self, holds, what):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            check(time.monotonic() < end, f"waited in vain for {what}")
-            select.select([], [], [], 0.1)
-
-    def ask(self, name, command, *rest):
-        return json.loads(cosigner(*command.split(), f"{self.dir}/{name}", *rest, "--json").stdout)
-
-    def signers(self, name, *filters):
-        return self.ask(name, "signers", *filters)["signers"]
-
-    def listed(self, name):
-        return sorted(s["nickname"] for s in self.signers(name))
-
-    def key(self, name):
-        return self.ask(name, "status")["signer"]
-
-    def close(self):
-        Crowd.open.remove(self)
-        for name in list(self.running):
-            self.stop(name)
-        shutil.rmtree(self.dir)
+from crowd import Crowd, run_crowd_tests
+from pair import PROGRAM, check, cosigner
 
 
 def test_twenty_signers_with_one_address_list_each_other_once_and_go_on_without_it():
@@ -253,6 +182,32 @@ def test_subscribers_are_told_of_what_they_asked_for():
     c.close()
 
 
+def test_a_signer_that_is_followed_stays_so_and_how_fast_it_approves_is_known():
+    c = Crowd()
+    hub = c.make("hub")
+    c.run("hub", "--auto-connect")
+    for name in ("alice", "bob"):
+        c.make(name, hub, nickname=name)
+        c.run(name, "--auto-connect", "--advertise")
+    c.until(lambda: c.listed("alice") == ["bob"], "alice to find bob")
+    bob = c.key("bob")
+    shown = c.signers("alice")[0]
+    check(not shown["followed"] and shown["response_ms"] is None, shown)
+    check(c.ask("alice", "signers follow", bob)["event"] == "signer_followed", "followed")
+    check(cosigner("signers", "follow", f"{c.dir}/alice", c.key("hub")).returncode == 2, "who is not listed cannot be")
+    c.ask("bob", "initiators add", "alice", c.key("alice"))
+    check(cosigner("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob).returncode == 0, "they sign")
+    c.ask("bob", "settings set", "fee", "7")
+    c.until(lambda: any(s["fee"] == 7 for s in c.signers("alice")), "bob to advertise anew")
+    shown = c.signers("alice")[0]
+    check(shown["followed"] and shown["response_ms"] is not None, shown)
+    check(c.said("alice", "signer_updated"), "what a followed signer says is told")
+    c.stop("alice")
+    c.run("alice")
+    check(c.signers("alice")[0]["followed"], "and it is kept")
+    c.close()
+
+
 def test_filters_and_settings_say_what_is_wrong():
     c = Crowd()
     c.make("alice")
@@ -319,9 +274,27 @@ def test_a_damaged_file_of_signers_is_put_aside_and_the_program_goes_on():
     c.close()
 
 
+def test_damaged_settings_are_put_aside_and_the_program_goes_on_with_those_of_a_new_directory():
+    c = Crowd()
+    hub = c.make("hub")
+    c.make("alice", hub, nickname="alice")
+    with open(f"{c.dir}/alice/settings.json") as f:
+        before = f.read()
+    for damaged in (before[:-5], "", "[" + before, before.replace("{", '{"listen": "twice",', 1)):
+        with open(f"{c.dir}/alice/settings.json", "w") as f:
+            f.write(damaged)
+        c.run("alice", "--auto-connect")
+        told = c.said("alice", "damaged")
+        check([line["what"] for line in told] == ["settings"], told)
+        with open(told[0]["put_aside"]) as f:
+            check(f.read() == damaged, "nothing of it is lost")
+        check(c.ask("alice", "settings set", "nickname", "alice")["event"] == "settings", "it can be set up anew")
+        c.stop("alice")
+        c.run("alice")
+        check(not c.said("alice", "damaged"), "and is told of once")
+        c.stop("alice")
+    c.close()
+
+
 if __name__ == "__main__":
-    try:
-        run_tests([f for name, f in list(globals().items()) if name.startswith("test_")])
-    finally:
-        for crowd in list(Crowd.open):
-            crowd.close()
+    run_crowd_tests(globals())

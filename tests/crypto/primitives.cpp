@@ -2,6 +2,7 @@
 
 #include <muster/crypto/aead.hpp>
 #include <muster/crypto/hash.hpp>
+#include <muster/crypto/kdf.hpp>
 #include <muster/crypto/x25519.hpp>
 
 #include <support/catch.hpp>
@@ -91,6 +92,57 @@ TEST_CASE("X25519: RFC 7748 section 6.1, and points of low order are refused") {
     CHECK(to_hex(bob.agree(alice).value().view()) ==
           "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
     CHECK(bob.agree(x25519_public{}).error() == errc::invalid_key);
+}
+
+TEST_CASE("AES-256-GCM: McGrew and Viega's test cases 14 and 16") {
+    bytes sealed;
+    aes_256_gcm{bytes(32, 0)}.seal({}, {}, bytes(16, 0), sealed);
+    CHECK(to_hex(sealed) == "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+
+    aes_256_gcm box{hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308")};
+    aes_256_gcm::nonce const nonce{0xca, 0xfe, 0xba, 0xbe, 0xfa, 0xce, 0xdb, 0xad, 0xde, 0xca, 0xf8, 0x88};
+    auto const associated = hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+    auto const plain =
+        hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+            "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39");
+    sealed.clear();
+    box.seal(nonce, associated, plain, sealed);
+    CHECK(to_hex(sealed) ==
+          "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+          "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf8853bb2d551b");
+    bytes opened;
+    REQUIRE(box.open(nonce, associated, sealed, opened));
+    CHECK(opened == plain);
+    sealed[3] ^= 1;
+    CHECK(box.open(nonce, associated, sealed, opened).error() == errc::not_authentic);
+}
+
+TEST_CASE("scrypt: RFC 7914 section 12") {
+    bytes out(64);
+    REQUIRE(scrypt({}, {}, {16, 1, 1}, out));
+    CHECK(to_hex(out) ==
+          "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
+          "fcd0069ded0948f8326a753a0fc81f17e8d3e0fb2e0d3628cf35e20c38d18906");
+    REQUIRE(scrypt(as_bytes("password"), as_bytes("NaCl"), {1024, 8, 16}, out));
+    CHECK(to_hex(out) ==
+          "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b373162"
+          "2eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d8360cbdfa2cc0640");
+    REQUIRE(scrypt(as_bytes("pleaseletmein"), as_bytes("SodiumChloride"), {16384, 8, 1}, out));
+    CHECK(to_hex(out) ==
+          "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2"
+          "d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887");
+}
+
+TEST_CASE("PBKDF2-HMAC-SHA256: RFC 7914 section 11") {
+    bytes out(64);
+    pbkdf2_sha256(as_bytes("passwd"), as_bytes("salt"), 1, out);
+    CHECK(to_hex(out) ==
+          "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
+          "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783");
+    pbkdf2_sha256(as_bytes("Password"), as_bytes("NaCl"), 80000, out);
+    CHECK(to_hex(out) ==
+          "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56"
+          "a1d425a1225833549adb841b51c9b3176a272bdebba1d078478f62b397f33c8d");
 }
 
 }  // namespace primitives_tests

@@ -346,6 +346,7 @@ TEST_CASE("queries by type, amount, fee and capability") {
     CHECK(visits({.type = transaction_type::custody}) == 1);
     CHECK(visits({.type = transaction_type::swap}) == 3);
     CHECK(visits({.type = transaction_type::spend, .amount = 300}) == 2);
+    CHECK(visits({.amount = 300}) == 3);
     CHECK(visits({}) == 8);
     r.directory.expire(at(0) + 31min, r.told);
     CHECK(r.directory.for_each({.type = transaction_type::swap}, at(1), [](auto const&) {}) == 0);  // the index, too
@@ -355,9 +356,7 @@ TEST_CASE("queries by type, amount, fee and capability") {
 
 TEST_CASE(
     "document 000: discovered signers persist, expired entries go on load, and what is forged in the file is dropped") {
-    using file =
-        cache::snapshot_file<discovery::entry_codec<discovery::signer_listing, discovery::signer_listing_codec>,
-                             sim::disk_files>;
+    using file = cache::snapshot_file<discovery::signer_entry_codec, sim::disk_files>;
     struct kept : discovery::directory_defaults {
         using persistence = cache::debounced<file, manual_timers, manual_clock>;
     };
@@ -400,8 +399,8 @@ TEST_CASE(
         forged.sequence = sequence;
         forged.expires_at = expires;
         (void)r->directory.underlying().put(
-            discovery::signer_listing::key_of(key(i)),
-            discovery::entry<discovery::signer_listing>{forged, at(0), at(0), 0, source::gossip}, clock.wall_now());
+            key(i), discovery::entry<discovery::signer_listing>{forged, at(0), at(0), 0, source::gossip},
+            clock.wall_now());
     };
     auto const end = advertisement_of(7).expires;
     plant(7, test::seal_unchecked(advertisement_of(7), test::node_keys(8).node), 1, end);

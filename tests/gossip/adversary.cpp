@@ -4,6 +4,10 @@
 
 #include <limits>
 
+#include <muster/peer/routing_record.hpp>
+
+#include <support/node_keys.hpp>
+
 #include "bench.hpp"
 
 namespace adversary_tests {
@@ -131,6 +135,27 @@ TEST_CASE("gossip advisory CVE-2024-32984: who asks and asks and never reads fil
     }
     for (int i = 0; i < 100'000; ++i) b.tell(send_refused{peer_number(1), traffic::control, frame});
     CHECK(b.own.stats().queued_bytes <= 100'000);
+}
+
+TEST_CASE("gossip advisory CVE-2026-40094: exchanged records that are empty, or without addresses, do no harm") {
+    bench b;
+    b.join("t");
+    b.crowd(1, 1, "t");
+    b.grafts(1, "t");
+    b.tell(rated{peer_number(1), 100});  // it is believed
+    (void)b.take();
+    auto const other = test::node_keys(2);
+    auto const sealed = peer::routing_record{other.node.id(), 1, {}}.seal(other.node).value();
+    b.prunes(1, "t", 60, {{peer_number(50), {}}, {other.node.id(), sealed}, {peer_number(51), bytes{0}}});
+    std::size_t wanted = 0;
+    for (auto const& w : b.all_of<want_peer>(b.take())) {  // whoever dials looks into the record, and finds no address
+        ++wanted;
+        auto const record = peer::routing_record::open(w.record);
+        CHECK((!record || record.value()->addresses.empty()));
+    }
+    CHECK(wanted == 3);
+    b.beat();
+    CHECK(b.own.stats().peers == 1);
 }
 
 TEST_CASE("gossip advisory nimbus 8687: ten thousand peers come and go, and nothing of them is left") {
@@ -364,7 +389,7 @@ private:
             for (auto const& e : b_.take()) {
                 if (auto const* const v = std::get_if<validate>(&e)) last_ticket_ = std::max(last_ticket_, v->ticket);
                 if (auto const* const d = std::get_if<deliver>(&e)) CHECK(b_.own.is_subscribed(d->message->topic));
-                auto const* const s = std::get_if<send>(&e);
+                auto const* const s = std::get_if<gossip::send>(&e);
                 if (s == nullptr) continue;
                 (void)test::read(*s);
                 if (below(6) == 0) b_.tell(send_refused{s->peer, s->traffic, s->frame});

@@ -17,6 +17,8 @@ using test::peer_number;
 
 namespace {
 
+cache::multiply_hash const hash{cache::hash_key{{1, 2, 3, 4}}};
+
 shared_frame frame(std::size_t size, byte fill = 0) { return std::make_shared<bytes const>(size, fill); }
 message_id id(byte n) { return message_id{bytes{n}}; }
 std::string order(outbound_queue& q) {
@@ -79,7 +81,7 @@ TEST_CASE("gossip message cache: announced for so many heartbeats, kept for more
     gossip_options o;
     o.history = 3;
     o.history_announced = 2;
-    message_cache c{o};
+    message_cache c{o, hash};
     c.put(id(1), "t", frame(5));
     c.put(id(9), "other", frame(5));
     CHECK(c.announced("t") == std::vector<message_id>{id(1)});
@@ -107,7 +109,7 @@ TEST_CASE("gossip message cache: announced for so many heartbeats, kept for more
 TEST_CASE("gossip message cache: bounded in bytes, at the cost of the oldest") {
     gossip_options o;
     o.history_bytes_max = 20;
-    message_cache c{o};
+    message_cache c{o, hash};
     for (byte n = 1; n <= 5; ++n) {
         c.put(id(n), "t", frame(7));
         c.put(id(n), "t", frame(7));  // twice is once
@@ -118,7 +120,7 @@ TEST_CASE("gossip message cache: bounded in bytes, at the cost of the oldest") {
     CHECK(c.size() == 2);
     o.history = 0;
     o.history_announced = 0;
-    message_cache none{o};
+    message_cache none{o, hash};
     none.put(id(1), "t", frame(1));
     none.shift();
     CHECK(none.size() == 0);

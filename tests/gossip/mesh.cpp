@@ -306,7 +306,7 @@ TEST_CASE("gossip peer exchange: believed from those that stand well, followed u
     CHECK(b.all_of<want_peer>(b.take()).size() == 3);
     b.prunes(1, "unknown", 60, px);
     CHECK(b.take().empty());
-    // A13 of the list of advisories goes with it: a record that is none, and a name that is no peer.
+    // A record that is none, and a name that is no peer.
     b.hear(1, from_hex("1a0c"
                        "220a"
                        "0a0174"

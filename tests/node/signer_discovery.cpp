@@ -308,11 +308,10 @@ TEST_CASE("two advertisements of one moment do not contradict each other") {
 namespace {
 
 /// Advertisements of signers @p from up to @p to, in the order of their keys.
-std::map<std::string, bytes> by_key(std::size_t from, std::size_t to) {
-    std::map<std::string, bytes> out;
+std::map<crypto::public_key, bytes> by_key(std::size_t from, std::size_t to) {
+    std::map<crypto::public_key, bytes> out;
     for (std::size_t i = from; i < to; ++i) {
-        out.emplace(discovery::signer_listing::key_of(key(i)),
-                    test::advertisement_of(i).seal(test::node_keys(i).node).value());
+        out.emplace(key(i), test::advertisement_of(i).seal(test::node_keys(i).node).value());
     }
     return out;
 }
@@ -328,8 +327,8 @@ void flood(machine& by, std::size_t from, std::size_t to) {
 
 TEST_CASE("who floods an honest relay with new keys does not silence the signers behind it") {
     node::signer_discovery_options o;
-    o.advertisements_burst = 60;  // of which a question takes a third
-    o.advertisements_per_second = 1;
+    o.notices_burst = 60;  // of which a question takes a third
+    o.notices_per_second = 1;
     world w{0};
     for (std::size_t i = 0; i < 5; ++i) {
         w.all.emplace_back(w.wires, w.clock, i, o);
@@ -359,7 +358,7 @@ TEST_CASE("who floods an honest relay with new keys does not silence the signers
 
 TEST_CASE("an answer is taken up to what its peer may bring, in the order that it says") {
     node::signer_discovery_options o;
-    o.advertisements_burst = 10;
+    o.notices_burst = 10;
     world w{0};
     w.all.emplace_back(w.wires, w.clock, 0, o);
     REQUIRE(w.all[0].it.start());
@@ -405,7 +404,7 @@ TEST_CASE("pages that never end are asked for so often, and no more") {
     transport::memory_transport slow{w.wires, id(8)};
     slow.serve(finder::protocol, {}, [&](transport::asked const& q) {
         ++questions;
-        auto const at = sorted.upper_bound(std::string{q.request.begin(), q.request.end()});
+        auto const at = q.request.empty() ? sorted.begin() : sorted.upper_bound(crypto::public_key::from(q.request));
         wire::writer out;
         out.u8(1).size(at == sorted.end() ? 0 : 1);
         if (at != sorted.end()) out.sized(at->second);

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <muster/core/bytes.hpp>
 #include <muster/core/error.hpp>
@@ -51,6 +53,13 @@ inline constexpr std::size_t mapped_prefix_size = 12;  // ::ffff:0:0/96
     if (detail::is_mapped(ip)) return detail::is_global_ip4(ip.subspan(detail::mapped_prefix_size));
     bool const is_documentation = ip[0] == 0x20 && ip[1] == 0x01 && ip[2] == 0x0d && ip[3] == 0xb8;
     return (ip[0] & 0xe0) == 0x20 && !is_documentation;  // 2000::/3
+}
+/// Those of @p told, by strangers, that may be dialled. Who dials a name, or an address of his own network, because a
+/// stranger has written it dials whatever the stranger wants. @p takes_private lets addresses within private networks
+/// pass: for a group within one.
+[[nodiscard]] inline std::vector<peer::multiaddr> dialable(std::vector<peer::multiaddr> told, bool takes_private) {
+    std::erase_if(told, [&](auto const& a) { return takes_private ? !starts_with_ip(a) : !is_global(a); });
+    return told;
 }
 /// Where an address is from, as far as an attacker must pay for it: the /16 of IPv4, the /32 of IPv6, the name of a
 /// host that is known by name.

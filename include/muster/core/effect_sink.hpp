@@ -34,8 +34,18 @@ public:
 
     /// All effects so far; the list is empty afterwards.
     [[nodiscard]] std::vector<Effect> take() noexcept { return std::exchange(effects_, {}); }
+    /// Hands all effects so far to @p out, in order; the list is empty afterwards, but keeps room for a few more.
+    template <effect_sink<Effect> Sink>
+    void move_to(Sink& out) {
+        auto all = take();
+        for (auto& e : all) out.push(std::move(e));
+        all.clear();
+        if (all.capacity() <= spare && effects_.empty()) effects_ = std::move(all);
+    }
 
 private:
+    static constexpr std::size_t spare = 64;  // ours
+
     std::vector<Effect> effects_;
 };
 static_assert(effect_sink<effect_list<int>, int>);

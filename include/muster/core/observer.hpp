@@ -11,6 +11,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -39,6 +40,42 @@ concept observer = requires(O& o, std::string_view name, std::uint64_t by, doubl
     { o.wants(level) } -> std::convertible_to<bool>;
     o.log(level, name);
 };
+
+/// Tells apart the series of one name, such as requests by their outcome. Both are literals.
+struct label {
+    std::string_view name;
+    std::string_view value;
+};
+/// The labels of a series, in the order in which its name is documented with them.
+using labels = std::initializer_list<label>;
+
+/// Counts and measures under labels; an observer that knows of none is told the name alone. An observer that does has
+/// the same functions with labels after the name. @{
+template <observer O>
+void count_with(O& o, std::string_view name, labels by_what, std::uint64_t by = 1) {
+    if constexpr (requires { o.count(name, by_what, by); }) {
+        o.count(name, by_what, by);
+    } else {
+        o.count(name, by);
+    }
+}
+template <observer O>
+void measure_with(O& o, std::string_view name, labels by_what, double value) {
+    if constexpr (requires { o.measure(name, by_what, value); }) {
+        o.measure(name, by_what, value);
+    } else {
+        o.measure(name, value);
+    }
+}
+template <observer O>
+void gauge_with(O& o, std::string_view name, labels by_what, double value) {
+    if constexpr (requires { o.gauge(name, by_what, value); }) {
+        o.gauge(name, by_what, value);
+    } else {
+        o.gauge(name, value);
+    }
+}
+/// @}
 
 /// Looks away. Takes no space as a member with `[[no_unique_address]]`, and no time.
 struct null_observer {

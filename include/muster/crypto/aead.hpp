@@ -2,7 +2,10 @@
 #pragma once
 
 /// @file
-/// ChaCha20-Poly1305: encryption that also proves who encrypted (RFC 8439), computed by OpenSSL.
+/// Encryption that also proves who encrypted, computed by OpenSSL: ChaCha20-Poly1305 (RFC 8439), and AES-256-GCM (NIST
+/// SP 800-38D). Neither commits to its key: a ciphertext can be made that opens under two of them. Where a key comes
+/// from a passphrase, that has to be ruled out beside it (Len, Grubbs, Ristenpart, "Partitioning Oracle Attacks",
+/// 2021).
 
 #include <array>
 #include <cstddef>
@@ -16,11 +19,22 @@
 
 namespace muster::crypto {
 
-/// One key in one direction. Movable; one thread at a time.
+/// Names of ciphers, as OpenSSL has them. Both take keys of 32 bytes and nonces of 12, and make tags of 16.
+/// @{
+struct chacha20_poly1305 {
+    static constexpr char const* name = "ChaCha20-Poly1305";
+};
+struct aes_256 {
+    static constexpr char const* name = "AES-256-GCM";
+};
+/// @}
+
+/// One key of @p Cipher in one direction. Movable; one thread at a time.
 ///
 /// The key schedule lives in OpenSSL's heap and is wiped with the object; use it for keys that live as long
 /// as a connection, not for what must never leave guarded memory.
-class aead {
+template <class Cipher>
+class basic_aead {
 public:
     static constexpr std::size_t key_size = 32;
     static constexpr std::size_t nonce_size = 12;
@@ -28,7 +42,7 @@ public:
     using nonce = std::array<byte, nonce_size>;
 
     /// Expects `key.size() == key_size`.
-    explicit aead(byte_view key) : context_{EVP_CIPHER_CTX_new()} {
+    explicit basic_aead(byte_view key) : context_{EVP_CIPHER_CTX_new()} {
         detail::must(context_ != nullptr && key.size() == key_size &&
                      EVP_CipherInit_ex2(context_.get(), method(), key.data(), nullptr, 1, nullptr) == 1);
     }
@@ -72,7 +86,7 @@ public:
 
 private:
     [[nodiscard]] static EVP_CIPHER const* method() noexcept {
-        static EVP_CIPHER const* const cipher = EVP_CIPHER_fetch(nullptr, "ChaCha20-Poly1305", nullptr);
+        static EVP_CIPHER const* const cipher = EVP_CIPHER_fetch(nullptr, Cipher::name, nullptr);
         detail::must(cipher != nullptr);
         return cipher;
     }
@@ -88,5 +102,9 @@ private:
 
     std::unique_ptr<EVP_CIPHER_CTX, detail::free_with<EVP_CIPHER_CTX_free>> context_;
 };
+/// What the network is spoken with.
+using aead = basic_aead<chacha20_poly1305>;
+/// What lies on disk is encrypted with.
+using aes_256_gcm = basic_aead<aes_256>;
 
 }  // namespace muster::crypto

@@ -20,7 +20,8 @@ MUSTER_ENUMERATION(errc, 1,
                    invalid_secret,     ///< A secret key that is zero or not below the group order.
                    invalid_key,        ///< A public key that is not a point of the curve, or not of its kind.
                    invalid_signature,  ///< A signature that does not verify.
-                   not_authentic       ///< A ciphertext that was not made with this key, nonce and associated data.
+                   not_authentic,      ///< A ciphertext that was not made with this key, nonce and associated data.
+                   no_memory           ///< As much memory as a key derivation asks for could not be had.
 );
 [[nodiscard]] constexpr std::string_view category_of(errc) noexcept { return "crypto"; }
 

@@ -89,14 +89,30 @@ struct cache_defaults : cache::defaults {
 
 /// Writes entries, and reads them back, given how an advertisement is: @p Codec has `id`, `write(writer, a)` and
 /// `read(reader)`. Times that lie in the future are brought back to now.
-template <advertisement Advertisement, class Codec>
+///
+/// @tparam Key  text, or of a fixed size; both are written alike.
+template <advertisement Advertisement, class Codec, class Key = std::string>
 struct entry_codec {
-    using key_type = std::string;
+    using key_type = Key;
     using value_type = entry<Advertisement>;
     static constexpr std::uint32_t id = Codec::id;
 
-    void write_key(wire::writer& w, std::string const& k) const { w.sized(k); }
-    [[nodiscard]] std::string read_key(wire::reader& r) const { return r.sized_text(r.remaining()); }
+    void write_key(wire::writer& w, Key const& k) const {
+        if constexpr (std::same_as<Key, std::string>) {
+            w.sized(k);
+        } else {
+            w.sized(k.view());
+        }
+    }
+    [[nodiscard]] Key read_key(wire::reader& r) const {
+        if constexpr (std::same_as<Key, std::string>) {
+            return r.sized_text(r.remaining());
+        } else {
+            auto const raw = r.sized(Key::size());
+            if (raw.size() != Key::size()) r.fail(wire::errc::bad_value, "a key of another size");
+            return Key::from(raw);
+        }
+    }
     void write_value(wire::writer& w, value_type const& e) const {
         w.i64(to_unix_millis(e.added_at)).i64(to_unix_millis(e.last_access)).u64(e.access_count);
         w.u8(static_cast<std::uint8_t>(e.source));
@@ -119,12 +135,12 @@ struct cache_stats {
     bool operator==(cache_stats const&) const = default;
 };
 
-/// Advertisements by id.
+/// Advertisements by id, which is text unless @p Key says otherwise.
 ///
 /// Every call takes the wall time. Counts and times of access are changed in place: a snapshot keeps them, a store of
 /// changes has them as they were when the entry was set. O(1) but where said otherwise.
 /// Not thread-safe.
-template <advertisement Advertisement, class Policies = cache_defaults>
+template <advertisement Advertisement, class Policies = cache_defaults, class Key = std::string>
 class discovery_cache {
     using version = decltype(version_of<Advertisement>::get(std::declval<Advertisement const&>()));
     static constexpr bool counts = !requires { requires version_of<Advertisement>::is_expiry; };
@@ -140,11 +156,11 @@ class discovery_cache {
     // Named lazily: a persistent cache does not exist for policies without persistence.
     template <bool Persists, class P>
     struct choice {
-        using type = cache::cache<std::string, discovery::entry<Advertisement>, P>;
+        using type = cache::cache<Key, discovery::entry<Advertisement>, P>;
     };
     template <class P>
     struct choice<true, P> {
-        using type = cache::persistent_cache<std::string, discovery::entry<Advertisement>, P>;
+        using type = cache::persistent_cache<Key, discovery::entry<Advertisement>, P>;
     };
 
 public:
@@ -159,7 +175,7 @@ public:
 
     /// The entry under @p id, which is used by that; nullptr when there is none or its advertisement has expired. Valid
     /// until the next call.
-    [[nodiscard]] entry_type const* get(std::string const& id, timestamp now) {
+    [[nodiscard]] entry_type const* get(Key const& id, timestamp now) {
         auto* const found = entries_.get(id, now);
         if (found == nullptr) return nullptr;
         found->last_access = std::max(found->last_access, now);
@@ -167,18 +183,18 @@ public:
         return found;
     }
     /// The same, without counting as a use.
-    [[nodiscard]] entry_type const* peek(std::string const& id, timestamp now) const { return entries_.peek(id, now); }
+    [[nodiscard]] entry_type const* peek(Key const& id, timestamp now) const { return entries_.peek(id, now); }
 
     /// Keeps @p e under @p id, in place of an older version; `outdated` when there is a newer one, which stays. When
     /// the advertisement has expired the older version goes (`withdrawn`), or there was none (`rejected`).
-    cache::put_outcome set(std::string id, entry_type e, timestamp now) {
+    cache::put_outcome set(Key id, entry_type e, timestamp now) {
         if (is_outdated(id, e.advertisement, now)) return cache::put_outcome::outdated;
         if (has_expired(e.advertisement, now)) remember_withdrawal(id, e.advertisement, now);
         return entries_.put(std::move(id), std::move(e), now);
     }
     /// The same for an advertisement as it arrives. What was known under the same id, when it was added and how often
     /// it was used, is kept.
-    cache::put_outcome set(std::string id, Advertisement a, source from, timestamp now) {
+    cache::put_outcome set(Key id, Advertisement a, source from, timestamp now) {
         entry_type e{std::move(a), now, now, 0, from};
         if (auto const* const known = entries_.peek(id, now)) {
             e.added_at = known->added_at;
@@ -190,7 +206,7 @@ public:
     /// Calls @p f with the entry under @p id, to change what is neither its advertisement's version nor its expiry. No
     /// use. False when there is none.
     template <class F>
-    bool modify(std::string const& id, timestamp now, F f) {
+    bool modify(Key const& id, timestamp now, F f) {
         auto* const found = const_cast<entry_type*>(entries_.peek(id, now));  // the entries are ours, and not const
         if (found == nullptr) return false;
         f(*found);
@@ -198,7 +214,7 @@ public:
         return true;
     }
     /// Removes what is under @p id; false when nothing was.
-    bool erase(std::string const& id, timestamp now) { return entries_.erase(id, now); }
+    bool erase(Key const& id, timestamp now) { return entries_.erase(id, now); }
     /// Removes everything, also where it is kept, and forgets what was withdrawn.
     void clear() {
         entries_.clear();
@@ -208,16 +224,16 @@ public:
     /// Entries that have not expired; the others are removed. O(1) for each of those.
     [[nodiscard]] std::size_t size(timestamp now) { return entries_.size(now); }
     /// A copy of all, the least recently used first. O(n).
-    [[nodiscard]] std::vector<std::pair<std::string, entry_type>> entries(timestamp now) const {
-        std::vector<std::pair<std::string, entry_type>> all;
-        entries_.for_each([&](std::string const& id, entry_type const& e) { all.emplace_back(id, e); }, now);
+    [[nodiscard]] std::vector<std::pair<Key, entry_type>> entries(timestamp now) const {
+        std::vector<std::pair<Key, entry_type>> all;
+        entries_.for_each([&](Key const& id, entry_type const& e) { all.emplace_back(id, e); }, now);
         return all;
     }
     /// O(n).
     [[nodiscard]] cache_stats stats(timestamp now) const {
         cache_stats s;
         entries_.for_each(
-            [&](std::string const&, entry_type const& e) {
+            [&](Key const&, entry_type const& e) {
                 ++s.size;
                 if (!s.oldest || e.added_at < *s.oldest) s.oldest = e.added_at;
                 if (!s.newest || e.added_at > *s.newest) s.newest = e.added_at;
@@ -245,7 +261,7 @@ private:
         if constexpr (std::equality_comparable<Advertisement>) return a == b;
         return false;
     }
-    [[nodiscard]] bool is_outdated(std::string const& id, Advertisement const& a, timestamp now) const {
+    [[nodiscard]] bool is_outdated(Key const& id, Advertisement const& a, timestamp now) const {
         bool const ends = has_expired(a, now);
         if (auto const* const held = entries_.peek(id, now)) {
             if (ends && !counts) return false;
@@ -257,7 +273,7 @@ private:
         auto const is = version_in(a);
         return is < known->at || (is == known->at && !known->includes_it);
     }
-    void remember_withdrawal(std::string const& id, Advertisement const& a, timestamp now) {
+    void remember_withdrawal(Key const& id, Advertisement const& a, timestamp now) {
         bar next{version_in(a), true};
         if (auto const* const held = entries_.peek(id, now); held != nullptr) {
             if (!(version_in(held->advertisement) < next.at)) next = {version_in(held->advertisement), false};
@@ -266,7 +282,7 @@ private:
         (void)withdrawn_.put(id, std::move(next));
     }
 
-    cache::cache<std::string, bar> withdrawn_;
+    cache::cache<Key, bar> withdrawn_;
     entries_type entries_;
 };
 

@@ -4,10 +4,9 @@
 /// @file
 /// What a signer says of itself, to be found: its key, its machine, and what it signs for whom.
 ///
-/// Idea: a signer's machine signs the advertisement, and the signer's key has signed that this machine speaks for it,
-/// so whoever holds the bytes can check both without asking anybody. Newer ones have greater sequence numbers; a
-/// withdrawal is one that expires when it is issued. The id, which lotus-sdk has too, is made of the key alone: it is a
-/// name, so that an update meets what it updates, and proves nothing.
+/// Idea: a notice, see notice.hpp, of a signer's machine, and the signer's key has signed that this machine speaks for
+/// it; so whoever holds the bytes can check both without asking anybody. The id, which lotus-sdk has too, is made of
+/// the key alone: it is a name, so that an update meets what it updates, and proves nothing.
 ///
 /// Payload: signer key (33 bytes), machine (sized), binding (64), sequence (u64), addresses, capabilities (each a count
 /// and sized elements), transaction types (count, a byte each, ascending), amounts from and to (u64), fee (u64),
@@ -31,8 +30,7 @@
 #include <muster/core/time.hpp>
 #include <muster/crypto/hash.hpp>
 #include <muster/crypto/secp256k1.hpp>
-#include <muster/discovery/errc.hpp>
-#include <muster/peer/record_parts.hpp>
+#include <muster/discovery/notice.hpp>
 
 namespace muster::discovery {
 
@@ -72,41 +70,35 @@ struct signer_advertisement {
                   amount_to, fee, nickname, issued, expires);
 
     /// Whether it says that the signer is not to be found any more.
-    [[nodiscard]] bool is_withdrawal() const noexcept { return expires == issued; }
+    [[nodiscard]] bool is_withdrawal() const noexcept { return discovery::is_withdrawal(*this); }
 
-    /// Signs it. About 30 us.
-    /// @return the bytes to send; `wrong_peer` when @p key is not the machine's; `invalid_binding`, `malformed`,
-    ///         `too_large` or `expired` for one that nobody would take; or the key's error.
-    [[nodiscard]] result<bytes> seal(peer::node_key const& key, peer::record_rules const& rules = {}) const;
-
-    /// Reads what @ref seal has made, and checks all but the two signatures, cheap checks first. The result is a claim.
-    /// @return `too_large`, `malformed`, `wrong_type`, the errors of a key, `wrong_peer`, `not_canonical`, `expired` or
-    ///         `not_yet_issued`.
+    /// Signs it. See @ref seal_notice.
+    [[nodiscard]] result<bytes> seal(peer::node_key const& key, peer::record_rules const& rules = {}) const {
+        return seal_notice(*this, key, rules);
+    }
+    /// Reads what @ref seal has made; a claim. See @ref read_notice.
     [[nodiscard]] static result<signer_advertisement> read(byte_view sealed, timestamp now,
-                                                           peer::record_rules const& rules = {});
-
-    /// Reads it, and verifies the machine's signature, about 60 us, and the signer's, about 45 us; the latter not where
-    /// @p known, an advertisement that was verified, has the same binding.
-    /// @return what @ref read returns, `invalid_binding` or `not_signed`.
+                                                           peer::record_rules const& rules = {}) {
+        return read_notice<signer_advertisement>(sealed, now, rules);
+    }
+    /// Reads it, and verifies both signatures. See @ref verify_notice.
     [[nodiscard]] static result<peer::authenticated<signer_advertisement>> open(
         byte_view sealed, timestamp now, peer::record_rules const& rules = {},
-        signer_advertisement const* known = nullptr);
+        signer_advertisement const* known = nullptr) {
+        MUSTER_TRY(auto found, verify_notice<signer_advertisement>(sealed, now, rules, known));
+        return peer::authenticated<signer_advertisement>{found.first, std::move(found.second)};
+    }
 
-private:
-    [[nodiscard]] static peer::envelope_purpose purpose() noexcept {
+    // ---- as a notice ------------------------------------------------------------------------------------
+
+    [[nodiscard]] static peer::envelope_purpose purpose_of_envelope() noexcept {
         return {"muster/signer/v1", as_bytes("/muster/signer/1")};
     }
     [[nodiscard]] static result<signer_advertisement> decode(byte_view payload);
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
-    [[nodiscard]] result<void> check_lifetime(peer::record_rules const& rules) const {
-        auto const latest = to_unix_millis(saturating_add(issued, rules.skew_max));
-        if (latest < 0 || sequence > static_cast<std::uint64_t>(latest)) {
-            return error{peer::errc::not_yet_issued, text("sequence ", sequence, " is ahead of its time, ", latest,
-                                                          "; number by milliseconds at most")};
-        }
-        return is_withdrawal() ? ok() : rules.check_lifetime(issued, expires);
-    }
+    /// One for each signer.
+    [[nodiscard]] crypto::public_key const& key() const noexcept { return signer; }
 };
 
 /// The name under which advertisements of @p signer are known: @p prefix, and the first 32 hexadecimal digits of
@@ -146,13 +138,7 @@ inline result<signer_advertisement> signer_advertisement::decode(byte_view paylo
     out.nickname = in.sized_text(nickname_size_max);
     out.issued = from_unix_millis(in.i64());
     out.expires = from_unix_millis(in.i64());
-    if (auto const done = in.finish(); !done) {
-        return error{peer::errc::malformed, text("an advertisement: ", done.error().message())};
-    }
-    auto id = peer::peer_id::from_multihash(named);
-    if (!id) return error{peer::errc::malformed, text("an advertisement: ", id.error().message())};
-    out.machine = id.value();
-    MUSTER_TRY(out.check_content());
+    MUSTER_TRY(out.machine, finish_notice(in, named));
     return out;
 }
 
@@ -172,51 +158,6 @@ inline result<void> signer_advertisement::check_content() const {
                      text("a nickname of ", nickname.size(), " bytes; at most ", nickname_size_max)};
     }
     return ok();
-}
-
-inline result<bytes> signer_advertisement::seal(peer::node_key const& key, peer::record_rules const& rules) const {
-    if (machine != key.id()) {
-        return error{peer::errc::wrong_peer,
-                     text(key.id().to_text(), " does not sign an advertisement of ", machine.to_text())};
-    }
-    if (!peer::verify_binding(signer, machine, binding)) {
-        return error{errc::invalid_binding,
-                     text("signer ", to_hex(signer), " has not said that ", machine.to_text(), " speaks for it")};
-    }
-    MUSTER_TRY(check_content());
-    MUSTER_TRY(check_lifetime(rules));
-    return peer::seal_record(encode(), purpose(), key, size_max);
-}
-
-inline result<signer_advertisement> signer_advertisement::read(byte_view sealed, timestamp now,
-                                                               peer::record_rules const& rules) {
-    MUSTER_TRY(auto const claim, peer::read_canonical(sealed, purpose(), size_max));
-    MUSTER_TRY(auto out, decode(claim.payload()));
-    if (out.machine != claim.key().id()) {
-        return error{peer::errc::wrong_peer, text(claim.key().id().to_text(), " signs an advertisement of ",
-                                                  out.machine.to_text(), ", not of itself")};
-    }
-    MUSTER_TRY(out.check_lifetime(rules));
-    MUSTER_TRY(rules.check_issued(out.issued, now));
-    // A withdrawal holds for as long as what it withdraws could.
-    auto const end = out.is_withdrawal() ? saturating_add(out.issued, rules.lifetime_max) : out.expires;
-    if (end > now) return out;
-    return error{peer::errc::expired,
-                 text("an advertisement that has expired ", saturating_difference(now, end).count(), " ms ago")};
-}
-
-inline result<peer::authenticated<signer_advertisement>> signer_advertisement::open(byte_view sealed, timestamp now,
-                                                                                    peer::record_rules const& rules,
-                                                                                    signer_advertisement const* known) {
-    MUSTER_TRY(auto out, read(sealed, now, rules));
-    bool const is_bound = known != nullptr && known->signer == out.signer && known->machine == out.machine &&
-                          known->binding == out.binding;
-    if (!is_bound && !peer::verify_binding(out.signer, out.machine, out.binding)) {
-        return error{errc::invalid_binding,
-                     text("signer ", to_hex(out.signer), " never said that ", out.machine.to_text(), " speaks for it")};
-    }
-    MUSTER_TRY(auto const opened, peer::envelope::open(sealed, purpose()));
-    return peer::authenticated<signer_advertisement>{opened.who(), std::move(out)};
 }
 
 }  // namespace muster::discovery

@@ -10,6 +10,7 @@
 
 #include <muster/core/fields.hpp>
 #include <muster/core/time.hpp>
+#include <muster/discovery/discovery_cache.hpp>
 #include <muster/discovery/signer_advertisement.hpp>
 #include <muster/wire/reader.hpp>
 #include <muster/wire/writer.hpp>
@@ -18,6 +19,7 @@ namespace muster::discovery {
 
 /// An entry of the directory. Its equality is that of the advertisement: what is ours may differ.
 struct signer_listing {
+    using notice_type = signer_advertisement;
     signer_advertisement what;    ///< Verified.
     bytes sealed;                 ///< The same, as it is passed on.
     peer::peer_id delivered_by;   ///< Who has brought it; its own machine perhaps.
@@ -37,10 +39,11 @@ struct signer_listing {
                                               field{"expires_at", &signer_listing::expires_at}};
     friend bool operator==(signer_listing const& a, signer_listing const& b) { return a.sealed == b.sealed; }
 
-    /// The key as it is filed.
-    [[nodiscard]] static std::string key_of(crypto::public_key const& signer) {
-        auto const raw = signer.view();
-        return {raw.begin(), raw.end()};
+    /// Takes over what is ours from the version before.
+    void keep_marks(signer_listing const& before) {
+        is_subscribed = before.is_subscribed;
+        reputation = before.reputation;
+        response_time = before.response_time;
     }
 };
 
@@ -65,5 +68,8 @@ struct signer_listing_codec {
         return out;
     }
 };
+
+/// How entries of a directory are kept.
+using signer_entry_codec = entry_codec<signer_listing, signer_listing_codec, crypto::public_key>;
 
 }  // namespace muster::discovery

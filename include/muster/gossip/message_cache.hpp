@@ -8,17 +8,20 @@
 /// for, and each heartbeat the oldest window leaves. A peer is sent one message a bounded number of times, however
 /// often it asks. What is kept is bounded in bytes as well: the oldest message leaves for a new one.
 ///
+/// Messages are found by a keyed hash of their ids, since authors choose those.
+///
 /// Source: gossipsub-v1.0.md, "Message Cache".
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include <muster/cache/hasher.hpp>
 #include <muster/gossip/event.hpp>
 #include <muster/gossip/message_id.hpp>
 #include <muster/gossip/options.hpp>
@@ -28,23 +31,31 @@ namespace muster::gossip {
 /// The message cache. Not thread-safe.
 class message_cache {
 public:
-    explicit message_cache(gossip_options const& o)
-        : history_{o.history}, announced_{o.history_announced}, bytes_max_{o.history_bytes_max} {
+    message_cache(gossip_options const& o, cache::multiply_hash const& hash)
+        : history_{o.history},
+          announced_{o.history_announced},
+          bytes_max_{o.history_bytes_max},
+          items_{0, hash_of_id{hash}} {
         windows_.emplace_back();
     }
+    message_cache(message_cache const&) = delete;
+    message_cache& operator=(message_cache const&) = delete;
 
-    /// Keeps a message that was accepted or published, as the frame that publishes it. O(log n).
+    /// Keeps a message that was accepted or published, as the frame that publishes it. O(1).
     void put(message_id const& id, std::string_view topic, shared_frame frame) {
         auto const size = frame->size();
-        if (history_ == 0 || size > bytes_max_ || items_.count(id) != 0) return;
+        if (history_ == 0 || size > bytes_max_) return;
+        auto const [at, is_new] = items_.try_emplace(id);
+        if (!is_new) return;
         while (bytes_ + size > bytes_max_) drop_oldest();
-        items_.try_emplace(id, item{std::string{topic}, std::move(frame), {}});
+        at->second.topic = topic;
+        at->second.frame = std::move(frame);
         bytes_ += size;
-        windows_.back().push_back(id);
+        windows_.back().push_back(&*at);
     }
     /// The frame of a message that the peer number @p peer asks for; null when it is not there, or was sent to that
     /// peer
-    /// @p times_max times. O(log n + peers that asked).
+    /// @p times_max times. O(peers that asked).
     [[nodiscard]] shared_frame get(message_id const& id, std::uint64_t peer, std::size_t times_max) {
         auto const found = items_.find(id);
         if (found == items_.end()) return nullptr;
@@ -61,8 +72,8 @@ public:
         std::vector<message_id> out;
         std::size_t const windows = windows_.size() < announced_ ? windows_.size() : announced_;
         for (std::size_t w = windows_.size() - windows; w < windows_.size(); ++w) {
-            for (auto const& id : windows_[w]) {
-                if (items_.at(id).topic == topic) out.push_back(id);
+            for (auto const* const kept : windows_[w]) {
+                if (kept->second.topic == topic) out.push_back(kept->first);
             }
         }
         return out;
@@ -71,7 +82,7 @@ public:
     void shift() {
         windows_.emplace_back();
         while (windows_.size() > history_) {
-            for (auto const& id : windows_.front()) erase(id);
+            for (auto const* const kept : windows_.front()) erase(*kept);
             windows_.pop_front();
         }
         if (windows_.empty()) windows_.emplace_back();
@@ -89,15 +100,20 @@ private:
         std::vector<std::pair<std::uint64_t, std::size_t>> asked;  // by whom, and how often
     };
 
-    void erase(message_id const& id) {
-        auto const found = items_.find(id);
-        bytes_ -= found->second.frame->size();
-        items_.erase(found);
+    struct hash_of_id {
+        cache::multiply_hash hash;
+        std::size_t operator()(message_id const& id) const noexcept { return hash(id.characters()); }
+    };
+    using items = std::unordered_map<message_id, item, hash_of_id>;
+
+    void erase(items::value_type const& kept) {
+        bytes_ -= kept.second.frame->size();
+        items_.erase(items_.find(kept.first));
     }
     void drop_oldest() {
         for (auto& w : windows_) {
             if (w.empty()) continue;
-            erase(w.front());
+            erase(*w.front());
             w.pop_front();
             return;
         }
@@ -106,8 +122,8 @@ private:
     std::size_t history_;
     std::size_t announced_;
     std::size_t bytes_max_;
-    std::deque<std::deque<message_id>> windows_;  // the newest is the last; each id is in one
-    std::map<message_id, item> items_;
+    items items_;
+    std::deque<std::deque<items::value_type const*>> windows_;  // the newest is the last; each item is in one
     std::size_t bytes_ = 0;
 };
 

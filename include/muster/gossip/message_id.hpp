@@ -77,12 +77,13 @@ static_assert(message_id_function<id_of_author>);
 /// SHA-256 of topic and data, each behind its length: for topics whose messages are not signed. Ours.
 struct id_of_content {
     [[nodiscard]] message_id operator()(rpc::message_view const& m) const {
-        bytes hashed;
+        crypto::sha256_hasher hash;
         for (byte_view const part : {as_bytes(m.topic), m.data}) {
-            for (unsigned i = 0; i < 8; ++i) hashed.push_back(static_cast<byte>(std::uint64_t{part.size()} >> (8 * i)));
-            append(hashed, part);
+            std::array<byte, 8> length;
+            for (unsigned i = 0; i < 8; ++i) length[i] = static_cast<byte>(std::uint64_t{part.size()} >> (8 * i));
+            hash.update(length).update(part);
         }
-        return message_id{crypto::sha256(hashed).view()};
+        return message_id{hash.finish().view()};
     }
 };
 static_assert(message_id_function<id_of_content>);

@@ -9,13 +9,17 @@
 /// least kind first, and only if that is not enough is the new one refused. Lines are emptied in the order of kinds.
 ///
 /// A frame that the network handed back goes before all others: it was under way already.
+///
+/// Most peers read as fast as is sent, so most frames wait until the end of a call: a line is an array whose front
+/// moves, which keeps a little room and needs no memory for each frame.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <muster/gossip/event.hpp>
 
@@ -75,26 +79,59 @@ public:
     /// Takes out copies of a message that the peer does not want any more. O(frames).
     void cancel(std::uint64_t message) {
         for (auto const kind : {traffic::forwarded, traffic::gossip}) {
-            auto& line = lines_[static_cast<std::size_t>(kind)];
-            for (auto e = line.begin(); e != line.end();) {
-                if (e->message != message) {
-                    ++e;
-                    continue;
-                }
-                sizes_[static_cast<std::size_t>(kind)] -= e->frame->size();
-                size_ -= e->frame->size();
-                e = line.erase(e);
-            }
+            auto& size_of_kind = sizes_[static_cast<std::size_t>(kind)];
+            lines_[static_cast<std::size_t>(kind)].erase_if([&](entry const& e) {
+                if (e.message != message) return false;
+                size_of_kind -= e.frame->size();
+                size_ -= e.frame->size();
+                return true;
+            });
         }
     }
     void clear() noexcept {
-        for (auto& line : lines_) line.clear();
+        for (auto& l : lines_) l.clear();
         returned_.clear();
         sizes_ = {};
         size_ = 0;
     }
 
 private:
+    /// Entries in the order in which they came.
+    class line {
+    public:
+        [[nodiscard]] bool empty() const noexcept { return begin_ == entries_.size(); }
+        [[nodiscard]] entry const& front() const noexcept { return entries_[begin_]; }
+        void push_back(entry e) { entries_.push_back(std::move(e)); }
+        [[nodiscard]] entry take_front() {
+            auto out = std::move(entries_[begin_++]);
+            if (empty()) {
+                clear();
+            } else if (begin_ > spare && begin_ > entries_.size() / 2) {  // O(1), spread over those that have left
+                entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(begin_));
+                begin_ = 0;
+            }
+            return out;
+        }
+        /// Takes out those for which @p f says so.
+        template <class F>
+        void erase_if(F f) {
+            auto const begin = entries_.begin() + static_cast<std::ptrdiff_t>(begin_);
+            entries_.erase(std::remove_if(begin, entries_.end(), f), entries_.end());
+            if (empty()) clear();
+        }
+        void clear() noexcept {
+            entries_.clear();
+            begin_ = 0;
+            if (entries_.capacity() > spare) entries_ = std::vector<entry>{};
+        }
+
+    private:
+        static constexpr std::size_t spare = 8;  // entries whose room is kept; ours
+
+        std::vector<entry> entries_;
+        std::size_t begin_ = 0;
+    };
+
     [[nodiscard]] std::size_t room() const noexcept { return size_max_ - size_; }
     // Drops frames of lesser kinds than @p kind until @p size bytes fit; false, and none is dropped, where they cannot.
     [[nodiscard]] bool make_room(std::size_t size, std::size_t kind) {
@@ -106,24 +143,21 @@ private:
         }
         return true;
     }
-    [[nodiscard]] entry take(std::list<entry>& from) {
-        auto e = std::move(from.front());
-        from.pop_front();
+    [[nodiscard]] entry take(line& from) {
+        auto e = from.take_front();
         size_ -= e.frame->size();
         return e;
     }
     void drop_front(std::size_t kind) {
-        auto& line = lines_[kind];
-        sizes_[kind] -= line.front().frame->size();
-        size_ -= line.front().frame->size();
-        line.pop_front();
+        sizes_[kind] -= lines_[kind].front().frame->size();
+        (void)take(lines_[kind]);
         ++dropped_;
     }
 
     std::size_t size_max_;
-    std::array<std::list<entry>, 4> lines_;
+    std::array<line, 4> lines_;
     std::array<std::size_t, 4> sizes_{};
-    std::list<entry> returned_;
+    line returned_;
     std::size_t size_ = 0;
     std::uint64_t dropped_ = 0;
 };

@@ -357,7 +357,7 @@ private:
             meshes_.forget(p, prune_reason::stalled_peer, now);
             all_.effects.push(penalise{p.id, 1, offence::stalled});
         });
-        for (auto& e : all_.effects.take()) out.push(std::move(e));
+        all_.effects.move_to(out);
     }
 
     [[nodiscard]] auto is_known_at(instant now) {

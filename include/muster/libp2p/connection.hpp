@@ -258,6 +258,7 @@ private:
     void fail(error const& reason, Sink& sink) {
         stage_ = stage::failed;
         handshake_.reset();
+        streams_.clear();
         sink.push(failed{reason});
     }
 

@@ -51,6 +51,11 @@ public:
         before();
         return process_.emplace(std::forward<Arguments>(arguments)...);
     }
+    /// What runs is ended by its user, and says goodbye. Expects the host to be up.
+    void stop() {
+        world_->crash(on_);
+        process_.reset();
+    }
     /// What runs ends, by a kill or, as often, by a power failure that may cost what was not durable. Expects the host
     /// to be up.
     void crash() {

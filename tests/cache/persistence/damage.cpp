@@ -224,12 +224,17 @@ TEMPLATE_TEST_CASE("nothing is saved over a file that could not be put aside", "
     auto const loaded = m.cache->load();
     REQUIRE_FALSE(loaded.has_value());
     CHECK(loaded.error() == file_errc::cannot_keep_aside);
+    CHECK_FALSE(m.cache->last_failure());
     m.cache->put("a", 1);
+    CHECK(*m.cache->last_failure() == cache::errc::not_loaded);  // document 000: reported at once, not when it is lost
     CHECK(m.cache->flush().error() == cache::errc::not_loaded);
     m.start();  // the destructor does not save either
     CHECK(m.storage.at("found") == bytes{2, 3});
     m.storage.names.erase("found.aside.3");
+    m.cache->put("b", 1);
+    CHECK(*m.cache->last_failure() == cache::errc::not_loaded);
     CHECK(m.restart().notes.aside == "found.aside.3");
+    CHECK_FALSE(m.cache->last_failure());
 }
 
 TEMPLATE_TEST_CASE("any system call fails while loading: an error, and nothing is lost", "", snapshot, change_log) {

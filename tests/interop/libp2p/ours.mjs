@@ -9,10 +9,12 @@ export function check (holds, what) {
   if (!holds) throw new Error(what)
 }
 
-// Whatever happens, within ten seconds.
-export function within (promise, what) {
+// Whatever happens, within so many seconds.
+export function within (promise, what, seconds = 10) {
   let timer
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`too late: ${what}`)), 10_000) })
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`too late: ${what}`)), 1000 * seconds)
+  })
   return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
@@ -28,7 +30,7 @@ export class Ours {
   }
   say (line) { this.process.stdin.write(line + '\n') }
   // The first line that fits, of those not taken yet.
-  line (pattern) {
+  line (pattern, seconds = 10) {
     return within(new Promise(resolve => {
       const look = () => {
         const at = this.lines.findIndex(l => pattern.test(l))
@@ -37,7 +39,7 @@ export class Ours {
         return true
       }
       if (!look()) this.waiting.push(look)
-    }), `${pattern} among ${JSON.stringify(this.lines)}`)
+    }), `${pattern} among ${JSON.stringify(this.lines)}`, seconds)
   }
   end () { this.say('quit') }
 }

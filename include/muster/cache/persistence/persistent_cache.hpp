@@ -167,6 +167,7 @@ public:
         is_loading_ = false;
         if (!notes) return notes.error();
         is_loaded_ = true;
+        failure_.reset();
         if (is_trimmed_) note(save_schedule::reordered{});
         arm();
         report.notes = std::move(notes).value();
@@ -176,7 +177,7 @@ public:
     /// @return what could not be saved while the rest was: entries that are too large, or that their codec has thrown
     /// for. That is no failure, and tried again when they are put again. It is kept as @ref last_save, too.
     [[nodiscard]] result<save_report> flush() {
-        if (!is_loaded_) return error{errc::not_loaded, "load the cache first: saving would replace what is there"};
+        if (!is_loaded_) return not_loaded();
         if (!schedule_.is_dirty()) return last_save_;
         auto done = detail::caught([this] { return save(); });
         if (done) {
@@ -201,6 +202,7 @@ public:
     /// Whether something is not saved yet.
     [[nodiscard]] bool is_dirty() const noexcept { return schedule_.is_dirty(); }
     /// Why the last attempt to save failed; nothing when it did not.
+    /// `not_loaded` from the first put before @ref load on: what is put then works in memory, and is not kept.
     [[nodiscard]] std::optional<error> const& last_failure() const noexcept { return failure_; }
     /// What the last save that succeeded has left out.
     [[nodiscard]] save_report const& last_save() const noexcept { return last_save_; }
@@ -236,6 +238,7 @@ public:
     }
     template <class... Rest>
     put_outcome put(Key key, Value value, Rest... rest) {
+        if (!is_loaded_ && !failure_) failure_ = not_loaded();
         auto const noted = key_to_note(key);
         doubt until_noted{*this};
         auto const outcome = entries_.put(std::move(key), std::move(value), rest...);
@@ -279,6 +282,9 @@ public:
     /// @}
 
 private:
+    [[nodiscard]] static error not_loaded() {
+        return {errc::not_loaded, "load the cache first: saving would replace what is there"};
+    }
     [[nodiscard]] result<save_report> save() {
         auto const all = [this](auto put, auto use) { this->for_each_saved(put, use); };
         return as_report(store_.save(all, clock_.wall_now()));

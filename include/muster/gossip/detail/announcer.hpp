@@ -28,7 +28,7 @@ namespace muster::gossip::detail {
 /// ihave, iwant and idontwant.
 class announcer {
 public:
-    explicit announcer(neighbours& all) : all_{all}, options_{all.limits.gossip}, cache_{options_} {}
+    explicit announcer(neighbours& all) : all_{all}, options_{all.limits.gossip}, cache_{options_, all.hasher()} {}
 
     [[nodiscard]] message_cache& cache() noexcept { return cache_; }
     [[nodiscard]] message_cache const& cache() const noexcept { return cache_; }

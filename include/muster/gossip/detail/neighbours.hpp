@@ -167,6 +167,7 @@ public:
     [[nodiscard]] std::uint64_t hash(byte_view content) const noexcept {
         return hash_(std::string_view{reinterpret_cast<char const*>(content.data()), content.size()});
     }
+    [[nodiscard]] cache::multiply_hash const& hasher() const noexcept { return hash_; }
     /// Puts @p list in a random order.
     template <class T>
     void shuffle(std::vector<T>& list) {

@@ -137,6 +137,8 @@ public:
     /// @copydoc connection::shutdown
     void go_away(bytes& out) { session_.go_away(yamux::go_away_code::normal, out); }
 
+    /// The connection is over, and with it all streams. No event names them again.
+    void clear() { streams_.clear(); }
     /// Streams that the user knows of.
     [[nodiscard]] std::size_t size() const noexcept { return streams_.size(); }
 

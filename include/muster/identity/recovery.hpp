@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Getting everything back from guardians: a fresh key, the same request to all of them, and what they send together.
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <muster/core/result.hpp>
+#include <muster/identity/guardian_message.hpp>
+
+namespace muster::identity {
+
+/// A recovery that goes on. Move-only; not thread-safe. Holds shares of at most eight sets, which guardians who lie can
+/// make up; the manifest of each is signed.
+class recovery {
+public:
+    static constexpr std::size_t sets_max = 8;  ///< Ours: two are honest, while an epoch is being replaced.
+
+    /// Begins one for @p owner. The fresh key lives as long as this.
+    template <secret_source Source>
+    [[nodiscard]] static result<recovery> begin(user_id const& owner, Source& source) {
+        MUSTER_TRY(auto secret, crypto::secret<32>::generate(source));
+        return resume(owner, std::move(secret), source);
+    }
+    /// The same with a fresh key that was drawn before, and a new nonce.
+    template <secret_source Source>
+    [[nodiscard]] static result<recovery> resume(user_id const& owner, crypto::secret<32> secret, Source& source) {
+        crypto::digest32 nonce;
+        MUSTER_TRY(source.fill_secret(nonce.octets));
+        return resume(owner, std::move(secret), nonce);
+    }
+    /// The same as it was written down: three days are long.
+    [[nodiscard]] static result<recovery> resume(user_id const& owner, crypto::secret<32> secret,
+                                                 crypto::digest32 const& nonce) {
+        MUSTER_TRY(auto fresh, crypto::x25519_key::from_secret(std::move(secret)));
+        recovery_request r{owner, fresh.public_point(), nonce};
+        return recovery{std::move(fresh), r};
+    }
+
+    [[nodiscard]] recovery_request const& request() const noexcept { return request_; }
+
+    /// Takes what a guardian gives. A share that is not the one of its manifest is noted and counts for nothing.
+    /// @return `wrong_set` when it is for another request or owner; `not_signed`; `malformed`; `full`.
+    [[nodiscard]] result<void> take(release const& r) {
+        if (r.request != request_.id()) return error{errc::wrong_set, "a share that was not asked for"};
+        MUSTER_TRY(auto const m, backup_manifest::decode(r.manifest));
+        // Whoever has changed keys since is known by the first one still: it made the id.
+        if (m.owner != request_.owner || user_of(m.key) != m.owner) {
+            return error{errc::wrong_set,
+                         text("a backup of ", shown(m.owner), "; asked for was ", shown(request_.owner))};
+        }
+        auto const known = sets_.find(m.set);
+        if (known == sets_.end() && !m.is_signed())
+            return error{errc::not_signed, "a manifest that its owner did not sign"};
+        if (known == sets_.end() && sets_.size() >= sets_max)
+            return error{errc::full, text("more than ", sets_max, " sets")};
+        if (known != sets_.end() && known->second.manifest != m) {
+            return error{errc::wrong_set, "two manifests of one set"};
+        }
+        auto& s = known == sets_.end() ? sets_[m.set] : known->second;
+        s.manifest = m;
+        if (crypto::sha256(r.blob) == m.blob) s.blob = r.blob;
+        auto opened = open_share(m, r.index, fresh_, r.sealed);
+        if (!opened) {
+            if (std::find(s.bad.begin(), s.bad.end(), r.index) == s.bad.end()) s.bad.push_back(r.index);
+            return ok();
+        }
+        bool const is_there =
+            std::any_of(s.shares.begin(), s.shares.end(), [&](share const& h) { return h.index == r.index; });
+        if (!is_there) s.shares.push_back(std::move(opened).value());
+        return ok();
+    }
+    /// What came of the newest set of which there is enough. @return `too_few_shares`, saying how many there are.
+    [[nodiscard]] result<restored> finish() const {
+        set const* best = nullptr;
+        std::size_t most = 0, wanted = 0;
+        for (auto const& [id, s] : sets_) {
+            if (s.shares.size() >= most) wanted = s.manifest.threshold;
+            most = std::max(most, s.shares.size());
+            bool const is_enough = s.shares.size() >= s.manifest.threshold && !s.blob.empty();
+            if (is_enough && (best == nullptr || s.manifest.epoch > best->manifest.epoch)) best = &s;
+        }
+        if (best == nullptr)
+            return error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
+        MUSTER_TRY(auto out, restore(best->manifest, best->blob, best->shares));
+        out.bad = best->bad;
+        return out;
+    }
+
+private:
+    struct set {
+        backup_manifest manifest;
+        bytes blob;
+        std::vector<share> shares;
+        std::vector<std::uint8_t> bad;
+    };
+
+    recovery(crypto::x25519_key fresh, recovery_request const& r) : fresh_{std::move(fresh)}, request_{r} {}
+
+    crypto::x25519_key fresh_;
+    recovery_request request_;
+    std::map<set_id, set> sets_;
+};
+
+}  // namespace muster::identity

@@ -10,8 +10,8 @@
 /// expire and, by its policies, keeps them on disk; what is loaded is verified again, since a file is no signature.
 ///
 /// A withdrawal counts where its notice is listed; else nobody here needs it. Whoever has brought a notice first stays
-/// charged for it, or whoever repeats what others say could make room among it. Look-ups change nothing; only see
-/// notice_board::want counts as use.
+/// charged for it, or whoever repeats what others say could make room among it. Look-ups change nothing; only
+/// `notice_board::want` counts as use.
 
 #include <algorithm>
 #include <concepts>

@@ -15,7 +15,7 @@ set(parts
     libp2p/host/dialler.hpp            # part of the host, which has its deadline
     libp2p/service/requests.hpp        # speaks to the host by calls
     peer/reputation.hpp                # a table, whose bans end whether or not it is woken
-    signing/broadcast_walk.hpp         # part of a session
+    signing/broadcast_failover.hpp         # part of a session
     signing/session_store.hpp)         # a container of sessions
 
 file(READ "${LIST}" list)

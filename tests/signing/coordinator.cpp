@@ -74,7 +74,7 @@ TEST_CASE("every election method finds one coordinator") {
     }
 }
 
-TEST_CASE("where keys make the order, no method gives one of them the seat for good") {
+TEST_CASE("where keys make the order, no method gives one of them the first place for good") {
     for (auto const method : {election_method::lexicographic, election_method::hash_based,
                               election_method::first_signer, election_method::last_signer}) {
         cluster<> group{3};
@@ -272,7 +272,7 @@ TEST_CASE("with no_timers a finished session is never failed over by itself") {
     }
 }
 
-TEST_CASE("failover walks the list to its end, slot 0 included, and says so") {
+TEST_CASE("failover goes through the list to its end, slot 0 included, and says so") {
     for (auto const method : {election_method::lexicographic, election_method::hash_based,
                               election_method::first_signer, election_method::last_signer}) {
         cluster<> group{3};

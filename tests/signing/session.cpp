@@ -522,7 +522,7 @@ TEST_CASE("aggregator: an aggregator that lies about the sum is named once the s
     nonces_body const nonces0{{elected.second}};
 
     // The sum leaves slot 2 out, under the transcript of all three.
-    ledger all{3};
+    contributions all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
@@ -536,7 +536,7 @@ TEST_CASE("aggregator: an aggregator that lies about the sum is named once the s
     s.tell(1, 2, nonces2);
     s.tell(1, 2, shares2);
     auto const verdict =
-        s.tell(1, 0, shares_body{ledger::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
+        s.tell(1, 0, shares_body{contributions::bind_sums(claim.transcript, claim.nonces), {musig2::psig{{1}}}});
     REQUIRE(star::told<stalled>(verdict) != nullptr);
     CHECK(star::told<stalled>(verdict)->reason == abort_reason::invalid_aggregate);
     CHECK(star::told<stalled>(verdict)->culprit == 0u);
@@ -582,7 +582,7 @@ TEST_CASE("aggregator: an aggregator that tells different sums to different sign
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     auto const nonces2 = star::sent<nonces_body>(s.approve(2));
     nonces_body const nonces0{{elected.second}};
-    ledger all{3};
+    contributions all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
@@ -605,7 +605,8 @@ TEST_CASE("aggregator: an aggregator that tells different sums to different sign
     auto const verdict = s.tell(2, 0, truth);  // as forwarded: two sums under the aggregator's signature
     CHECK(star::told<stalled>(verdict)->reason == abort_reason::equivocation);
     CHECK(star::told<stalled>(verdict)->culprit == 0u);
-    CHECK(s.tell(1, 0, shares_body{ledger::bind_sums(transcript, truth.nonces), {musig2::psig{{1}}}}).size() == 1);
+    CHECK(s.tell(1, 0, shares_body{contributions::bind_sums(transcript, truth.nonces), {musig2::psig{{1}}}}).size() ==
+          1);
     s.now += std::chrono::minutes{2};
     auto const end = s.wake(1);
     CHECK(star::told<stalled>(end)->reason == abort_reason::timeout);
@@ -620,14 +621,14 @@ TEST_CASE("aggregator: nonces that differ from the aggregator's transcript blame
     auto const nonces1 = star::sent<nonces_body>(s.approve(1));
     auto const nonces2 = star::sent<nonces_body>(s.approve(2));
     nonces_body const nonces0{{elected.second}};
-    ledger all{3};
+    contributions all{3};
     all.file(0, nonces0, {});
     all.file(1, nonces1, {});
     all.file(2, nonces2, {});
     aggregate_nonces_body const honest{
         *all.transcript(s.id),
         {musig2::portable{}.nonce_agg(std::vector{elected.second, nonces1.nonces[0], nonces2.nonces[0]}).value()}};
-    auto const bound = ledger::bind_sums(honest.transcript, honest.nonces);
+    auto const bound = contributions::bind_sums(honest.transcript, honest.nonces);
     s.tell(2, 0, honest);
     s.tell(2, 0, nonces0);
     s.tell(2, 1, nonces_body{{other1.second}});  // slot 1 told the aggregator another nonce

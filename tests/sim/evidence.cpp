@@ -36,15 +36,15 @@ struct case_file {
         sums = {musig2::portable{}
                     .nonce_agg(std::vector{nonces[0].nonces[0], nonces[1].nonces[0], nonces[2].nonces[0]})
                     .value()};
-        muster::signing::ledger seats{3};
-        for (muster::signing::slot s = 0; s < 3; ++s) (void)seats.file(s, nonces[s], {});
-        transcript = *seats.transcript(id);
+        muster::signing::contributions filed{3};
+        for (muster::signing::slot s = 0; s < 3; ++s) (void)filed.file(s, nonces[s], {});
+        transcript = *filed.transcript(id);
     }
     [[nodiscard]] muster::signing::shares_body shares(muster::signing::slot s) {
         auto const message = muster::signing::to_message(plan.messages[0]);
         auto const values = musig2::portable{}.session_values(group, sums[0], message.view()).value();
         auto const made = musig2::portable{}.sign(std::move(secrets[s]), keys[s].signer, values).value();
-        return {muster::signing::ledger::bind_sums(transcript, sums), {made}};
+        return {muster::signing::contributions::bind_sums(transcript, sums), {made}};
     }
     /// @p what, said as muster::signing::slot @p from, and signed by @p by.
     [[nodiscard]] bytes signed_frame(muster::signing::slot from, muster::signing::body const& what,

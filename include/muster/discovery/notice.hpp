@@ -25,7 +25,7 @@
 
 namespace muster::discovery {
 
-/// Names a notice: text, or a value of a fixed size; see @ref entry_codec.
+/// Names a notice: text, or a value of a fixed size; see `entry_codec`.
 template <class K>
 concept notice_key = std::regular<std::remove_cvref_t<K>> && std::totally_ordered<std::remove_cvref_t<K>>;
 

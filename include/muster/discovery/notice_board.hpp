@@ -10,8 +10,8 @@
 /// expire and, by its policies, keeps them on disk; what is loaded is verified again, since a file is no signature.
 ///
 /// A withdrawal counts where its notice is listed; else nobody here needs it. Whoever has brought a notice first stays
-/// charged for it, or whoever repeats what others say could make room among it. Look-ups change nothing; only @ref
-/// notice_board::want counts as use.
+/// charged for it, or whoever repeats what others say could make room among it. Look-ups change nothing; only
+/// `notice_board::want` counts as use.
 
 #include <algorithm>
 #include <concepts>
@@ -46,7 +46,7 @@ struct notice_listing {
     friend bool operator==(notice_listing const& a, notice_listing const& b) { return a.sealed == b.sealed; }
 };
 
-/// What a board keeps: the members of @ref notice_listing, and perhaps marks of ours, which `keep_marks(before)` takes
+/// What a board keeps: the members of `notice_listing`, and perhaps marks of ours, which `keep_marks(before)` takes
 /// over from the version before.
 template <class L>
 concept listing = notice<typename L::notice_type> && std::equality_comparable<L> && requires(L const& l) {

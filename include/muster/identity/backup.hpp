@@ -48,7 +48,7 @@ struct guardian {
     bool operator==(guardian const&) const = default;
 };
 
-/// What a backup consists of. A claim until @ref verify.
+/// What a backup consists of. A claim until `verify`.
 struct backup_manifest {
     static constexpr std::uint8_t version = 1;
     static constexpr std::size_t head_size = 1 + 32 + 33 + 16 + 4 + 1 + 1 + 8 + 32;

@@ -32,9 +32,8 @@ public:
         MUSTER_TRY(auto const length, wire::parse_varint(rest));
         if (!length) return wait();
         if (length->value > frame_size_max_) {
-            return error{
-                transport::errc::too_large,
-                text("a frame of ", length->value, " bytes is announced, at most ", frame_size_max_, " are taken")};
+            return error{transport::errc::too_large, text("a frame of ", length->value, " bytes is announced, at most ",
+                                                          frame_size_max_, " are taken")};
         }
         auto const size = static_cast<std::size_t>(length->value);
         if (rest.size() - length->size < size) return wait();

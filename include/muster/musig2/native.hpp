@@ -298,9 +298,8 @@ public:
         if (own.key != key.public_key()) return detail::refuse::nonce_of_other(own.key, key.public_key());
         MUSTER_TRY(auto const position, detail::refuse::position_of(values.context_.keys(), key.public_key()));
         if (!values.session_) {
-            return error{
-                errc::unsupported_message,
-                text("the secret nonce was drawn for a message of 32 bytes, not of ", values.message_.size())};
+            return error{errc::unsupported_message,
+                         text("the secret nonce was drawn for a message of 32 bytes, not of ", values.message_.size())};
         }
         secp256k1_musig_partial_sig share;
         psig out;

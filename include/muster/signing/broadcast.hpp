@@ -29,7 +29,7 @@ namespace muster::signing {
 /// A place in the list of those who are asked to broadcast; the number of signers stands for its end.
 using view_number = std::uint32_t;
 
-/// The walk of one session down its list. Not thread-safe.
+/// The turns of one session's signers. Not thread-safe.
 class broadcast_turns {
 public:
     /// @param order  every slot once; not empty. See @ref election_order.

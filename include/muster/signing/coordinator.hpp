@@ -27,7 +27,7 @@
 #include <muster/core/alarm.hpp>
 #include <muster/core/timers.hpp>
 #include <muster/musig2/portable.hpp>
-#include <muster/signing/courier.hpp>
+#include <muster/signing/frame_sender.hpp>
 #include <muster/signing/graveyard.hpp>
 #include <muster/signing/nonce_counter.hpp>
 #include <muster/signing/options.hpp>
@@ -62,7 +62,7 @@ public:
     using entropy_policy = typename Options::entropy;
     using journal_policy = typename Options::journal;
     using session_type = session<Backend, topology_policy>;
-    using courier_type = courier<Transport, Registry>;
+    using sender_type = frame_sender<Transport, Registry>;
     /// Takes the events.
     using event_handler = std::function<void(event const&)>;
 
@@ -101,7 +101,7 @@ public:
           handler_{std::move(handler)},
           binding_{peer::bind(keys_.signer, keys_.node.id())},
           admission_{limits_},
-          mail_{network_, registry_, keys_.node, epoch_},
+          sender_{network_, registry_, keys_.node, epoch_},
           sessions_{limits_.closed_sessions_max, limits_.tombstones_max},
           graves_{limits_.tombstones_max},
           rosters_{limits_.rosters_max} {
@@ -281,7 +281,7 @@ public:
         std::size_t peers = 0;            ///< At most `peers_max + strangers_max`.
         std::size_t early_octets = 0;     ///< At most `early_octets_per_peer_max` for each of them.
         std::size_t rosters = 0;          ///< At most `rosters_max`.
-        std::size_t refused = 0;  ///< Sessions to be repeated; at most `courier::refused_max` a congested signer.
+        std::size_t refused = 0;  ///< Sessions to be repeated; at most `frame_sender::refused_max` a congested signer.
     };
     /// @copydoc usage
     [[nodiscard]] usage in_use() const {
@@ -294,7 +294,7 @@ public:
                 admitted.peers,
                 admitted.early_octets,
                 rosters_.size(),
-                mail_.refused_count()};
+                sender_.refused_count()};
     }
 
 private:
@@ -372,8 +372,8 @@ private:
         }
         served.insert(served.end(), offered.begin(), offered.end());
         served.resize(std::min(served.size(), resumed_max));
-        mail_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(served)});
-        for (auto const& [id, s] : lost) mail_.post(who, id, s->self(), s->why_over());
+        sender_.post(who, {}, 0, hello_body{signer_key(), binding_.value(), std::move(served)});
+        for (auto const& [id, s] : lost) sender_.post(who, id, s->self(), s->why_over());
     }
 
     // ---- making sessions --------------------------------------------------------------------------------
@@ -429,8 +429,8 @@ private:
             // A proposal may come of a connection that this has not been told of yet; who asks says who it is first.
             if (network_.is_connected(roster[to].peer)) introduce_once(roster[to].peer);
             auto& frame = knows ? short_frame : long_frame;
-            if (!frame) frame = mail_.sign(id, s.self(), propose_body{knows ? terms : full});
-            if (*frame) mail_.hand_over(id, roster[to], frame->value());
+            if (!frame) frame = sender_.sign(id, s.self(), propose_body{knows ? terms : full});
+            if (*frame) sender_.hand_over(id, roster[to], frame->value());
         }
     }
 
@@ -463,14 +463,14 @@ private:
     void on_disconnected(peer_id const& who) {
         admission_.handle(peer_admission::left{who}, time_.now(), to_application(who));
         introduced_.erase(who);
-        (void)mail_.take_refused(who);
+        (void)sender_.take_refused(who);
     }
 
     // Only sessions whose frames were refused are repeated, and only until the peer is congested again; otherwise the
     // repetitions themselves would keep it congested.
     void resend_refused(peer_id const& who) {
-        for_each(mail_.take_refused(who), [&](session_id const& id, session_type& s, auto& out) {
-            if (mail_.is_refusing(who)) return mail_.remember_refused(who, id);
+        for_each(sender_.take_refused(who), [&](session_id const& id, session_type& s, auto& out) {
+            if (sender_.is_refusing(who)) return sender_.remember_refused(who, id);
             if (auto const at = slot_of(s.plan(), who)) s.peer_connected(*at, time_.now(), out);
         });
     }
@@ -603,7 +603,7 @@ private:
         auto const& encoded = std::get<propose_body>(decoded.value()).encoded;
         auto plan = decode_proposal(encoded, protocol_limits(), rosters_);
         if (!plan && plan.error() == errc::unknown_roster) {  // forgotten here; it is to be spelled out
-            return mail_.post(from, f.header.session, unknown_slot, request_body{});
+            return sender_.post(from, f.header.session, unknown_slot, request_body{});
         }
         if (!plan) return penalise(from, plan.error());
         auto const self = slot_of(plan.value(), local_peer());
@@ -635,8 +635,8 @@ private:
     // the same bytes do not cost the same work again.
     void refuse(proposal const& plan, session_id const& id, slot self, error const& why) {
         sessions_.entomb(id);
-        auto no = mail_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
-        if (no) mail_.hand_over(id, plan.roster[plan.initiator], std::move(no).value());
+        auto no = sender_.sign(id, self, decline_body{why.to_text().substr(0, purpose_size_max)});
+        if (no) sender_.hand_over(id, plan.roster[plan.initiator], std::move(no).value());
     }
 
     // Whether the frames that a session takes are small enough for us: the proposal of that size, and what follows.
@@ -739,7 +739,7 @@ private:
     void perform(session_id const& id, session_type const& s, session_effect& effect) {
         std::visit(overloaded{
                        [&](send_frame& v) { send(id, s, v); },
-                       [&](forward_frame& v) { mail_.hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
+                       [&](forward_frame& v) { sender_.hand_over(id, s.plan().roster[v.to], std::move(v.raw)); },
                        [&](notify& v) {
                            if (std::holds_alternative<completed>(v.what)) note_roster(s);
                            events_.push(std::move(v.what));
@@ -760,11 +760,11 @@ private:
     }
 
     void send(session_id const& id, session_type const& s, send_frame const& v) {
-        auto const frame = mail_.sign(id, s.self(), v.what);
+        auto const frame = sender_.sign(id, s.self(), v.what);
         if (!frame) return;
         auto const& roster = s.plan().roster;
         for (slot to = 0; to < roster.size(); ++to) {
-            if (to != s.self() && (!v.to || *v.to == to)) mail_.hand_over(id, roster[to], frame.value());
+            if (to != s.self() && (!v.to || *v.to == to)) sender_.hand_over(id, roster[to], frame.value());
         }
     }
 
@@ -863,7 +863,7 @@ private:
     event_handler handler_;
     result<peer::binding> binding_;
     peer_admission admission_;
-    courier_type mail_;
+    sender_type sender_;
     session_store<session_type> sessions_;
     graveyard graves_;
     roster_book rosters_;

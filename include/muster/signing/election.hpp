@@ -5,11 +5,12 @@
 /// Who broadcasts, and who takes over when nothing happens.
 ///
 /// Every signer computes the same list of slots from the proposal alone; its head is the elected coordinator and
-/// failover walks down the list to its end. Lists are of *slots*, the only index space there is; slot 0 is a
+/// failover goes through the list to its end. Lists are of *slots*, the only index space there is; slot 0 is a
 /// slot like any other. Two methods look at keys, and both are salted by the session id, so that keys cannot be ground
-/// in advance to win the seat of every session. The initiator, whose salt is in the id, can still try salts until it
-/// likes the winner: the seat is a duty, not a privilege to rely on. The other two methods are plain positions in an
-/// order that the initiator has chosen; where it chose none, and slots are sorted by key, it does not propose them.
+/// in advance to win the first place in every session. The initiator, whose salt is in the id, can still try salts
+/// until it likes the winner: the place is a duty, not a privilege to rely on. The other two methods are plain
+/// positions in an order that the initiator has chosen; where it chose none, and slots are sorted by key, it does not
+/// propose them.
 
 #include <algorithm>
 #include <cstdint>

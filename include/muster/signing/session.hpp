@@ -21,7 +21,7 @@
 /// doubt*: Gray, Notes on Data Base Operating Systems, 1978.)
 ///
 /// Pure: it is handed authenticated frames and the time, and returns effects. An event that does not fit the
-/// state is late news and is ignored; a contribution that comes early is kept at its sender's seat until the
+/// state is late news and is ignored; a contribution that comes early is kept with its sender's state until the
 /// state can use it, so no order of arrival loses anything. The secret nonces live in the one state that may
 /// use them, and are gone before the first share is sent.
 ///
@@ -42,9 +42,9 @@
 
 #include <muster/core/effect_sink.hpp>
 #include <muster/musig2/rounds.hpp>
-#include <muster/signing/broadcast_walk.hpp>
+#include <muster/signing/broadcast_failover.hpp>
+#include <muster/signing/contributions.hpp>
 #include <muster/signing/effect.hpp>
-#include <muster/signing/ledger.hpp>
 #include <muster/signing/snapshot.hpp>
 #include <muster/signing/topology.hpp>
 
@@ -91,8 +91,8 @@ public:
     session(session_terms<Backend> terms, limits const& l, instant now)
         : terms_{std::move(terms)},
           limits_{&l},
-          walk_{terms_.id, terms_.self, l, election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
-          seats_{terms_.plan->roster.size()},
+          failover_{terms_.id, terms_.self, l, election_order(terms_.plan->election, terms_.id, terms_.plan->roster)},
+          contributions_{terms_.plan->roster.size()},
           created_{now},
           last_progress_{now} {}
 
@@ -109,7 +109,7 @@ public:
                                                           " was written down with "
                                                           "signatures that do not verify")};
         }
-        s.walk_.recall(kept.broadcast_by, kept.voted_for, kept.heard);
+        s.failover_.recall(kept.broadcast_by, kept.voted_for, kept.heard);
         if (!kept.given) {
             s.finish(std::move(kept.signatures), now, out);
             return s;
@@ -119,9 +119,9 @@ public:
         auto const& [nonces, part] = *kept.given;
         MUSTER_TRY(auto round,
                    musig2::round2<Backend>::resume(s.terms_.backend, s.terms_.group, messages, s.terms_.self, part));
-        auto const bound = ledger::bind_sums(nonces, part.signed_under);
-        s.seats_[s.terms_.self].nonces = nonces_body{part.nonces};
-        s.seats_[s.terms_.self].shares = shares_body{bound, part.shares};
+        auto const bound = contributions::bind_sums(nonces, part.signed_under);
+        s.contributions_[s.terms_.self].nonces = nonces_body{part.nonces};
+        s.contributions_[s.terms_.self].shares = shares_body{bound, part.shares};
         if (s.is_aggregating()) s.own_aggregate_ = aggregate_nonces_body{nonces, part.signed_under};
         s.state_ = collecting_shares{std::move(round), nonces, bound};
         s.begin_round(now, s.round_end(now));
@@ -165,12 +165,12 @@ public:
                    musig2::round1<Backend>::open_many(
                        source, key, {terms_.group, std::move(messages), terms_.self, extra.take()}, terms_.backend));
         auto const own = round.nonces();
-        seats_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
+        contributions_[terms_.self].nonces = nonces_body{{own.begin(), own.end()}};
         state_ = collecting_nonces{std::move(round)};
         begin_round(now, round_end(now, first_round_ends(now)));
         out.push(persist{});
-        contribute(*seats_[terms_.self].nonces, out);
-        for (slot s = 0; s < seats_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
+        contribute(*contributions_[terms_.self].nonces, out);
+        for (slot s = 0; s < contributions_.size() && at() == phase::collecting_nonces; ++s) use_nonces(s, out);
         advance(now, out);
         return ok();
     }
@@ -208,7 +208,7 @@ public:
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> trigger_coordinator_failover(instant now, Sink& out) {
         if (at() != phase::finished || is_confirmed()) return wrong_state("fail over");
-        MUSTER_TRY(walk_.vote_for_next(now, out));
+        MUSTER_TRY(failover_.vote_for_next(now, out));
         keep_asking(now);
         return ok();
     }
@@ -217,7 +217,7 @@ public:
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> notify_broadcast_complete(Sink& out) {
         if (at() != phase::finished) return wrong_state("confirm a broadcast of");
-        walk_.broadcast_here(out);
+        failover_.broadcast_here(out);
         return ok();
     }
 
@@ -226,9 +226,9 @@ public:
     /// @return `wrong_state` unless finished, and another signer is believed to have broadcast.
     template <effect_sink<session_effect> Sink>
     [[nodiscard]] result<void> dispute_broadcast(instant now, Sink& out) {
-        auto const by = walk_.turns().confirmed_by();
+        auto const by = failover_.turns().confirmed_by();
         if (at() != phase::finished || !by || *by == terms_.self) return wrong_state("dispute a broadcast of");
-        walk_.dispute(*by, now, out);
+        failover_.dispute(*by, now, out);
         keep_asking(now);
         return ok();
     }
@@ -239,19 +239,19 @@ public:
     template <effect_sink<session_effect> Sink>
     void handle(authenticated_frame const& frame, instant now, Sink& out) {
         auto const from = frame.header.sender;
-        if (from >= seats_.size() || from == terms_.self) return;
-        auto& seat = seats_[from];
+        if (from >= contributions_.size() || from == terms_.self) return;
+        auto& state = contributions_[from];
         // A group signature that verifies is accepted from any signer, in any boot epoch.
         if (auto const* const made = std::get_if<signatures_body>(&frame.what))
             return on_signatures(from, *made, now, out);
         // Frames that a resumed signer sent before its restart may arrive here for the first time.
-        if (seat.has_resumed && !seat.before && seat.epoch != frame.header.epoch) seat.before = frame.header.epoch;
-        bool const is_known = seat.epoch == frame.header.epoch || seat.before == frame.header.epoch;
+        if (state.has_resumed && !state.before && state.epoch != frame.header.epoch) state.before = frame.header.epoch;
+        bool const is_known = state.epoch == frame.header.epoch || state.before == frame.header.epoch;
         // Once there is a signature nonces do not matter: votes, claims and requests are accepted from any boot epoch.
-        if (seat.epoch && !is_known && at() != phase::finished) {
+        if (state.epoch && !is_known && at() != phase::finished) {
             return peer_restarted(from, frame.header.epoch, now, out);
         }
-        if (!seat.epoch) seat.epoch = frame.header.epoch;
+        if (!state.epoch) state.epoch = frame.header.epoch;
         std::visit(overloaded{
                        [&](hello_body const&) {},
                        [&](propose_body const&) { answer(frame.header, now, out); },
@@ -263,8 +263,8 @@ public:
                        [&](shares_body const& v) { on_shares(from, v, frame.raw, now, out); },
                        [](signatures_body const&) {},
                        [&](broadcast_done_body const&) {
-                           seats_[from].has_result = true;
-                           if (at() != phase::over) walk_.on_broadcast_done(from, frame.raw, out);
+                           contributions_[from].has_result = true;
+                           if (at() != phase::over) failover_.on_broadcast_done(from, frame.raw, out);
                        },
                        [&](view_change_body const& v) { on_view_change(from, v, frame.raw, now, out); },
                    },
@@ -276,8 +276,8 @@ public:
     /// every session that still needs its share.
     template <effect_sink<session_effect> Sink>
     void peer_restarted(slot who, boot_epoch const& epoch, instant, Sink& out) {
-        auto const& seat = seats_[who];
-        if (!is_open() || !seat.epoch || *seat.epoch == epoch || seat.shares) return;
+        auto const& state = contributions_[who];
+        if (!is_open() || !state.epoch || *state.epoch == epoch || state.shares) return;
         restarted(who, out);
     }
 
@@ -299,7 +299,7 @@ public:
     void offered(slot who, instant now, Sink& out) {
         if (!may_answer(who, now)) return;
         bool const is_finished = at() == phase::finished;
-        if (is_finished) walk_.acknowledge(who, out);
+        if (is_finished) failover_.acknowledge(who, out);
         bool const lacks_something = is_finished ? !is_confirmed() : given_.has_value() || is_lost_;
         if (lacks_something) out.push(send_frame{who, request_body{}});
     }
@@ -307,10 +307,10 @@ public:
     /// @p who runs in boot epoch @p epoch now, and has kept what this session needs of it.
     template <effect_sink<session_effect> Sink>
     void peer_resumed(slot who, boot_epoch const& epoch, instant now, Sink& out) {
-        if (auto& seat = seats_[who]; seat.epoch != epoch) {
-            seat.before = std::exchange(seat.epoch, epoch);
-            seat.has_resumed = true;
-            seat.last_request = 0;  // it counts from the beginning again
+        if (auto& state = contributions_[who]; state.epoch != epoch) {
+            state.before = std::exchange(state.epoch, epoch);
+            state.has_resumed = true;
+            state.last_request = 0;  // it counts from the beginning again
         }
         if (at() != phase::finished) return peer_connected(who, now, out);
         resend(who, out);  // it may have missed that, or who has broadcast; so may we
@@ -320,8 +320,8 @@ public:
     /// A contribution of @p who was delayed for so long that @p who has restarted meanwhile.
     template <effect_sink<session_effect> Sink>
     void contribution_outlived(slot who, Sink& out) {
-        auto const& seat = seats_[who];
-        if (is_open() && !seat.shares && !seat.has_resumed) restarted(who, out);
+        auto const& state = contributions_[who];
+        if (is_open() && !state.shares && !state.has_resumed) restarted(who, out);
     }
 
     /// The deadline may have passed. Early, late and repeated calls are harmless.
@@ -342,7 +342,7 @@ public:
     /// When @ref wake next has something to do; none when only events matter.
     [[nodiscard]] deadline next_deadline() const noexcept {
         if (at() == phase::awaiting_approval) return terms_.expires;
-        if (at() == phase::finished) return earlier(walk_.next_deadline(), retry_);
+        if (at() == phase::finished) return earlier(failover_.next_deadline(), retry_);
         if (at() == phase::stalled) return earlier(terms_.ends, retry_);
         return earlier(deadline_, retry_);
     }
@@ -352,7 +352,7 @@ public:
     /// O(signers).
     [[nodiscard]] statistics stats() const noexcept {
         statistics out{at()};
-        for (slot s = 0; s < seats_.size(); ++s) {
+        for (slot s = 0; s < contributions_.size(); ++s) {
             out.nonces += has_nonces(s);
             out.shares += has_shares(s);
             out.results += has_result(s);
@@ -376,35 +376,35 @@ public:
     [[nodiscard]] roster_id const& roster() const noexcept { return terms_.roster; }
     [[nodiscard]] slot self() const noexcept { return terms_.self; }
     [[nodiscard]] instant last_progress() const noexcept {
-        return at() == phase::finished ? walk_.last_progress() : last_progress_;
+        return at() == phase::finished ? failover_.last_progress() : last_progress_;
     }
     /// The key that the signature verifies under, tweaks included.
     [[nodiscard]] public_key aggregate_key() const { return terms_.group.aggregate(); }
     /// The boot epoch in which @p s has taken part, as far as it was seen.
-    [[nodiscard]] std::optional<boot_epoch> const& epoch_of(slot s) const noexcept { return seats_[s].epoch; }
-    [[nodiscard]] bool has_nonces(slot s) const noexcept { return seats_[s].nonces.has_value(); }
-    [[nodiscard]] bool has_shares(slot s) const noexcept { return seats_[s].shares.has_value(); }
+    [[nodiscard]] std::optional<boot_epoch> const& epoch_of(slot s) const noexcept { return contributions_[s].epoch; }
+    [[nodiscard]] bool has_nonces(slot s) const noexcept { return contributions_[s].nonces.has_value(); }
+    [[nodiscard]] bool has_shares(slot s) const noexcept { return contributions_[s].shares.has_value(); }
     /// Whether @p s is known to have the group's signature.
     [[nodiscard]] bool has_result(slot s) const noexcept {
-        return s == terms_.self ? at() == phase::finished : seats_[s].has_result;
+        return s == terms_.self ? at() == phase::finished : contributions_[s].has_result;
     }
     /// Whether every signer is known to have the group's signature. O(signers).
     [[nodiscard]] bool everyone_has_result() const noexcept {
-        for (slot s = 0; s < seats_.size(); ++s) {
+        for (slot s = 0; s < contributions_.size(); ++s) {
             if (!has_result(s)) return false;
         }
         return true;
     }
     /// Slots in the order in which they are asked to broadcast.
-    [[nodiscard]] std::vector<slot> const& order() const noexcept { return walk_.turns().order(); }
+    [[nodiscard]] std::vector<slot> const& order() const noexcept { return failover_.turns().order(); }
     /// Whose turn it is to broadcast.
-    [[nodiscard]] slot coordinator() const noexcept { return walk_.turns().holder(); }
+    [[nodiscard]] slot coordinator() const noexcept { return failover_.turns().holder(); }
     /// Which turn it is.
-    [[nodiscard]] view_number view() const noexcept { return walk_.turns().view(); }
+    [[nodiscard]] view_number view() const noexcept { return failover_.turns().view(); }
     /// Who has voted for what, and who has claimed to have broadcast.
-    [[nodiscard]] broadcast_turns const& turns() const noexcept { return walk_.turns(); }
+    [[nodiscard]] broadcast_turns const& turns() const noexcept { return failover_.turns(); }
     /// The signatures; empty unless finished.
-    [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return walk_.signatures(); }
+    [[nodiscard]] std::vector<signature> const& signatures() const noexcept { return failover_.signatures(); }
     /// Why there will be no signature, as others are told. Expects a session that is over.
     [[nodiscard]] abort_body const& why_over() const { return std::get<over>(state_).why; }
     /// Why there is no signature, where the session is over or has stalled; nullptr otherwise. Valid until the next
@@ -415,7 +415,7 @@ public:
         return two != nullptr && two->stalled ? &*two->stalled : nullptr;
     }
     /// Whether nothing more is to come of it: it is over, or its signatures were broadcast, or nobody is left to ask.
-    [[nodiscard]] bool is_settled() const noexcept { return at() == phase::over || walk_.is_settled(); }
+    [[nodiscard]] bool is_settled() const noexcept { return at() == phase::over || failover_.is_settled(); }
     /// Whether nobody needs it any more: it is settled, and every signer has the signature if there is one, or its
     /// lifetime is over.
     [[nodiscard]] bool may_be_forgotten(instant now) const noexcept {
@@ -424,11 +424,11 @@ public:
         return nobody_asks || now >= terms_.ends;
     }
     /// Whether somebody is believed to have broadcast.
-    [[nodiscard]] bool is_confirmed() const noexcept { return walk_.is_confirmed(); }
+    [[nodiscard]] bool is_confirmed() const noexcept { return failover_.is_confirmed(); }
     /// What is worth writing down; nothing while that is nothing, and when the session is over.
     [[nodiscard]] std::optional<session_snapshot> snapshot() const {
         if (at() == phase::awaiting_approval || at() == phase::over) return std::nullopt;
-        auto const& turns = walk_.turns();
+        auto const& turns = failover_.turns();
         auto const* const two = std::get_if<collecting_shares>(&state_);
         bool const is_stalled = two != nullptr && two->stalled;
         return session_snapshot{terms_.self,
@@ -440,16 +440,20 @@ public:
                                 terms_.created,
                                 is_stalled ? std::optional{two->stalled->reason} : std::nullopt,
                                 is_stalled && two->is_unresolved,
-                                walk_.heard()};
+                                failover_.heard()};
     }
     /// Whether others may hold nonces of ours, from this life or the one before.
-    [[nodiscard]] bool has_shown_nonces() const noexcept { return seats_[terms_.self].nonces.has_value() || is_lost_; }
+    [[nodiscard]] bool has_shown_nonces() const noexcept {
+        return contributions_[terms_.self].nonces.has_value() || is_lost_;
+    }
     /// Whether our share is made and not written down yet: until it is, nothing may be sent.
     [[nodiscard]] bool owes_record() const noexcept { return given_ && !is_share_recorded_; }
     /// What @ref snapshot gives is written down now.
     void recorded() noexcept { is_share_recorded_ = given_.has_value(); }
     /// Whether exactly these bytes were taken before: a duplicate that needs no verification.
-    [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept { return seats_.holds(f.header.sender, f.raw); }
+    [[nodiscard]] bool has_seen(parsed_frame const& f) const noexcept {
+        return contributions_.holds(f.header.sender, f.raw);
+    }
 
 private:
     struct awaiting_approval {};
@@ -471,7 +475,7 @@ private:
     /// Between two answers to one signer. A request costs less than its answer. Ours.
     static constexpr duration answer_interval = std::chrono::seconds{1};
 
-    [[nodiscard]] slot elected() const noexcept { return walk_.turns().elected(); }
+    [[nodiscard]] slot elected() const noexcept { return failover_.turns().elected(); }
     [[nodiscard]] bool under_aggregator() const noexcept {
         return Topology::signs_under_aggregator(terms_.self, elected());
     }
@@ -507,12 +511,13 @@ private:
     template <class Sink>
     void contribute(body const& what, Sink& out) {
         bool everyone = true;
-        for (slot s = 0; s < seats_.size(); ++s) everyone = everyone && Topology::talk(terms_.self, s, elected());
+        for (slot s = 0; s < contributions_.size(); ++s)
+            everyone = everyone && Topology::talk(terms_.self, s, elected());
         if (everyone) {
             out.push(send_frame{std::nullopt, what});
             return;
         }
-        for (slot s = 0; s < seats_.size(); ++s) {
+        for (slot s = 0; s < contributions_.size(); ++s) {
             if (s != terms_.self && Topology::talk(terms_.self, s, elected())) out.push(send_frame{s, what});
         }
     }
@@ -524,16 +529,16 @@ private:
     [[nodiscard]] bool is_news(slot from, Body const& what, bytes const& held, bytes const& raw, instant now,
                                Sink& out) {
         if (!may_complete()) return false;
-        auto const filed = seats_.file(from, what, raw);
-        if (filed == ledger::outcome::conflict) convict(from, held, raw, out);
-        if (filed != ledger::outcome::fresh) return false;
+        auto const filed = contributions_.file(from, what, raw);
+        if (filed == contributions::outcome::conflict) convict(from, held, raw, out);
+        if (filed != contributions::outcome::fresh) return false;
         last_progress_ = now;
         return true;
     }
 
     template <class Sink>
     void on_nonces(slot from, nonces_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (!is_news(from, what, seats_[from].nonces_frame, raw, now, out)) return;
+        if (!is_news(from, what, contributions_[from].nonces_frame, raw, now, out)) return;
         out.push(notify{nonces_received{terms_.id, from}});
         use_nonces(from, out);
         advance(now, out);
@@ -541,7 +546,7 @@ private:
 
     template <class Sink>
     void on_shares(slot from, shares_body const& what, bytes const& raw, instant now, Sink& out) {
-        if (!is_news(from, what, seats_[from].shares_frame, raw, now, out)) return;
+        if (!is_news(from, what, contributions_[from].shares_frame, raw, now, out)) return;
         out.push(notify{shares_received{terms_.id, from}});
         use_shares(from, out);
         advance(now, out);
@@ -564,11 +569,11 @@ private:
     template <class Sink>
     void on_signatures(slot from, signatures_body const& what, instant now, Sink& out) {
         if (at() == phase::finished) {
-            seats_[from].has_result = seats_[from].has_result || what.signatures == signatures();
+            contributions_[from].has_result = contributions_[from].has_result || what.signatures == signatures();
             return;
         }
         if ((!given_ && !is_lost_) || !verifies(what.signatures)) return;
-        seats_[from].has_result = true;
+        contributions_[from].has_result = true;
         finish(what.signatures, now, out);
     }
 
@@ -582,25 +587,25 @@ private:
         return true;
     }
 
-    // Hands a seat's nonces to the round that wants them.
+    // Hands a signer's nonces to the round that wants them.
     template <class Sink>
     void use_nonces(slot from, Sink& out) {
-        if (from == terms_.self || !seats_[from].nonces) return;
-        auto const& nonces = seats_[from].nonces->nonces;
+        if (from == terms_.self || !contributions_[from].nonces) return;
+        auto const& nonces = contributions_[from].nonces->nonces;
         result<void> taken = ok();
         if (auto* const one = std::get_if<collecting_nonces>(&state_)) taken = one->round.receive(from, nonces);
         if (auto* const two = std::get_if<collecting_shares>(&state_)) taken = two->round.receive_nonces(from, nonces);
         if (!taken) give_up(abort_reason::invalid_nonce, from, taken.error().message(), out);
     }
 
-    // Hands a seat's shares to round two, if they were made under the same nonces.
+    // Hands a signer's shares to round two, if they were made under the same nonces.
     template <class Sink>
     void use_shares(slot from, Sink& out) {
         auto* const two = std::get_if<collecting_shares>(&state_);
-        if (two == nullptr || from == terms_.self || !seats_[from].shares) return;
-        auto const& theirs = *seats_[from].shares;
+        if (two == nullptr || from == terms_.self || !contributions_[from].shares) return;
+        auto const& theirs = *contributions_[from].shares;
         if (theirs.transcript != two->transcript) {
-            if (!std::exchange(seats_[from].was_sent_evidence, true)) show_evidence(from, out);
+            if (!std::exchange(contributions_[from].was_sent_evidence, true)) show_evidence(from, out);
             return;
         }
         auto const taken = two->round.receive(from, theirs.shares);
@@ -626,7 +631,7 @@ private:
             transcript = claimed_aggregate_->transcript;
         } else {
             if (!round.has_all_nonces()) return;
-            transcript = seats_.transcript(terms_.id);
+            transcript = contributions_.transcript(terms_.id);
         }
         if (is_aggregating()) {
             auto totals = round.aggregate_nonces();
@@ -637,18 +642,19 @@ private:
         auto next = std::move(round).sign();
         if (!next) return blame(next.error(), out);
         auto const own = next.value().shares();
-        auto const bound = ledger::bind_sums(*transcript, next.value().signed_under());
-        seats_[terms_.self].shares = shares_body{bound, {own.begin(), own.end()}};
+        auto const bound = contributions::bind_sums(*transcript, next.value().signed_under());
+        contributions_[terms_.self].shares = shares_body{bound, {own.begin(), own.end()}};
         auto const& sums = next.value().signed_under();
         given_ = given_shares{
-            *transcript, {seats_[terms_.self].nonces->nonces, {sums.begin(), sums.end()}, {own.begin(), own.end()}}};
+            *transcript,
+            {contributions_[terms_.self].nonces->nonces, {sums.begin(), sums.end()}, {own.begin(), own.end()}}};
         state_ = collecting_shares{std::move(next).value(), *transcript, bound};
         out.push(persist{});
         begin_round(now, round_end(now));
         out.push(notify{nonces_complete{terms_.id}});
         if (own_aggregate_) out.push(send_frame{std::nullopt, *own_aggregate_});
-        contribute(*seats_[terms_.self].shares, out);
-        for (slot s = 0; s < seats_.size(); ++s) {
+        contribute(*contributions_[terms_.self].shares, out);
+        for (slot s = 0; s < contributions_.size(); ++s) {
             use_nonces(s, out);
             use_shares(s, out);
         }
@@ -660,7 +666,7 @@ private:
         if (!two.round.complete()) return;
         if (under_aggregator() && two.round.has_all_nonces()) {
             // Other nonces than the aggregator's: somebody told two different things. The signed frames show who.
-            if (seats_.transcript(terms_.id) != two.nonces) {
+            if (contributions_.transcript(terms_.id) != two.nonces) {
                 if (!std::exchange(showed_everyone_, true)) show_evidence_to_all(out);
                 return;
             }
@@ -672,7 +678,7 @@ private:
         auto made = two.round.aggregate();
         if (made) return finish(std::move(made).value(), now, out);
         if (made.error() == musig2::errc::incomplete) return;  // under an aggregator, until its evidence is here
-        if (seats_.transcript(terms_.id) != two.nonces) {
+        if (contributions_.transcript(terms_.id) != two.nonces) {
             // We signed before our restart, and the nonces that we know since are not those of then.
             return give_up(abort_reason::restarted, std::nullopt,
                            "a signer drew its nonces anew after ours were signed; propose again", out);
@@ -686,9 +692,9 @@ private:
     // Two frames that contradict each other: everyone gets both and verifies them.
     template <class Sink>
     void convict(slot who, bytes const& first, bytes const& second, Sink& out) {
-        if (!may_complete() || std::exchange(seats_[who].is_convicted, true)) return;
+        if (!may_complete() || std::exchange(contributions_[who].is_convicted, true)) return;
         out.push(notify{equivocation_proven{terms_.id, who, first, second}});
-        for (slot s = 0; s < seats_.size(); ++s) {
+        for (slot s = 0; s < contributions_.size(); ++s) {
             if (s == terms_.self || s == who) continue;
             out.push(forward_frame{s, first});
             out.push(forward_frame{s, second});
@@ -699,11 +705,12 @@ private:
     // A signer signed under other nonces or sums than we did: it is sent all signed frames that we have.
     template <class Sink>
     void show_evidence(slot to, Sink& out) {
-        out.push(send_frame{to, *seats_[terms_.self].nonces});
+        out.push(send_frame{to, *contributions_[terms_.self].nonces});
         if (own_aggregate_) out.push(send_frame{to, *own_aggregate_});
         if (!claimed_aggregate_frame_.empty() && to != elected()) out.push(forward_frame{to, claimed_aggregate_frame_});
-        for (slot s = 0; s < seats_.size(); ++s) {
-            if (s != to && !seats_[s].nonces_frame.empty()) out.push(forward_frame{to, seats_[s].nonces_frame});
+        for (slot s = 0; s < contributions_.size(); ++s) {
+            if (s != to && !contributions_[s].nonces_frame.empty())
+                out.push(forward_frame{to, contributions_[s].nonces_frame});
         }
     }
 
@@ -711,12 +718,13 @@ private:
     // by itself.
     template <class Sink>
     void show_evidence_to_all(Sink& out) {
-        for (slot to = 0; to < seats_.size(); ++to) {
+        for (slot to = 0; to < contributions_.size(); ++to) {
             if (to == terms_.self) continue;
             show_evidence(to, out);
-            out.push(send_frame{to, *seats_[terms_.self].shares});
-            for (slot s = 0; s < seats_.size(); ++s) {
-                if (s != to && !seats_[s].shares_frame.empty()) out.push(forward_frame{to, seats_[s].shares_frame});
+            out.push(send_frame{to, *contributions_[terms_.self].shares});
+            for (slot s = 0; s < contributions_.size(); ++s) {
+                if (s != to && !contributions_[s].shares_frame.empty())
+                    out.push(forward_frame{to, contributions_[s].shares_frame});
             }
         }
     }
@@ -726,11 +734,11 @@ private:
     template <class Sink>
     void answer(frame_header const& request, instant now, Sink& out) {
         if (at() == phase::awaiting_approval) return;  // there is nothing to repeat, so it does not count as an answer
-        auto& seat = seats_[request.sender];
-        bool const is_of_this_life = request.epoch == seat.epoch;
-        if (is_of_this_life ? request.sequence <= seat.last_request : at() != phase::finished) return;
+        auto& state = contributions_[request.sender];
+        bool const is_of_this_life = request.epoch == state.epoch;
+        if (is_of_this_life ? request.sequence <= state.last_request : at() != phase::finished) return;
         if (!may_answer(request.sender, now)) return;
-        if (is_of_this_life) seat.last_request = request.sequence;
+        if (is_of_this_life) state.last_request = request.sequence;
         if (auto const* const o = std::get_if<over>(&state_)) {
             out.push(send_frame{request.sender, o->why});
         } else {
@@ -739,7 +747,7 @@ private:
     }
 
     [[nodiscard]] bool may_answer(slot who, instant now) {
-        auto& last = seats_[who].last_answer;
+        auto& last = contributions_[who].last_answer;
         if (last && now < saturating_add(*last, answer_interval)) return false;
         last = now;
         return true;
@@ -748,15 +756,16 @@ private:
     // What @p to may have missed. What it has provably used is left out.
     template <class Sink>
     void resend(slot to, Sink& out) {
-        auto const& own = seats_[terms_.self];
-        bool const used_nonces = seats_[to].shares.has_value();
-        if (is_initiator() && !seats_[to].nonces && is_open()) out.push(send_frame{to, propose_body{encode(plan())}});
+        auto const& own = contributions_[terms_.self];
+        bool const used_nonces = contributions_[to].shares.has_value();
+        if (is_initiator() && !contributions_[to].nonces && is_open())
+            out.push(send_frame{to, propose_body{encode(plan())}});
         if (own.nonces && !used_nonces && Topology::talk(terms_.self, to, elected()))
             out.push(send_frame{to, *own.nonces});
         if (own_aggregate_ && !used_nonces) out.push(send_frame{to, *own_aggregate_});
         if (own.shares && Topology::talk(terms_.self, to, elected())) out.push(send_frame{to, *own.shares});
         if (auto const* const two = std::get_if<collecting_shares>(&state_);
-            two != nullptr && seats_[to].shares && seats_[to].shares->transcript != two->transcript) {
+            two != nullptr && contributions_[to].shares && contributions_[to].shares->transcript != two->transcript) {
             show_evidence(to, out);
         }
         if (at() == phase::finished) show_result(to, out);
@@ -765,7 +774,7 @@ private:
     template <class Sink>
     void show_result(slot to, Sink& out) {
         out.push(send_frame{to, signatures_body{signatures()}});
-        walk_.show_views(to, out);
+        failover_.show_views(to, out);
     }
 
     // First the signers whose part is missing are asked; when they do not answer, everyone is, since others may have
@@ -777,7 +786,7 @@ private:
         }
         auto const missing = missing_contributions();
         if (is_initiator() && at() == phase::collecting_nonces) {
-            for (slot const s : seats_.missing_nonces()) out.push(send_frame{s, propose_body{encode(plan())}});
+            for (slot const s : contributions_.missing_nonces()) out.push(send_frame{s, propose_body{encode(plan())}});
         }
         for (slot const s : missing) out.push(send_frame{s, request_body{}});
     }
@@ -787,14 +796,14 @@ private:
     template <class Sink>
     void finish(std::vector<signature> made, instant now, Sink& out) {
         state_ = finished{};
-        walk_.hold(std::move(made), now);
+        failover_.hold(std::move(made), now);
         deadline_.reset();
         retry_.reset();
         out.push(persist{});
         if (is_aggregating()) out.push(send_frame{std::nullopt, signatures_body{signatures()}});
         if (!is_confirmed()) {  // before a restart
-            out.push(notify{completed{terms_.id, aggregate_key(), signatures(), walk_.turns().elected()}});
-            walk_.begin(now, out);
+            out.push(notify{completed{terms_.id, aggregate_key(), signatures(), failover_.turns().elected()}});
+            failover_.begin(now, out);
         }
         keep_asking(now);
     }
@@ -802,9 +811,9 @@ private:
     // A vote may come before our own signature does.
     template <class Sink>
     void on_view_change(slot from, view_change_body const& v, bytes const& raw, instant now, Sink& out) {
-        seats_[from].has_result = true;  // before it there is nothing to vote about
+        contributions_[from].has_result = true;  // before it there is nothing to vote about
         if (at() == phase::over) return;
-        walk_.on_view_change(
+        failover_.on_view_change(
             from, v, raw, now, [&] { return may_answer(from, now); }, out);
     }
 
@@ -813,7 +822,7 @@ private:
     // The initiator forwards a decline, since the signer who declined may not reach everyone.
     template <class Sink>
     void on_decline(slot from, decline_body const& v, Sink& out) {
-        if (!is_open() || seats_[from].shares) return;
+        if (!is_open() || contributions_[from].shares) return;
         abort_body const what{abort_reason::declined, from, v.reason};
         if (is_initiator()) out.push(send_frame{std::nullopt, what});
         end(what, std::nullopt, out);
@@ -824,9 +833,9 @@ private:
     template <class Sink>
     void on_abort(slot from, abort_body const& v, instant now, Sink& out) {
         if (at() == phase::finished && may_answer(from, now)) return show_result(from, out);
-        if (!is_open() || seats_[from].shares) return;
+        if (!is_open() || contributions_[from].shares) return;
         auto what = v;
-        auto const is_nobody = [this](slot s) { return s >= seats_.size(); };
+        auto const is_nobody = [this](slot s) { return s >= contributions_.size(); };
         if (what.culprit && is_nobody(*what.culprit)) what.culprit.reset();
         std::erase_if(what.missing, is_nobody);
         end(what, from, out);
@@ -835,10 +844,10 @@ private:
     // Whose contribution is still needed in this round. Under an aggregator everything comes through the aggregator.
     [[nodiscard]] std::vector<slot> missing_contributions() const {
         if (under_aggregator()) return {elected()};
-        if (at() == phase::collecting_nonces) return seats_.missing_nonces();
+        if (at() == phase::collecting_nonces) return contributions_.missing_nonces();
         std::vector<slot> out;
         auto const& round = std::get<collecting_shares>(state_).round;
-        for (slot s = 0; s < seats_.size(); ++s) {
+        for (slot s = 0; s < contributions_.size(); ++s) {
             if (!round.has(s)) out.push_back(s);  // also when its share names another transcript
         }
         return out;
@@ -918,7 +927,7 @@ private:
     }
     // Nobody is known to have broadcast and nobody is left to ask: other signers may know of a broadcast.
     void keep_asking(instant now) {
-        bool const is_in_vain = at() == phase::finished && walk_.is_settled() && !is_confirmed();
+        bool const is_in_vain = at() == phase::finished && failover_.is_settled() && !is_confirmed();
         if (!is_in_vain) {
             if (at() == phase::finished) retry_.reset();
         } else if (!retry_ && now < terms_.ends) {
@@ -928,7 +937,7 @@ private:
     }
     template <class Sink>
     void wake_finished(instant now, Sink& out) {
-        walk_.wake(now, out);
+        failover_.wake(now, out);
         if (retry_ && now >= *retry_) {
             retry_.reset();
             if (now < terms_.ends) ask_everyone(now, out);
@@ -945,8 +954,8 @@ private:
 
     session_terms<Backend> terms_;
     limits const* limits_;
-    broadcast_walk walk_;
-    ledger seats_;
+    broadcast_failover failover_;
+    contributions contributions_;
     std::variant<awaiting_approval, collecting_nonces, collecting_shares, finished, over> state_;
     deadline deadline_;  // of the round
     deadline retry_;

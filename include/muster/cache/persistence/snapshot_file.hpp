@@ -33,7 +33,7 @@ public:
     struct options {
         std::string path;
         std::uint64_t file_size_max = std::uint64_t{64} << 20;  ///< Bytes; a larger file is not read. Ours.
-        std::size_t change_size_max = std::size_t{1} << 20;  ///< Bytes of one entry; larger ones are left out. Ours.
+        std::size_t change_size_max = std::size_t{1} << 20;     ///< Bytes of one entry; larger ones are left out. Ours.
         [[no_unique_address]] Codec codec = {};
         Files files = {};
     };

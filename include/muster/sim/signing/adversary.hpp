@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <muster/core/enumeration.hpp>
-#include <muster/signing/courier.hpp>
+#include <muster/signing/frame_sender.hpp>
 #include <muster/sim/clock.hpp>
 #include <muster/sim/network.hpp>
 #include <muster/sim/signing/witness.hpp>

@@ -147,7 +147,7 @@ public:
                                use.graves <= l.tombstones_max && use.peers <= l.peers_max + l.strangers_max &&
                                use.early_octets <= (l.peers_max + l.strangers_max) * l.early_octets_per_peer_max &&
                                use.rosters <= l.rosters_max &&
-                               use.refused <= all_.group.size() * coordinator::courier_type::refused_max;
+                               use.refused <= all_.group.size() * coordinator::sender_type::refused_max;
         if (!is_within)
             all_.invariants.report(
                 text("host ", on_, " holds more than it should: ", use.open_sessions, " open sessions"));

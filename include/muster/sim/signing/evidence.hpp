@@ -22,8 +22,8 @@
 
 #include <muster/musig2/aggregate.hpp>
 #include <muster/musig2/portable.hpp>
+#include <muster/signing/contributions.hpp>
 #include <muster/signing/event.hpp>
-#include <muster/signing/ledger.hpp>
 #include <muster/sim/world.hpp>
 
 namespace muster::sim::signing {
@@ -131,7 +131,7 @@ private:
             return std::any_of(said.begin(), said.end(), [&](muster::signing::shares_body const& v) {
                 return is_under_some_nonces(
                     [&](muster::signing::digest32 const& transcript, auto const& sums, auto const& nonces) {
-                        return muster::signing::ledger::bind_sums(transcript, sums) == v.transcript &&
+                        return muster::signing::contributions::bind_sums(transcript, sums) == v.transcript &&
                                !fits(v, group.value(), sums, nonces);
                     });
             });
@@ -189,10 +189,10 @@ private:
                 }
                 return false;
             }
-            muster::signing::ledger seats{chosen.size()};
-            for (muster::signing::slot s = 0; s < chosen.size(); ++s) seats.file(s, *chosen[s], {});
+            muster::signing::contributions filed{chosen.size()};
+            for (muster::signing::slot s = 0; s < chosen.size(); ++s) filed.file(s, *chosen[s], {});
             auto const sums = sums_of(chosen);
-            return sums && holds(*seats.transcript(charge_.session), *sums, chosen);
+            return sums && holds(*filed.transcript(charge_.session), *sums, chosen);
         }
         [[nodiscard]] std::optional<std::vector<musig2::aggnonce>> sums_of(nonces_of_all const& chosen) const {
             std::vector<musig2::aggnonce> out;

@@ -24,10 +24,10 @@
 namespace muster::signing {
 
 /// One session's way to a broadcast, as one of its signers sees it. Not thread-safe.
-class broadcast_walk {
+class broadcast_failover {
 public:
     /// @param order  see @ref election_order. @p l must outlive it.
-    broadcast_walk(session_id const& id, slot self, limits const& l, std::vector<slot> order)
+    broadcast_failover(session_id const& id, slot self, limits const& l, std::vector<slot> order)
         : id_{id}, self_{self}, limits_{&l}, turns_{std::move(order)}, said_(turns_.order().size()) {}
 
     // ---- what can be asked ------------------------------------------------------------------------------

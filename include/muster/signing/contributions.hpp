@@ -19,16 +19,16 @@
 namespace muster::signing {
 
 /// The contributions of one session. Regular in everything but cost. Not thread-safe.
-class ledger {
+class contributions {
 public:
     /// One signer's part.
-    struct seat {
+    struct signer_state {
         std::optional<boot_epoch> epoch;   ///< Of the first frame from it; another one means a restart.
         std::optional<boot_epoch> before;  ///< The one that it has resumed from.
         std::optional<nonces_body> nonces;
         std::optional<shares_body> shares;
-        bytes nonces_frame;                  ///< As signed; empty at our own seat.
-        bytes shares_frame;                  ///< As signed; empty at our own seat.
+        bytes nonces_frame;                  ///< As signed; empty for ourselves.
+        bytes shares_frame;                  ///< As signed; empty for ourselves.
         bool has_resumed = false;            ///< It restarted, and kept what this session needs of it.
         bool was_sent_evidence = false;      ///< The signed nonces were passed on to it.
         bool is_convicted = false;           ///< It signed two different contributions, and everyone was shown them.
@@ -40,26 +40,26 @@ public:
     /// What became of a contribution.
     enum class outcome : std::uint8_t { fresh, duplicate, conflict };
 
-    explicit ledger(std::size_t signers) : seats_(signers) {}
+    explicit contributions(std::size_t signers) : signers_(signers) {}
 
-    [[nodiscard]] slot size() const noexcept { return static_cast<slot>(seats_.size()); }
-    [[nodiscard]] seat& operator[](slot s) noexcept { return seats_[s]; }
-    [[nodiscard]] seat const& operator[](slot s) const noexcept { return seats_[s]; }
+    [[nodiscard]] slot size() const noexcept { return static_cast<slot>(signers_.size()); }
+    [[nodiscard]] signer_state& operator[](slot s) noexcept { return signers_[s]; }
+    [[nodiscard]] signer_state const& operator[](slot s) const noexcept { return signers_[s]; }
 
-    /// Keeps @p what at @p from's seat, with the frame it came in.
+    /// Keeps @p what as @p from's part, with the frame it came in.
     outcome file(slot from, nonces_body const& what, byte_view raw) {
-        return file(seats_[from].nonces, seats_[from].nonces_frame, what, raw);
+        return file(signers_[from].nonces, signers_[from].nonces_frame, what, raw);
     }
     /// @copydoc file
     outcome file(slot from, shares_body const& what, byte_view raw) {
-        return file(seats_[from].shares, seats_[from].shares_frame, what, raw);
+        return file(signers_[from].shares, signers_[from].shares_frame, what, raw);
     }
 
     /// Slots whose nonces have not arrived.
     [[nodiscard]] std::vector<slot> missing_nonces() const {
         std::vector<slot> out;
         for (slot s = 0; s < size(); ++s) {
-            if (!seats_[s].nonces) out.push_back(s);
+            if (!signers_[s].nonces) out.push_back(s);
         }
         return out;
     }
@@ -70,7 +70,7 @@ public:
         static crypto::hash_tag const tag{"muster/transcript/v1"};
         auto hasher = crypto::tagged_hasher(tag);
         hasher.update(id.view());
-        for (auto const& s : seats_) {
+        for (auto const& s : signers_) {
             if (!s.nonces) return std::nullopt;
             for (auto const& nonce : s.nonces->nonces) hasher.update(nonce.view());
         }
@@ -89,8 +89,8 @@ public:
 
     /// Whether exactly these bytes were filed before.
     [[nodiscard]] bool holds(slot from, byte_view raw) const noexcept {
-        return from < seats_.size() && !raw.empty() &&
-               (equal(raw, seats_[from].nonces_frame) || equal(raw, seats_[from].shares_frame));
+        return from < signers_.size() && !raw.empty() &&
+               (equal(raw, signers_[from].nonces_frame) || equal(raw, signers_[from].shares_frame));
     }
 
 private:
@@ -102,7 +102,7 @@ private:
         return outcome::fresh;
     }
 
-    std::vector<seat> seats_;
+    std::vector<signer_state> signers_;
 };
 
 }  // namespace muster::signing

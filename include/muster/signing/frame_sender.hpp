@@ -23,9 +23,9 @@ inline constexpr std::string_view cosign_protocol = "/muster/cosign/1.0.0";
 
 /// Sends frames as the node of one boot epoch. Transport, registry and key are borrowed. Not thread-safe.
 template <transport::frames Transport, signer_registry Registry>
-class courier {
+class frame_sender {
 public:
-    courier(Transport& network, Registry const& registry, peer::node_key const& key, boot_epoch const& epoch)
+    frame_sender(Transport& network, Registry const& registry, peer::node_key const& key, boot_epoch const& epoch)
         : network_{&network}, registry_{&registry}, key_{&key}, epoch_{epoch} {}
 
     /// Signs a frame. Every frame has its own sequence. Errors: `secret_gone`.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-#include <muster/signing/broadcast_walk.hpp>
+#include <muster/signing/broadcast_failover.hpp>
 
 #include <support/catch.hpp>
 
-namespace broadcast_walk_tests {
+namespace broadcast_failover_tests {
 
 using namespace muster;
 using namespace muster::signing;
@@ -12,23 +12,23 @@ using std::chrono::seconds;
 
 namespace {
 
-/// One signer's walk, with what it wanted done.
-struct walker {
-    explicit walker(slot self, std::optional<duration> patience = seconds{30})
-        : bounds{.broadcast_timeout = patience, .failover_attempts_max = 3}, walk{{}, self, bounds, {0, 1, 2}} {}
+/// One signer's failover, with what it wanted done.
+struct one_signer {
+    explicit one_signer(slot self, std::optional<duration> patience = seconds{30})
+        : bounds{.broadcast_timeout = patience, .failover_attempts_max = 3}, failover{{}, self, bounds, {0, 1, 2}} {}
 
     void begin() {
-        walk.hold({signature{}}, now);
-        walk.begin(now, out);
+        failover.hold({signature{}}, now);
+        failover.begin(now, out);
     }
     void hears_vote(slot from, view_number in, view_number wants) {
-        walk.on_view_change(
+        failover.on_view_change(
             from, {in, wants}, bytes{byte{1}, static_cast<byte>(from)}, now, [] { return true; }, out);
     }
-    void hears_claim(slot from) { walk.on_broadcast_done(from, bytes{byte{2}, static_cast<byte>(from)}, out); }
+    void hears_claim(slot from) { failover.on_broadcast_done(from, bytes{byte{2}, static_cast<byte>(from)}, out); }
     void patience_ends() {
-        now = *walk.next_deadline();
-        walk.wake(now, out);
+        now = *failover.next_deadline();
+        failover.wake(now, out);
     }
     // How many effects of a kind there are; they are gone then.
     template <class Is>
@@ -65,173 +65,175 @@ struct walker {
     sink out{&effects};
     limits bounds;
     instant now{};
-    broadcast_walk walk;
+    broadcast_failover failover;
 };
 
 }  // namespace
 
 TEST_CASE("nobody is asked before there is something to broadcast") {
-    walker w{0};
+    one_signer w{0};
     w.hears_claim(0);
     w.hears_claim(1);
     w.hears_vote(1, 0, 1);
     CHECK(w.effects.empty());
-    CHECK_FALSE(w.walk.is_settled());
-    CHECK_FALSE(w.walk.next_deadline());
+    CHECK_FALSE(w.failover.is_settled());
+    CHECK_FALSE(w.failover.next_deadline());
 }
 
 TEST_CASE("the elected one is asked, the others wait") {
-    walker elected{0}, other{1};
+    one_signer elected{0}, other{1};
     elected.begin();
     other.begin();
     CHECK(elected.told<should_broadcast>() == 1);
     CHECK(other.told<should_broadcast>() == 0);
-    CHECK(other.walk.next_deadline() == other.now + seconds{30});
-    elected.walk.broadcast_here(elected.out);
+    CHECK(other.failover.next_deadline() == other.now + seconds{30});
+    elected.failover.broadcast_here(elected.out);
     CHECK(elected.said<broadcast_done_body>() == 1);
     other.hears_claim(0);
     for (auto* const w : {&elected, &other}) {
         CHECK(w->told<broadcast_confirmed>() == 1);
-        CHECK(w->walk.is_settled());
-        CHECK_FALSE(w->walk.next_deadline());
+        CHECK(w->failover.is_settled());
+        CHECK_FALSE(w->failover.next_deadline());
     }
-    elected.walk.broadcast_here(elected.out);
+    elected.failover.broadcast_here(elected.out);
     CHECK(elected.said<broadcast_done_body>() == 0);  // once is enough
 }
 
 TEST_CASE("votes and claims that were early count when the signatures come") {
-    walker w{2};
+    one_signer w{2};
     w.hears_vote(0, 0, 1);  // withdraws
     w.hears_claim(1);
     w.begin();
     CHECK(w.told<coordinator_failed>() == 1);
     CHECK(w.told<broadcast_confirmed>() == 1);
-    CHECK(w.walk.turns().confirmed_by() == 1);
+    CHECK(w.failover.turns().confirmed_by() == 1);
 }
 
 TEST_CASE("who runs out of patience votes, again and again, and not for ever") {
-    walker w{2};
+    one_signer w{2};
     w.begin();
     for (int i = 1; i <= 3; ++i) {
-        CHECK_FALSE(w.walk.is_settled());
-        w.walk.wake(w.now, w.out);  // early: nothing happens
+        CHECK_FALSE(w.failover.is_settled());
+        w.failover.wake(w.now, w.out);  // early: nothing happens
         CHECK(w.said<view_change_body>() == 0);
         w.patience_ends();
         CHECK(w.said<view_change_body>() == 1);
-        CHECK(w.walk.turns().view() == 0);  // alone it is no majority of the others
+        CHECK(w.failover.turns().view() == 0);  // alone it is no majority of the others
     }
     CHECK(w.told<failover_exhausted>() == 1);
-    CHECK(w.walk.is_settled());
-    CHECK_FALSE(w.walk.next_deadline());
+    CHECK(w.failover.is_settled());
+    CHECK_FALSE(w.failover.next_deadline());
     w.hears_vote(1, 0, 1);  // somebody woke up after all
-    CHECK(w.walk.turns().view() == 1);
-    CHECK_FALSE(w.walk.is_settled());
-    CHECK(w.walk.next_deadline() == w.now + seconds{30});
+    CHECK(w.failover.turns().view() == 1);
+    CHECK_FALSE(w.failover.is_settled());
+    CHECK(w.failover.next_deadline() == w.now + seconds{30});
 }
 
 TEST_CASE("without a timeout the application alone moves the turn on") {
-    walker w{0, std::nullopt};
+    one_signer w{0, std::nullopt};
     w.begin();
-    CHECK_FALSE(w.walk.next_deadline());
-    w.walk.wake(w.now + std::chrono::hours{1000}, w.out);
-    CHECK(w.walk.turns().view() == 0);
-    CHECK(w.walk.vote_for_next(w.now, w.out));  // a withdrawal
-    CHECK(w.walk.turns().view() == 1);
+    CHECK_FALSE(w.failover.next_deadline());
+    w.failover.wake(w.now + std::chrono::hours{1000}, w.out);
+    CHECK(w.failover.turns().view() == 0);
+    CHECK(w.failover.vote_for_next(w.now, w.out));  // a withdrawal
+    CHECK(w.failover.turns().view() == 1);
 }
 
 TEST_CASE("who is behind is shown the signed votes, who is ahead is asked for them") {
-    walker w{2};
+    one_signer w{2};
     w.begin();
     w.hears_vote(0, 0, 1);  // withdraws: view 1
     w.effects.clear();
     w.hears_vote(1, 0, 1);  // has not heard of it
     CHECK(w.forwarded(1) == 1);
     CHECK(w.said<request_body>() == 0);
-    walker late{2};
+    one_signer late{2};
     late.begin();
     late.hears_vote(1, 2, 2);  // votes of others must have brought it there
-    CHECK(late.walk.turns().view() == 0);
+    CHECK(late.failover.turns().view() == 0);
     CHECK(late.said<request_body>() == 1);
 }
 
 TEST_CASE("nobody is helped along more often than it may be answered") {
-    walker w{2};
+    one_signer w{2};
     w.begin();
     w.hears_vote(0, 0, 1);
     w.effects.clear();
-    w.walk.on_view_change(
+    w.failover.on_view_change(
         1, {0, 1}, bytes{byte{1}}, w.now, [] { return false; }, w.out);
     CHECK(w.effects.empty());
 }
 
 TEST_CASE("a disputed claim is believed no more, and the turn goes on") {
-    walker w{2};
+    one_signer w{2};
     w.begin();
     w.hears_claim(0);
-    CHECK(w.walk.is_confirmed());
+    CHECK(w.failover.is_confirmed());
     w.effects.clear();
-    w.walk.dispute(0, w.now, w.out);
-    CHECK_FALSE(w.walk.is_settled());
-    CHECK(w.walk.next_deadline());
+    w.failover.dispute(0, w.now, w.out);
+    CHECK_FALSE(w.failover.is_settled());
+    CHECK(w.failover.next_deadline());
     w.hears_claim(0);
-    CHECK_FALSE(w.walk.is_confirmed());
+    CHECK_FALSE(w.failover.is_confirmed());
     w.hears_vote(0, 0, 1);
     w.hears_claim(1);
-    CHECK(w.walk.turns().confirmed_by() == 1);
+    CHECK(w.failover.turns().confirmed_by() == 1);
 }
 
 TEST_CASE("what was known before a restart is known after it") {
-    walker w{1};
-    w.walk.recall(std::nullopt, 2, {});
+    one_signer w{1};
+    w.failover.recall(std::nullopt, 2, {});
     w.begin();
-    CHECK(w.walk.turns().vote_of(1) == 2);
-    walker done{1};
-    done.walk.recall(0, 0, {});
-    CHECK(done.walk.is_settled());
+    CHECK(w.failover.turns().vote_of(1) == 2);
+    one_signer done{1};
+    done.failover.recall(0, 0, {});
+    CHECK(done.failover.is_settled());
 }
 
 TEST_CASE("what others said before a restart can be shown after it") {
-    walker before{1};
+    one_signer before{1};
     before.begin();
     before.hears_vote(0, 0, 1);
     before.hears_claim(2);
     before.hears_vote(2, 0, 2);
     before.hears_vote(0, 1, 2);
-    REQUIRE(before.walk.turns().confirmed_by() == 2);
-    walker after{1};
-    after.walk.recall(before.walk.turns().confirmed_by(), before.walk.turns().vote_of(1), before.walk.heard());
+    REQUIRE(before.failover.turns().confirmed_by() == 2);
+    one_signer after{1};
+    after.failover.recall(before.failover.turns().confirmed_by(), before.failover.turns().vote_of(1),
+                          before.failover.heard());
     CHECK(after.effects.empty());
-    CHECK(after.walk.turns().view() == before.walk.turns().view());
-    CHECK(after.walk.heard() == before.walk.heard());
-    after.walk.hold({signature{}}, after.now);
-    after.walk.show_views(0, after.out);
+    CHECK(after.failover.turns().view() == before.failover.turns().view());
+    CHECK(after.failover.heard() == before.failover.heard());
+    after.failover.hold({signature{}}, after.now);
+    after.failover.show_views(0, after.out);
     CHECK(after.forwarded(0) == 2);  // the vote and the claim of 2
-    walker of_nobody{1};
-    of_nobody.walk.recall(9, 0, {{7, 0, {}}, {1, 2, {}}, {9, 1, {}}, {9, broadcast_word::disputed, {}}});
-    CHECK_FALSE(of_nobody.walk.is_confirmed());
-    CHECK(of_nobody.walk.heard().empty());
-    CHECK(of_nobody.walk.turns().vote_of(1) == 0);
+    one_signer of_nobody{1};
+    of_nobody.failover.recall(9, 0, {{7, 0, {}}, {1, 2, {}}, {9, 1, {}}, {9, broadcast_word::disputed, {}}});
+    CHECK_FALSE(of_nobody.failover.is_confirmed());
+    CHECK(of_nobody.failover.heard().empty());
+    CHECK(of_nobody.failover.turns().vote_of(1) == 0);
 }
 
 TEST_CASE("a dispute outlives a restart: the same claim is not believed when it is shown again") {
-    walker before{1};
+    one_signer before{1};
     before.begin();
     before.hears_claim(0);
-    before.walk.dispute(0, before.now, before.out);
-    walker after{1};
-    after.walk.recall(before.walk.turns().confirmed_by(), before.walk.turns().vote_of(1), before.walk.heard());
+    before.failover.dispute(0, before.now, before.out);
+    one_signer after{1};
+    after.failover.recall(before.failover.turns().confirmed_by(), before.failover.turns().vote_of(1),
+                          before.failover.heard());
     after.begin();
     after.hears_claim(0);
-    CHECK_FALSE(after.walk.is_confirmed());
+    CHECK_FALSE(after.failover.is_confirmed());
 }
 
 TEST_CASE("where the list was used up before a restart, that is told again, and nobody is asked") {
-    walker w{1};
-    w.walk.recall(std::nullopt, 3, {{0, 3, {byte{1}}}, {2, 3, {byte{2}}}});
+    one_signer w{1};
+    w.failover.recall(std::nullopt, 3, {{0, 3, {byte{1}}}, {2, 3, {byte{2}}}});
     w.begin();
     CHECK(w.told<failover_exhausted>() == 1);
     CHECK(w.told<should_broadcast>() == 0);
-    CHECK(w.walk.is_settled());
+    CHECK(w.failover.is_settled());
 }
 
-}  // namespace broadcast_walk_tests
+}  // namespace broadcast_failover_tests

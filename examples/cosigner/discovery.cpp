@@ -127,14 +127,12 @@ void node::go_online() {
     }
 }
 
-// Whoever listens everywhere is not found at the addresses by which it reaches itself.
+// Whoever listens everywhere is found at what anybody can reach; the addresses of its own network are nobody's
+// business.
 std::vector<muster::peer::multiaddr> node::advertised_addresses() const {
     auto all = network_.addresses();
     if (is_private()) return all;
-    std::erase_if(all, [](auto const& a) {
-        auto const host = a.host().value_or("");
-        return host.starts_with("127.") || host == "::1";
-    });
+    std::erase_if(all, [](auto const& a) { return !muster::connection::is_global(a); });
     return all;
 }
 
@@ -142,7 +140,13 @@ std::vector<muster::peer::multiaddr> node::advertised_addresses() const {
 bool node::is_private() const {
     auto const& listen = home_.config().listen;
     bool const is_anywhere = listen.host() == "0.0.0.0" || listen.host() == "::";
-    return !is_anywhere && !muster::connection::is_global(listen);
+    if (is_anywhere || muster::connection::is_global(listen)) return false;
+    auto const is_public = [](auto const& a) {
+        return muster::connection::is_global(a) || !muster::connection::starts_with_ip(a);
+    };
+    auto const& known = home_.config().discovery.bootstrap_peers;
+    auto const& given = options_.bootstrap;
+    return std::none_of(known.begin(), known.end(), is_public) && std::none_of(given.begin(), given.end(), is_public);
 }
 
 // Connections of our own choosing, so that the network does not hang on one address.

@@ -129,7 +129,7 @@ result<home> home::open_to_run(fs::path dir) {
     std::string const content{raw.begin(), raw.end()};
     if (auto const parsed = parse_json(path.string(), content); !parsed) {
         muster::posix_files files;
-        MUSTER_TRY(auto const aside, muster::keep_aside(files, path.string()));
+        MUSTER_TRY(auto const aside, muster::copy_aside(files, path.string()));  // there is always one in its place
         found.damage_ = settings_damage{aside, parsed.error().message()};
         settings fresh;
         MUSTER_TRY(fresh.listen, parse_listen("/ip4/127.0.0.1/tcp/0"));

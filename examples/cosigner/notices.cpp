@@ -19,6 +19,9 @@ namespace {
 /// The id by which people name a request.
 std::string id_of(discovery::request_advertisement const& r) { return discovery::request_id_of(r.signer, r.digest); }
 
+/// As it is shown: whoever grinds for another one of the same beginning needs 2^64 attempts.
+std::string short_id(std::string const& id) { return id.substr(0, 16); }
+
 std::string short_digest(muster::crypto::digest32 const& d) { return to_hex(d).substr(0, 16) + "..."; }
 
 }  // namespace
@@ -79,8 +82,8 @@ void node::on_request_event(muster::node::request_event const& e) {
     bool const is_routine = e.what == renewed || e.what == evicted;
     auto const purpose = r.purpose.empty() ? std::string{} : text(", for ", in_quotes(r.purpose));
     auto const ours = e.what == posted && r.wants(self_) && !r.wanted.empty() ? ", wants this signer" : "";
-    auto const said = text("request ", id_of(r).substr(0, 8), " of ", name_of_signer(r.signer), " ", to_string(e.what),
-                           purpose, ours);
+    auto const said =
+        text("request ", short_id(id_of(r)), " of ", name_of_signer(r.signer), " ", to_string(e.what), purpose, ours);
     auto const name = text("request_", to_string(e.what));
     print(is_routine ? log_level::debug : log_level::info,
           {{"event", name}, {"request", view_of(r)}, {"text", escape(said)}}, {said});
@@ -89,7 +92,7 @@ void node::on_request_event(muster::node::request_event const& e) {
 void node::on_request_answered(muster::node::request_answered const& e) {
     auto const id = discovery::request_id_of(self_, e.digest);
     auto const said = text(name_of_signer(e.signer), " would sign ", short_digest(e.digest), ", as request ",
-                           id.substr(0, 8), " asks; `cosigner propose` asks it to");
+                           short_id(id), " asks; `cosigner propose` asks it to");
     print(log_level::info,
           {{"event", "request_answered"},
            {"request", id},
@@ -136,12 +139,11 @@ void node::ask_for_signatures(client_ptr const& client, notice_request const& wh
     auto const digest = r.digest;
     if (auto const asked = online_->requests().ask(std::move(r), what.valid_for); !asked)
         return client->refuse(asked.error());
-    client->finish(
-        {{"event", "request_asked"},
-         {"request", id},
-         {"text", text("request ", id.substr(0, 8), ": asks for signatures of ", short_digest(digest), " for ",
-                       what.valid_for.count(), " s; `cosigner request list` shows who would sign")}},
-        success);
+    client->finish({{"event", "request_asked"},
+                    {"request", id},
+                    {"text", text("request ", short_id(id), ": asks for signatures of ", short_digest(digest), " for ",
+                                  what.valid_for.count(), " s; `cosigner request list` shows who would sign")}},
+                   success);
 }
 
 void node::answer_request(client_ptr const& client, notice_request const& what) {
@@ -179,15 +181,15 @@ void node::end_request(client_ptr const& client, notice_request const& what) {
     }
     online_->requests().end(found.front());
     auto const id = discovery::request_id_of(self_, found.front());
-    client->finish(
-        {{"event", "request_ended"}, {"request", id}, {"text", text("request ", id.substr(0, 8), ": ended")}}, success);
+    client->finish({{"event", "request_ended"}, {"request", id}, {"text", text("request ", short_id(id), ": ended")}},
+                   success);
 }
 
 void node::list_requests(client_ptr const& client) {
     auto own = value::array(), others = value::array();
     lines said;
     auto const row = [&](discovery::request_advertisement const& r, std::string const& note) {
-        said.push_back(text(id_of(r).substr(0, 8), "  ", padded(escape(name_of_signer(r.signer), 28), 28), "  ",
+        said.push_back(text(short_id(id_of(r)), "  ", padded(escape(name_of_signer(r.signer), 28), 28), "  ",
                             short_digest(r.digest), "  ", note, r.purpose.empty() ? "" : "  ", escape(r.purpose, 40)));
     };
     if (online_) {

@@ -253,6 +253,20 @@ TEST_CASE("gossip validation: ignored is not forwarded, not blamed and not asked
     CHECK((b.in_mesh(4, "t") && b.in_mesh(5, "t") && b.in_mesh(6, "t")));
 }
 
+TEST_CASE("gossip validation: what a validator had no time for is judged when it comes another way") {
+    auto b = six();
+    set_up(b, judged());
+    b.sends(1, "t", "x");
+    b.tell(validated{ticket_of(b.take()), verdict::unjudged});
+    CHECK(b.take().empty());
+    CHECK(b.score(1) == 0);
+    b.sends(2, "t", "x");
+    b.tell(validated{ticket_of(b.take()), verdict::accept});
+    auto const all = b.take();
+    CHECK(b.delivered(all) == names{"x"});
+    CHECK(b.receivers("x", all) == numbers{1, 3});  // 1 is one of those it is new to
+}
+
 TEST_CASE("gossip validation: after the deadline a message is ignored, and the verdict comes to nothing") {
     auto b = six();
     set_up(b, judged());

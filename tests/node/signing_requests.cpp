@@ -245,6 +245,27 @@ TEST_CASE("who answers is told how that ended, also when nobody answers any more
     CHECK(w.all[0].it.ask(request("food", {}), 0s).error() == peer::errc::expired);
 }
 
+TEST_CASE("what could not be published is no harm to who closes") {
+    world w{1};
+    w.all[0].gossips.close();
+    REQUIRE(w.all[0].it.ask(request("rent", {}), 10min));
+    REQUIRE(w.all[0].it.ask(request("food", {}), 10min));
+    w.pass(1s);
+    w.all[0].it.close();
+    CHECK_FALSE(w.all[0].it.is_asking());
+}
+
+TEST_CASE("a clock that is set back mutes nobody") {
+    world w{2};
+    REQUIRE(w.all[0].it.ask(request("rent", {}), 2h));
+    w.pass(1min);
+    w.clock.set_wall(w.clock.wall_now() - 24h);
+    w.pass(1s);
+    CHECK(w.all[0].it.ask(request("food", {}), 10min));
+    w.pass(1s);
+    CHECK(w.all[1].board.find(name(0, "food"), w.clock.wall_now()) != nullptr);
+}
+
 TEST_CASE("one machine asks for so much at a time and no more") {
     world w{1};
     auto const most = node::signing_requests_options{}.own_max;

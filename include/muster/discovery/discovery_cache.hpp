@@ -13,8 +13,8 @@
 /// two with the same sequence and other content the first stays. A version that has expired when it arrives is a
 /// withdrawal: with a sequence, unless that is older; without, always, since it must expire earlier to be one. So
 /// without a sequence a replay of an old version that has expired withdraws a newer one: signers should count. What was
-/// withdrawn does not come back by a replay as long as it is among the last withdrawals, as many as there may be
-/// entries; they are not kept on disk. Whoever calls `set` has verified the advertisement before.
+/// withdrawn does not come back by a replay as long as it is among the last withdrawals, ten times as many as there
+/// may be entries; they are not kept on disk. Whoever calls `set` has verified the advertisement before.
 
 #include <algorithm>
 #include <concepts>
@@ -189,7 +189,7 @@ public:
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>
     explicit discovery_cache(typename entries_type::options o, Rest&&... rest)
-        : withdrawn_{{.entries_max = o.entries_max}}, entries_(std::move(o), std::forward<Rest>(rest)...) {}
+        : withdrawn_{{.entries_max = o.entries_max * 10}}, entries_(std::move(o), std::forward<Rest>(rest)...) {}
 
     /// The entry under @p id, which is used by that; nullptr when there is none or its advertisement has expired. Valid
     /// until the next call.

@@ -33,7 +33,8 @@ concept notice_key = std::regular<std::remove_cvref_t<K>> && std::totally_ordere
 ///
 /// `N::purpose_of_envelope()` separates its signatures from those of others; `N::size_max` bounds it, sealed. `encode`
 /// and `decode` are the payload, one byte string for each value; what is decoded is a claim. `check_content` says what
-/// is wrong with the members. `key()` is the same for all versions of one notice, and differs else.
+/// is wrong with the members. `bare()` is the notice with nothing but what makes its key: what a withdrawal says.
+/// `key()` is the same for all versions of one notice, and differs else.
 template <class N>
 concept notice = requires(N const& n, byte_view payload) {
     { N::purpose_of_envelope() } -> std::same_as<peer::envelope_purpose>;
@@ -42,6 +43,7 @@ concept notice = requires(N const& n, byte_view payload) {
     { n.encode() } -> std::same_as<bytes>;
     { n.check_content() } -> std::same_as<result<void>>;
     { n.key() } -> notice_key;
+    { n.bare() } -> std::same_as<N>;
     { n.machine } -> std::convertible_to<peer::peer_id>;
     { n.sequence } -> std::convertible_to<std::uint64_t>;
     { n.issued } -> std::convertible_to<timestamp>;

@@ -76,6 +76,7 @@ struct presence_advertisement {
     [[nodiscard]] static result<presence_advertisement> decode(byte_view payload);
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
+    [[nodiscard]] presence_advertisement bare() const { return {machine}; }
     /// One for each machine.
     [[nodiscard]] std::string key() const { return {machine.view().begin(), machine.view().end()}; }
 };

@@ -82,6 +82,7 @@ struct request_advertisement {
     [[nodiscard]] static result<request_advertisement> decode(byte_view payload);
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
+    [[nodiscard]] request_advertisement bare() const { return {signer, machine, binding, 0, digest}; }
     /// One for each signer and digest.
     [[nodiscard]] std::string key() const { return key_of(signer, digest); }
     [[nodiscard]] static std::string key_of(crypto::public_key const& who, crypto::digest32 const& what) {

@@ -16,8 +16,8 @@
 
 namespace muster::discovery {
 
-/// What a wallet shows of itself. What is not set is not published; of the rest the nickname is, with a signer's
-/// advertisement. Sizes are those of peer::presence.
+/// What a wallet shows of itself, to everybody, while it is online: all that is set, and nothing when nothing is; the
+/// nickname also with a signer's advertisement. Sizes are those of peer::presence.
 struct presence_settings {
     std::optional<std::string> nickname = {};
     std::optional<std::string> avatar = {};  ///< Where its picture is found.

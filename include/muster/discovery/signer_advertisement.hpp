@@ -97,6 +97,7 @@ struct signer_advertisement {
     [[nodiscard]] static result<signer_advertisement> decode(byte_view payload);
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
+    [[nodiscard]] signer_advertisement bare() const { return {signer, machine, binding}; }
     /// One for each signer.
     [[nodiscard]] crypto::public_key const& key() const noexcept { return signer; }
 };

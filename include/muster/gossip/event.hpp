@@ -50,9 +50,12 @@ MUSTER_ENUMERATION(traffic, 0,
 );
 /// What a validator says of a message.
 MUSTER_ENUMERATION(verdict, 0,
-                   accept,  ///< Delivered and forwarded.
-                   ignore,  ///< Neither, and nobody is to blame.
-                   reject   ///< Neither, and whoever relayed it is to blame.
+                   accept,   ///< Delivered and forwarded.
+                   ignore,   ///< Neither, and nobody is to blame.
+                   reject,   ///< Neither, and whoever relayed it is to blame.
+                   unjudged  ///< Neither, and the same from another peer is judged as if this had never come: for a
+                             ///< validator that has no time for who relayed it. Else whoever is the first to relay what
+                             ///< others say would silence it.
 );
 /// Why a peer is charged.
 MUSTER_ENUMERATION(offence, 1,

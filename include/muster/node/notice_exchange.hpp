@@ -40,9 +40,10 @@ namespace muster::node {
 /// Bounds of a @ref notice_exchange.
 struct notice_exchange_options {
     discovery::agenda_options agenda = {};
-    duration lifetime = std::chrono::minutes{30};          ///< Of an own notice. As lotus-sdk has it for signers.
-    std::size_t notices_per_second = 20;                   ///< From one peer at a steady rate; each costs 110 us. Ours.
-    std::size_t notices_burst = 1000;                      ///< At once, by gossip and in answers together. Ours.
+    duration lifetime = std::chrono::minutes{30};  ///< Of an own notice. As lotus-sdk has it for signers.
+    std::size_t notices_per_second = 1;            ///< From one peer at a steady rate: new ones, not versions of
+                                                   ///< what is listed. Each costs 110 us. Ours.
+    std::size_t notices_burst = 1000;              ///< At once, by gossip and in answers together. Ours.
     duration renewal_interval = std::chrono::seconds{10};  ///< Between versions of a listed notice. Ours.
     std::size_t renewals_burst = 5;                        ///< At once. Ours.
     std::size_t pages_max = 16;                            ///< Of a peer's answer, in one go. Ours.
@@ -138,10 +139,11 @@ public:
         return ok();
     }
     /// Says that what is under @p key does not hold any more; harmless when nothing is.
-    void take_back(key_type const& key) {
+    void take_back(key_type key) {  // a copy: it may be that of what is erased
+
         auto const at = own_.find(key);
         if (at == own_.end() || is_closed_) return;
-        auto bye = fresh(at->second.what, {});
+        auto bye = numbered(at->second.what.bare(), {});
         bye.expires = bye.issued;
         own_.erase(at);
         due_.erase(key);
@@ -202,6 +204,7 @@ public:
         while (!own_.empty()) take_back(own_.begin()->first);
         is_closed_ = true;
         alive_.reset();
+        waiting_.clear();
         agenda_.stop();
         p_.timers.disarm();
         p_.timers.attach({});
@@ -225,7 +228,7 @@ private:
     // ---- what others say --------------------------------------------------------------------------------
 
     [[nodiscard]] std::optional<gossip::verdict> judge(gossip::message const& m) {
-        if (!is_renewal(m.data) && !allows(m.relayed_by)) return gossip::verdict::ignore;
+        if (!is_renewal(m.data) && !allows(m.relayed_by)) return gossip::verdict::unjudged;
         auto const filed = take(m.data, m.relayed_by, discovery::source::gossip);
         if (!filed) return discovery::is_forgery(filed.error()) ? gossip::verdict::reject : gossip::verdict::ignore;
         using enum discovery::filing;
@@ -268,9 +271,16 @@ private:
 
     [[nodiscard]] notice fresh(notice n, std::optional<timestamp> until) {
         if (p_.refreshes) p_.refreshes(n);
+        return numbered(std::move(n), until);
+    }
+    // Numbers follow the clock also where it is set back: with those from before nobody would hear us until then.
+    [[nodiscard]] notice numbered(notice n, std::optional<timestamp> until) {
         auto const now = p_.time.wall_now();
+        auto const latest = to_unix_millis(saturating_add(now, p_.board.rules().skew_max));
+        auto const floor = static_cast<std::uint64_t>(to_unix_millis(now));
         n.machine = p_.host.id();
-        n.sequence = sequence_ = std::max(sequence_ + 1, static_cast<std::uint64_t>(to_unix_millis(now)));
+        sequence_ = sequence_ + 1 > static_cast<std::uint64_t>(latest) ? floor : std::max(sequence_ + 1, floor);
+        n.sequence = sequence_;
         n.issued = now;
         n.expires = now + std::chrono::duration_cast<std::chrono::milliseconds>(options_.lifetime);
         if (until) n.expires = std::min(n.expires, *until);

@@ -213,6 +213,10 @@ private:
             asker_.note(e);
             greeter_.note(e);
         });
+        // What a router is told of peers is the word of strangers.
+        gossip_->on_wanted([this](peer::peer_id const& who, std::vector<peer::multiaddr> const& addresses) {
+            (void)finder_.dial(who, addresses);
+        });
         return &*gossip_;
     }
     [[nodiscard]] signer_discovery_options finder_options() const {

@@ -268,6 +268,10 @@ private:
             addresses = opened.value()->addresses;
         }
         if (auto const handler = connects_) return handler(e.peer, addresses);
+        if constexpr (requires { network_.hear_of(e.peer, addresses); }) {  // the word of a stranger
+            network_.hear_of(e.peer, connection::dialable(std::move(addresses), false));
+            addresses.clear();
+        }
         (void)network_.connect(e.peer, addresses);  // when it fails the router asks again, or asks others
     }
     void perform(gossip::penalise const& e, gossip::effect const& news) {

@@ -139,6 +139,19 @@ public:
     void unsubscribe(subscription s) { subscribers_.erase(s); }
     /// Sets who hears of addresses; an empty handler removes it.
     void on_addresses(address_handler h) { hears_addresses_ = std::move(h); }
+    /// Dials @p who once, at what strangers have told: only addresses that may be dialled on their word, each machine
+    /// once in a while, whoever is said to be there. Where a person has said that a peer is counts before what is
+    /// heard. @return whether anything is dialled.
+    bool dial(peer::peer_id const& who, std::vector<peer::multiaddr> addresses) {
+        auto where = connection::dialable(std::move(addresses), p_.options.takes_private);
+        std::erase_if(where, [&](auto const& a) { return rests_.count(connection::machine_of(a)) != 0; });
+        if (where.empty() || rests_.size() + where.size() > p_.options.rests_max) return false;
+        for (auto const& a : where) {
+            rests_[connection::machine_of(a)] = saturating_add(p_.time.now(), p_.options.dial_rest);
+        }
+        p_.network.hear_of(who, where);
+        return static_cast<bool>(p_.network.connect_to_many({&who, 1}, {}, 1));
+    }
     /// Withdraws, and leaves the network and the timers: no handler is called any more. Repeating it changes nothing.
     void close() {
         exchange_.close();
@@ -199,18 +212,6 @@ private:
             std::swap(far[i], far[i + uniform(draw_, far.size() - i)]);
             if (dial(far[i].first, std::move(far[i].second))) ++dialled;
         }
-    }
-    // Each machine is dialled once in a while, whoever is said to be there. Where a person has said that a peer is
-    // counts before what is heard.
-    [[nodiscard]] bool dial(peer::peer_id const& who, std::vector<peer::multiaddr> addresses) {
-        auto where = connection::dialable(std::move(addresses), p_.options.takes_private);
-        std::erase_if(where, [&](auto const& a) { return rests_.count(connection::machine_of(a)) != 0; });
-        if (where.empty() || rests_.size() + where.size() > p_.options.rests_max) return false;
-        for (auto const& a : where) {
-            rests_[connection::machine_of(a)] = saturating_add(p_.time.now(), p_.options.dial_rest);
-        }
-        p_.network.hear_of(who, where);
-        return static_cast<bool>(p_.network.connect_to_many({&who, 1}, {}, 1));
     }
 
     parts p_;

@@ -125,6 +125,7 @@ private:
         if (said == verdict::accept) return accept(*t, i, now);
         if (said == verdict::ignore) return;
         (void)seen_.forget(i.message->id.characters(), now);
+        if (said == verdict::unjudged) return;
         (void)rejected_.record(i.content, now);
         for (auto const& [who, content] : i.senders) {
             if (content != i.content) continue;

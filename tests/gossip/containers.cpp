@@ -2,6 +2,11 @@
 
 // What waits, what is kept and who waits: each within its bound.
 
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <utility>
+
 #include <muster/gossip/backoff_book.hpp>
 #include <muster/gossip/message_cache.hpp>
 #include <muster/gossip/outbound_queue.hpp>
@@ -75,6 +80,55 @@ TEST_CASE("gossip queue: copies that are not wanted any more leave it") {
     q.cancel(7);
     CHECK(q.size() == 20);
     CHECK(order(q) == "o4 f2 ");
+}
+
+TEST_CASE("gossip queue: against a plain model, through a long random life") {
+    constexpr std::size_t size_max = 400;
+    splitmix64 random{3};
+    outbound_queue q{size_max};
+    std::array<std::deque<std::pair<std::uint64_t, std::size_t>>, 4> model;  // messages and sizes, by kind
+    auto const model_size = [&](std::size_t from) {
+        std::size_t out = 0;
+        for (std::size_t k = from; k < 4; ++k) {
+            for (auto const& each : model[k]) out += each.second;
+        }
+        return out;
+    };
+    std::uint64_t last = 0, dropped = 0;
+    for (int i = 0; i < 50'000; ++i) {
+        auto const what = uniform(random, 100);
+        if (what < (i / 1000 % 2 == 0 ? 70u : 40u)) {  // it fills, it empties
+            auto const kind = static_cast<std::size_t>(uniform(random, 4));
+            auto const size = static_cast<std::size_t>(1 + uniform(random, 20));
+            bool const fits = model_size(0) - model_size(kind + 1) + size <= size_max;
+            CHECK(q.push({static_cast<traffic>(kind), frame(size), ++last}) == fits);
+            for (std::size_t k = 3; fits && k > kind; --k) {
+                while (!model[k].empty() && model_size(0) + size > size_max) {
+                    model[k].pop_front();
+                    ++dropped;
+                }
+            }
+            if (fits) model[kind].emplace_back(last, size);
+        } else if (what < 95) {
+            auto const first = std::find_if(model.begin(), model.end(), [](auto const& l) { return !l.empty(); });
+            auto const got = q.pop();
+            REQUIRE(got.has_value() == (first != model.end()));
+            if (!got) continue;
+            CHECK(got->message == first->front().first);
+            first->pop_front();
+        } else {
+            auto const which = last - std::min<std::uint64_t>(last, uniform(random, 30));
+            q.cancel(which);
+            for (std::size_t k = 2; k < 4; ++k)
+                std::erase_if(model[k], [&](auto const& m) { return m.first == which; });
+        }
+        REQUIRE(q.size() == model_size(0));
+        REQUIRE(q.dropped() == dropped);
+    }
+    CHECK(dropped > 1000);
+    q.clear();
+    CHECK(q.empty());
+    CHECK_FALSE(q.pop());
 }
 
 TEST_CASE("gossip message cache: announced for so many heartbeats, kept for more, sent a few times each") {

@@ -21,8 +21,9 @@ export function within (promise, what, seconds = 10) {
 export class Ours {
   lines = []
   waiting = []
-  constructor (program) {
-    this.process = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] })
+  constructor (program, words = []) {
+    this.process = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.over = new Promise(resolve => this.process.on('close', resolve))
     createInterface({ input: this.process.stdout }).on('line', line => {
       this.lines.push(line)
       this.waiting = this.waiting.filter(f => !f())

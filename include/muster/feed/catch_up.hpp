@@ -63,7 +63,8 @@ public:
     /// Nobody had it.
     struct unavailable {
         digest blob;
-        MUSTER_FIELDS(unavailable, blob);
+        height at = 0;  ///< Of the record that names it.
+        MUSTER_FIELDS(unavailable, blob, at);
     };
     /// @ref peer has claimed a head, and has nothing below it.
     struct unfounded {
@@ -487,7 +488,7 @@ private:
             if (state_ == catch_up_state::gap_repair) return calm(now, out);
             stall("page_unavailable", now, out);
         } else if (auto const blob = blobs_.abandon(a.errand, saturating_add(now, options_.bootstrap_timeout))) {
-            out.push(unavailable{*blob});
+            out.push(unavailable{*blob, blobs_.height_of(*blob)});
             settle_blobs(now, out);
             if (state_ == catch_up_state::live) tell(out);
         } else {

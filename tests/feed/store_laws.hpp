@@ -158,6 +158,19 @@ void check_store_laws(Make make) {
         REQUIRE(s.put(plain_record(4, 4)));
         CHECK_FALSE(s.contains_blob(plain_blob(1, 8).id));
     }
+    {  // in a full store a blob may still come before its record, and those of the lowest records make room
+        auto s = make(fd::store_limits{.records_max = 4, .blob_bytes_max = 39});
+        for (std::uint64_t i = 1; i <= 12; ++i) {
+            REQUIRE(s.put_blob(plain_blob(i, 8)));
+            REQUIRE(s.contains_blob(plain_blob(i, 8).id));
+            REQUIRE(s.put(plain_record(i, i, {}, plain_blob(i, 8).id)));
+            CHECK(s.contains_blob(plain_blob(i, 8).id));
+            CHECK(s.sizes().blob_bytes <= 39);
+        }
+        REQUIRE(s.put_blob(plain_blob(50, 11)));  // more than a quarter
+        CHECK_FALSE(s.contains_blob(plain_blob(50, 11).id));
+        CHECK(s.sizes().blobs == 4);
+    }
     {  // few of one height
         auto s = make(fd::store_limits{.records_per_height = 2});
         for (std::uint64_t i = 1; i <= 3; ++i) REQUIRE(s.put(plain_record(i, 7)));

@@ -21,6 +21,7 @@
 
 #include <muster/sim/connection/figures.hpp>
 #include <muster/sim/explore.hpp>
+#include <muster/sim/feed/run.hpp>
 #include <muster/sim/gossip/run.hpp>
 #include <muster/sim/identity/guardian_run.hpp>
 #include <muster/sim/signing/run.hpp>
@@ -88,8 +89,17 @@ sim::outcome run_gossip(std::uint64_t seed, settings const& s) {
     return r.run();
 }
 
+/// Runs seed @p seed of a group of feeds. Its faults are its own.
+sim::outcome run_feed(std::uint64_t seed, settings const& s) {
+    sim::feed::group_run r{seed, sim::feed::group_options::from_seed(seed)};
+    if (s.trace)
+        r.listen([](std::string_view line) { std::printf("%.*s\n", static_cast<int>(line.size()), line.data()); });
+    return r.run();
+}
+
 sim::outcome run(std::uint64_t seed, settings const& s) {
     if (s.area == "gossip") return run_gossip(seed, s);
+    if (s.area == "feed") return run_feed(seed, s);
     if (s.area == "stack") return run<sim::stack::group_run, sim::stack::group_options>(seed, s);
     using options = sim::signing::group_options;
     return seed % 2 == 0 ? run<sim::signing::group_run<mesh>, options>(seed, s)
@@ -215,8 +225,8 @@ int main(int count, char** arguments) {
     app.add_option(
            "area", s.area,
            "What is simulated: signing (the default); stack, the whole of libp2p byte by byte; connection; gossip; "
-           "sync; or guardians")
-        ->check(CLI::IsMember({"signing", "stack", "connection", "gossip", "sync", "guardians"}));
+           "sync; guardians; or feed")
+        ->check(CLI::IsMember({"signing", "stack", "connection", "gossip", "sync", "guardians", "feed"}));
     app.add_option("--seeds", s.seeds, "How many")->check(CLI::PositiveNumber);
     app.add_option("--from", s.from, "The first one");
     app.add_option("--threads", s.threads, "How many at once");

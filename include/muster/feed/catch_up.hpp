@@ -24,11 +24,10 @@
 #include <set>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include <muster/core/enumeration.hpp>
 #include <muster/core/overloaded.hpp>
+#include <muster/feed/catch_up_effects.hpp>
 #include <muster/feed/head_vote.hpp>
 #include <muster/feed/options.hpp>
 #include <muster/feed/requester.hpp>
@@ -36,47 +35,17 @@
 
 namespace muster::feed {
 
-/// Where catching up stands.
-MUSTER_ENUMERATION(catch_up_state, 0, idle, waiting_sync, discovering, paging, filling, live, gap_repair, stalled);
-
 /// A part of the client, and its own requester. Not thread-safe.
 class catch_up {
 public:
-    /// A page is next in order: its records are to be taken in, and then @ref page_done is to be called.
-    struct ingest {
-        errand_number errand = 0;
-        peer_id from;
-        page_ask page;
-        bytes data;
-        MUSTER_FIELDS(ingest, errand, from, page, data);
-    };
-    /// The status is another one.
-    struct status_changed {
-        head_sync_status status;
-        MUSTER_FIELDS(status_changed, status);
-    };
-    struct stalled {
-        std::string_view why;
-        instant until;
-        MUSTER_FIELDS(stalled, why, until);
-    };
-    /// Nobody had it.
-    struct unavailable {
-        digest blob;
-        MUSTER_FIELDS(unavailable, blob);
-    };
-    /// @ref peer has claimed a head, and has nothing below it.
-    struct unfounded {
-        peer_id peer;
-        MUSTER_FIELDS(unfounded, peer);
-    };
-    /// An errand of somebody else was abandoned.
-    struct abandoned {
-        requester::abandoned what;
-        MUSTER_FIELDS(abandoned, what);
-    };
-    using effect =
-        std::variant<requester::send, give_up, ingest, status_changed, stalled, unavailable, unfounded, abandoned>;
+    using ingest = sync::ingest;
+    using status_changed = sync::status_changed;
+    using stalled = sync::stalled;
+    using unavailable = sync::unavailable;
+    using unfounded = sync::unfounded;
+    using abandoned = sync::abandoned;
+    using effect = sync::effect;
+    using page_end = sync::page_end;
 
     catch_up(options const& o, std::uint32_t page_max, std::uint64_t seed)
         : options_{o},
@@ -194,12 +163,6 @@ public:
         hand_on(out);
         wake(now, out);
     }
-    /// What came of a page.
-    enum class page_end : std::uint8_t {
-        some,     ///< Records of it are here now.
-        empty,    ///< There was nothing in it.
-        unlinked  ///< They have parents that are not here: our chain is another one.
-    };
     /// The page from @p from on was taken in: what it says is here up to below @p next.
     template <class Sink>
     void page_done(height from, height next, page_end how, instant now, Sink& out) {
@@ -487,7 +450,7 @@ private:
             if (state_ == catch_up_state::gap_repair) return calm(now, out);
             stall("page_unavailable", now, out);
         } else if (auto const blob = blobs_.abandon(a.errand, saturating_add(now, options_.bootstrap_timeout))) {
-            out.push(unavailable{*blob});
+            out.push(unavailable{*blob, blobs_.height_of(*blob)});
             settle_blobs(now, out);
             if (state_ == catch_up_state::live) tell(out);
         } else {

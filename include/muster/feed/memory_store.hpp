@@ -8,7 +8,7 @@
 /// from heights to ids. Blobs count the records that name them.
 
 #include <cstddef>
-#include <list>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -38,8 +38,11 @@ public:
         kept.content = b.content;
         blob_bytes_ += b.content.size();
         if (named_.count(b.id) == 0) shelve(b.id, kept);
-        while (unnamed_bytes_ > limits_.blob_bytes_max / 4) drop_blob(unnamed_.front());
-        while (blob_bytes_ > limits_.blob_bytes_max) drop_blob(unnamed_.empty() ? lowest_blob(b.id) : unnamed_.front());
+        while (unnamed_bytes_ > limits_.blob_bytes_max / 4) drop_blob(unnamed_.begin()->second);
+        while (blob_bytes_ > limits_.blob_bytes_max) {
+            bool const has_older = !unnamed_.empty() && unnamed_.begin()->second != b.id;
+            drop_blob(has_older ? unnamed_.begin()->second : lowest_blob(b.id));
+        }
         return ok();
     }
     [[nodiscard]] result<void> erase_blob(digest const& id) {
@@ -117,7 +120,7 @@ public:
 private:
     struct kept_blob {
         bytes content = {};
-        std::optional<std::list<digest>::iterator> shelf = {};  ///< Where it stands among those that nobody names.
+        std::optional<std::uint64_t> shelf = {};  ///< Where it stands among those that nobody names.
     };
 
     void name_blob(digest const& id) {
@@ -125,7 +128,8 @@ private:
         if (auto const found = blobs_.find(id); found != blobs_.end()) unshelve(found->second);
     }
     void shelve(digest const& id, kept_blob& b) {
-        b.shelf = unnamed_.insert(unnamed_.end(), id);
+        b.shelf = ++shelved_;
+        unnamed_.emplace(*b.shelf, id);
         unnamed_bytes_ += b.content.size();
     }
     void unshelve(kept_blob& b) {
@@ -170,8 +174,9 @@ private:
     std::set<std::pair<digest, digest>> by_parent_;
     std::map<height, digest> chain_;
     std::map<digest, kept_blob> blobs_;
-    std::map<digest, std::size_t> named_;  ///< Blobs that stored records name, and by how many.
-    std::list<digest> unnamed_;            ///< Blobs that are here and nobody names, the oldest first.
+    std::map<digest, std::size_t> named_;      ///< Blobs that stored records name, and by how many.
+    std::map<std::uint64_t, digest> unnamed_;  ///< Blobs that are here and nobody names, the oldest first.
+    std::uint64_t shelved_ = 0;
     std::size_t blob_bytes_ = 0;
     std::size_t unnamed_bytes_ = 0;
 };

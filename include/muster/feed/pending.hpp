@@ -40,13 +40,16 @@ struct pending_limits {
     duration time_to_live = std::chrono::seconds{300};
 };
 
-/// The waiting room. A value; not thread-safe.
+/// The waiting room. Move-only; not thread-safe.
 class pending_records {
 public:
     /// What is waited for. The schedule is one thing for all, and one key.
     using key = std::pair<awaited, digest>;
 
     explicit pending_records(pending_limits const& l) noexcept : limits_{l} {}
+    pending_records(pending_records&&) = default;
+    pending_records(pending_records const&) = delete;
+    pending_records& operator=(pending_records const&) = delete;
 
     /// Lets @p w wait for @p k; false, and nothing is kept, when that exceeds a bound. What waits already for the same
     /// is not taken twice, which is true. O(log n).

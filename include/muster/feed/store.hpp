@@ -35,7 +35,8 @@ struct store_limits {
 /// - `put(r)` keeps a record; of one height at most `records_per_height`, where `is_full(height)` holds. When there are
 ///   too many, the lowest is pruned with its blob; a record below all of a full store is not kept.
 /// - `put_blob(b)` keeps a blob whose content was checked. One that no record names takes at most a quarter of the
-///   bytes, the oldest of these going first. `erase_blob(id)` takes one back.
+///   bytes. Where room is needed, the oldest of these go, and then those of the lowest records; the new one stays, so
+///   that a blob can come before its record. `erase_blob(id)` takes one back.
 /// - `find`, `find_blob`, `contains`, `contains_blob` look one up. `at(height)` gives all records of a height,
 ///   `children(id)` those that name it as their parent.
 /// - `set_chain(id)` makes a stored record the head, and its stored ancestors the chain; `chain_at(height)` is the

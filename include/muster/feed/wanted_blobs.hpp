@@ -111,6 +111,8 @@ public:
         return out;
     }
 
+    /// The height of the record that names @p id. Expects a wanted one.
+    [[nodiscard]] height height_of(digest const& id) const { return wanted_.at(id).at; }
     [[nodiscard]] bool owns(errand_number e) const { return by_errand_.count(e) != 0; }
     /// Whether anything is being asked for, or about to be.
     [[nodiscard]] bool has_hope() const noexcept { return !queue_.empty() || !by_errand_.empty(); }

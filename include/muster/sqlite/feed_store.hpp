@@ -68,8 +68,14 @@ public:
             MUSTER_TRY(
                 drop_blobs("SELECT coalesce(sum(length(content)), 0) FROM blobs WHERE id NOT IN (SELECT blob FROM "
                            "records)",
-                           limits_.blob_bytes_max / 4));
-            return drop_blobs("SELECT coalesce(sum(length(content)), 0) FROM blobs", limits_.blob_bytes_max);
+                           limits_.blob_bytes_max / 4,
+                           "DELETE FROM blobs WHERE came = (SELECT min(came) FROM blobs WHERE id NOT IN (SELECT blob "
+                           "FROM records))"));
+            return drop_blobs(
+                "SELECT coalesce(sum(length(content)), 0) FROM blobs", limits_.blob_bytes_max,
+                "DELETE FROM blobs WHERE came = coalesce((SELECT min(came) FROM blobs WHERE came < (SELECT max(came) "
+                "FROM blobs) AND id NOT IN (SELECT blob FROM records)), (SELECT came FROM blobs JOIN records ON "
+                "records.blob = blobs.id ORDER BY records.number, records.id LIMIT 1), (SELECT min(came) FROM blobs))");
         });
     }
     [[nodiscard]] result<void> erase_blob(digest const& id) {
@@ -263,14 +269,11 @@ private:
         return db_->run("DELETE FROM blobs WHERE id = ?1 AND id NOT IN (SELECT blob FROM records)", r.blob_id->view());
     }
     // Those that nobody names, the oldest first; then those of the lowest records.
-    [[nodiscard]] result<void> drop_blobs(char const* sum, std::size_t most) {
+    [[nodiscard]] result<void> drop_blobs(char const* sum, std::size_t most, char const* one) {
         for (;;) {
             MUSTER_TRY(auto const n, db_->number(sum));
             if (static_cast<std::uint64_t>(n) <= most) return ok();
-            MUSTER_TRY(
-                db_->run("DELETE FROM blobs WHERE came = coalesce((SELECT min(came) FROM blobs WHERE id NOT IN "
-                         "(SELECT blob FROM records)), (SELECT came FROM blobs JOIN records ON records.blob = "
-                         "blobs.id ORDER BY records.number, records.id LIMIT 1))"));
+            MUSTER_TRY(db_->run(one));
         }
     }
 

@@ -387,8 +387,14 @@ struct client_core {
         ring.push(sync_stalled{e.why, e.until});
     }
     template <class Sink>
-    void wanted(catch_up::unavailable const& e, instant, work&, Sink&) {
-        ring.push(blob_unavailable{e.blob});
+    void wanted(catch_up::unavailable const& e, instant now, work& w, Sink&) {
+        if (is_of_our_chain(e)) return ring.push(blob_unavailable{e.blob});
+        sync.have_blob(e.blob, now, w.sync);  // its record was pruned, or the chain is another one
+    }
+    [[nodiscard]] bool is_of_our_chain(catch_up::unavailable const& e) const {
+        auto const id = in.stored().chain_at(e.at);
+        auto const r = id ? in.stored().find(*id) : result<std::optional<record>>{std::optional<record>{}};
+        return r && r.value() && r.value()->blob_id == std::optional{e.blob};
     }
     template <class Sink>
     void wanted(catch_up::unfounded const& e, instant now, work&, Sink& out) {

@@ -34,6 +34,8 @@ struct arguments {
     // what a directory's seed is kept under
     bool passphrase = false;
     given passphrase_file, new_passphrase_file, key_file;
+    // notes
+    given note, note_text, choice;
     // about a session or a peer
     given session, why, peer, wallet;
 };
@@ -61,6 +63,8 @@ int ask_about_connections(arguments const& a, std::string const& command, printe
 int ask_about_signers(arguments const& a, std::string const& command, printer& out);
 /// `initiator_add`, `initiator_remove` or `initiators`: of the running co-signer, or in its settings when none runs.
 int manage_initiators(arguments const& a, std::string const& command, printer& out);
+/// `notes_list`, `notes_conflicts`, `note_set`, `note_remove` or `note_resolve`: of the running co-signer.
+int ask_about_notes(arguments const& a, std::string const& command, printer& out);
 /// `settings` or `settings_set`: alike.
 int manage_settings(arguments const& a, std::string const& command, printer& out);
 

@@ -21,6 +21,7 @@
 #include "composition.hpp"
 #include "control.hpp"
 #include "home.hpp"
+#include "notes.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 #include "prompt.hpp"
@@ -173,7 +174,7 @@ private:
     muster::net::system_clock clock_;
     alarm rings_{timers_};
     timer_line core_line_{rings_}, gossip_line_{rings_}, finder_line_{rings_}, outbound_line_{rings_},
-        directory_line_{rings_};
+        directory_line_{rings_}, notes_line_{rings_};
     directory directory_;
     policies::registry registry_{directory_, clock_};
     std::shared_ptr<journal_damage> journal_found_ = std::make_shared<journal_damage>();
@@ -184,6 +185,7 @@ private:
     std::optional<outbound> outbound_;  ///< While online.
     std::map<muster::peer::peer_id, std::vector<muster::peer::multiaddr>> bootstrap_;  ///< Kept while online.
     peer_book peers_;
+    std::optional<notebooks> notes_;  ///< From the start on.
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
     std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.

@@ -45,6 +45,8 @@ int init(arguments const& a, printer& out);
 int import_key(arguments const& a, printer& out);
 /// Puts the seed under a passphrase, or under another one.
 int change_passphrase(arguments const& a, printer& out);
+/// Exchanges the keys that can be, and tells the record of it.
+int rotate_keys(arguments const& a, printer& out);
 /// Writes a key file to keep elsewhere.
 int export_key(arguments const& a, printer& out);
 int run(arguments const& a, printer& out);

@@ -148,6 +148,8 @@ private:
                                             [this] { return change_passphrase(a_, out_); }));
         needs_passphrase(sub_passwd);
         gives_passphrase(sub_passwd);
+        needs_passphrase(in_dir(add(app_, "rotate", "Exchange the keys of this machine; the signer key stays",
+                                    [this] { return rotate_keys(a_, out_); })));
         auto* const sub_export =
             in_dir(add(app_, "export", "Write the key, under a passphrase, to a file to keep elsewhere",
                        [this] { return export_key(a_, out_); }));

@@ -30,6 +30,11 @@ void node::on_request(client_ptr const& client, request const& what) {
             [&](setting_request const& r) { change_setting(client, r); },
             [&](follow_request const& r) { follow_signer(client, r); },
             [&](notice_request const& r) { change_requests(client, r); },
+            [&](note_request const& r) {
+                auto said = notes_->carry_out(r);
+                if (!said) return client->refuse(said.error());
+                client->finish(std::move(said).value(), success);
+            },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
                 if (r.command == "status") return status(client);
@@ -221,13 +226,14 @@ void node::status(client_ptr const& client) const {
         strangers.push_back(who.to_text());
         said.push_back(text("unknown  connected  ", who.to_text()));
     }
-    client->finish({{"event", "status"},
-                    {"peer", network_.local().to_text()},
-                    {"signer", to_hex(signer().signer_key())},
-                    {"peers", std::move(list)},
-                    {"strangers", std::move(strangers)},
-                    {"text", joined(said)}},
-                   success);
+    value out{{"event", "status"},
+              {"peer", network_.local().to_text()},
+              {"signer", to_hex(signer().signer_key())},
+              {"peers", std::move(list)},
+              {"strangers", std::move(strangers)}};
+    notes_->add_status(out, said);
+    out["text"] = joined(said);
+    client->finish(std::move(out), success);
 }
 
 void node::change_peers(client_ptr const& client, peer_request const& what) {
@@ -253,6 +259,7 @@ void node::change_wallets(client_ptr const& client, wallet_request const& what) 
                                 [this](std::string const& who) { return signer_named(who); });
     if (!said) return client->refuse(said.error());
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
+    notes_->refresh(home_, changed);
     client->finish(std::move(said).value(), success);
 }
 

@@ -314,6 +314,24 @@ int ask_about_notices(arguments const& a, std::string const& command, printer& o
     return ask_running(a, asked.value(), out);
 }
 
+int ask_about_notes(arguments const& a, std::string const& command, printer& out) {
+    value asked{{"command", command}};
+    for (auto const& [name, given] :
+         {std::pair{"wallet", &a.wallet}, std::pair{"key", &a.note}, std::pair{"content", &a.note_text}}) {
+        if (!*given) continue;
+        if (!is_utf8(**given)) return out.fail(error{errc::bad_input, text(in_quotes(**given), " is not UTF-8")});
+        asked[name] = **given;
+    }
+    if (a.choice) {
+        auto const number = parse_number("CHOICE", *a.choice, 1, std::numeric_limits<std::int32_t>::max());
+        if (!number) return out.fail(number.error());
+        asked["choice"] = number.value();
+    }
+    auto const parsed = parse_request(asked);
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked, out);
+}
+
 int manage_initiators(arguments const& a, std::string const& command, printer& out) {
     value asked{{"command", command}};
     if (a.initiator) asked["name"] = *a.initiator;

@@ -34,6 +34,8 @@ struct arguments {
     // what a directory's seed is kept under
     bool passphrase = false;
     given passphrase_file, new_passphrase_file, key_file;
+    // notes
+    given note, note_text, choice;
     // about a session or a peer
     given session, why, peer, wallet, request;
 };
@@ -43,6 +45,8 @@ int init(arguments const& a, printer& out);
 int import_key(arguments const& a, printer& out);
 /// Puts the seed under a passphrase, or under another one.
 int change_passphrase(arguments const& a, printer& out);
+/// Exchanges the keys that can be, and tells the record of it.
+int rotate_keys(arguments const& a, printer& out);
 /// Writes a key file to keep elsewhere.
 int export_key(arguments const& a, printer& out);
 int run(arguments const& a, printer& out);
@@ -63,6 +67,8 @@ int ask_about_signers(arguments const& a, std::string const& command, printer& o
 int ask_about_notices(arguments const& a, std::string const& command, printer& out);
 /// `initiator_add`, `initiator_remove` or `initiators`: of the running co-signer, or in its settings when none runs.
 int manage_initiators(arguments const& a, std::string const& command, printer& out);
+/// `notes_list`, `notes_conflicts`, `note_set`, `note_remove` or `note_resolve`: of the running co-signer.
+int ask_about_notes(arguments const& a, std::string const& command, printer& out);
 /// `settings` or `settings_set`: alike.
 int manage_settings(arguments const& a, std::string const& command, printer& out);
 

@@ -11,6 +11,8 @@
 ///     addresses        where peers are that connections can be chosen from
 ///     discovered       signers that were found, with what they say of themselves
 ///     journal          sessions that a restart takes up
+///     successors       records of how the keys were exchanged
+///     notes/           what the signers of shared wallets have written together
 ///     lock             held by the process that runs here
 ///     control.sock     the running co-signer's control socket; mode 0600
 ///     published/       signatures that this co-signer was elected to broadcast

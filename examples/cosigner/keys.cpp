@@ -2,6 +2,9 @@
 
 // What is done with a directory's seed, apart from using it.
 
+#include <muster/identity/successor.hpp>
+#include <muster/net/clock.hpp>
+
 #include "commands.hpp"
 #include "files.hpp"
 #include "home.hpp"
@@ -18,12 +21,46 @@ namespace {
 struct unlocked {
     home place;
     master_key key;
+    std::optional<passphrase> phrase;  ///< What it is under.
 };
 result<unlocked> unlock_alone(arguments const& a) {
     MUSTER_TRY(auto place, home::open(a.dir));
     MUSTER_TRY(place.lock());
-    MUSTER_TRY(auto key, place.keys().unlock([&] { return ask_passphrase(a.passphrase_file, place.dir().string()); }));
-    return unlocked{std::move(place), std::move(key)};
+    std::optional<passphrase> phrase;
+    MUSTER_TRY(auto key, place.keys().unlock([&]() -> result<passphrase> {
+        MUSTER_TRY(auto given, ask_passphrase(a.passphrase_file, place.dir().string()));
+        MUSTER_TRY(phrase, given.clone());
+        return given;
+    }));
+    return unlocked{std::move(place), std::move(key), std::move(phrase)};
+}
+
+/// Keeps @p key as the one before it was kept.
+result<void> keep_again(keyring const& keys, master_key const& key, std::optional<passphrase> const& phrase) {
+    if (!phrase) return keys.keep(key);
+    MUSTER_TRY(auto const file, keyring::wrap(key, *phrase));
+    return keys.keep(file);
+}
+
+/// The record that leads to the next epoch, written down before the new keys count: a crash in between is made good by
+/// doing it again, which makes the same keys.
+result<muster::identity::successor> exchange_keys(unlocked const& had) {
+    MUSTER_TRY(auto seed, had.key.seed.clone());
+    master_key const next{std::move(seed), had.key.epoch + 1};
+    MUSTER_TRY(auto const from, had.key.keys());
+    MUSTER_TRY(auto const to, next.keys());
+    MUSTER_TRY(auto const user, had.key.user());
+    muster::net::system_clock const clock;
+    MUSTER_TRY(auto const record, muster::identity::successor::make(user, next.epoch, from, to, clock.wall_now()));
+    auto const path = had.place.dir() / "successors";
+    std::string all;
+    if (std::error_code ec; std::filesystem::exists(path, ec)) {
+        MUSTER_TRY(auto const before, read_file(path));
+        all.assign(before.begin(), before.end());
+    }
+    MUSTER_TRY(replace_private(path, all + muster::to_hex(record.encoded()) + "\n"));
+    MUSTER_TRY(keep_again(had.place.keys(), next, had.phrase));
+    return record;
 }
 
 }  // namespace
@@ -31,7 +68,7 @@ result<unlocked> unlock_alone(arguments const& a) {
 int change_passphrase(arguments const& a, printer& out) {
     auto const had = unlock_alone(a);
     if (!had) return out.fail(had.error());
-    auto const& [place, key] = had.value();
+    auto const& [place, key, before] = had.value();
     auto const dir = place.dir().string();
     bool const was_wrapped = place.keys().is_wrapped();
     auto const done = [&]() -> result<void> {
@@ -45,6 +82,24 @@ int change_passphrase(arguments const& a, printer& out) {
                                  "/key that were made before still open with the old one")
                           : text("the seed in ", dir, " is under a passphrase now; copies of ", dir,
                                  "/seed that were made before are not")});
+    return success;
+}
+
+int rotate_keys(arguments const& a, printer& out) {
+    auto const had = unlock_alone(a);
+    if (!had) return out.fail(had.error());
+    auto const made = exchange_keys(had.value());
+    if (!made) return out.fail(made.error());
+    auto const dir = had.value().place.dir().string();
+    auto const id = muster::peer::peer_id::of(made.value().new_node).to_text();
+    auto const record = muster::to_hex(made.value().encoded());
+    out.tell(
+        {{"event", "rotated"}, {"directory", dir}, {"epoch", made.value().epoch}, {"peer", id}, {"record", record}},
+        {text("peer id  ", id),
+         "The signer key stays, and with it what its wallets hold. Copies of the key that were made before",
+         "open as the old peer: export it anew. The others `peer remove` the old one and `peer add` this one. The "
+         "record of it:",
+         record});
     return success;
 }
 

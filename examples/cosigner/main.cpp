@@ -110,6 +110,7 @@ private:
         option(sub_remove, "NAME", a_.peer, "Its name")->required();
 
         describe_wallets();
+        describe_notes();
         auto* const sub_run = in_dir(add(app_, "run", "Listen, stay connected, and sign what is approved",
                                          [this] { return cosigner::run(a_, out_); }));
         needs_passphrase(sub_run);
@@ -148,6 +149,8 @@ private:
                                             [this] { return change_passphrase(a_, out_); }));
         needs_passphrase(sub_passwd);
         gives_passphrase(sub_passwd);
+        needs_passphrase(in_dir(add(app_, "rotate", "Exchange the keys of this machine; the signer key stays",
+                                    [this] { return rotate_keys(a_, out_); })));
         auto* const sub_export =
             in_dir(add(app_, "export", "Write the key, under a passphrase, to a file to keep elsewhere",
                        [this] { return export_key(a_, out_); }));
@@ -184,6 +187,31 @@ private:
         auto* const sub_remove = in_dir(add(*wallet, "remove", "Remove a shared wallet", manage("wallet_remove")));
         option(sub_remove, "NAME", a_.wallet, "Its name")->required();
         in_dir(add(app_, "wallets", "List shared wallets", manage("wallets")));
+    }
+
+    void describe_notes() {
+        auto* const notes = app_.add_subcommand("notes", "Notes that the signers of a shared wallet keep together");
+        notes->require_subcommand(1);
+        auto const about = [&](char const* name, char const* command, char const* help) {
+            auto* const sub =
+                in_dir(add(*notes, name, help, [this, command] { return ask_about_notes(a_, command, out_); }));
+            option(sub, "WALLET", a_.wallet, "The wallet's name")->required();
+            return sub;
+        };
+        auto const about_one = [&](char const* name, char const* command, char const* help) {
+            auto* const sub = about(name, command, help);
+            option(sub, "KEY", a_.note, "What it is about, such as a transaction's id")->required();
+            return sub;
+        };
+        about("list", "notes_list", "List notes");
+        option(about_one("set", "note_set", "Write a note, or another one in its place"), "TEXT", a_.note_text,
+               "The note")
+            ->required();
+        about_one("remove", "note_remove", "Remove a note");
+        about("conflicts", "notes_conflicts", "List notes that several wrote at the same time");
+        option(about_one("resolve", "note_resolve", "Decide for one of them"), "CHOICE", a_.choice,
+               "Its number in that list")
+            ->required();
     }
 
     void describe_connections() {

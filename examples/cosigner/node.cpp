@@ -113,6 +113,7 @@ void node::stop() {
     out_.end_prompt();
     bool const has_told = online_ && online_->is_saying() && !network_.connected_peers().empty();
     go_offline();
+    notes_.reset();
     core_.stop();
     if (!has_told) return end();
     parting_.expires_after(parting_time);
@@ -153,6 +154,18 @@ result<void> node::start() {
     load_directory();
     MUSTER_TRY(auto const found, core_.start());
     tell_journal(found);
+    notes_.emplace(
+        host_, self_, core_.network(), notes_line_,
+        [this](signing::public_key const& key) -> std::optional<muster::peer::peer_id> {
+            auto const known = registry_.told().find(key);
+            return known ? std::optional{known->who.peer} : std::nullopt;
+        },
+        [this](value const& as_json, std::string const& said) {
+            auto line = as_json;
+            line["text"] = said;
+            print(log_level::info, line, {said});
+        });
+    notes_->refresh(home_, home_.config());
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
     listen();
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
@@ -290,6 +303,7 @@ void node::admit(signing::peer_identified const& e, std::vector<muster::peer::mu
     std::vector<signing::member> all;
     for (auto const& [key, record] : registry_.told()) all.push_back(record.who);
     if (auto const kept = home_.learn(all); !kept) out_.fail(kept.error());
+    if (notes_) notes_->refresh(home_, home_.config());
 }
 
 // ---- events ---------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "composition.hpp"
 #include "control.hpp"
 #include "home.hpp"
+#include "notes.hpp"
 #include "output.hpp"
 #include "peers.hpp"
 #include "prompt.hpp"
@@ -190,7 +191,7 @@ private:
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
-    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_};
+    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_}, notes_line_{rings_};
     directory directory_;
     std::string not_saved_;  ///< Why discovered signers are not on disk; empty when they are.
     policies::registry registry_{directory_, clock_};
@@ -202,6 +203,7 @@ private:
     std::optional<online> online_;      ///< While it is.
     std::optional<outbound> outbound_;  ///< While online.
     peer_book peers_;
+    std::optional<notebooks> notes_;  ///< From the start on.
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
     std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.

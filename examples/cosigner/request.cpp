@@ -196,6 +196,20 @@ result<request> parse_about_request(std::string const& command, value const& wha
     return request{std::move(out)};
 }
 
+result<request> parse_note(std::string const& command, value const& what) {
+    static constexpr std::array members{member{"command", shape::text, true}, member{"wallet", shape::text, true},
+                                        member{"key", shape::text, true}, member{"content", shape::text, true}};
+    static constexpr std::array choice_members{member{"command", shape::text, true},
+                                               member{"wallet", shape::text, true}, member{"key", shape::text, true},
+                                               member{"choice", shape::number, true}};
+    std::size_t const n = command == "note_set" ? 4 : command == "note_remove" ? 3 : 2;
+    bool const is_choice = command == "note_resolve";
+    MUSTER_TRY(check_members(command, what, is_choice ? std::span{choice_members} : std::span{members}.first(n)));
+    note_request out{command, word(what, "wallet"), word(what, "key"), word(what, "content")};
+    if (is_choice) out.choice = what["choice"].get<std::size_t>();
+    return request{std::move(out)};
+}
+
 result<request> parse_list_request(std::string const& command, value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}};
     MUSTER_TRY(check_members(command, what, members));
@@ -220,6 +234,8 @@ result<request> parse_request(value const& what) {
     static constexpr std::array<std::string_view, 2> about_wallet{"wallet_add", "wallet_remove"};
     static constexpr std::array<std::string_view, 6> about_session{"show",  "approve",   "decline",
                                                                    "abort", "broadcast", "failover"};
+    static constexpr std::array<std::string_view, 5> about_notes{"notes_list", "notes_conflicts", "note_set",
+                                                                 "note_remove", "note_resolve"};
     static constexpr std::array<std::string_view, 2> about_peer{"peer_add", "peer_remove"};
     if (!what.is_object() || !what.contains("command") || !what["command"].is_string()) {
         return error{errc::bad_input, "a request is an object with a text \"command\""};
@@ -235,6 +251,7 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, about_initiator)) return parse_about_initiator(command, what);
     if (is_one_of(command, about_following)) return parse_follow(command, what);
     if (is_one_of(command, about_request)) return parse_about_request(command, what);
+    if (is_one_of(command, about_notes)) return parse_note(command, what);
     if (command == "settings_set") return parse_setting(what);
     if (command == "watch") return parse_watch(what);
     std::vector<std::string_view> known{"propose", "settings_set", "watch"};
@@ -248,6 +265,7 @@ result<request> parse_request(value const& what) {
     add(about_initiator);
     add(about_request);
     add(about_following);
+    add(about_notes);
     return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
 }
 

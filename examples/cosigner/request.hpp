@@ -89,9 +89,17 @@ struct notice_request {
     std::vector<std::string> with = {};                  ///< With `request_ask`: by name or signer key; none: anybody.
     std::chrono::seconds valid_for{600};                 ///< With `request_ask`.
 };
-using request =
-    std::variant<propose_request, list_request, session_request, peer_request, connection_request, watch_request,
-                 wallet_request, signers_request, initiator_request, setting_request, notice_request, follow_request>;
+/// `notes_list`, `notes_conflicts`, `note_set`, `note_remove` or `note_resolve`.
+struct note_request {
+    std::string command;
+    std::string wallet;
+    std::string key = {};
+    std::string content = {};  ///< With `note_set`.
+    std::size_t choice = 0;    ///< With `note_resolve`: its number in the list of conflicts, from 1.
+};
+using request = std::variant<propose_request, list_request, session_request, peer_request, connection_request,
+                             watch_request, wallet_request, signers_request, initiator_request, setting_request,
+                             notice_request, follow_request, note_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.

@@ -114,5 +114,21 @@ expect 2 'damaged' "$cosigner" run "$dir/alice" --passphrase-file "$dir/wrong"
 expect 0 'under the new passphrase' "$cosigner" passwd "$dir/alice" --passphrase-file "$dir/other" --new-passphrase-file "$dir/right"
 [ -e "$dir/alice/seed" ] && fail "the seed stayed in the clear"
 
+# Exchanged keys: another peer, the same signer and user.
+bob=$("$cosigner" init "$dir/bob" --json)
+expect 0 'added alice' "$cosigner" peer add "$dir/bob" "$(field hand_over <<<"$alice")"
+rotated=$("$cosigner" rotate "$dir/alice" --passphrase-file "$dir/right" --json)
+grep -q '"event":"rotated"' <<<"$rotated" || fail "rotate: $rotated"
+[ "$(field peer <<<"$rotated")" != "$(field peer <<<"$alice")" ] || fail "the peer id stayed"
+"$cosigner" export "$dir/alice" "$dir/rotated.key" --passphrase-file "$dir/right" >/dev/null
+again=$("$cosigner" import "$dir/alice4" "$dir/rotated.key" --passphrase-file "$dir/right" --json)
+[ "$(field peer <<<"$again")" = "$(field peer <<<"$rotated")" ] || fail "another peer than rotate said: $again"
+for name in signer user; do
+    [ "$(field $name <<<"$again")" = "$(field $name <<<"$alice")" ] || fail "rotate: another $name"
+done
+plain=$("$cosigner" rotate "$dir/bob" --json)
+[ -s "$dir/bob/seed" ] && [ "$(wc -l <"$dir/bob/successors")" = 1 ] || fail "rotate of a plain directory: $plain"
+expect 0 '"epoch":2' "$cosigner" rotate "$dir/bob" --json
+
 [ "$failures" -eq 0 ] && echo 'all is well'
 exit $((failures != 0))

@@ -180,6 +180,18 @@ TEST_CASE("key file: what is wrapped again opens to the same bits (goal I1)") {
     }
 }
 
+TEST_CASE("key file: what the seed is encrypted with follows from the passphrase (defect B9)") {
+    auto const under = [](std::string_view words) {
+        test::scripted same{bytes{7}};  // salt and nonce
+        auto const file = cheap_key_file::wrap(test::master_key(1), test::phrase(words), same).value();
+        return bytes{file.begin() + key_file::header_size + 32, file.end()};
+    };
+    CHECK(under(right) == under(right));
+    auto const one = under(right), other = under("another passphrase");
+    for (std::ptrdiff_t i = 0; i < 4; ++i)
+        CHECK_FALSE(std::equal(one.begin() + 8 * i, one.begin() + 8 * i + 8, other.begin() + 8 * i));
+}
+
 TEST_CASE("key file: it commits to its key") {
     // The ciphertext is what a second key would have made, so that AES-GCM alone opens it: made here with both halves
     // of what the second passphrase derives, and the commitment of the first.

@@ -65,10 +65,10 @@ class guardian_watch {
 public:
     struct options {
         duration ask_each = std::chrono::hours{24 * 7};  ///< Between two questions to a guardian.
-        duration repeat_each = std::chrono::hours{24};   ///< Until an offer or a question is repeated.
-        duration silent_max =
-            std::chrono::hours{24 * 8};  ///< After which a guardian counts as gone: a question, and a day. Ours.
-        std::uint8_t spare = 3;          ///< Live guardians above the threshold that there are to be.
+        duration repeat_each = std::chrono::hours{1};    ///< Until an offer or a question is repeated. Ours.
+        duration silent_max = std::chrono::hours{
+            24 * 8};             ///< After which a guardian counts as gone: a question, and a day to answer it. Ours.
+        std::uint8_t spare = 3;  ///< Live guardians above the threshold that there are to be.
     };
     using event = std::variant<watch::received, watch::warned>;
     using effect = std::variant<watch::send, watch::recovery_begun, watch::reissue_needed>;

@@ -40,7 +40,7 @@ struct summary {
 /// What somebody lacks.
 struct batch {
     static constexpr std::size_t entries_max = 200;     ///< Ours.
-    static constexpr std::size_t size_max = 64u << 10;  ///< Bytes of all contents. Ours.
+    static constexpr std::size_t size_max = 48u << 10;  ///< Bytes of all contents. Ours: with what is around them they fit a frame.
 
     std::vector<entry> entries;
     MUSTER_FIELDS(batch, entries);

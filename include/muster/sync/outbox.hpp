@@ -141,6 +141,8 @@ public:
         pump_all(now, sink);
         return at;
     }
+    /// From here on what is written here is of another chain: the one before was outlived.
+    void live_as(actor const& self) noexcept { self_ = self; }
     /// Offers a dead letter, and its chain, again.
     void retry(peer::peer_id const& who, instant now, effect_sink<effect> auto& sink) {
         auto const found = peers_.find(who);

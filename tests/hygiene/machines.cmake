@@ -11,7 +11,7 @@ set(parts
     gossip/detail/inspections.hpp gossip/detail/intake.hpp  # parts of the router
     feed/catch_up.hpp feed/intake.hpp feed/peer_scores.hpp feed/pending.hpp feed/requester.hpp feed/wanted_blobs.hpp
                                        # parts of the client
-    libp2p/network_core.hpp            # a composition
+    libp2p/network_core.hpp node/notebook.hpp  # compositions
     libp2p/host/dialler.hpp            # part of the host, which has its deadline
     libp2p/service/requests.hpp        # speaks to the host by calls
     peer/reputation.hpp                # a table, whose bans end whether or not it is woken

@@ -154,7 +154,7 @@ TEST_CASE(
 TEST_CASE("advisory CVE-2024-32984: who provokes answers and reads none makes us hold so much and no more") {
     test::world_of_hosts w;
     test::node us{w, 0, "10.0.0.1"};
-    test::stranger s{w, 5, "10.0.1.1"};
+    test::outsider s{w, 5, "10.0.1.1"};
     auto const id = s.open(us.where, true);
     w.pass(1s);
     REQUIRE(s.established.count(id) == 1);
@@ -298,7 +298,7 @@ TEST_CASE("advisory nimbus 8687: ten thousand connections come and go, at every 
     test::world_of_hosts w;
     test::node us{w, 0, "10.0.0.1", o};
     for (int round = 0; round < 100; ++round) {
-        test::stranger s{w, static_cast<std::size_t>(round + 5), text("10.1.", round, ".1")};
+        test::outsider s{w, static_cast<std::size_t>(round + 5), text("10.1.", round, ".1")};
         std::vector<socket_id> ids;
         for (int i = 0; i < 100; ++i) ids.push_back(s.open(us.where, i < 4));  // most say nothing
         w.pass(round % 2 == 0 ? 25ms : 200ms);

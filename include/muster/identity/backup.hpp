@@ -191,11 +191,11 @@ struct guardian_name {
     crypto::x25519_public key;
 };
 
-/// Makes a backup of @p key_file. Nothing of it has to be kept but the manifest.
+/// Makes a backup of the key file @p wrapped. Nothing of it has to be kept but the manifest.
 /// @param source  for the set's number and the sealing.
 /// @return `bad_policy`, or errors of keys and sources.
 template <secret_source Source>
-[[nodiscard]] result<backup> make_backup(byte_view key_file, user_id const& owner, peer::key_set const& keys,
+[[nodiscard]] result<backup> make_backup(byte_view wrapped, user_id const& owner, peer::key_set const& keys,
                                          std::span<guardian_name const> guardians, std::uint8_t threshold,
                                          std::uint32_t epoch, timestamp wall, Source& source) {
     backup out;
@@ -213,7 +213,7 @@ template <secret_source Source>
     MUSTER_TRY(source.fill_secret(m.set.octets));
     auto const context = m.context();
     MUSTER_TRY(auto const dealt, deal(keys.backup, context, m.how()));
-    crypto::aes_256_gcm{dealt.wrapping_key.view()}.seal({}, context, key_file, out.blob);  // its only message
+    crypto::aes_256_gcm{dealt.wrapping_key.view()}.seal({}, context, wrapped, out.blob);  // its only message
     m.blob = crypto::sha256(out.blob);
     for (auto const& s : dealt.shares) {
         m.guardians[s.index].commitment = m.commitment_of(s);

@@ -83,8 +83,8 @@ struct rig {
         us.wire.attach("/taken/1", [](transport::event const&) {});
     }
 
-    test::stranger& meet(std::size_t i) {
-        all.push_back(std::make_unique<test::stranger>(w, 100 + i, text("10.", 1 + i / 200, ".", i % 200, ".1")));
+    test::outsider& meet(std::size_t i) {
+        all.push_back(std::make_unique<test::outsider>(w, 100 + i, text("10.", 1 + i / 200, ".", i % 200, ".1")));
         auto& s = *all.back();
         ids.push_back(s.open(us.where, true));
         w.pass(200ms);
@@ -99,7 +99,7 @@ struct rig {
 
     test::world_of_hosts w;
     node us;
-    std::vector<std::unique_ptr<test::stranger>> all;
+    std::vector<std::unique_ptr<test::outsider>> all;
     std::vector<libp2p::socket_id> ids;
     std::size_t begin = 0;
 };

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <muster/crypto/secret.hpp>
+
 namespace cosigner {
 
 namespace fs = std::filesystem;
@@ -20,7 +22,8 @@ namespace {
 /// Hands the rest of @p file to @p take, piece by piece.
 template <class Take>
 result<void> read_pieces(int file, fs::path const& path, Take take) {
-    muster::bytes piece(256u << 10);  // ours; larger ones are not faster
+    muster::bytes piece(256u << 10);                       // ours; larger ones are not faster
+    muster::crypto::wipe_on_exit const wipe_piece{piece};  // it may have been a key
     for (;;) {
         auto const size = ::read(file, piece.data(), piece.size());
         if (size < 0 && errno == EINTR) continue;
@@ -50,10 +53,14 @@ result<void> create_private(fs::path const& path, std::string_view content) {
 }
 
 result<void> replace_private(fs::path const& path, std::string_view content) {
-    auto const draft = fs::path{path.string() + ".new"};
+    auto const draft = draft_of(path);
     ::unlink(draft.c_str());
-    MUSTER_TRY(create_private(draft, content));
-    if (::rename(draft.c_str(), path.c_str()) != 0) return failed("cannot replace", path);
+    auto done = create_private(draft, content);
+    if (done && ::rename(draft.c_str(), path.c_str()) != 0) done = failed("cannot replace", path);
+    if (!done) {
+        ::unlink(draft.c_str());
+        return done;
+    }
     return flush_directory(path.parent_path());
 }
 

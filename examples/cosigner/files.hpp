@@ -42,6 +42,11 @@ private:
 /// `io_failed` with the system's reason, `errno`.
 [[nodiscard]] muster::error failed(std::string_view what, std::filesystem::path const& path);
 
+/// Where @ref replace_private writes before the content takes the place of @p path.
+[[nodiscard]] inline std::filesystem::path draft_of(std::filesystem::path const& path) {
+    return path.string() + ".new";
+}
+
 /// Writes a durable file of mode 0600 that must not exist yet.
 [[nodiscard]] result<void> create_private(std::filesystem::path const& path, std::string_view content);
 /// Replaces a file of mode 0600 in one step: the old one survives until the new one is on disk.

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <muster/crypto/hedged_random.hpp>
@@ -40,7 +41,7 @@ std::string_view as_text(muster::byte_view content) {
 }  // namespace
 
 bool keyring::is_wrapped() const { return is_there(wrapped()); }
-bool keyring::has_leftover() const { return is_wrapped() && is_there(plain()); }
+bool keyring::has_leftover() const { return is_wrapped() && (is_there(plain()) || is_there(draft_of(plain()))); }
 
 result<void> keyring::check() const {
     for (auto const& path : {wrapped(), plain()}) {
@@ -99,8 +100,13 @@ result<master_key> keyring::read_plain() const {
 }
 
 result<void> keyring::keep(master_key const& key) const {
-    auto line = muster::to_hex(key.seed.view());
-    line.reserve(line.size() + 16);  // so that it does not leave itself behind where it grows
+    std::string line;
+    line.reserve(96);  // so that it does not leave itself behind where it grows
+    {
+        auto digits = muster::to_hex(key.seed.view());
+        line.append(digits);
+        muster::crypto::wipe({reinterpret_cast<muster::byte*>(digits.data()), digits.size()});
+    }
     if (key.epoch != 0) line.append(" ").append(std::to_string(key.epoch));
     line.push_back('\n');
     auto const written = replace_private(plain(), line);
@@ -116,14 +122,34 @@ result<void> keyring::keep(muster::bytes const& content) const {
 // Overwritten first: what the file system does with that is its own affair, but where it does what it is told the seed
 // is gone.
 result<void> keyring::remove_plain() const {
-    if (!is_there(plain())) return ok();
-    {
-        descriptor const seed{::open(plain().c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
-        static constexpr std::string_view zeros = "0000000000000000000000000000000000000000000000000000000000000000";
-        if (seed.get() >= 0 && ::write(seed.get(), zeros.data(), zeros.size()) > 0) (void)::fsync(seed.get());
+    MUSTER_TRY(check_leftover());
+    for (auto const& path : {plain(), draft_of(plain())}) {
+        if (!is_there(path)) continue;
+        {
+            descriptor const seed{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
+            if (seed.get() < 0) return failed("cannot overwrite", path);  // a link: what it names would stay
+            static constexpr std::string_view zeros =
+                "0000000000000000000000000000000000000000000000000000000000000000";
+            if (::write(seed.get(), zeros.data(), zeros.size()) > 0) (void)::fsync(seed.get());
+        }
+        if (::unlink(path.c_str()) != 0) return failed("cannot remove", path);
     }
-    if (::unlink(plain().c_str()) != 0) return failed("cannot remove", plain());
     return flush_directory(dir_);
+}
+
+// Somebody may have put a key file beside the seed of another co-signer, which there may be no copy of.
+result<void> keyring::check_leftover() const {
+    if (!is_there(plain())) return ok();
+    auto const left = read_plain();
+    if (!left || left.value().seed.view().empty()) return ok();
+    bool const is_wiped = std::all_of(left.value().seed.view().begin(), left.value().seed.view().end(),
+                                      [](muster::byte x) { return x == 0; });  // which was interrupted
+    if (is_wiped) return ok();
+    MUSTER_TRY(auto const keys, left.value().keys());
+    MUSTER_TRY(auto const own, owner());
+    if (keys.signer.public_key() == own.signer) return ok();
+    return error{errc::bad_directory, text(plain().string(), " is the seed of another co-signer than ",
+                                           wrapped().string(), "; move one of them away")};
 }
 
 result<muster::bytes> keyring::wrap(master_key const& key, passphrase const& phrase) {

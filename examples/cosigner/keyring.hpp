@@ -45,7 +45,8 @@ public:
     [[nodiscard]] result<void> keep(master_key const& key) const;
     /// Keeps @p file, which is one of a key that was just had, and removes what lies there in the clear.
     [[nodiscard]] result<void> keep(muster::bytes const& file) const;
-    /// Removes the seed that lies there in the clear, beside one under a passphrase.
+    /// Removes the seed that lies there in the clear, beside one under a passphrase. @return `bad_directory` when it is
+    /// another one's, and nothing is changed.
     [[nodiscard]] result<void> remove_plain() const;
 
     /// @p key under @p phrase, at the usual cost.
@@ -55,6 +56,7 @@ private:
     [[nodiscard]] std::filesystem::path plain() const { return dir_ / "seed"; }
     [[nodiscard]] std::filesystem::path wrapped() const { return dir_ / "key"; }
     [[nodiscard]] result<master_key> read_plain() const;
+    [[nodiscard]] result<void> check_leftover() const;
 
     std::filesystem::path dir_;
 };

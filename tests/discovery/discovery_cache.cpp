@@ -252,9 +252,11 @@ TEST_CASE("a withdrawn advertisement is gone, and no replay brings it back") {
     c.clear();
     CHECK(c.set("y", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::inserted);
 
-    // As many withdrawals are remembered as there may be entries.
+    // Ten times as many withdrawals are remembered as there may be entries.
     CHECK(c.set("z", {"withdrawn", 2, at(50)}, source::direct, at(100)) == outcome::rejected);
-    for (int i = 0; i < 4; ++i) c.set(std::to_string(i), {"withdrawn", 2, at(50)}, source::direct, at(100));
+    for (int i = 0; i < 39; ++i) c.set(std::to_string(i), {"withdrawn", 2, at(50)}, source::direct, at(100));
+    CHECK(c.set("z", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::outdated);
+    for (int i = 39; i < 44; ++i) c.set(std::to_string(i), {"withdrawn", 2, at(50)}, source::direct, at(100));
     CHECK(c.set("z", {"live", 1, at(9000)}, source::gossip, at(101)) == outcome::inserted);
 
     discovery::discovery_cache<bare_ad> bare{{.entries_max = 4}};

@@ -22,7 +22,7 @@ expect(direction.cmake libp2p/a.hpp "#include <protozero/pbf_reader.hpp>" "may n
 expect(direction.cmake attic/a.hpp "#pragma once" "not in the table")
 expect(direction.cmake sim/a.hpp "#include <muster/signing/session.hpp>" "may not include 'signing'")
 expect(direction.cmake sim/a.hpp "#include <muster/sim/signing/run.hpp>" "may not include 'sim/signing'")
-expect(direction.cmake sim/feed/a.hpp "#include <muster/sim/world.hpp>" "not in the table")
+expect(direction.cmake sim/attic/a.hpp "#include <muster/sim/world.hpp>" "not in the table")
 expect(purity.cmake core/a.hpp "getentropy(buffer, 32);" "reads the outside world")
 expect(purity.cmake signing/a.hpp "getrandom(buffer, 32, 0);" "reads the outside world")
 expect(purity.cmake signing/a.hpp "auto t = std::chrono::steady_clock::now();" "reads the outside world")

@@ -70,6 +70,7 @@ public:
             if (std::find(s.bad.begin(), s.bad.end(), r.index) == s.bad.end()) s.bad.push_back(r.index);
             return ok();
         }
+        std::erase(s.bad, r.index);  // somebody else may have sent another one in its place
         bool const is_there =
             std::any_of(s.shares.begin(), s.shares.end(), [&](share const& h) { return h.index == r.index; });
         if (!is_there) s.shares.push_back(std::move(opened).value());

@@ -260,7 +260,8 @@ private:
             if (auto* const s = std::get_if<sync::send>(&e)) sink.push(std::move(*s));
             if (auto* const l = std::get_if<sync::dead_lettered>(&e)) sink.push(*l);
             if (auto* const x = std::get_if<sync::penalise>(&e)) sink.push(*x);
-            if (std::holds_alternative<sync::outlived>(e)) is_outlived_ = true;
+            // Nobody can have seen more of a life that has just begun: who says so would have us sign two stories.
+            if (std::holds_alternative<sync::outlived>(e)) is_outlived_ = life_ != options_.fresh_life;
         }
         for (auto& [who, proof] : forks_) sink.push(member_forked{who, std::move(proof)});
         forks_.clear();

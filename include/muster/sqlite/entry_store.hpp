@@ -31,7 +31,7 @@ public:
         MUSTER_TRY(auto const version, database_->number("PRAGMA user_version"));
         if (version == 0) {
             MUSTER_TRY(
-                database_->run("CREATE TABLE entry (member INTEGER NOT NULL, life INTEGER NOT NULL, sequence "
+                database_->run("CREATE TABLE IF NOT EXISTS entry (member INTEGER NOT NULL, life INTEGER NOT NULL, sequence "
                                "INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (member, life, sequence)) "
                                "WITHOUT ROWID"));
             MUSTER_TRY(database_->run("PRAGMA user_version = 1"));

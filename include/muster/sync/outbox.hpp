@@ -215,6 +215,7 @@ private:
         p.is_here = true;
         p.has_told = false;
         p.on_the_way.clear();  // whatever it was, it went with the connection
+        p.stuck.clear();       // and what was not taken then may be taken now
         ask(e.peer, p, now, sink);
     }
     void on(peer_lost const& e, instant, effect_sink<effect> auto&) {

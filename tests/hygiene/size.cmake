@@ -24,7 +24,7 @@ set(gossip_budget 90)
 set(feed_budget 92)
 set(signing_budget 85)
 set(metrics_budget 62)
-set(node_budget 96)
+set(node_budget 104)  # online: all of discovery over a network
 set(libp2p_budget 90)
 set(sim_budget 90)
 set(sim/connection_budget 100)

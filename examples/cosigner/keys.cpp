@@ -68,7 +68,8 @@ result<muster::identity::successor> exchange_keys(unlocked const& had) {
 int change_passphrase(arguments const& a, printer& out) {
     auto const had = unlock_alone(a);
     if (!had) return out.fail(had.error());
-    auto const& [place, key, before] = had.value();
+    auto const& place = had.value().place;
+    auto const& key = had.value().key;
     auto const dir = place.dir().string();
     bool const was_wrapped = place.keys().is_wrapped();
     auto const done = [&]() -> result<void> {

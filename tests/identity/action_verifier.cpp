@@ -62,7 +62,7 @@ struct desk {
 
 TEST_CASE("action verifier: a chain is taken in order, once") {
     person alice{1};
-    desk d{{&alice}};
+    desk d{std::initializer_list<person const*>{&alice}};
     auto const one = alice.act(as_bytes("1")), two = alice.act(as_bytes("2")), three = alice.act(as_bytes("3"));
     CHECK(d.take(two, as_bytes("2")) == "out_of_sequence");
     CHECK(d.take(one, as_bytes("1")) == "accepted");
@@ -75,7 +75,7 @@ TEST_CASE("action verifier: a chain is taken in order, once") {
 
 TEST_CASE("action verifier: what fails at a step causes no later one") {
     person alice{1}, mallory{2};
-    desk d{{&alice}};
+    desk d{std::initializer_list<person const*>{&alice}};
     auto const good = alice.act(as_bytes("x"));
     auto const fails = [&](auto change, byte_view payload = as_bytes("x"), bool is_resigned = true) {
         auto a = good;
@@ -108,7 +108,7 @@ TEST_CASE("action verifier: what fails at a step causes no later one") {
 
 TEST_CASE("action verifier: a stored action may be old, and not from the future") {
     person alice{1};
-    desk d{{&alice}};
+    desk d{std::initializer_list<person const*>{&alice}};
     auto const old = alice.act(as_bytes("x"), noon - 20h);
     CHECK(d.take(old, as_bytes("x")) == "expired");
     CHECK(d.take(old, as_bytes("x"), freshness::stored) == "accepted");
@@ -120,7 +120,7 @@ TEST_CASE("action verifier: a stored action may be old, and not from the future"
 
 TEST_CASE("action verifier: a forgery does not count as known (it would keep the real one out)") {
     person alice{1};
-    desk d{{&alice}};
+    desk d{std::initializer_list<person const*>{&alice}};
     auto const real = alice.act(as_bytes("x"));
     auto forged = real;
     forged.signature = {};
@@ -177,7 +177,7 @@ TEST_CASE("action verifier: what is no contradiction proves nothing") {
 
 TEST_CASE("action verifier: who begins a new life is heard, sixteen times") {
     person alice{1};
-    desk d{{&alice}};
+    desk d{std::initializer_list<person const*>{&alice}};
     for (std::uint64_t life = 1; life <= 18; ++life) {
         person again{1, life};
         CHECK(d.take(again.act(as_bytes("x")), as_bytes("x")) == (life <= 16 ? "accepted" : "out_of_sequence"));
@@ -187,7 +187,7 @@ TEST_CASE("action verifier: who begins a new life is heard, sixteen times") {
 TEST_CASE("action verifier: fifty thousand bad packets cost what the limiter allows (goal S1)") {
     person alice{1};
     auto const flood = [&](std::size_t senders) {
-        desk d{{&alice}};
+        desk d{std::initializer_list<person const*>{&alice}};
         auto bad = alice.would_act(as_bytes("x"));
         bad.signature.octets[0] ^= 1;
         auto const packet = bad.encoded();

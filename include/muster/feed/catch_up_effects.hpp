@@ -26,7 +26,7 @@ enum class page_end : std::uint8_t {
     empty,    ///< There was nothing in it.
     unlinked  ///< They have parents that are not here: our chain is another one.
 };
-/// A page is next in order: its records are to be taken in, and then @ref page_done is to be called.
+/// A page is next in order: its records are to be taken in, and then `page_done` is to be called.
 struct ingest {
     errand_number errand = 0;
     peer_id from;

@@ -210,7 +210,10 @@ struct feed_bench {
     /// Files what was said so far.
     void collect() {
         for (auto& e : effects.take()) {
-            if (auto const* const j = std::get_if<fd::judge>(&e)) verdicts[j->ticket] = j->what;
+            if (auto const* const j = std::get_if<fd::judge>(&e)) {
+                verdicts[j->ticket] = j->what;
+                judged.push_back(*j);
+            }
             if (auto const* const p = std::get_if<fd::penalise>(&e)) penalties[p->peer].push_back(std::string{p->why});
             said.push_back(std::move(e));
         }
@@ -252,6 +255,7 @@ struct feed_bench {
     effect_list<fd::effect> effects;
     std::vector<fd::effect> said;
     std::map<fd::ticket, fd::outcome> verdicts;
+    std::vector<fd::judge> judged = {};  ///< All verdicts, in order.
     std::map<peer::peer_id, std::vector<std::string>> penalties;
     fd::ticket last_ticket = 0;
     fd::question_number last_question = 0;

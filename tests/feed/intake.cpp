@@ -23,7 +23,47 @@ struct only_firsts : kit_policies<Kit> {
     using validator = takes_firsts;
 };
 
+/// Only the first key may sign.
+struct one_signer {
+    template <class Record>
+    [[nodiscard]] fd::verdict judge(Record const&, fd::record const& link) const {
+        auto const expected = fd::preconf::author_of(fd::preconf::address_of(preconf_kit::key(0)));
+        return link.author == expected ? fd::verdict::accepted() : fd::verdict::rejected("wrong_signer");
+    }
+};
+struct of_one_signer : kit_policies<preconf_kit> {
+    using schedule = one_signer;
+};
+
 }  // namespace
+
+TEST_CASE("feed: a copy that somebody else has signed, and waits, keeps the author's out of nothing", "[feed]") {
+    feed_bench<preconf_kit, of_one_signer> b;
+    auto const first = preconf_kit::next(nullptr);
+    auto const d = preconf_kit::draft(&first);
+    auto const forged = preconf_kit::sign(d, 1), honest = preconf_kit::sign(d, 0);
+    REQUIRE(forged.link.id == honest.link.id);
+    CHECK(b.hear(9, forged) == std::nullopt);  // its parent is not here, so nobody asks the schedule
+    CHECK(b.hear(1, honest) == std::nullopt);
+    CHECK(b.it.stats().pending == 2);
+    CHECK(b.hear(1, first) == outcome::accept);
+    CHECK(b.head() == 2);
+    CHECK(b.costs(9));
+    CHECK_FALSE(b.costs(1));
+}
+
+TEMPLATE_TEST_CASE("feed: what there is no room for may come again, another way", "[feed]", preconf_kit, log_kit) {
+    fd::options o;
+    o.pending_per_peer = 1;
+    feed_bench<TestType> b{o};
+    auto const all = chain<TestType>(4);
+    CHECK(b.hear(1, all[2]) == std::nullopt);
+    CHECK(b.hear(1, all[3]) == outcome::ignore);  // pending_full
+    CHECK(b.judged.back().may_come_again);
+    CHECK(b.hear(2, all[3]) == std::nullopt);
+    CHECK(b.hear(2, all[3]) == outcome::ignore);  // a duplicate
+    CHECK_FALSE(b.judged.back().may_come_again);
+}
 
 TEMPLATE_TEST_CASE("feed: a chain that comes in order is accepted, stored and told", "[feed]", preconf_kit, log_kit) {
     feed_bench<TestType> b;

@@ -89,7 +89,8 @@ struct publish {
 struct judge {
     feed::ticket ticket = 0;
     outcome what = outcome::ignore;
-    MUSTER_FIELDS(judge, ticket, what);
+    bool may_come_again = false;  ///< Of what is ignored: the same from another peer is to be judged anew.
+    MUSTER_FIELDS(judge, ticket, what, may_come_again);
 };
 /// Ask a peer. Exactly one answer_received or answer_failed is to follow, unless it is given up first.
 struct request {

@@ -215,11 +215,13 @@ private:
         if (!link) return verdict::ignored("height_out_of_range");
         out.emplace(candidate{std::move(what.value()), std::move(link.value()), from, message});
         auto const& id = out->link.id;
-        if (store_.contains(id) || pending_.contains(id)) return verdict::ignored("known");
+        if (store_.contains(id)) return verdict::ignored("known");
         if (seen_.is_final(id, now)) return verdict::ignored("known");
         if (from.origin != origin::own && from.peer == self_) return verdict::ignored("own");
         auto const v = protocol_.check(out->what, out->link);
         out->link.content = content;
+        // What waits has not met the schedule: a copy that somebody else has signed keeps the author's out of nothing.
+        if (v.is_accepted() && pending_.contains(id, out->link.author)) return verdict::ignored("known");
         return v;
     }
     [[nodiscard]] verdict read_blob(bytes const& content, source const& from, std::optional<blob>& out, instant now) {
@@ -238,13 +240,14 @@ private:
     [[nodiscard]] verdict place(candidate const& c) const {
         auto const& r = c.link;
         if (anchor_ && r.number <= *anchor_) return verdict::ignored("stale");
+        if (store_.contains(r.id)) return verdict::ignored("known");  // of two copies that waited, one was taken
         if (store_.is_full(r.number)) return verdict::ignored("height_full");
         auto const parent = store_.find(r.parent);
-        if (!parent) return verdict::ignored("storage");
+        if (!parent) return verdict::not_now("storage");
         std::optional<typename Protocol::record_type> above;
         if (parent.value()) {
             auto read = protocol_.decode_record(parent.value()->content);
-            if (!read) return verdict::ignored("storage");
+            if (!read) return verdict::not_now("storage");
             above = std::move(read.value());
             if (auto const v = protocol_.check_child(c.what, *above); !v.is_accepted()) return v;
         } else if (!protocol_.is_first(r) && !(anchor_ && r.number == *anchor_ + 1)) {
@@ -290,7 +293,7 @@ private:
         auto const& r = c.link;
         if (auto const put = store_.put(r); !put) {
             out.push(store_failed{put.error()});
-            return verdict::ignored("storage");
+            return verdict::not_now("storage");
         }
         if (!store_.contains(r.id)) return verdict::ignored("pruned");
         seen_.record_content(r.id, now);
@@ -298,8 +301,11 @@ private:
         auto const head = store_.head();
         bool const is_head = !head || r.number > head->number || (r.number == head->number && r.id < head->id);
         if (is_head) {
-            if (auto const set = store_.set_chain(r.id); !set) out.push(store_failed{set.error()});
-            out.push(head_moved{r.number, r.id});
+            if (auto const set = store_.set_chain(r.id); !set) {
+                out.push(store_failed{set.error()});
+            } else {
+                out.push(head_moved{r.number, r.id});
+            }
         }
         if (lacks_blob(r)) out.push(blob_missing{*r.blob_id, r.number});
         return verdict::accepted();
@@ -307,7 +313,7 @@ private:
     [[nodiscard]] verdict keep(blob const& b, source const& from, sink& out) {
         if (auto const put = store_.put_blob(b); !put) {
             out.push(store_failed{put.error()});
-            return verdict::ignored("storage");
+            return verdict::not_now("storage");
         }
         if (!store_.contains_blob(b.id)) return verdict::ignored("pruned");
         out.push(stored_blob{b.id, b.content.size(), from});
@@ -326,11 +332,11 @@ private:
         waiting_record w{std::move(c.link), c.from.peer, c.from.origin, c.from.gossip, message};
         if (pending_.add({v.on, key}, std::move(w), now)) return v;
         seen_.forget_message(message, now);  // it may come again, when there is room
-        return verdict::ignored("pending_full");
+        return verdict::not_now("pending_full");
     }
     void drop(waiting_record const& w, std::string_view why, instant now, sink& out) {
         seen_.forget_message(w.message, now);
-        out.push(settled{{w.origin, w.from, w.gossip}, kind::record, w.what.id, verdict::ignored(why)});
+        out.push(settled{{w.origin, w.from, w.gossip}, kind::record, w.what.id, verdict::not_now(why)});
     }
     void release(pending_records::key const& k) {
         for (auto& w : pending_.release(k)) released_.push_back(std::move(w));

@@ -54,7 +54,7 @@ public:
     /// Lets @p w wait for @p k; false, and nothing is kept, when that exceeds a bound. What waits already for the same
     /// is not taken twice, which is true. O(log n).
     [[nodiscard]] bool add(key const& k, waiting_record w, instant now) {
-        if (ids_.count(w.what.id) != 0) return true;
+        if (contains(w.what.id, w.what.author)) return true;
         auto const size = w.what.content.size() + overhead;
         auto const found = by_key_.find(k);
         auto const same = found == by_key_.end() ? 0 : found->second.size();
@@ -65,7 +65,7 @@ public:
         if (mine >= limits_.per_peer) return false;
         ++mine;
         bytes_ += size;
-        ids_.emplace(w.what.id,
+        ids_.emplace(std::pair{w.what.id, w.what.author},
                      order_.insert(order_.end(), entry{k, std::move(w), saturating_add(now, limits_.time_to_live)}));
         by_key_[k].push_back(std::prev(order_.end()));
         return true;
@@ -95,7 +95,8 @@ public:
     }
     /// The ids that records wait for as their parent.
     [[nodiscard]] bool waits_for(key const& k) const { return by_key_.count(k) != 0; }
-    [[nodiscard]] bool contains(digest const& id) const { return ids_.count(id) != 0; }
+    /// Whether the record @p id by @p who waits. An id says nothing of who has signed.
+    [[nodiscard]] bool contains(digest const& id, author const& who) const { return ids_.count({id, who}) != 0; }
     /// When the next one's time is over.
     [[nodiscard]] deadline next_deadline() const {
         return order_.empty() ? std::nullopt : deadline{order_.front().ends};
@@ -119,7 +120,7 @@ private:
         auto const p = per_peer_.find(at->what.from);
         if (--p->second == 0) per_peer_.erase(p);
         bytes_ -= at->what.what.content.size() + overhead;
-        ids_.erase(at->what.what.id);
+        ids_.erase({at->what.what.id, at->what.what.author});
         auto out = std::move(at->what);
         order_.erase(at);
         return out;
@@ -128,7 +129,7 @@ private:
     pending_limits limits_;
     std::list<entry> order_;  ///< The oldest first: all live equally long.
     std::map<key, std::vector<place>> by_key_;
-    std::map<digest, place> ids_;
+    std::map<std::pair<digest, author>, place> ids_;
     std::map<peer_id, std::size_t> per_peer_;
     std::size_t bytes_ = 0;
 };

@@ -69,20 +69,24 @@ struct verdict {
     outcome what = outcome::accept;
     std::string_view why = "ok";
     awaited on = awaited::nothing;
-    std::int32_t points = 0;  ///< What it costs the sender in peer::reputation. Only a rejection costs.
-    MUSTER_FIELDS(verdict, what, why, on, points);
+    std::int32_t points = 0;      ///< What it costs the sender in peer::reputation. Only a rejection costs.
+    bool may_come_again = false;  ///< Of what is ignored: nothing was found wrong with it, there was no room or time.
+    MUSTER_FIELDS(verdict, what, why, on, points, may_come_again);
 
     [[nodiscard]] static constexpr verdict accepted() noexcept { return {}; }
     [[nodiscard]] static constexpr verdict ignored(std::string_view why) noexcept {
-        return {outcome::ignore, why, awaited::nothing, 0};
+        return {outcome::ignore, why, awaited::nothing, 0, false};
+    }
+    [[nodiscard]] static constexpr verdict not_now(std::string_view why) noexcept {
+        return {outcome::ignore, why, awaited::nothing, 0, true};
     }
     [[nodiscard]] static constexpr verdict waits_for(awaited on) noexcept {
         constexpr std::string_view whys[] = {"pending", "pending_parent", "pending_blob", "pending_schedule"};
-        return {outcome::pending, whys[static_cast<std::size_t>(on)], on, 0};
+        return {outcome::pending, whys[static_cast<std::size_t>(on)], on, 0, false};
     }
     /// @param points  where -1 of the specification's score is 20 points.
     [[nodiscard]] static constexpr verdict rejected(std::string_view why, std::int32_t points = 20) noexcept {
-        return {outcome::reject, why, awaited::nothing, points};
+        return {outcome::reject, why, awaited::nothing, points, false};
     }
     [[nodiscard]] constexpr bool is_accepted() const noexcept { return what == outcome::accept; }
 };

@@ -106,6 +106,7 @@ public:
         it_.shutdown(out);
         tell_news();
         alive_.reset();
+        waiting_.clear();
         for (auto const& [n, id] : requests_) network_.cancel(id);
         for (auto const q : {feed::question::head, feed::question::page, feed::question::blob}) {
             network_.unserve(it_.protocol().protocol_name(q));
@@ -257,6 +258,7 @@ private:
     void perform(feed::judge const& e) {
         auto const v = e.what == feed::outcome::accept   ? gossip::verdict::accept
                        : e.what == feed::outcome::reject ? gossip::verdict::reject
+                       : e.may_come_again                ? gossip::verdict::unjudged
                                                          : gossip::verdict::ignore;
         if (judging_ && *judging_ == e.ticket) {
             verdict_ = v;

@@ -61,13 +61,13 @@ struct client_core {
     template <class Sink>
     void on(peer_connected const& e, instant now, Sink& out) {
         if (e.peer == self || !peers.insert(e.peer).second) return;
-        ring.push(peer_up{e.peer});
-        work w;
         if (scores.is_banned(e.peer, now)) {
             peers.erase(e.peer);
             out.push(ban{e.peer});
             return;
         }
+        ring.push(peer_up{e.peer});
+        work w;
         sync.peer_up(e.peer, now, w.sync);
         weigh(e.peer, now);
         perform(w, now, out);
@@ -85,7 +85,7 @@ struct client_core {
         source const from{origin::gossip, e.from, e.ticket};
         work w;
         if (scores.is_banned(e.from, now)) {
-            w.intake.push(typename intake_type::settled{from, e.topic, {}, verdict::ignored("banned")});
+            w.intake.push(typename intake_type::settled{from, e.topic, {}, verdict::not_now("banned")});
         } else if (e.topic == kind::record) {
             (void)in.take_record(e.data, from, now, w.intake);
         } else {
@@ -96,7 +96,7 @@ struct client_core {
     template <class Sink>
     void on(answer_failed const& e, instant now, Sink& out) {
         auto const asked = sync.requests().take(e.request);
-        if (!asked) return;
+        if (!asked) return void(sent_at.erase(e.request));  // its peer has left meanwhile
         ended(e.request, asked->what.what, to_string(e.why), now);
         if (e.why == answer_failure::refused) {
             auto const rest = e.retry_after > duration{0} ? e.retry_after : settings.request_window;
@@ -110,7 +110,7 @@ struct client_core {
     template <class Sink>
     void on(answer_received const& e, instant now, Sink& out) {
         auto const asked = sync.requests().take(e.request);
-        if (!asked) return;
+        if (!asked) return void(sent_at.erase(e.request));
         work w;
         auto const is_good = asked->what.what == question::head   ? head_came(*asked, e, now, w)
                              : asked->what.what == question::page ? page_came(*asked, e, now, w)
@@ -303,7 +303,9 @@ struct client_core {
         if (e.what.what == outcome::reject) charge(e.from.peer, e.what.points, e.what.why, now, out);
         bool const is_gossip = e.from.origin == origin::gossip;
         if (e.what.is_accepted() && is_gossip) reward(e.from.peer, now, out);
-        if (is_gossip && e.what.what != outcome::pending) out.push(judge{e.from.gossip, e.what.what});
+        if (is_gossip && e.what.what != outcome::pending) {
+            out.push(judge{e.from.gossip, e.what.what, e.what.may_come_again});
+        }
     }
     template <class Sink>
     void done(typename intake_type::stored_record& e, instant, work&, Sink&) {

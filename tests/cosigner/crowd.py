@@ -21,6 +21,16 @@ class Crowd:
         self.running = {}
         self.made = 0
 
+    def gather(self, *names):
+        """A hub, and signers who begin with it and advertise; until each lists the others."""
+        hub = self.make("hub")
+        self.run("hub", "--auto-connect")
+        for name in names:
+            self.make(name, hub, nickname=name)
+            self.run(name, "--auto-connect", "--advertise")
+        for name in names:
+            self.until(lambda: self.listed(name) == sorted(set(names) - {name}), f"{name} to find the others")
+
     def make(self, name, bootstrap=None, **settings):
         self.made += 1
         made = cosigner("init", f"{self.dir}/{name}", "--listen", f"/ip4/127.{self.made}.0.1/tcp/0", "--json")

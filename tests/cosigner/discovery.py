@@ -88,12 +88,7 @@ def test_with_gossip_off_nothing_is_subscribed_to_and_signers_are_asked_for():
 
 def test_a_spend_is_proposed_by_key_alone_and_being_found_lets_nobody_propose():
     c = Crowd()
-    hub = c.make("hub")
-    c.run("hub", "--auto-connect")
-    for name in ("alice", "bob"):
-        c.make(name, hub, nickname=name)
-        c.run(name, "--auto-connect", "--advertise")
-    c.until(lambda: c.listed("alice") == ["bob"] and c.listed("bob") == ["alice"], "both to find each other")
+    c.gather("alice", "bob")
     alice, bob = c.key("alice"), c.key("bob")
     propose = ("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob)
     check("not known here" in cosigner(*propose).stdout, "bob refuses whom nobody has chosen")
@@ -114,12 +109,7 @@ def test_a_spend_is_proposed_by_key_alone_and_being_found_lets_nobody_propose():
 
 def test_the_first_proposal_on_a_new_connection_is_heard_and_names_stand_for_one_signer():
     c = Crowd()
-    hub = c.make("hub")
-    c.run("hub", "--auto-connect")
-    for name in ("alice", "bob"):
-        c.make(name, hub, nickname=name)
-        c.run(name, "--auto-connect", "--advertise")
-    c.until(lambda: c.listed("alice") == ["bob"], "alice to find bob")
+    c.gather("alice", "bob")
     alice, bob = c.key("alice"), c.key("bob")
     c.ask("bob", "initiators add", "alice", alice)
     proposed = cosigner("propose", f"{c.dir}/alice", "--digest", "ab" * 32, "--with", bob)
@@ -184,12 +174,7 @@ def test_subscribers_are_told_of_what_they_asked_for():
 
 def test_a_signer_that_is_followed_stays_so_and_how_fast_it_approves_is_known():
     c = Crowd()
-    hub = c.make("hub")
-    c.run("hub", "--auto-connect")
-    for name in ("alice", "bob"):
-        c.make(name, hub, nickname=name)
-        c.run(name, "--auto-connect", "--advertise")
-    c.until(lambda: c.listed("alice") == ["bob"], "alice to find bob")
+    c.gather("alice", "bob")
     bob = c.key("bob")
     shown = c.signers("alice")[0]
     check(not shown["followed"] and shown["response_ms"] is None, shown)

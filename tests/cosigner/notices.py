@@ -4,20 +4,9 @@ from crowd import Crowd, run_crowd_tests
 from pair import check, cosigner
 
 
-def of_three():
-    """A hub, bob and carol, who know each other through it."""
-    c = Crowd()
-    hub = c.make("hub")
-    c.run("hub", "--auto-connect")
-    for name in ("bob", "carol"):
-        c.make(name, hub, nickname=name)
-        c.run(name, "--auto-connect", "--advertise")
-    c.until(lambda: c.listed("carol") == ["bob"] and c.listed("bob") == ["carol"], "bob and carol to find each other")
-    return c
-
-
 def test_a_request_is_heard_by_whom_it_wants_and_the_answer_reaches_who_asked():
-    c = of_three()
+    c = Crowd()
+    c.gather("bob", "carol")
     bob, carol = c.key("bob"), c.key("carol")
     asked = c.ask("carol", "request ask", "--digest", "ab" * 32, "--with", bob, "--purpose", "rent\x1b[2J", "--amount", "7")
     check(asked["event"] == "request_asked", asked)
@@ -65,7 +54,8 @@ def test_what_is_wrong_with_a_request_is_said():
 
 
 def test_presence_shows_what_is_set_and_nothing_else():
-    c = of_three()
+    c = Crowd()
+    c.gather("bob", "carol")
     c.until(lambda: len(c.ask("hub", "presence")["presences"]) == 2, "both to show themselves")
     seen = {p["nickname"]: p for p in c.ask("hub", "presence")["presences"]}
     check(set(seen) == {"bob", "carol"} and seen["bob"]["status"] == "connected", seen)

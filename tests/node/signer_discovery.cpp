@@ -11,6 +11,7 @@
 
 #include <support/advertisements.hpp>
 #include <support/catch.hpp>
+#include <support/memory_world.hpp>
 #include <support/node_keys.hpp>
 
 namespace signer_discovery_tests {
@@ -71,7 +72,7 @@ struct machine {
     finder it;
 };
 
-struct world {
+struct world : test::memory_world<machine> {
     explicit world(std::size_t n) {
         for (std::size_t i = 0; i < n; ++i) add(i);
     }
@@ -80,26 +81,7 @@ struct world {
         REQUIRE(all.back().it.start());
         return all.back();
     }
-    void connect(std::size_t a, std::size_t b) {
-        all[a].managed.learn(id(b), {});
-        REQUIRE(all[a].managed.connect_to_peer(id(b), {}));
-        wires.run();
-    }
-    void pass(duration span) {
-        for (auto const until = clock.now() + span;;) {
-            wires.run();
-            deadline next;
-            for (auto& m : all) next = earlier(next, m.timers.armed());
-            if (!next || *next > until) return clock.advance(until - clock.now());
-            if (*next > clock.now()) clock.advance(*next - clock.now());
-            for (auto& m : all) m.timers.fire_due(clock.now());
-        }
-    }
     [[nodiscard]] std::size_t listed(std::size_t i) { return all[i].signers.size(clock.wall_now()); }
-
-    transport::memory_network wires;
-    manual_clock clock{instant{1h}, test::at(0)};
-    std::deque<machine> all;
 };
 
 node::signer_offer offer(std::size_t i) {

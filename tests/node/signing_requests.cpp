@@ -11,6 +11,7 @@
 
 #include <support/advertisements.hpp>
 #include <support/catch.hpp>
+#include <support/memory_world.hpp>
 #include <support/node_keys.hpp>
 
 namespace signing_requests_tests {
@@ -76,25 +77,10 @@ struct machine {
 };
 
 /// Machines 0 to @p n - 1, all connected to 0.
-struct world {
+struct world : test::memory_world<machine> {
     explicit world(std::size_t n) {
         for (std::size_t i = 0; i < n; ++i) all.emplace_back(wires, clock, i);
         for (std::size_t i = 1; i < n; ++i) connect(i, 0);
-    }
-    void connect(std::size_t a, std::size_t b) {
-        all[a].managed.learn(id(b), {});
-        REQUIRE(all[a].managed.connect_to_peer(id(b), {}));
-        wires.run();
-    }
-    void pass(duration span) {
-        for (auto const until = clock.now() + span;;) {
-            wires.run();
-            deadline next;
-            for (auto& m : all) next = earlier(next, m.timers.armed());
-            if (!next || *next > until) return clock.advance(until - clock.now());
-            if (*next > clock.now()) clock.advance(*next - clock.now());
-            for (auto& m : all) m.timers.fire_due(clock.now());
-        }
     }
     /// What answering @p asked has come to.
     std::optional<result<void>> answer(std::size_t i, std::string const& asked) {
@@ -104,10 +90,6 @@ struct world {
         pass(5s);
         return *outcome;
     }
-
-    transport::memory_network wires;
-    manual_clock clock{instant{1h}, test::at(0)};
-    std::deque<machine> all;
 };
 
 discovery::request_advertisement request(std::string_view what, std::vector<crypto::public_key> wanted) {

@@ -42,13 +42,18 @@ error failed(std::string_view what, fs::path const& path) {
 result<void> create_private(fs::path const& path, std::string_view content) {
     descriptor const file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
     if (file.get() < 0) return failed("cannot create", path);
+    auto const given_up = [&](std::string_view what) {  // half a file is none, and must not be in the way of the next
+        auto why = failed(what, path);
+        ::unlink(path.c_str());
+        return why;
+    };
     while (!content.empty()) {
         auto const written = ::write(file.get(), content.data(), content.size());
         if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return failed("cannot write", path);
+        if (written < 0) return given_up("cannot write");
         content.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (::fsync(file.get()) != 0) return failed("cannot flush", path);
+    if (::fsync(file.get()) != 0) return given_up("cannot flush");
     return ok();
 }
 

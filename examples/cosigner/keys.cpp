@@ -120,7 +120,8 @@ int export_key(arguments const& a, printer& out) {
         } else {
             MUSTER_TRY(file, keys.file());
         }
-        return create_private(*a.key_file, {reinterpret_cast<char const*>(file.data()), file.size()});
+        MUSTER_TRY(create_private(*a.key_file, {reinterpret_cast<char const*>(file.data()), file.size()}));
+        return flush_directory(std::filesystem::absolute(*a.key_file).parent_path());  // else a name may be lost
     }();
     if (!written) return out.fail(written.error());
     out.tell({{"event", "exported"}, {"directory", dir}, {"file", *a.key_file}},

@@ -253,14 +253,20 @@ private:
     void hear(peer::peer_id const& who, place& p, batch const& told, instant now, effect_sink<effect> auto& sink) {
         std::vector<entry> taken;
         for (auto const& e : told.entries) {
-            p.theirs.add(e.at);  // what they send they have
             auto const last = log_.last_of(e.at.by);
-            if (e.at.sequence <= last || (last == 0 && !has_room_for(e.at.by))) continue;
+            if (last == 0 && !has_room_for(e.at.by)) continue;
+            // What they send they have; but of made up members nothing is noted.
+            if (e.at.sequence <= last) {
+                p.theirs.add(e.at);
+                continue;
+            }
             if (e.at.sequence > last + 1) {
-                if (early_.size() < options_.early_max) early_.try_emplace(e.at, early_entry{e.content, who});
+                bool const has_room = early_.size() < options_.early_max;
+                if (has_room && early_.try_emplace(e.at, early_entry{e.content, who}).second) p.theirs.add(e.at);
                 continue;
             }
             if (!take(who, e, taken, sink)) continue;
+            p.theirs.add(e.at);
             take_early(e.at.by, taken, sink);
         }
         if (!taken.empty()) {

@@ -184,9 +184,11 @@ private:
     }
     void put(std::size_t i) {
         auto& n = *nodes_[i];
-        auto w = n.copy.prepare(
-            "key " + std::to_string(uniform(random_, options_.keys)),
-            uniform(random_, 8) == 0 ? std::optional<bytes>{} : std::optional{bytes(8, static_cast<byte>(i))});
+        // Compilers evaluate arguments in different orders: each draw is its own statement.
+        auto const key = uniform(random_, options_.keys);
+        auto const is_removal = uniform(random_, 8) == 0;
+        auto w = n.copy.prepare("key " + std::to_string(key),
+                                is_removal ? std::optional<bytes>{} : std::optional{bytes(8, static_cast<byte>(i))});
         w.at = {n.self, n.machine->log().last_of(n.self) + 1};
         w.time = n.clock.next(wall_of(n));
         written_.push_back(w);

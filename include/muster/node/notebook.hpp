@@ -123,6 +123,7 @@ public:
         if (auto const* const h = std::get_if<sync::heard>(&e)) {
             reader_.listen_to(h->peer, now);
             if (!h->message.empty() && h->message[0] == introduction::kind) return meet(*h, sink);
+            if (sync::is_question(h->message)) introduce_all(h->peer, sink);  // it may not have known us before
         }
         if (auto const* const r = std::get_if<sync::peer_reached>(&e)) introduce_all(r->peer, sink);
         if (auto const* const l = std::get_if<sync::peer_lost>(&e)) here_.erase(l->peer);

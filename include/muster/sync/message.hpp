@@ -188,6 +188,10 @@ inline void read_faults(wire::reader& in, summary& out) {
 }
 }  // namespace detail
 
+/// Whether @p all is a summary that asks for ours. The rest of it is not looked at.
+[[nodiscard]] inline bool is_question(byte_view all) noexcept {
+    return all.size() > 1 && all[0] == 1 && (all[1] & 1) != 0;
+}
 /// Reads a message. @return `malformed` or `too_large`.
 [[nodiscard]] inline result<message> decode(byte_view all) {
     if (all.size() > message_size_max) {

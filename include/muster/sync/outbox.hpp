@@ -192,6 +192,7 @@ private:
             sink.push(quota_reached{who});
         }
         if constexpr (knows_evidence) compare_names(who, p, told, now, sink);
+        p.land();
         if (told.asks) sink.push(send{who, encode(what_we_have())});
         pump(who, p, now, sink);
     }
@@ -214,6 +215,7 @@ private:
             p.theirs.add(e.at);
             take_early(e.at.by, taken, sink);
         }
+        p.land();
         if (!taken.empty()) {
             sink.push(persist{taken});
             for (auto& e : taken) sink.push(deliver{std::move(e)});

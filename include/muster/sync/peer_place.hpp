@@ -61,7 +61,12 @@ struct peer_place {
         full = {told.full.begin(), told.full.end()};
         faults.clear();
         for (auto const& at : told.faults) faults[at.by] = at.sequence;
-        std::erase_if(on_the_way, [&](auto const& f) { return f.first.sequence != 0 && has(f.first); });
+        land();
+    }
+    /// What they have, or have no use for, is not on the way any more: nobody waits for it.
+    void land() {
+        std::erase_if(on_the_way,
+                      [&](auto const& f) { return f.first.sequence != 0 && (has(f.first) || !takes(f.first.by)); });
     }
     /// Whether they have the entry at @p at.
     [[nodiscard]] bool has(dot const& at) const noexcept {

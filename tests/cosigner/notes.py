@@ -73,9 +73,10 @@ def test_what_is_written_alone_waits_and_survives_restarts():
     for i in range(3):
         b.set("alice", f"tx {i}", f"note {i}")
     check(b.pending("alice") == 3, b.ask("alice", "status"))
-    b.until(lambda: b.ask("alice", "status")["link"] != "online", "alice to notice")
+    b.until(lambda: b.ask("alice", "status")["link"] == "offline", "alice to notice")
     said = cosigner("status", f"{b.dir}/alice").stdout
     check(f"of-alice: 3 notes wait for {b.key['carol']}" in said, said)
+    check("notes: offline" in said, said)
     b.alice.kill()
     b.alice.wait()
     b.start("alice")

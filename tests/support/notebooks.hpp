@@ -137,7 +137,8 @@ struct notebook_group {
     void link(std::size_t a, std::size_t b, bool is_up) {
         for (auto const& [x, y] : {std::pair{a, b}, std::pair{b, a}}) {
             book::event e = is_up ? book::event{sync::peer_reached{id(y)}} : book::event{sync::peer_lost{id(y)}};
-            with(x, [&](book& m, auto& sink) { m.handle(e, now, wall_of(x), sink); });
+            auto const at = wall_of(x);
+            with(x, [&](book& m, auto& sink) { m.handle(e, now, at, sink); });
         }
         settle();
     }

@@ -8,6 +8,7 @@
 /// whoever holds less; so junk of one keeps nothing of the others out.
 
 #include <algorithm>
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <optional>

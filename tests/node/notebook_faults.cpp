@@ -387,4 +387,25 @@ TEST_CASE("notebook: who has exchanged their keys keeps their notes, and everybo
     CHECK(g.shown(1, "stolen") == "(none)");
 }
 
+TEST_CASE("notebook: successors that were not signed cost who brings them, and those that are known cost nothing") {
+    group g;
+    g.link(1, 2, true);
+    g.rotate(0);
+    introduction const real{0, g.all[0]->successors};
+    auto forged = real;
+    forged.successors[0].by_signer.octets[5] ^= 1;
+    g.say(1, 2, forged.encoded());
+    CHECK(g.all[2]->penalties == 1);
+    introduction const elsewhere{1, real.successors};  // whose signer key is another one
+    g.say(1, 2, elsewhere.encoded());
+    g.say(1, 2, bytes{introduction::kind});
+    CHECK(g.all[2]->penalties == 3);
+    CHECK(g.all[2]->copy->members()[0].successors.empty());
+    g.say(1, 2, real.encoded());
+    g.say(1, 2, real.encoded());
+    CHECK(g.all[2]->penalties == 3);
+    CHECK(g.all[2]->copy->members()[0].successors == real.successors);
+    CHECK(g.all[2]->copy->members()[0].user == g.all[0]->who.user);
+}
+
 }  // namespace notebook_fault_tests

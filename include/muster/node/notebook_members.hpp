@@ -99,7 +99,10 @@ public:
             return error{errc::malformed, "no list of successors of a member"};
         }
         auto& m = all_[place];
-        if (records == m.successors) return false;
+        // Nothing dear is done for what is known, or is not heard in any case.
+        bool const is_known =
+            records.size() <= m.successors.size() && std::equal(records.begin(), records.end(), m.successors.begin());
+        if (is_known || m.is_contradicting) return false;
         if (!m.signer) return error{errc::wrong_set, "the signer key of a member with successors is not known"};
         if (m.is_pinned && m.user != records.front().user)
             return error{errc::wrong_set, "these are the successors of somebody else"};

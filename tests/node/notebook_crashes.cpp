@@ -32,8 +32,8 @@ TEST_CASE("notebook: a disk that fails at any call, and a crash then, lose nothi
             m.disk.fails_at = m.disk.calls + call;
             m.disk.for_good = true;
             for (int i = 0; i < 4; ++i) {
-                write(0, "mine " + std::to_string(i));
-                write(1, "theirs " + std::to_string(i));
+                write(0, text("mine ", i));
+                write(1, text("theirs ", i));
             }
             if (m.failed == 0) break;  // no call of that number is made any more
             has_failed = true;

@@ -26,9 +26,9 @@ std::vector<std::vector<sync::entry>> stories(std::size_t same, std::size_t firs
         person chain{1, 77};
         std::vector<sync::entry> one;
         for (std::size_t i = 0; i < same; ++i)
-            one.push_back(group::make_entry(0, chain, "same " + std::to_string(i), "s", test::noon));
+            one.push_back(group::make_entry(0, chain, text("same ", i), "s", test::noon));
         for (std::size_t i = 0; i < (which == 0 ? first : second); ++i)
-            one.push_back(group::make_entry(0, chain, "key " + std::to_string(i), which == 0 ? "x" : "y", test::noon));
+            one.push_back(group::make_entry(0, chain, text("key ", i), which == 0 ? "x" : "y", test::noon));
         out.push_back(std::move(one));
     }
     return out;
@@ -237,14 +237,14 @@ TEST_CASE(
             g.all[0]->disk.crash(sim::disk::luck::all);
             auto const backup = g.all[0]->disk.copy();
             g.link(0, 1, true);
-            for (std::size_t i = 0; i < newer; ++i) REQUIRE(g.put(0, "newer " + std::to_string(i), "n"));
+            for (std::size_t i = 0; i < newer; ++i) REQUIRE(g.put(0, text("newer ", i), "n"));
             g.settle();
             g.link(0, 1, false);
             g.all[0]->copy.reset();
             g.all[0]->disk.put_back(backup);
             g.open(0, 600);
             g.wall += 1h;
-            for (std::size_t i = 0; i < offline; ++i) REQUIRE(g.put(0, "offline " + std::to_string(i), "o"));
+            for (std::size_t i = 0; i < offline; ++i) REQUIRE(g.put(0, text("offline ", i), "o"));
             if (offline == 2) g.open(0, 700);
             g.link(0, 1, true);
             g.pass(1min);
@@ -260,8 +260,8 @@ TEST_CASE(
                 CHECK(g.all[i]->penalties == 0);
                 CHECK(g.shown(i, "one") == "1");
                 CHECK(g.shown(i, "three") == "3");
-                for (std::size_t k = 0; k < newer; ++k) CHECK(g.shown(i, "newer " + std::to_string(k)) == "n");
-                for (std::size_t k = 0; k < offline; ++k) CHECK(g.shown(i, "offline " + std::to_string(k)) == "o");
+                for (std::size_t k = 0; k < newer; ++k) CHECK(g.shown(i, text("newer ", k)) == "n");
+                for (std::size_t k = 0; k < offline; ++k) CHECK(g.shown(i, text("offline ", k)) == "o");
                 CHECK(fingerprint(g, i) == fingerprint(g, 0));
             }
             auto const before = fingerprint(g, 0);
@@ -295,7 +295,7 @@ TEST_CASE("notebook: a member who writes as much as one may keeps nobody else fr
     }
     g.link(0, 1, true);
     g.link(1, 2, true);
-    for (int i = 0; i < 20; ++i) REQUIRE(g.put(0, "k" + std::to_string(i), "x"));
+    for (int i = 0; i < 20; ++i) REQUIRE(g.put(0, text("k", i), "x"));
     auto const refused = g.put(0, "one more", "x");
     REQUIRE_FALSE(refused);
     CHECK(refused.error() == sync::errc::full);
@@ -313,7 +313,7 @@ TEST_CASE("notebook: a member who writes as much as one may keeps nobody else fr
     }
     CHECK(is_told);
     g.settle();
-    for (int i = 0; i < 20; ++i) REQUIRE(g.put(1, "b" + std::to_string(i), "y"));
+    for (int i = 0; i < 20; ++i) REQUIRE(g.put(1, text("b", i), "y"));
     REQUIRE(g.put(2, "c", "z"));
     g.pass(1min);
     CHECK(g.shown(0, "b19") == "y");

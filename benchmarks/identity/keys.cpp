@@ -106,6 +106,21 @@ void add_actions(std::size_t n) {
         }
         report_ns(state, n);
     });
+    add_case("identity/verify_action", n, "bare ECDSA", [n](benchmark::State& state) {
+        chain const c{n};
+        std::vector<bytes> messages, signatures;
+        for (auto const& a : c.actions) {
+            messages.push_back(to_bytes(a.id().view()));
+            signatures.push_back(c.keys.node.sign_handshake(messages.back()).value());
+        }
+        auto const& key = c.keys.node.public_key();
+        for (auto _ : state) {
+            for (std::size_t i = 0; i < n; ++i) {
+                if (!crypto::verify_ecdsa_der(key, messages[i], signatures[i])) state.SkipWithError("not signed");
+            }
+        }
+        report_ns(state, n);
+    });
     add_case("identity/refuse_flood", n, "muster", [n](benchmark::State& state) {
         chain const c{1};
         auto bad = c.actions[0];

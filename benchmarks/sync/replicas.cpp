@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <stdlib.h>
 
@@ -50,8 +51,20 @@ std::vector<sync::update> updates(std::size_t n) {
     return out;
 }
 
-sync::judgement take_all(sync::entry const&) { return sync::judgement::take; }
-using box = sync::outbox<sync::judgement (*)(sync::entry const&)>;
+/// Takes all, and names entries as a notebook does, so that summaries have their whole size.
+struct take_all {
+    sync::judgement operator()(sync::entry const&) const { return sync::judgement::take; }
+    sync::entry_name name_of(sync::entry const& e) const {
+        return sync::entry_name::from(crypto::sha256(e.content).view().first(sync::entry_name::size_in_bytes));
+    }
+    sync::judgement vouch(sync::entry const&) const { return sync::judgement::take; }
+    result<std::optional<bytes>> contrast(sync::entry const&, sync::entry const&) const {
+        return std::optional<bytes>{};
+    }
+    result<sync::dot> convict(byte_view) const { return error{sync::errc::malformed, "nothing is proved here"}; }
+};
+static_assert(sync::evidence_judge<take_all>);
+using box = sync::outbox<take_all>;
 
 /// Makes what a machine wants durable so, in @p store.
 template <class Store>
@@ -77,7 +90,7 @@ void add_outbox(std::size_t n, std::size_t at_once) {
             scratch dir;
             sqlite::entries store{(dir.path / "entries").string()};
             (void)store.load([](sync::entry const&) {});
-            box machine{{0, 1}, take_all, {}};
+            box machine{{0, 1}, take_all{}, {}};
             state.ResumeTiming();
             add_all(store, machine, n, at_once, state);
         }
@@ -126,7 +139,7 @@ void add_difference(std::size_t n, std::size_t d) {
                 names[i].octets[32] = i;
             }
             peer::peer_id const ids[] = {peer::peer_id::of(names[0]), peer::peer_id::of(names[1])};
-            box machines[] = {{{0, 1}, take_all, {}, std::move(full)}, {{1, 1}, take_all, {}, std::move(lacking)}};
+            box machines[] = {{{0, 1}, take_all{}, {}, std::move(full)}, {{1, 1}, take_all{}, {}, std::move(lacking)}};
             std::vector<std::pair<int, bytes>> wires;
             auto const step = [&](int who, box::event const& e) {
                 effect_list<box::effect> sink;

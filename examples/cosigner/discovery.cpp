@@ -369,6 +369,7 @@ void node::refresh_admitted() {
         strangers_.erase(hello.peer);
         on_identified(hello);
     }
+    if (notes_) notes_->refresh(home_, home_.config());  // who is no peer any more gets none
 }
 
 void node::change_initiators(client_ptr const& client, initiator_request const& what) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <muster/crypto/hedged_random.hpp>
 
+#include "files.hpp"
 #include "peer_command.hpp"
 
 namespace cosigner {
@@ -38,6 +40,31 @@ result<std::uint64_t> draw_life() {
     return life;
 }
 
+/// The records that lead from the first key of @p who to the one they have now. A rotation that was interrupted has
+/// left one that does not count, or the same one twice.
+result<std::vector<muster::identity::successor>> successors_of(muster::identity::key_file_owner const& who,
+                                                               fs::path const& path) {
+    std::vector<muster::identity::successor> out;
+    std::error_code ec;
+    if (who.epoch == 0 || !fs::exists(path, ec)) return out;
+    MUSTER_TRY(auto const content, read_file(path));
+    std::map<muster::peer::key_epoch, muster::identity::successor> all;
+    for (std::size_t at = 0; at < content.size();) {
+        auto const end = std::find(content.begin() + static_cast<std::ptrdiff_t>(at), content.end(), '\n');
+        std::string const digits(content.begin() + static_cast<std::ptrdiff_t>(at), end);
+        at = static_cast<std::size_t>(end - content.begin()) + 1;
+        auto const record = muster::from_hex(digits);
+        auto read = record ? muster::identity::successor::decode(record.value())
+                           : result<muster::identity::successor>{record.error()};
+        if (!read) return error{errc::bad_directory, text(path.string(), ": ", read.error().message())};
+        all.insert_or_assign(read.value().epoch, std::move(read).value());
+    }
+    for (auto& [epoch, s] : all) {
+        if (epoch <= who.epoch) out.push_back(std::move(s));
+    }
+    return out;
+}
+
 }  // namespace
 
 notebooks::notebooks(muster::peer::node_key const& key, muster::crypto::public_key const& self, network& net,
@@ -53,8 +80,10 @@ notebooks::~notebooks() {
 
 void notebooks::refresh(home const& place, settings const& s) {
     auto const wallets = json_of_wallets(s, self_)["wallets"];
+    std::set<muster::identity::network_id> wanted;
     for (auto const& w : wallets) {
         auto const key = w["aggregate_key"].get<std::string>();
+        wanted.insert(network_of(key));
         auto const found = books_.find(network_of(key));
         if (found != books_.end()) {
             found->second.wallet = w["name"].get<std::string>();
@@ -63,7 +92,9 @@ void notebooks::refresh(home const& place, settings const& s) {
         auto const& with = s.wallets.at(w["name"].get<std::string>()).with;
         open(place, w["name"].get<std::string>(), key, with);
     }
+    std::erase_if(books_, [&](auto const& b) { return !wanted.contains(b.first); });
     for (auto& [id, b] : books_) learn(b);
+    count_peers();
 }
 
 void notebooks::open(home const& place, std::string const& wallet, std::string const& key,
@@ -85,12 +116,15 @@ void notebooks::open(home const& place, std::string const& wallet, std::string c
         o.members.resize(b.signers.size());
         auto const self = std::find(b.signers.begin(), b.signers.end(), self_) - b.signers.begin();
         o.self = static_cast<std::uint16_t>(self);
-        o.members[o.self] = {muster::identity::user_of(key_.public_key()), key_.public_key()};
+        MUSTER_TRY(auto const owner, place.keys().owner());
+        MUSTER_TRY(auto successors, successors_of(owner, place.dir() / "successors"));
         for (std::size_t i = 0; i < b.signers.size(); ++i) {
             auto const peer = i == o.self ? std::nullopt : find_(b.signers[i]);
             auto const known = peer ? peer->secp256k1_key() : std::nullopt;
             if (known) o.members[i] = {muster::identity::user_of(*known), known};
+            o.members[i].signer = b.signers[i];
         }
+        o.members[o.self] = {owner.user, key_.public_key(), self_, std::move(successors)};
         auto const file = (dir / to_hex(id).substr(0, 32)).string();
         b.book = std::make_unique<notebook>(std::move(o), key_, sync::file_entries<>{file});
         MUSTER_TRY(b.book->load(clock_.wall_now()));
@@ -102,12 +136,23 @@ void notebooks::open(home const& place, std::string const& wallet, std::string c
     tell_({{"event", "notes_failed"}, {"wallet", wallet}}, said);
 }
 
-// Members become known when they connect, at the latest.
+// Members become known when they connect, at the latest. Who is no peer any more, or another one, gets nothing from
+// here on.
 void notebooks::learn(open_book& b) {
     auto const id = std::find_if(books_.begin(), books_.end(), [&](auto const& e) { return &e.second == &b; })->first;
     for (std::size_t i = 0; i < b.signers.size(); ++i) {
         auto const peer = b.signers[i] == self_ ? std::nullopt : find_(b.signers[i]);
         auto const known = peer ? peer->secp256k1_key() : std::nullopt;
+        std::vector<muster::peer::peer_id> gone;
+        for (auto const& [who, at] : b.places) {
+            if (at == i && who != peer) gone.push_back(who);
+        }
+        for (auto const& who : gone) {
+            b.places.erase(who);
+            effects out;
+            b.book->handle(sync::peer_lost{who}, clock_.now(), clock_.wall_now(), out);
+            perform(id, b, out);
+        }
         if (!known || !b.places.emplace(*peer, i).second) continue;
         b.book->learn(i, muster::identity::user_of(*known), *known);
         if (!network_.is_connected(*peer)) continue;
@@ -115,7 +160,6 @@ void notebooks::learn(open_book& b) {
         b.book->handle(sync::peer_reached{*peer}, clock_.now(), clock_.wall_now(), out);
         perform(id, b, out);
     }
-    count_peers();
 }
 
 void notebooks::on_event(transport::event const& e) {
@@ -167,6 +211,8 @@ void notebooks::perform(muster::identity::network_id const& id, open_book& b, ef
                    {"proof", to_hex(f->proof)}},
                   text(b.wallet, ": ", muster::identity::shown(f->who),
                        " has signed two stories; it is not heard any more"));
+        } else if (auto const told = described(b, e)) {
+            tell_(told->first, told->second);
         } else if (auto const* const x = std::get_if<muster::node::store_failed>(&e)) {
             tell_({{"event", "notes_failed"}, {"wallet", b.wallet}},
                   text("the notes of ", b.wallet, " cannot be kept: ", x->why.message(),
@@ -176,6 +222,39 @@ void notebooks::perform(muster::identity::network_id const& id, open_book& b, ef
     muster::deadline next;
     for (auto const& [other, o] : books_) next = muster::earlier(next, o.book->next_deadline());
     line_.set(muster::earlier(next, watch_.next_deadline()));
+}
+
+std::optional<std::pair<value, std::string>> notebooks::described(open_book const& b, notebook::effect const& e) {
+    namespace node = muster::node;
+    auto const line = [&](char const* name) { return value{{"event", name}, {"wallet", b.wallet}}; };
+    if (auto const* const r = std::get_if<node::copy_restored>(&e)) {
+        auto out = line("notes_restored");
+        out["rewritten"] = r->rewritten;
+        return std::pair{out, text(b.wallet,
+                                   ": the notes here are an older copy than the others have of yours, from a "
+                                   "backup; they are brought up to date, and ",
+                                   r->rewritten, " that you wrote meanwhile are written again")};
+    }
+    if (auto const* const c = std::get_if<node::clock_ahead>(&e)) {
+        auto out = line("clock_ahead");
+        out["user"] = to_hex(c->who);
+        out["seconds"] = c->by.count() / 1000;
+        return std::pair{out, text(b.wallet, ": the clock of ", muster::identity::shown(c->who), " is ",
+                                   c->by.count() / 1000, " s ahead; what they write shows when its time has come")};
+    }
+    if (auto const* const c = std::get_if<node::clock_set_back>(&e)) {
+        auto out = line("clock_set_back");
+        out["rewritten"] = c->rewritten;
+        return std::pair{out, text(b.wallet, ": the clock here was ahead when you wrote; ", c->rewritten,
+                                   " notes are written again with the time that it is")};
+    }
+    if (auto const* const f = std::get_if<node::notes_full>(&e)) {
+        auto out = line("notes_full");
+        out["peer"] = f->peer.to_text();
+        return std::pair{out, text(b.wallet, ": ", f->peer.to_text(),
+                                   " keeps no more of your notes: you have written as much as one signer may")};
+    }
+    return std::nullopt;
 }
 
 // Online is when two others are there, or all of them where there are fewer.

@@ -23,7 +23,7 @@
 namespace cosigner {
 
 /// The protocol that notebooks speak.
-inline constexpr std::string_view sync_protocol = "/muster/sync/1.0.0";
+inline constexpr std::string_view sync_protocol = "/muster/sync/2.0.0";
 
 /// All notebooks of a running co-signer. Not thread-safe.
 class notebooks {
@@ -39,7 +39,8 @@ public:
               peer_finder find, teller tell);
     ~notebooks();
 
-    /// Opens the notebooks of the wallets in @p s that are not open, and takes note of peers that have become known.
+    /// Opens the notebooks of the wallets in @p s that are not open and closes the others; takes note of peers that
+    /// have become known, or are none any more.
     void refresh(home const& place, settings const& s);
     /// Carries out a request of the control socket. @return what to answer.
     [[nodiscard]] result<value> carry_out(note_request const& what);
@@ -64,6 +65,8 @@ private:
     void count_peers();
     [[nodiscard]] result<open_book*> book_of(std::string const& wallet);
     [[nodiscard]] value described(open_book const& b, std::string const& key) const;
+    [[nodiscard]] static std::optional<std::pair<value, std::string>> described(open_book const& b,
+                                                                                notebook::effect const& e);
     [[nodiscard]] std::string name_of(open_book const& b, muster::sync::update const& w) const;
 
     muster::peer::node_key const& key_;

@@ -2,6 +2,7 @@
 """Notes of a shared wallet, from outside. Usage: notes.py COSIGNER"""
 import json
 import select
+import shutil
 import time
 
 from pair import PATIENCE, Pair, check, cosigner, run_tests
@@ -72,9 +73,10 @@ def test_what_is_written_alone_waits_and_survives_restarts():
     for i in range(3):
         b.set("alice", f"tx {i}", f"note {i}")
     check(b.pending("alice") == 3, b.ask("alice", "status"))
-    b.until(lambda: b.ask("alice", "status")["link"] != "online", "alice to notice")
+    b.until(lambda: b.ask("alice", "status")["link"] == "offline", "alice to notice")
     said = cosigner("status", f"{b.dir}/alice").stdout
     check(f"of-alice: 3 notes wait for {b.key['carol']}" in said, said)
+    check("notes: offline" in said, said)
     b.alice.kill()
     b.alice.wait()
     b.start("alice")
@@ -119,6 +121,65 @@ def test_what_is_wrong_is_said_and_nothing_gets_through_raw():
     b.until(lambda: b.notes("carol"), "carol to read it")
     said = cosigner("notes", "list", f"{b.dir}/carol", "of-carol").stdout
     check("\x1b" not in said and "\nforged" not in said, repr(said))
+    b.close()
+
+
+def test_who_is_no_peer_any_more_gets_no_notes():
+    b = Book()
+    b.set("alice", "one", "1")
+    b.until(lambda: b.notes("carol") == {"one": "1"}, "carol to read it")
+    check(cosigner("peer", "remove", f"{b.dir}/alice", "carol").returncode == 0, "peer remove")
+    b.set("alice", "two", "2")
+    status = b.ask("alice", "status")
+    check(status["pending"] == [], status)  # nothing waits for who gets nothing
+    check(b.notes("carol") == {"one": "1"} and b.notes("carol") == {"one": "1"}, "carol was told")
+    check(cosigner("peer", "add", f"{b.dir}/alice", b.hand_over["carol"]).returncode == 0, "peer add")
+    b.until(lambda: len(b.notes("carol")) == 2, "carol to be told again")
+    b.close()
+
+
+def test_who_exchanges_their_keys_keeps_their_notes():
+    b = Book()
+    b.set("carol", "one", "1")
+    b.until(lambda: b.notes("alice") == {"one": "1"}, "alice to read it")
+    b.stop("carol")
+    rotated = json.loads(cosigner("rotate", f"{b.dir}/carol", "--json").stdout)
+    address = b.hand_over["carol"]
+    old = json.loads(cosigner("peer", "list", f"{b.dir}/alice", "--json").stdout)["peers"][0]["peer"]
+    check(cosigner("peer", "remove", f"{b.dir}/alice", "carol").returncode == 0, "peer remove")
+    check(cosigner("peer", "add", f"{b.dir}/alice", address.replace(old, rotated["peer"])).returncode == 0, "peer add")
+    b.start("carol")
+    check(b.notes("carol") == {"one": "1"}, b.notes("carol"))
+    b.set("carol", "two", "2")
+    b.until(lambda: b.notes("alice") == {"one": "1", "two": "2"}, "alice to follow carol")
+    b.set("alice", "three", "3")
+    b.until(lambda: len(b.notes("carol")) == 3, "carol to read on")
+    b.stop("alice")
+    b.start("alice")
+    check(len(b.notes("alice")) == 3, b.notes("alice"))
+    b.close()
+
+
+def test_a_copy_from_a_backup_is_brought_up_to_date_and_says_so():
+    b = Book()
+    b.set("alice", "one", "1")
+    b.until(lambda: b.notes("carol") == {"one": "1"}, "carol to read it")
+    b.stop("alice")
+    shutil.copytree(f"{b.dir}/alice/notes", f"{b.dir}/backup")
+    b.start("alice")
+    b.set("alice", "two", "2")
+    b.until(lambda: len(b.notes("carol")) == 2, "carol to read it")
+    b.stop("carol")
+    b.stop("alice")
+    shutil.rmtree(f"{b.dir}/alice/notes")
+    shutil.copytree(f"{b.dir}/backup", f"{b.dir}/alice/notes")
+    b.start("alice")
+    b.set("alice", "three", "3")  # in the place of the second note, which carol has
+    b.start("carol")
+    b.until(lambda: len(b.notes("carol")) == 3 and len(b.notes("alice")) == 3, "both to have all three")
+    said = b.wait_line("alice", "notes_restored", rewritten=1)
+    check("from a backup" in said["text"], said)
+    check(not [l for name in ("alice", "carol") for l in b.lines(name) if l["event"] == "member_forked"], "a fork")
     b.close()
 
 

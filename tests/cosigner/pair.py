@@ -89,6 +89,7 @@ class Pair:
         for name in ("alice", "carol"):
             made = cosigner("init", f"{self.dir}/{name}", "--json")
             line[name] = json.loads(made.stdout)["hand_over"]
+        self.hand_over = line
         for name, other in (("alice", "carol"), ("carol", "alice")):
             check(cosigner("peer", "add", f"{self.dir}/{name}", line[other]).returncode == 0, "peer add")
         for name in ("a", "b"):

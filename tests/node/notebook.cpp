@@ -2,13 +2,10 @@
 
 #include <muster/node/notebook.hpp>
 
-#include <deque>
 #include <memory>
 
-#include <muster/sim/disk.hpp>
-
-#include <support/actions.hpp>
 #include <support/catch.hpp>
+#include <support/notebooks.hpp>
 
 namespace notebook_tests {
 
@@ -16,111 +13,9 @@ using namespace muster;
 using namespace muster::node;
 using namespace std::chrono_literals;
 
-namespace {
-
-using store_type = sync::file_entries<sim::disk_files>;
-using book = notebook<store_type>;
-
-/// Three members with a copy each.
-struct group {
-    struct member {
-        explicit member(std::uint64_t seed) : who{seed} {}
-        test::person who;
-        sim::disk disk;
-        std::unique_ptr<book> copy;
-        std::vector<std::string> changed;
-        std::size_t conflicts = 0, forked = 0, penalties = 0, failed = 0;
-    };
-    struct packet {
-        std::size_t from, to;
-        bytes content;
-    };
-
-    explicit group(std::size_t n = 3) {
-        for (std::size_t i = 0; i < n; ++i) all.push_back(std::make_unique<member>(i + 1));
-        for (std::size_t i = 0; i < n; ++i) open(i, i + 100);
-    }
-    void open(std::size_t i, std::uint64_t life) {
-        book::options o;
-        o.network = test::test_network;
-        for (auto const& m : all) o.members.push_back({m->who.user, m->who.keys.node.public_key()});
-        o.self = static_cast<std::uint16_t>(i);
-        o.fresh_life = life;
-        auto& m = *all[i];
-        m.copy.reset();
-        m.copy = std::make_unique<book>(o, m.who.keys.node, store_type{"notes", sim::disk_files{m.disk}});
-        REQUIRE(m.copy->load(wall));
-    }
-    [[nodiscard]] peer::peer_id id(std::size_t i) const { return all[i]->who.keys.node.id(); }
-    template <class F>
-    auto with(std::size_t i, F f) {
-        effect_list<book::effect> sink;
-        if constexpr (std::is_void_v<decltype(f(*all[i]->copy, sink))>) {
-            f(*all[i]->copy, sink);
-            take(i, sink);
-        } else {
-            auto out = f(*all[i]->copy, sink);
-            take(i, sink);
-            return out;
-        }
-    }
-    void take(std::size_t i, effect_list<book::effect>& sink) {
-        auto& m = *all[i];
-        for (auto& e : sink.take()) {
-            if (auto* const s = std::get_if<sync::send>(&e)) {
-                std::size_t to = 0;
-                while (id(to) != s->peer) ++to;
-                wires.push_back({i, to, s->message});
-            }
-            if (auto* const c = std::get_if<note_changed>(&e)) {
-                m.changed.push_back(c->key);
-                m.conflicts += c->is_conflict ? 1u : 0u;
-            }
-            m.forked += std::holds_alternative<member_forked>(e) ? 1u : 0u;
-            m.penalties += std::holds_alternative<sync::penalise>(e) ? 1u : 0u;
-            m.failed += std::holds_alternative<store_failed>(e) ? 1u : 0u;
-        }
-    }
-    result<void> put(std::size_t i, std::string const& key, std::optional<std::string> const& text) {
-        std::optional<bytes> value;
-        if (text) value = to_bytes(as_bytes(*text));
-        return with(i, [&](book& b, auto& sink) { return b.put(key, value, now, wall, sink); });
-    }
-    void link(std::size_t a, std::size_t b, bool is_up) {
-        for (auto const& [x, y] : {std::pair{a, b}, std::pair{b, a}}) {
-            book::event e = is_up ? book::event{sync::peer_reached{id(y)}} : book::event{sync::peer_lost{id(y)}};
-            with(x, [&](book& m, auto& sink) { m.handle(e, now, wall, sink); });
-        }
-        settle();
-    }
-    void settle() {
-        while (!wires.empty()) {
-            auto p = std::move(wires.front());
-            wires.pop_front();
-            with(p.to, [&](book& m, auto& sink) { m.handle(sync::heard{id(p.from), p.content}, now, wall, sink); });
-        }
-    }
-    void pass(duration by) {
-        auto const until = now + by;
-        while (now < until) {
-            now += 5s;
-            wall += 5s;
-            for (std::size_t i = 0; i < all.size(); ++i) with(i, [&](book& m, auto& sink) { m.wake(now, wall, sink); });
-            settle();
-        }
-    }
-    [[nodiscard]] std::string shown(std::size_t i, std::string const& key) const {
-        auto const v = all[i]->copy->copy().value_of(key);
-        return v ? std::string{v->begin(), v->end()} : "(none)";
-    }
-
-    std::vector<std::unique_ptr<member>> all;
-    std::deque<packet> wires;
-    instant now{1h};
-    timestamp wall = test::noon;
-};
-
-}  // namespace
+using test::book;
+using test::store_type;
+using group = test::notebook_group;
 
 TEST_CASE("notebook: what one writes the others read, also through one that passes it on") {
     group g;

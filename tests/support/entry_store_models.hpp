@@ -4,6 +4,8 @@
 /// @file
 /// What every model of entry_store does.
 
+#include <map>
+
 #include <muster/sync/entry_store.hpp>
 
 #include <support/catch.hpp>
@@ -46,6 +48,20 @@ void check_entry_store(Open open) {
     }
     auto store = open();
     CHECK(load(store).last_of({0, 7}) == 3);
+    // What was not taken when it was loaded comes again: the last one in a place counts.
+    REQUIRE(store.add(std::vector{sync::entry{{{0, 7}, 2}, bytes{9, 9}}}));
+    REQUIRE(store.add(std::vector{sync::entry{{{0, 7}, 2}, bytes{9, 9}}}));
+    REQUIRE(store.add(std::vector{sync::entry{{{0, 7}, 0}, bytes{1}}}));  // a mark
+    REQUIRE(store.add(std::vector{sync::entry{{{0, 7}, 0}, bytes{2}}}));
+    std::map<sync::dot, bytes> last;
+    auto again = [&] {
+        { auto const closed = std::move(store); }
+        return open();
+    }();
+    REQUIRE(again.load([&](sync::entry e) { last[e.at] = std::move(e.content); }));
+    CHECK(last.at({{0, 7}, 2}) == bytes{9, 9});
+    CHECK(last.at({{0, 7}, 3}) == bytes{5});
+    CHECK(last.at({{0, 7}, 0}) == bytes{2});
 }
 
 }  // namespace muster::test

@@ -213,7 +213,7 @@ TEST_CASE("outbox: early entries are kept, acknowledged selectively, and taken w
     net.run(1min);
     CHECK(net.nodes[1].delivered.size() == 4);
     CHECK(net.nodes[1].machine->stats().early == 0);
-    CHECK(net.bytes_sent - before < 60);  // the first alone, and its acknowledgement
+    CHECK(net.bytes_sent - before < 34);  // the first alone, and its acknowledgement
 }
 
 TEST_CASE("outbox: what nobody acknowledges becomes a dead letter, and the other chains go on") {

@@ -66,9 +66,11 @@ std::vector<update> history(splitmix64& random, std::chrono::milliseconds skew_m
         for (auto const& w : out) {
             if (w.at.by != who.self && uniform(random, 2) == 0) who.take(w, wall);
         }
+        // Compilers evaluate arguments in different orders: each draw is its own statement.
         auto const removes = uniform(random, 6) == 0;
-        out.push_back(who.put(uniform(random, 4) == 0 ? "k2" : "k1",
-                              removes ? std::nullopt : std::optional{std::to_string(uniform(random, 3))}, wall));
+        auto const key = uniform(random, 4) == 0 ? "k2" : "k1";
+        auto const value = removes ? std::nullopt : std::optional{std::to_string(uniform(random, 3))};
+        out.push_back(who.put(key, value, wall));
     }
     return out;
 }

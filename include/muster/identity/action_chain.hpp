@@ -4,6 +4,7 @@
 /// @file
 /// The chains of actions that are known, and what proves that an author has told two stories.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,10 +23,12 @@ public:
     static constexpr std::size_t size = 2 * action::size;  ///< Bytes of every proof.
 
     /// The proof that @p a and @p b are. About 90 us.
-    /// @return `malformed` when they do not contradict each other, `not_signed` when their author did not sign both.
+    /// That both keys are the author's is for whoever knows the author to say: they may have signed under another key
+    /// before.
+    /// @return `malformed` when they do not contradict each other, `not_signed` when their keys did not sign both.
     [[nodiscard]] static result<fault_proof> of(action const& a, action const& b) {
-        bool const is_one_place = a.network == b.network && a.author == b.author && a.key == b.key &&
-                                  a.life == b.life && a.sequence == b.sequence;
+        bool const is_one_place =
+            a.network == b.network && a.author == b.author && a.life == b.life && a.sequence == b.sequence;
         if (!is_one_place || a.id() == b.id()) {
             return error{errc::malformed, "two actions that do not contradict each other prove nothing"};
         }
@@ -95,7 +98,7 @@ public:
         early,      ///< Some before it are missing, or it begins a chain that cannot be kept.
         late,       ///< It is older than what is kept.
         unrelated,  ///< It has the next number and does not name the last action, or is not later than that.
-        refused     ///< Its author was found out before.
+        refused     ///< Its author was found out to tell two stories from there on, or before.
     };
 
     action_chains() : action_chains{options{}} {}
@@ -110,7 +113,7 @@ public:
                        ? place::next
                        : place::early;
         }
-        if (c->is_forked) return place::refused;
+        if (a.sequence >= c->refused_from) return place::refused;
         if (a.sequence > c->end.sequence + 1) return place::early;
         if (a.sequence == c->end.sequence + 1) {
             return a.previous == c->end.last && a.time > c->end.time ? place::next : place::unrelated;
@@ -141,9 +144,13 @@ public:
         c->end = end;
         return ok();
     }
-    /// Takes nothing of this chain any more.
-    void refuse(chain_name const& name) {
-        if (auto* const c = chains_.try_emplace(name)) c->is_forked = true;
+    /// Takes nothing of this chain any more from @p first on; what is before it stays what everybody may have.
+    void refuse(chain_name const& name, std::uint64_t first) {
+        if (auto* const c = chains_.try_emplace(name)) c->refused_from = std::min(c->refused_from, first);
+    }
+    /// Begins this chain anew: its actions are to be gone through again. What was refused of it stays so.
+    void rewind(chain_name const& name) {
+        if (auto* const c = chains_.find(name)) *c = {{}, {}, c->refused_from};
     }
     /// Where the chain goes on.
     [[nodiscard]] std::optional<chain_end> end_of(chain_name const& name) const {
@@ -156,7 +163,7 @@ private:
     struct chain {
         chain_end end;
         std::deque<action> kept;  ///< The last ones, in order, without gaps.
-        bool is_forked = false;
+        std::uint64_t refused_from = UINT64_MAX;
     };
 
     [[nodiscard]] static action const* kept_at(chain const& c, std::uint64_t sequence) noexcept {

@@ -28,7 +28,9 @@ namespace muster::identity {
 
 /// Knows who may act.
 ///
-/// Semantics: `key_of(user)` is the node key that the user has now; nothing when they may not act here. O(log n).
+/// Semantics: `key_of(user)` is the node key that the user has now; nothing when they may not act here. O(log n). One
+/// that also knows the keys of before may have `has_signed_as(user, key, time)`: whether an action of that time may be
+/// by that key.
 template <class A>
 concept author_directory = requires(A const& authors, user_id const& user) {
     { authors.key_of(user) } -> std::same_as<std::optional<crypto::public_key>>;
@@ -38,7 +40,11 @@ concept author_directory = requires(A const& authors, user_id const& user) {
 MUSTER_ENUMERATION(verification_step, 0, form, network, author, time, chain, limit, signature, payload);
 
 /// Whether an action arrives as it is made, or may have lain somewhere.
-enum class freshness : std::uint8_t { live, stored };
+enum class freshness : std::uint8_t {
+    live,    ///< Its time is about now, and it has not expired.
+    stored,  ///< It may be old, and expired: what follows it could not be taken without it.
+    chained  ///< And of a clock that is ahead: it has its place, and what its effect is its taker says.
+};
 
 /// What an action was found to be, when it was not refused.
 struct accepted_action {
@@ -121,8 +127,36 @@ public:
         MUSTER_TRY(check_author(a));
         MUSTER_TRY(check_limit(from, now));
         MUSTER_TRY(auto found, fault_proof::decode(proof));
-        chains_.refuse({a.author, a.life});
+        MUSTER_TRY(check_author(found.second()));
+        chains_.refuse({a.author, a.life}, a.sequence);
         return found;
+    }
+    /// Whether @p packet is its author's, wherever its chain is: nothing is remembered of it.
+    /// @return what @ref verify returns, but of time and chain.
+    [[nodiscard]] result<action> vouch(byte_view packet, byte_view payload, peer::peer_id const& from, instant now) {
+        count(verification_step::form);
+        MUSTER_TRY(auto const a, action::decode(packet));
+        MUSTER_TRY(check_network(a));
+        MUSTER_TRY(check_author(a));
+        MUSTER_TRY(check_limit(from, now));
+        count(verification_step::signature);
+        if (!a.is_signed()) {
+            return error{errc::not_signed, text(shown(a.author), " did not sign this action of sequence ", a.sequence)};
+        }
+        count(verification_step::payload);
+        if (!a.is_about(payload)) return error{errc::wrong_payload, "the payload is another one than was signed"};
+        return a;
+    }
+    /// Whether @p other, which @p from has sent, and @p known, which was verified, are two stories. Nothing is
+    /// remembered.
+    /// @return the proof; `unknown_author`, `wrong_network`, `rate_limited`, and what @ref fault_proof::of returns.
+    [[nodiscard]] result<fault_proof> contrast(action const& known, action const& other, peer::peer_id const& from,
+                                               instant now) {
+        MUSTER_TRY(check_network(other));
+        MUSTER_TRY(check_author(other));
+        MUSTER_TRY(check_limit(from, now));
+        count(verification_step::signature);
+        return fault_proof::of(known, other);
     }
 
     [[nodiscard]] action_chains& chains() noexcept { return chains_; }
@@ -141,12 +175,19 @@ private:
     }
     [[nodiscard]] result<void> check_author(action const& a) {
         count(verification_step::author);
-        if (authors_.key_of(a.author) == a.key) return ok();
+        bool may_act = false;
+        if constexpr (requires { authors_.has_signed_as(a.author, a.key, a.time); }) {
+            may_act = authors_.has_signed_as(a.author, a.key, a.time);
+        } else {
+            may_act = authors_.key_of(a.author) == a.key;
+        }
+        if (may_act) return ok();
         return error{errc::unknown_author, text(shown(a.author), " may not act here with the key ", to_hex(a.key))};
     }
     [[nodiscard]] result<void> check_time(action const& a, timestamp wall, freshness fresh) {
         count(verification_step::time);
-        if (a.expires <= wall)
+        if (fresh == freshness::chained) return ok();
+        if (fresh == freshness::live && a.expires <= wall)
             return error{errc::expired, text("an action that was valid until ", to_unix_millis(a.expires))};
         auto const ahead = saturating_difference(a.time.wall(), wall);
         if (ahead > options_.live_window) {
@@ -194,7 +235,7 @@ private:
     [[nodiscard]] result<verdict> convict(action const& a) {
         auto const* const there = chains_.in_place_of(a);
         MUSTER_TRY(auto proof, fault_proof::of(*there, a));
-        chains_.refuse({a.author, a.life});
+        chains_.refuse({a.author, a.life}, a.sequence);
         return verdict{contradiction{std::move(proof)}};
     }
 

@@ -19,9 +19,11 @@ namespace muster::sync {
 
 /// Keeps entries.
 ///
-/// Semantics: `load(f)` calls `f(entry)` for each entry that was kept, those of a chain in their order; once, before
-/// anything else. `add(entries)` keeps all of them or none, and they survive a power failure when it has succeeded. It
-/// is in one transaction with nothing else, because nothing else is written: the entry is the write.
+/// Semantics: `load(f)` calls `f(entry)` for each entry that was kept, those of a chain in their order or in that in
+/// which they were added; once, before anything else. `add(entries)` keeps all of them or none, and they survive a
+/// power failure when it has succeeded. It is in one transaction with nothing else, because nothing else is written:
+/// the entry is the write. An entry may be in a place that has one: what was not taken when it was loaded, since it was
+/// damaged or cut off, comes again. The last one counts; `load` gives it last, or alone.
 template <class S>
 concept entry_store = requires(S& s, std::function<void(entry)> const& f, std::span<entry const> entries) {
     { s.load(f) } -> std::same_as<result<void>>;

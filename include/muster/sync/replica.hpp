@@ -118,6 +118,12 @@ public:
         }
         return out;
     }
+    /// Keys that were ever written, those that were removed included, ascending.
+    [[nodiscard]] std::vector<std::string> all_keys() const {
+        std::vector<std::string> out;
+        for (auto const& [key, r] : keys_) out.push_back(key);
+        return out;
+    }
     /// Keys of which there are siblings, ascending: what somebody has to decide.
     [[nodiscard]] std::vector<std::string> undecided() const {
         std::vector<std::string> out;

@@ -49,14 +49,17 @@ public:
     [[nodiscard]] result<void> take(release const& r) {
         if (r.request != request_.id()) return error{errc::wrong_set, "a share that was not asked for"};
         MUSTER_TRY(auto const m, backup_manifest::decode(r.manifest));
-        // Whoever has changed keys since is known by the first one still: it made the id.
-        if (m.owner != request_.owner || user_of(m.key) != m.owner) {
+        if (m.owner != request_.owner) {
             return error{errc::wrong_set,
                          text("a backup of ", shown(m.owner), "; asked for was ", shown(request_.owner))};
         }
         auto const known = sets_.find(m.set);
-        if (known == sets_.end() && !m.is_signed())
-            return error{errc::not_signed, "a manifest that its owner did not sign"};
+        if (known == sets_.end()) {
+            // Whoever has changed keys since is known by the first one still: it made the id.
+            MUSTER_TRY(auto const line, lineage::decode(r.line));
+            MUSTER_TRY(line.leads(m.owner, m.signer, m.key));
+            if (!m.is_signed()) return error{errc::not_signed, "a manifest that its owner did not sign"};
+        }
         if (known == sets_.end() && sets_.size() >= sets_max)
             return error{errc::full, text("more than ", sets_max, " sets")};
         if (known != sets_.end() && known->second.manifest != m) {

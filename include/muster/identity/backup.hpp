@@ -245,6 +245,7 @@ template <secret_source Source>
 struct restored {
     bytes key_file;
     std::vector<std::uint8_t> bad;  ///< Places of shares that were wrong.
+    std::vector<user_id> blamed;    ///< Whose they were, in that order.
 };
 
 /// Restores the key file. Wrong shares are named, and it succeeds with the rest when there are enough.

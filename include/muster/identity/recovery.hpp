@@ -93,6 +93,9 @@ public:
             return error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
         MUSTER_TRY(auto out, restore(best->manifest, best->blob, best->shares));
         out.bad = best->bad;
+        for (auto const i : out.bad) {
+            if (i < best->manifest.guardians.size()) out.blamed.push_back(best->manifest.guardians[i].who);
+        }
         return out;
     }
 

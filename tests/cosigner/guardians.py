@@ -2,15 +2,40 @@
 """Guardians, from outside: an owner and five guardians in processes of their own. Usage: guardians.py COSIGNER"""
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
 from pair import PATIENCE, PROGRAM, Failure, check, cosigner, run_tests
 
 GUARDIANS = ["ann", "ben", "cem", "dora", "eva"]
+
+
+def documented():
+    """Members by event, as the document has them."""
+    members, events = {}, []
+    with open(sys.argv[2]) as document:
+        for line in document:
+            if line.startswith("#"):
+                events = re.findall(r"`(\w+)`", line) if line.startswith("### ") else []
+            row = re.match(r"\| `(\w+)` \| (?:muster|cosigner|sometimes) \|", line)
+            for event in events if row else []:
+                members.setdefault(event, set()).add(row.group(1))
+    return members
+
+
+DOCUMENTED = documented()
+
+
+def check_documented(line):
+    event = line["event"]
+    check(event in DOCUMENTED, f"{event} is not documented")
+    unknown = set(line) - {"final", "exit"} - DOCUMENTED[event]
+    check(not unknown, f"{event}: not documented {unknown}")
 
 
 class Village:
@@ -64,13 +89,17 @@ class Village:
     def said(self, name, event, /, **members):
         with open(self.log[name]) as log:
             lines = [json.loads(line) for line in log.read().split("\n")[:-1]]
+        for line in lines:
+            check_documented(line)
         return [line for line in lines
                 if line["event"] == event and all(line.get(k) == v for k, v in members.items())]
 
     def ask(self, verb, name, *rest):
         words = verb.split()
         done = cosigner(*words, f"{self.top}/{name}", *rest, "--json")
-        return json.loads(done.stdout)
+        answer = json.loads(done.stdout)
+        check_documented(answer)
+        return answer
 
     def status(self, name):
         return self.ask("guardians status", name)
@@ -120,6 +149,9 @@ def test_a_lost_directory_comes_back_from_guardians():
     v.run("ben")
     digits = v.newcomer()
     check("0 guardians have given a good share" in v.status("new")["recovery"]["state"], v.status("new"))
+    v.stop("new")
+    v.run("new")
+    check(v.status("new")["recovery"]["digits"] == digits, "a restart has changed the digits")
     for name in ("ann", "ben", "dora"):
         v.until(lambda name=name: v.said(name, "recovery_asked", digits=digits), f"{name} to be asked")
         done = v.ask("guardians approve", name, digits)

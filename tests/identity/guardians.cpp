@@ -270,6 +270,77 @@ TEST_CASE("guardians: what is kept survives a restart, delays included") {
     for (std::size_t n = 0; n < kept.size(); n += 5) CHECK_FALSE(other.import_ward(byte_view{kept}.first(n)));
 }
 
+TEST_CASE("guardians: a new epoch is wanted when fewer live than min(N, T + 3)") {
+    table t{{3, 7}};
+    t.issue(t.c.made, {0, 1, 2, 3, 4, 5, 6});
+    t.pass(24h * 10, {0, 1, 2, 3, 4, 5});
+    CHECK(t.watch.stats().alive == 6);
+    CHECK(t.told.empty());  // T + 3
+    t.pass(24h * 10, {0, 1, 2, 3, 4});
+    CHECK(t.told == std::vector<std::vector<std::uint8_t>>{{0, 1, 2, 3, 4}});
+
+    table few{{2, 3}};
+    few.issue(few.c.made, {0, 1, 2});
+    few.pass(24h * 7, {0, 1, 2});
+    CHECK(few.told.empty());  // all of them, which are fewer than T + 3
+    few.pass(24h * 10, {0, 2});
+    CHECK(few.told == std::vector<std::vector<std::uint8_t>>{{0, 2}});
+}
+
+TEST_CASE("guardians: a restart forgives nobody who was silent, and holds the time away against nobody") {
+    table t;
+    t.issue(t.c.made, {0, 1, 2, 3});
+    t.pass(24h * 6, {0, 1, 2, 3});
+    auto const known = t.watch.standings(t.now);
+    REQUIRE(known.size() == 5);
+    CHECK(known[0] == watch_type::standing{true, 24h * 2});
+    CHECK(known[4] == watch_type::standing{false, 24h * 2});
+    watch_type again{t.c.owner.keys, splitmix64{2}};
+    t.now += 24h * 100;  // nobody asked
+    effect_list<watch_type::effect> sink;
+    again.resume(t.c.made, known, t.now, sink);
+    CHECK(again.standings(t.now) == known);
+    CHECK(again.stats() == watch_type::gauges{5, 4, 5});
+    CHECK(of<watch::send>(sink.take()).size() == 5);
+    again.wake(t.now + 47h, sink);
+    CHECK(of<watch::reissue_needed>(sink.take()).empty());
+    again.wake(t.now + 48h, sink);
+    auto const told = of<watch::reissue_needed>(sink.take());
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].alive.empty());
+}
+
+TEST_CASE("guardians: who can be reached again is asked at once") {
+    table t;
+    t.issue(t.c.made, {0, 1});
+    auto const sent = of<watch::send>(t.owner([&](auto& sink) { t.watch.handle(watch::reached{3}, t.now, sink); }));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].to == 3);
+    CHECK(std::holds_alternative<offer>(sent[0].what));
+    CHECK(t.owner([&](auto& sink) { t.watch.handle(watch::reached{0}, t.now, sink); }).empty());
+    CHECK(t.owner([&](auto& sink) { t.watch.handle(watch::reached{9}, t.now, sink); }).empty());
+}
+
+TEST_CASE("guardians: whoever gives a wrong share is named, and the rest is enough") {
+    table t;
+    predictable source{8};
+    auto going_on = recovery::begin(t.c.owner.user, source).value();
+    auto const& m = t.c.made.manifest;
+    auto const give = [&](std::uint8_t i, share const& s) {
+        auto box = seal(going_on.request().fresh, m.context(), s.value.view(), source).value();
+        return going_on.take(release{going_on.request().id(), m.encoded(), i, std::move(box), t.c.made.blob, {}});
+    };
+    REQUIRE(give(1, t.c.share_of(2, t.c.made)));
+    REQUIRE(give(0, t.c.share_of(0, t.c.made)));
+    REQUIRE(give(2, t.c.share_of(2, t.c.made)));
+    CHECK(going_on.finish().error() == identity::errc::too_few_shares);
+    REQUIRE(give(4, t.c.share_of(4, t.c.made)));
+    auto const found = going_on.finish().value();
+    CHECK(found.key_file == t.c.key_file);
+    CHECK(found.bad == std::vector<std::uint8_t>{1});
+    CHECK(found.blamed == std::vector{t.c.guardians[1].user});
+}
+
 TEST_CASE("guardians: messages have one encoding") {
     table t;
     auto const& m = t.c.made;

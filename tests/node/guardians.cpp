@@ -32,9 +32,10 @@ node::guardians_options slow_polls() {
 
 /// A machine of the user of seed @p i, in epoch @p epoch of their keys.
 struct machine {
-    machine(transport::memory_network& wires, manual_clock const& clock_, std::size_t i,
-            peer::key_epoch epoch = 0)
-        : clock{clock_},
+    machine(transport::memory_network& wires, manual_clock const& clock_, std::size_t i, peer::key_epoch epoch = 0,
+            sim::disk kept = {})
+        : disk{std::move(kept)},
+          clock{clock_},
           keys{test::master_key(i, epoch).keys().value()},
           mine{wires, keys.node.id()},
           managed{mine, network_line, clock, {}, i} {
@@ -49,20 +50,10 @@ struct machine {
             before = std::move(next);
         }
         who = user;
-        it.emplace(typename guardians::parts{managed,
-                                             line_,
-                                             clock,
-                                             keys,
-                                             user,
-                                             lineage{std::move(records)},
-                                             std::move(older),
-                                             test::predictable{i + 70},
-                                             "guardians",
-                                             [this](node::guardian_news const& e) { told.push_back(e); },
-                                             [this](peer::peer_id const& p) { return known.count(p) != 0; },
-                                             {},
-                                             i,
-                                             sim::disk_files{disk}});
+        it.emplace(typename guardians::parts{
+            managed, line_, clock, keys, user, lineage{std::move(records)}, std::move(older), test::predictable{i + 70},
+            "guardians", [this](node::guardian_news const& e) { told.push_back(e); },
+            [this](peer::peer_id const& p) { return known.count(p) != 0; }, slow_polls(), i, sim::disk_files{disk}});
         managed.on_news([this](connection::effect const& e) { it->note(e); });
         REQUIRE(it->start());
     }
@@ -169,6 +160,70 @@ TEST_CASE("guardians at work: the old key objects, also to those who are away") 
     CHECK(w.all[5].of<desk::request_closed>().size() == 1);
     w.pass(80h);
     CHECK(w.all[6].of<node::recovered>().empty());
+}
+
+TEST_CASE("guardians at work: what is handed out and kept survives restarts, also of who has exchanged keys") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    auto const before = w.all[0].it->watch().current()->manifest;
+    auto const owner = w.all[0].who;
+    // The owner again, in the next epoch of their keys; and its first guardian, who has exchanged keys as well.
+    for (std::size_t const i : {std::size_t{0}, std::size_t{1}}) {
+        auto& old = w.all[i];
+        old.it->close();
+        old.managed.close();
+        old.it.reset();  // which has the lock
+        w.all.emplace_back(w.wires, w.clock, i + 1, 1, std::move(old.disk));
+    }
+    auto& again = w.all[7];
+    auto& first = w.all[8];
+    REQUIRE(again.it->has_backup());
+    CHECK(again.it->watch().stats().acknowledged == 5);
+    CHECK(again.it->is_outdated());
+    CHECK(first.it->desk().stats().wards == 1);
+    for (std::size_t i = 2; i < 6; ++i) w.acquaint(7, i);
+    w.acquaint(7, 8);
+    w.pass(5s);
+    REQUIRE(again.it->offer_again(w.file));
+    w.pass(5s);
+    CHECK(again.it->watch().stats().acknowledged == 5);
+    CHECK(again.it->watch().current()->manifest.epoch > before.epoch);
+    for (std::size_t i = 2; i < 6; ++i) {
+        CHECK(w.all[i].it->desk().wards().find(owner)->key == again.keys.node.public_key());
+        CHECK(w.all[i].of<desk::ask_to_keep>().size() == 1);  // nobody is asked again
+    }
+    CHECK(first.it->desk().manifest_of(owner)->epoch == again.it->watch().current()->manifest.epoch);
+}
+
+TEST_CASE("guardians at work: a stranger who floods is refused, and others are heard") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    w.connect(6, 1);
+    test::predictable source{9};
+    for (int i = 0; i < 200; ++i) {
+        auto const made = recovery::begin(w.all[0].who, source).value();
+        (void)w.all[6].managed.request(w.all[1].keys.node.id(), guardians::protocol, encode(made.request()), {},
+                                       [](transport::request_id, result<bytes> const&) {});
+        w.wires.run();
+    }
+    CHECK(w.all[1].it->desk().stats().waiting == ward::waiting_max);
+    CHECK(w.all[1].of<desk::ask_person>().size() <= 8);
+    w.connect(2, 1);
+    auto const request = w.all[2].it->recover(w.all[0].who).value();
+    (void)w.all[1].it->approve(request.spoken()).value();
+    w.pass(10s);
+    CHECK(w.all[1].it->desk().stats().approved == 1);
+    // What is no message costs its sender.
+    auto const before = w.all[1].of<desk::penalise>().size();
+    w.pass(1min);
+    (void)w.all[6].managed.request(w.all[1].keys.node.id(), guardians::protocol, bytes{9, 9}, {},
+                                   [](transport::request_id, result<bytes> const&) {});
+    w.pass(1s);
+    CHECK(w.all[1].of<desk::penalise>().size() == before + 1);
 }
 
 }  // namespace guardians_tests

@@ -42,6 +42,17 @@ public:
         return recovery{std::move(fresh), r};
     }
 
+    /// The same with a fresh key that follows from a key of this machine: nothing secret has to be written down.
+    [[nodiscard]] static result<recovery> derive(user_id const& owner, crypto::secret<32> const& own,
+                                                 crypto::digest32 const& nonce) {
+        MUSTER_TRY(own.require());
+        MUSTER_TRY(auto secret, crypto::secret<32>::make());
+        auto label = to_bytes(owner.view());
+        append(label, nonce.view());
+        crypto::hkdf_sha256(as_bytes("muster/recovery-key/v1"), own.view(), label, secret.span());
+        return resume(owner, std::move(secret), nonce);
+    }
+
     [[nodiscard]] recovery_request const& request() const noexcept { return request_; }
 
     /// Takes what a guardian gives. A share that is not the one of its manifest is noted and counts for nothing.

@@ -191,7 +191,7 @@ public:
         if (recovery_ && recovery_->request().owner == owner) return recovery_->request();
         crypto::digest32 nonce;
         MUSTER_TRY(p_.source.fill_secret(nonce.octets));
-        MUSTER_TRY(auto begun, recovery_for(owner, nonce));
+        MUSTER_TRY(auto begun, identity::recovery::derive(owner, p_.keys.backup, nonce));
         auto content = to_bytes(owner.view());
         append(content, nonce.view());
         MUSTER_TRY(store_.put(store_type::kind::own_recovery, {}, content));
@@ -234,15 +234,6 @@ private:
     }
     [[nodiscard]] identity::introduction own_introduction() const {
         return {p_.user, p_.keys.signer.public_key(), p_.keys.agreement.public_point(), p_.line.encoded()};
-    }
-    [[nodiscard]] result<identity::recovery> recovery_for(identity::user_id const& owner,
-                                                          crypto::digest32 const& nonce) const {
-        MUSTER_TRY(auto secret, crypto::secret<32>::make());
-        MUSTER_TRY(p_.keys.backup.require());
-        auto label = to_bytes(owner.view());
-        append(label, nonce.view());
-        crypto::hkdf_sha256(as_bytes("muster/recovery-key/v1"), p_.keys.backup.view(), label, secret.span());
-        return identity::recovery::resume(owner, std::move(secret), nonce);
     }
 
     // ---- messages ---------------------------------------------------------------------------------------
@@ -425,11 +416,7 @@ private:
             } else if (auto const* const bad = std::get_if<desk::penalise>(&e)) {
                 charge(bad->peer, bad->why);
             } else {
-                std::visit(
-                    [&](auto& each) {
-                        if constexpr (std::is_constructible_v<guardian_news, decltype(each)>) p_.tell(each);
-                    },
-                    e);
+                tell(e);
             }
         }
     }
@@ -441,12 +428,17 @@ private:
                 continue;
             }
             if (std::holds_alternative<identity::watch::standing_changed>(e)) keep_backup();
-            std::visit(
-                [&](auto& each) {
-                    if constexpr (std::is_constructible_v<guardian_news, decltype(each)>) p_.tell(each);
-                },
-                e);
+            tell(e);
         }
+    }
+    /// Where it is news.
+    template <class Effect>
+    void tell(Effect const& e) {
+        std::visit(
+            [&](auto const& each) {
+                if constexpr (std::is_constructible_v<guardian_news, decltype(each)>) p_.tell(each);
+            },
+            e);
     }
     void wake() {
         auto const now = p_.time.now();
@@ -499,8 +491,8 @@ private:
     }
     [[nodiscard]] result<void> resume_recovery(byte_view kept) {
         if (kept.size() != 64) return error{identity::errc::malformed, "our recovery is not readable"};
-        MUSTER_TRY(auto going_on,
-                   recovery_for(identity::user_id::from(kept.first(32)), crypto::digest32::from(kept.subspan(32))));
+        MUSTER_TRY(auto going_on, identity::recovery::derive(identity::user_id::from(kept.first(32)), p_.keys.backup,
+                                                             crypto::digest32::from(kept.subspan(32))));
         recovery_.emplace(std::move(going_on));
         return ok();
     }

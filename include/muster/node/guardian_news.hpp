@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <variant>
 
 #include <muster/core/error.hpp>
+#include <muster/core/rate_limiter.hpp>
 #include <muster/core/time.hpp>
 #include <muster/identity/guardian_effects.hpp>
 #include <muster/identity/lineage.hpp>
@@ -26,6 +28,25 @@ struct guardians_options {
     std::int32_t forgery_points = 10;  ///< What a peer loses that sends what no honest one does. Ours.
 };
 
+/// How much each peer may ask. Bounded; not thread-safe.
+class question_accounts {
+public:
+    explicit question_accounts(guardians_options const& o) noexcept : options_{o} {}
+    /// Whether @p who may ask once more; counts it. O(log peers).
+    [[nodiscard]] bool allow(peer::peer_id const& who, instant now) {
+        if (peers_.size() >= options_.counted_peers_max && peers_.count(who) == 0) {
+            std::erase_if(peers_, [&](auto const& a) { return a.second.is_idle(now); });
+            if (peers_.size() >= options_.counted_peers_max) return false;
+        }
+        rate_limiter const fresh{options_.question_each, options_.questions_burst};
+        return peers_.try_emplace(who, fresh).first->second.allow(now);
+    }
+
+private:
+    guardians_options options_;
+    std::map<peer::peer_id, rate_limiter> peers_;
+};
+
 /// A peer has shown who it is.
 struct introduced {
     peer::peer_id peer;
@@ -33,6 +54,12 @@ struct introduced {
     crypto::public_key signer;
     identity::lineage line;  ///< Which leads to the key of @ref peer; checked.
     bool operator==(introduced const&) const = default;
+};
+/// Somebody who has introduced themselves: where they are now, and what is sealed for.
+struct introduced_person {
+    peer::peer_id peer;
+    crypto::public_key key;
+    crypto::x25519_public agreement;
 };
 /// All guardians together have given enough.
 struct recovered {

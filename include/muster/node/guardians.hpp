@@ -30,7 +30,6 @@
 
 #include <muster/connection/events.hpp>
 #include <muster/core/alarm.hpp>
-#include <muster/core/rate_limiter.hpp>
 #include <muster/core/system_seed.hpp>
 #include <muster/identity/guardian_desk.hpp>
 #include <muster/identity/guardian_watch.hpp>
@@ -70,12 +69,7 @@ public:
         std::uint64_t seed = system_seed();
         Files files = {};
     };
-    /// Somebody who has introduced themselves.
-    struct person {
-        peer::peer_id peer;
-        crypto::public_key key;
-        crypto::x25519_public agreement;
-    };
+    using person = introduced_person;
 
     explicit guardians(parts p)
         : p_{std::move(p)},
@@ -270,7 +264,7 @@ private:
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::received{*place, *key, m}, now, sink); });
     }
     void on_question(transport::asked const& q) {
-        if (!allows(q.peer)) return p_.network.refuse(q.id);
+        if (!accounts_.allow(q.peer, p_.time.now())) return p_.network.refuse(q.id);
         auto const m = identity::decode_guardian_message(q.request);
         if (!m) {
             p_.network.refuse(q.id);
@@ -296,15 +290,6 @@ private:
         for (auto const& a : answers) out.sized(encode(a));
         (void)p_.network.answer(q.id, out.take());
         rearm();
-    }
-    [[nodiscard]] bool allows(peer::peer_id const& who) {
-        auto const now = p_.time.now();
-        if (allowed_.size() >= p_.options.counted_peers_max && allowed_.count(who) == 0) {
-            std::erase_if(allowed_, [&](auto const& a) { return a.second.is_idle(now); });
-            if (allowed_.size() >= p_.options.counted_peers_max) return false;
-        }
-        rate_limiter const fresh{p_.options.question_each, p_.options.questions_burst};
-        return allowed_.try_emplace(who, fresh).first->second.allow(now);
     }
     void charge(peer::peer_id const& who, error const& why) {
         if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) {
@@ -345,12 +330,11 @@ private:
         return std::nullopt;
     }
     void be_warned(peer::peer_id const& by, identity::recovery_request const& r) {
-        bool const is_known = std::find(warnings_.begin(), warnings_.end(), r) != warnings_.end();
         auto const objected =
             std::find_if(vetoes_.begin(), vetoes_.end(), [&](identity::veto const& v) { return v.request == r.id(); });
         if (!place_of(by)) return;  // nobody else has anything to give out
         if (objected != vetoes_.end()) return ask(by, *objected);
-        if (is_known) return;
+        if (std::find(warnings_.begin(), warnings_.end(), r) != warnings_.end()) return;
         if (warnings_.size() >= warnings_max) warnings_.erase(warnings_.begin());
         warnings_.push_back(r);
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::warned{r}, now, sink); });
@@ -502,7 +486,7 @@ private:
     desk_type desk_;
     watch_type watch_;
     std::map<identity::user_id, person> people_;
-    std::map<peer::peer_id, rate_limiter> allowed_;
+    question_accounts accounts_{p_.options};
     std::set<peer::peer_id> there_;  ///< Connected; the network bounds them.
     std::vector<identity::recovery_request> warnings_;
     std::vector<identity::veto> vetoes_;

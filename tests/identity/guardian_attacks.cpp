@@ -284,9 +284,7 @@ TEST_CASE("guardian attacks: a guardian who has exchanged keys opens what was se
     CHECK(of<desk::reply>(sink.take()).size() == 1);
 }
 
-TEST_CASE("guardian attacks: two requests with the same digits are nobody's") {
-    // Digits are 20: nobody finds two requests that have the same. Here the same request comes under two owners' names
-    // only, whose digits differ, and what is approved is one.
+TEST_CASE("guardian attacks: twenty digits stand for a request, and change with its nonce") {
     table t;
     t.issue(t.c.made, all);
     auto const one = asked_by(t, 8).request();

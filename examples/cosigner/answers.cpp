@@ -35,6 +35,11 @@ void node::on_request(client_ptr const& client, request const& what) {
                 if (!said) return client->refuse(said.error());
                 client->finish(std::move(said).value(), success);
             },
+            [&](guardian_request const& r) {
+                auto said = guardians_->carry_out(r);
+                if (!said) return client->refuse(said.error());
+                client->finish(std::move(said).value(), success);
+            },
             [&](list_request const& r) {
                 if (r.command == "sessions") return list_sessions(client);
                 if (r.command == "status") return status(client);
@@ -245,6 +250,7 @@ void node::change_peers(client_ptr const& client, peer_request const& what) {
     if (auto const saved = home_.save(changed); !saved) return client->refuse(saved.error());
     peers_.set(changed);
     refresh_admitted();
+    for (auto const& p : peers_.all()) guardians_->greet(p.id);
     if (online_) online_->keep_bootstrap();
     client->finish(std::move(said).value(), success);
 }

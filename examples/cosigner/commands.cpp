@@ -332,6 +332,22 @@ int ask_about_notes(arguments const& a, std::string const& command, printer& out
     return ask_running(a, asked, out);
 }
 
+int ask_about_guardians(arguments const& a, std::string const& command, printer& out) {
+    auto const asked = [&]() -> result<value> {
+        value v{{"command", command}};
+        MUSTER_TRY(add_group(v, a));
+        if (a.threshold) {
+            MUSTER_TRY(v["threshold"], parse_number("--threshold", *a.threshold, 2, 16));
+        }
+        if (a.about) v["about"] = *a.about;
+        return v;
+    }();
+    if (!asked) return out.fail(asked.error());
+    auto const parsed = parse_request(asked.value());
+    if (!parsed) return out.fail(parsed.error());
+    return ask_running(a, asked.value(), out);
+}
+
 int manage_initiators(arguments const& a, std::string const& command, printer& out) {
     value asked{{"command", command}};
     if (a.initiator) asked["name"] = *a.initiator;

@@ -36,6 +36,8 @@ struct arguments {
     given passphrase_file, new_passphrase_file, key_file;
     // notes
     given note, note_text, choice;
+    // guardians
+    given threshold, about;
     // about a session or a peer
     given session, why, peer, wallet, request;
 };
@@ -69,6 +71,9 @@ int ask_about_notices(arguments const& a, std::string const& command, printer& o
 int manage_initiators(arguments const& a, std::string const& command, printer& out);
 /// `notes_list`, `notes_conflicts`, `note_set`, `note_remove` or `note_resolve`: of the running co-signer.
 int ask_about_notes(arguments const& a, std::string const& command, printer& out);
+/// `guardians_offer`, `guardians_status`, `guardians_approve`, `guardians_decline`, `guardians_veto` or
+/// `guardians_recover`: of the running co-signer.
+int ask_about_guardians(arguments const& a, std::string const& command, printer& out);
 /// `settings` or `settings_set`: alike.
 int manage_settings(arguments const& a, std::string const& command, printer& out);
 

@@ -12,6 +12,8 @@
 ///     discovered       signers that were found, with what they say of themselves
 ///     journal          sessions that a restart takes up
 ///     successors       records of how the keys were exchanged
+///     guardians        shares of others, which shares of ours were handed out, and a recovery that goes on
+///     recovered.key    a key file that guardians have brought back
 ///     notes/           what the signers of shared wallets have written together
 ///     lock             held by the process that runs here
 ///     control.sock     the running co-signer's control socket; mode 0600
@@ -78,6 +80,8 @@ public:
     [[nodiscard]] std::string addresses() const { return (dir_ / "addresses").string(); }
     /// Where discovered signers are kept.
     [[nodiscard]] std::string discovered() const { return (dir_ / "discovered").string(); }
+    /// Where guardians write down what they keep.
+    [[nodiscard]] std::string guardians() const { return (dir_ / "guardians").string(); }
     [[nodiscard]] settings const& config() const noexcept { return settings_; }
 
     /// How the seed is kept.

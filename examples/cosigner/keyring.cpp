@@ -58,9 +58,7 @@ result<muster::identity::key_file_owner> keyring::owner() const {
         return read.owner();
     }
     MUSTER_TRY(auto const key, read_plain());
-    MUSTER_TRY(auto const keys, key.keys());
-    MUSTER_TRY(auto const user, key.user());
-    return muster::identity::key_file_owner{key.epoch, user, keys.node.public_key(), keys.signer.public_key()};
+    return muster::identity::owner_of(key);
 }
 
 result<muster::bytes> keyring::file() const { return read_file(wrapped()); }

@@ -2,7 +2,7 @@
 
 // What is done with a directory's seed, apart from using it.
 
-#include <muster/identity/successor.hpp>
+#include <muster/identity/lineage.hpp>
 #include <muster/net/clock.hpp>
 
 #include "commands.hpp"
@@ -45,6 +45,9 @@ result<void> keep_again(keyring const& keys, master_key const& key, std::optiona
 /// The record that leads to the next epoch, written down before the new keys count: a crash in between is made good by
 /// doing it again, which makes the same keys.
 result<muster::identity::successor> exchange_keys(unlocked const& had) {
+    if (had.key.epoch >= muster::identity::lineage::records_max) {
+        return error{errc::bad_input, text("the keys were exchanged ", had.key.epoch, " times; nobody follows more")};
+    }
     MUSTER_TRY(auto seed, had.key.seed.clone());
     master_key const next{std::move(seed), had.key.epoch + 1};
     MUSTER_TRY(auto const from, had.key.keys());
@@ -98,8 +101,9 @@ int rotate_keys(arguments const& a, printer& out) {
         {{"event", "rotated"}, {"directory", dir}, {"epoch", made.value().epoch}, {"peer", id}, {"record", record}},
         {text("peer id  ", id),
          "The signer key stays, and with it what its wallets hold. Copies of the key that were made before",
-         "open as the old peer: export it anew. The others `peer remove` the old one and `peer add` this one. The "
-         "record of it:",
+         "open as the old peer: export it anew. Peers who have seen this one follow when they connect; the others "
+         "`peer "
+         "remove` the old one and `peer add` this one. The record of it:",
          record});
     return success;
 }

@@ -37,6 +37,7 @@ public:
         describe_connections();
         describe_discovery();
         describe_notices();
+        describe_guardians();
         add(app_, "demo", "Watch three co-signers in four scenes", [this] { return run_demo(out_); });
     }
 
@@ -125,7 +126,8 @@ private:
         sub_run->add_flag("--auto-connect", a_.auto_connect, "Find signers from the start, whatever the settings say");
         sub_run->add_flag("--advertise", a_.advertise, "Let others find this signer, whatever the settings say");
         option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
-        option(sub_run, "--drill", a_.drill, "Misbehave, to see it found out: false-share");
+        option(sub_run, "--drill", a_.drill,
+               "What no co-signer does: false-share, to be found out; short-delay, a guardian in a hurry");
     }
 
     /// Where a new directory's co-signer listens, and whom it knows.
@@ -211,6 +213,33 @@ private:
         about("conflicts", "notes_conflicts", "List notes that several wrote at the same time");
         option(about_one("resolve", "note_resolve", "Decide for one of them"), "CHOICE", a_.choice,
                "Its number in that list")
+            ->required();
+    }
+
+    void describe_guardians() {
+        auto* const guardians =
+            app_.add_subcommand("guardians", "People who together bring a lost key back, and being one of them");
+        guardians->require_subcommand(1);
+        auto const about = [&](char const* name, char const* command, char const* help) {
+            return in_dir(
+                add(*guardians, name, help, [this, command] { return ask_about_guardians(a_, command, out_); }));
+        };
+        auto* const offer = about("offer", "guardians_offer", "Hand shares of the key out, in place of those before");
+        list(offer, "NAME", a_.with, "Peers, with commas between; repeatable")->required();
+        option(offer, "--threshold", a_.threshold, "How many of them it takes [3]");
+        about("status", "guardians_status", "Who has shares, whose shares are kept here, and who asks for them");
+        char const* const what = "Digits of a recovery, a user id of 64 digits, or the name of a peer who offers";
+        option(about("approve", "guardians_approve", "Keep a peer's share; or say that who asks for it is they"),
+               "WHAT", a_.about, what)
+            ->required();
+        option(about("decline", "guardians_decline", "Keep nothing of them; or say that it is not they"), "WHAT",
+               a_.about, what)
+            ->required();
+        option(about("veto", "guardians_veto", "Tell your guardians that somebody else asks for your key"), "DIGITS",
+               a_.about, "As your guardians' warning shows them")
+            ->required();
+        option(about("recover", "guardians_recover", "Ask guardians, who are peers of this fresh directory, for a key"),
+               "USER", a_.about, "The user id of the lost directory, 64 digits")
             ->required();
     }
 

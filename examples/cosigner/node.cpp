@@ -56,7 +56,7 @@ bool is_heeded(int number) {
 }  // namespace
 
 node::node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
-           run_options options, printer& out)
+           guardian_keys guarded, run_options options, printer& out)
     : io_{io},
       home_{std::move(place)},
       options_{std::move(options)},
@@ -79,6 +79,7 @@ node::node(boost::asio::io_context& io, home place, muster::peer::node_key host,
              watched_journal{{.path = home_.journal()}, journal_found_}},
             [this](signing::event const& e) { on_event(e); }},
       peers_{core_.network()},
+      guarded_{std::move(guarded)},
       control_{io, [this](client_ptr const& c, request const& what) { on_request(c, what); }},
       terminal_{io},
       signals_{io},
@@ -114,6 +115,7 @@ void node::stop() {
     bool const has_told = online_ && online_->is_saying() && !network_.connected_peers().empty();
     go_offline();
     notes_.reset();
+    guardians_.reset();
     core_.stop();
     if (!has_told) return end();
     parting_.expires_after(parting_time);
@@ -166,6 +168,7 @@ result<void> node::start() {
             print(log_level::info, line, {said});
         });
     notes_->refresh(home_, home_.config());
+    start_guardians();
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
     listen();
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
@@ -244,6 +247,7 @@ void node::on_connection(muster::connection::effect const& e) {
     tell_feed();
     if (outbound_) outbound_->note(e);
     if (online_) online_->note(e);
+    if (guardians_) guardians_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);
         // That a peer is here is told when it has shown its key; that it has left only by this.
@@ -304,6 +308,60 @@ void node::admit(signing::peer_identified const& e, std::vector<muster::peer::mu
     for (auto const& [key, record] : registry_.told()) all.push_back(record.who);
     if (auto const kept = home_.learn(all); !kept) out_.fail(kept.error());
     if (notes_) notes_->refresh(home_, home_.config());
+}
+
+// ---- guardians ------------------------------------------------------------------------------------------
+
+void node::start_guardians() {
+    guardians_.emplace(guardian_circle::parts{home_, core_.network(), guardians_line_, clock_, guarded_,
+                                              [this](peer_id const& who) { return name_of(who); },
+                                              [this](std::string const& name) -> std::optional<peer_id> {
+                                                  auto const* const p = peers_.find(std::string_view{name});
+                                                  return p == nullptr ? std::nullopt : std::optional{p->id};
+                                              },
+                                              [this](peer_id const& who) { return peers_.find(who) != nullptr; },
+                                              [this](muster::node::introduced const& e) { on_introduced(e); },
+                                              [this](log_level level, value const& as_json, lines const& said) {
+                                                  auto line = as_json;
+                                                  line["text"] = joined(said);
+                                                  print(level, line, said);
+                                              },
+                                              options_.short_delay});
+    if (auto const started = guardians_->start(); !started) out_.fail(started.error());
+}
+
+// A configured peer that has exchanged its keys is known by its records, and goes on under its name. Its signer key
+// has to be the one that was shown before: who has an old node key alone cannot hand the name on.
+void node::on_introduced(muster::node::introduced const& e) {
+    if (peers_.find(e.peer) != nullptr) return;
+    auto changed = home_.config();
+    for (auto& [name, address] : changed.peers) {
+        auto const old = *address.peer();
+        auto const key = old.secp256k1_key();
+        auto const shown = registry_.told().find(e.signer);
+        if (!key || !e.line.passes(*key) || !shown || shown->who.peer != old) continue;
+        auto const written = address.to_text();
+        auto const next = muster::peer::multiaddr::from_text(
+            text(written.substr(0, written.rfind("/p2p/")), "/p2p/", e.peer.to_text()));
+        if (!next) return;
+        address = next.value();
+        if (auto const saved = home_.save(changed); !saved) {
+            out_.fail(saved.error());
+            return;
+        }
+        auto const said = text(name, " has exchanged its keys and is peer ", e.peer.to_text(), " now");
+        print(log_level::info,
+              {{"event", "peer_followed"},
+               {"name", name},
+               {"old_peer", old.to_text()},
+               {"peer", e.peer.to_text()},
+               {"text", escape(said)}},
+              {said});
+        peers_.set(changed);
+        refresh_admitted();
+        if (guardians_) guardians_->greet(e.peer);
+        return;
+    }
 }
 
 // ---- events ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@
 
 #include "composition.hpp"
 #include "control.hpp"
+#include "guardians.hpp"
 #include "home.hpp"
 #include "notes.hpp"
 #include "output.hpp"
@@ -37,6 +38,7 @@ struct run_options {
     approval_rule approve;
     log_level level = log_level::info;
     bool hold_broadcast = false;              ///< Wait for `cosigner broadcast` when elected.
+    bool short_delay = false;                 ///< A drill: as a guardian, give shares out after seconds.
     bool false_share = false;                 ///< A drill: send a false partial signature and be found out.
     std::chrono::seconds round_timeout{300};  ///< People take their time.
     std::chrono::seconds broadcast_timeout{30};
@@ -60,7 +62,7 @@ public:
     /// @param out  borrowed.
     /// @param host  the host key once more: the coordinator owns @p keys, and the transport borrows one.
     node(boost::asio::io_context& io, home place, muster::peer::node_key host, muster::peer::key_set keys,
-         run_options options, printer& out);
+         guardian_keys guarded, run_options options, printer& out);
     ~node();
 
     /// Listens, opens the control socket and begins to dial. Tells where it can be reached.
@@ -86,6 +88,8 @@ private:
     void tell_journal(coordinator::restored const& found);
     void note_response(signing::nonces_received const& e);
     void note_arrival(signing::session_id const& id);
+    void start_guardians();
+    void on_introduced(muster::node::introduced const& e);
     void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
 
     // What it means to people: describe.cpp.
@@ -191,7 +195,8 @@ private:
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
-    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_}, notes_line_{rings_};
+    timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_}, notes_line_{rings_},
+        guardians_line_{rings_};
     directory directory_;
     std::string not_saved_;  ///< Why discovered signers are not on disk; empty when they are.
     policies::registry registry_{directory_, clock_};
@@ -203,7 +208,9 @@ private:
     std::optional<online> online_;      ///< While it is.
     std::optional<outbound> outbound_;  ///< While online.
     peer_book peers_;
-    std::optional<notebooks> notes_;  ///< From the start on.
+    guardian_keys guarded_;
+    std::optional<notebooks> notes_;            ///< From the start on.
+    std::optional<guardian_circle> guardians_;  ///< The same.
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
     std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include <muster/identity/shamir.hpp>
+
 namespace cosigner {
 
 using muster::error;
@@ -210,6 +212,32 @@ result<request> parse_note(std::string const& command, value const& what) {
     return request{std::move(out)};
 }
 
+result<request> parse_about_guardians(std::string const& command, value const& what) {
+    static constexpr std::array offer_members{member{"command", shape::text, true}, member{"with", shape::texts, true},
+                                              member{"threshold", shape::number}};
+    static constexpr std::array members{member{"command", shape::text, true}, member{"about", shape::text, true}};
+    guardian_request out{command};
+    if (command == "guardians_offer") {
+        MUSTER_TRY(check_members(command, what, offer_members));
+        out.with = what["with"].get<std::vector<std::string>>();
+        auto const most = static_cast<std::int64_t>(muster::identity::sharing::shares_max);
+        MUSTER_TRY(parse_number("guardians", std::to_string(out.with.size()), 2, most));
+        if (what.contains("threshold")) {
+            auto const written = std::to_string(what["threshold"].get<std::uint64_t>());
+            MUSTER_TRY(auto const number, parse_number("threshold", written, 2, most));
+            out.threshold = static_cast<std::size_t>(number);
+        }
+        return request{std::move(out)};
+    }
+    bool const is_status = command == "guardians_status";
+    MUSTER_TRY(check_members(command, what, std::span{members}.first(is_status ? 1 : 2)));
+    out.about = word(what, "about");
+    if (command == "guardians_veto" && !is_recovery_digits(out.about)) {
+        return error{errc::bad_input, text(in_quotes(out.about), " are no digits of a recovery")};
+    }
+    return request{std::move(out)};
+}
+
 result<request> parse_list_request(std::string const& command, value const& what) {
     static constexpr std::array members{member{"command", shape::text, true}};
     MUSTER_TRY(check_members(command, what, members));
@@ -236,6 +264,9 @@ result<request> parse_request(value const& what) {
                                                                    "abort", "broadcast", "failover"};
     static constexpr std::array<std::string_view, 5> about_notes{"notes_list", "notes_conflicts", "note_set",
                                                                  "note_remove", "note_resolve"};
+    static constexpr std::array<std::string_view, 6> about_guardians{"guardians_offer",   "guardians_status",
+                                                                     "guardians_approve", "guardians_decline",
+                                                                     "guardians_veto",    "guardians_recover"};
     static constexpr std::array<std::string_view, 2> about_peer{"peer_add", "peer_remove"};
     if (!what.is_object() || !what.contains("command") || !what["command"].is_string()) {
         return error{errc::bad_input, "a request is an object with a text \"command\""};
@@ -252,6 +283,7 @@ result<request> parse_request(value const& what) {
     if (is_one_of(command, about_following)) return parse_follow(command, what);
     if (is_one_of(command, about_request)) return parse_about_request(command, what);
     if (is_one_of(command, about_notes)) return parse_note(command, what);
+    if (is_one_of(command, about_guardians)) return parse_about_guardians(command, what);
     if (command == "settings_set") return parse_setting(what);
     if (command == "watch") return parse_watch(what);
     std::vector<std::string_view> known{"propose", "settings_set", "watch"};
@@ -266,7 +298,17 @@ result<request> parse_request(value const& what) {
     add(about_request);
     add(about_following);
     add(about_notes);
+    add(about_guardians);
     return error{errc::bad_input, text(in_quotes(command), " is not a command", did_you_mean(command, known))};
+}
+
+bool is_recovery_digits(std::string_view written) {
+    if (written.size() != 24) return false;
+    for (std::size_t i = 0; i < written.size(); ++i) {
+        bool const is_good = i % 5 == 4 ? written[i] == '-' : written[i] >= '0' && written[i] <= '9';
+        if (!is_good) return false;
+    }
+    return true;
 }
 
 result<signing::election_method> parse_election(std::string_view name) {

@@ -97,9 +97,17 @@ struct note_request {
     std::string content = {};  ///< With `note_set`.
     std::size_t choice = 0;    ///< With `note_resolve`: its number in the list of conflicts, from 1.
 };
+/// `guardians_offer`, `guardians_status`, `guardians_approve`, `guardians_decline`, `guardians_veto` or
+/// `guardians_recover`.
+struct guardian_request {
+    std::string command;
+    std::vector<std::string> with = {};  ///< With `guardians_offer`: names of peers.
+    std::size_t threshold = 0;           ///< With `guardians_offer`; 0: three.
+    std::string about = {};              ///< With the others: digits of a recovery, a user id, or the name of a peer.
+};
 using request = std::variant<propose_request, list_request, session_request, peer_request, connection_request,
                              watch_request, wallet_request, signers_request, initiator_request, setting_request,
-                             notice_request, follow_request, note_request>;
+                             notice_request, follow_request, note_request, guardian_request>;
 
 /// The request that @p what spells: `{"command": NAME, ...}` with the members that docs/json.md lists for it.
 /// @return it, or `bad_input` that names what is unknown, missing, or not what it must be.
@@ -107,6 +115,9 @@ using request = std::variant<propose_request, list_request, session_request, pee
 
 /// An election method by the name that JSON has for it.
 [[nodiscard]] result<signing::election_method> parse_election(std::string_view name);
+
+/// Whether @p written has the form of the digits that people compare, like `0123-4567-8901-2345-6789`.
+[[nodiscard]] bool is_recovery_digits(std::string_view written);
 
 /// Longest time that a proposal can be valid for, in seconds: a day, as the library's limit has it.
 inline constexpr std::int64_t valid_seconds_max = 86'400;

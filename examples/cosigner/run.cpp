@@ -40,15 +40,21 @@ result<run_options> options_of(arguments const& a) {
     out.auto_connect = a.auto_connect;
     out.advertise = a.advertise;
     out.hold_broadcast = a.hold_broadcast;
-    out.false_share = a.drill.has_value();
-    if (a.drill && *a.drill != "false-share") {
-        return error{errc::bad_input, text("--drill: ", in_quotes(*a.drill), " is not false-share")};
+    out.false_share = a.drill == "false-share";
+    out.short_delay = a.drill == "short-delay";
+    if (a.drill && !out.false_share && !out.short_delay) {
+        return error{errc::bad_input,
+                     text("--drill: ", in_quotes(*a.drill), " is neither false-share nor short-delay")};
     }
     return out;
 }
 
-/// The keys of a node: the host key for its transport, and all of them.
-using node_keys = std::pair<muster::peer::node_key, muster::peer::key_set>;
+/// The keys of a node: the host key for its transport, all of them, and those of its guardians.
+struct node_keys {
+    muster::peer::node_key host;
+    muster::peer::key_set own;
+    guardian_keys guarded;
+};
 
 /// Opens the seed, once; only what is derived from it is kept.
 result<node_keys> unlock(home const& place, arguments const& a, printer& out) {
@@ -63,7 +69,8 @@ result<node_keys> unlock(home const& place, arguments const& a, printer& out) {
     }
     MUSTER_TRY(auto host, key.keys());
     MUSTER_TRY(auto all, key.keys());
-    return node_keys{std::move(host.node), std::move(all)};
+    MUSTER_TRY(auto guarded, guardian_keys_of(key));
+    return node_keys{std::move(host.node), std::move(all), std::move(guarded)};
 }
 
 }  // namespace
@@ -80,9 +87,9 @@ int run(arguments const& a, printer& out) {
     }
     auto keys = unlock(place.value(), a, out);
     if (!keys) return out.fail(keys.error());
-    auto& [host, own] = keys.value();
+    auto& [host, own, guarded] = keys.value();
     boost::asio::io_context io{1};
-    node n{io, std::move(place).value(), std::move(host), std::move(own), options.value(), out};
+    node n{io, std::move(place).value(), std::move(host), std::move(own), std::move(guarded), options.value(), out};
     if (auto const started = n.start(); !started) return out.fail(started.error(), setup);
     io.run();
     return success;

@@ -4,89 +4,16 @@
 #include <muster/identity/guardian_watch.hpp>
 #include <muster/identity/recovery.hpp>
 
-#include <memory>
-#include <set>
-
-#include <support/backups.hpp>
 #include <support/catch.hpp>
+#include <support/guardians.hpp>
 
 namespace guardian_tests {
 
 using namespace muster;
 using namespace muster::identity;
 using namespace muster::test;
+using namespace muster::test::guardians;
 using namespace std::chrono_literals;
-
-namespace {
-
-using desk_type = guardian_desk<predictable>;
-using watch_type = guardian_watch<splitmix64>;
-
-/// A circle with machines.
-struct table {
-    explicit table(sharing how = {3, 5}) : c{how}, watch{c.owner.keys, splitmix64{1}} {
-        for (auto const& g : c.guardians) desks.push_back(std::make_unique<desk_type>(g.keys, predictable{3}));
-        for (auto& d : desks) d->set_wall(wall);
-    }
-    template <class F>
-    std::vector<watch_type::effect> owner(F f) {
-        effect_list<watch_type::effect> sink;
-        f(sink);
-        return sink.take();
-    }
-    std::vector<desk_type::effect> at(std::size_t i, peer::peer_id const& from, guardian_message const& m) {
-        effect_list<desk_type::effect> sink;
-        desks[i]->set_wall(wall);
-        desks[i]->handle(desk::received{from, m}, now, sink);
-        return sink.take();
-    }
-    /// Hands what the owner sends to those in @p up, and their answers back.
-    void carry(std::vector<watch_type::effect> effects, std::set<std::size_t> const& up) {
-        for (auto const& e : effects) {
-            if (auto const* const r = std::get_if<watch::reissue_needed>(&e)) told.push_back(r->alive);
-            auto const* const s = std::get_if<watch::send>(&e);
-            if (s == nullptr || !up.contains(s->to)) continue;
-            for (auto const& a : at(s->to, c.owner.keys.node.id(), s->what)) {
-                auto const* const r = std::get_if<desk::reply>(&a);
-                if (r == nullptr) continue;
-                carry(owner([&](auto& sink) {
-                          watch.handle(watch::received{s->to, c.guardians[s->to].keys.node.public_key(), r->what}, now,
-                                       sink);
-                      }),
-                      up);
-            }
-        }
-    }
-    void pass(std::chrono::hours by, std::set<std::size_t> const& up) {
-        for (; by > 0h; by -= 6h) {
-            now += 6h;
-            wall += 6h;
-            carry(owner([&](auto& sink) { watch.wake(now, sink); }), up);
-        }
-    }
-    void issue(backup const& b, std::set<std::size_t> const& up) {
-        carry(owner([&](auto& sink) { watch.issue(b, now, sink); }), up);
-    }
-
-    circle c;
-    watch_type watch;
-    std::vector<std::unique_ptr<desk_type>> desks;
-    instant now{1h};
-    timestamp wall = noon;
-    std::vector<std::vector<std::uint8_t>> told;
-};
-std::set<std::size_t> const all{0, 1, 2, 3, 4};
-template <class T, class Effects>
-std::vector<T> of(Effects const& effects) {
-    std::vector<T> out;
-    for (auto const& e : effects) {
-        if (auto const* const t = std::get_if<T>(&e)) out.push_back(*t);
-    }
-    return out;
-}
-peer::peer_id const stranger = peer::derive_keys(test::master_key(777).seed).value().node.id();
-
-}  // namespace
 
 TEST_CASE("guardians: offers are repeated until they are acknowledged, then there is a question each week") {
     table t;
@@ -158,23 +85,23 @@ TEST_CASE("guardians: a share is given out three days after a person has approve
     CHECK(of<desk::ask_person>(asked).size() == 1);
     REQUIRE(of<desk::warn_owner>(asked).size() == 1);
     CHECK(of<desk::warn_owner>(asked)[0].key == t.c.owner.keys.node.public_key());
-    CHECK(going_on.request().spoken().size() == 14);
-    t.wall += 24h * 13;
+    CHECK(going_on.request().spoken().size() == 24);
+    t.wait(24h * 13);
     CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).empty());  // nobody has approved
-    effect_list<desk_type::effect> sink;
-    CHECK(t.desks[0]->approve(going_on.request().id(), sink).value() == t.wall + 72h);
-    CHECK(t.desks[0]->approve(request_id{}, sink).error() == identity::errc::wrong_state);
-    t.wall += 71h;
+    t.approve(0, going_on.request());
+    CHECK(t.desks[0]->wards().find(t.c.owner.user)->approved->released_at == t.wall + 72h);
+    CHECK(t.approve(0, going_on.request()).empty());  // twice is once
+    t.wait(71h);
     CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).empty());
-    t.wall += 1h;
+    t.wait(1h);
     CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).size() == 1);
-    t.wall += 24h * 14;
+    t.wait(24h * 14);
     CHECK(of<desk::request_closed>(t.at(0, stranger, challenge{})).size() == 1);
     // One that nobody approves is forgotten as well.
     CHECK(of<desk::ask_person>(t.at(0, stranger, going_on.request())).size() == 1);
-    t.wall += 24h * 14 - 1h;
+    t.wait(24h * 14 - 1h);
     CHECK(t.at(0, stranger, challenge{}).empty());
-    t.wall += 1h;
+    t.wait(1h);
     CHECK(of<desk::request_closed>(t.at(0, stranger, challenge{})).size() == 1);
 }
 
@@ -185,11 +112,10 @@ TEST_CASE("guardians: a recovery from its beginning to its end") {
     auto going_on = recovery::begin(t.c.owner.user, source).value();
     for (std::size_t i : {0u, 2u, 3u}) {
         (void)t.at(i, stranger, going_on.request());
-        effect_list<desk_type::effect> sink;
-        REQUIRE(t.desks[i]->approve(going_on.request().id(), sink));
+        t.approve(i, going_on.request());
     }
     CHECK(going_on.finish().error() == identity::errc::too_few_shares);
-    t.wall += 72h;
+    t.wait(72h);
     for (std::size_t i = 0; i < 5; ++i) {
         for (auto const& r : of<desk::reply>(t.at(i, stranger, going_on.request()))) {
             REQUIRE(going_on.take(std::get<release>(r.what)));
@@ -213,8 +139,7 @@ TEST_CASE("guardians: the old key objects, and there is quiet for a day") {
     predictable source{8};
     auto const theft = recovery::begin(t.c.owner.user, source).value();
     (void)t.at(0, stranger, theft.request());
-    effect_list<desk_type::effect> sink;
-    REQUIRE(t.desks[0]->approve(theft.request().id(), sink));
+    t.approve(0, theft.request());
     auto const warned = t.owner([&](auto& s) { t.watch.handle(watch::warned{theft.request()}, t.now, s); });
     CHECK(of<watch::recovery_begun>(warned).size() == 1);
     auto const sent = of<watch::send>(t.owner([&](auto& s) { REQUIRE(t.watch.object(theft.request().id(), s)); }));
@@ -222,34 +147,42 @@ TEST_CASE("guardians: the old key objects, and there is quiet for a day") {
     auto forged = std::get<veto>(sent[0].what);
     forged.signature.octets[0] ^= 1;
     CHECK(of<desk::penalise>(t.at(0, stranger, forged)).size() == 1);
-    CHECK(t.desks[0]->requests().size() == 1);
+    CHECK(t.desks[0]->stats().approved == 1);
     auto const closed = t.at(0, stranger, sent[0].what);  // whoever brings it
     CHECK(of<desk::request_closed>(closed).size() == 1);
-    t.wall += 72h;
-    t.wall -= 60h;
+    t.wait(12h);
     CHECK(t.at(0, stranger, theft.request()).empty());
-    t.wall += 60h;
+    t.wait(60h);
     CHECK(of<desk::ask_person>(t.at(0, stranger, theft.request())).size() == 1);  // asked anew, from the beginning
     CHECK(of<desk::reply>(t.at(0, stranger, theft.request())).empty());
 }
 
-TEST_CASE("guardians: one request of an owner is open at a time") {
+TEST_CASE("guardians: one request of an owner is approved at a time, and the last word counts") {
     table t;
     t.issue(t.c.made, all);
     predictable source{8};
     auto const first = recovery::begin(t.c.owner.user, source).value(),
                second = recovery::begin(t.c.owner.user, source).value();
     CHECK(of<desk::ask_person>(t.at(0, stranger, first.request())).size() == 1);
+    CHECK(of<desk::ask_person>(t.at(0, stranger, second.request())).size() == 1);
     for (int i = 0; i < 100; ++i) CHECK(t.at(0, stranger, second.request()).empty());
-    CHECK(t.desks[0]->stats().requests == 1);
     // Of somebody whose guardian this is not nothing is said.
     auto const nobody = recovery::begin(t.c.guardians[1].user, source).value();
     CHECK(t.at(0, stranger, nobody.request()).empty());
+    t.approve(0, first.request());
+    t.wait(71h);
+    auto const replaced = of<desk::request_closed>(t.approve(0, second.request()));
+    REQUIRE(replaced.size() == 1);
+    CHECK(replaced[0].request == first.request().id());
+    t.wait(1h);
+    CHECK(of<desk::reply>(t.at(0, stranger, first.request())).empty());
+    CHECK(of<desk::reply>(t.at(0, stranger, second.request())).empty());  // its delay is its own
+    CHECK(t.desks[0]->stats().approved == 1);
     effect_list<desk_type::effect> sink;
-    REQUIRE(t.desks[0]->decline(first.request().id(), sink));
-    CHECK(t.at(0, stranger, second.request()).empty());
-    t.wall += 24h;
-    CHECK(of<desk::ask_person>(t.at(0, stranger, second.request())).size() == 1);
+    REQUIRE(t.desks[0]->decline(second.request().id(), t.now, sink));
+    CHECK(t.desks[0]->decline(second.request().id(), t.now, sink).error() == identity::errc::wrong_state);
+    t.wait(71h);
+    CHECK(of<desk::reply>(t.at(0, stranger, second.request())).empty());
 }
 
 TEST_CASE("guardians: an older epoch is kept until the new one is settled, and never comes back") {
@@ -261,10 +194,9 @@ TEST_CASE("guardians: an older epoch is kept until the new one is settled, and n
     auto going_on = recovery::begin(t.c.owner.user, source).value();
     for (std::size_t i : {0u, 1u, 2u}) {
         (void)t.at(i, stranger, going_on.request());
-        effect_list<desk_type::effect> sink;
-        REQUIRE(t.desks[i]->approve(going_on.request().id(), sink));
+        t.approve(i, going_on.request());
     }
-    t.wall += 72h;
+    t.wait(72h);
     for (std::size_t i : {0u, 1u, 2u}) {
         for (auto const& r : of<desk::reply>(t.at(i, stranger, going_on.request())))
             REQUIRE(going_on.take(std::get<release>(r.what)));
@@ -278,20 +210,19 @@ TEST_CASE("guardians: an older epoch is kept until the new one is settled, and n
     u.pass(24h * 8, all);
     auto again = recovery::begin(u.c.owner.user, source).value();
     (void)u.at(0, stranger, again.request());
-    effect_list<desk_type::effect> sink;
-    REQUIRE(u.desks[0]->approve(again.request().id(), sink));
-    u.wall += 72h;
+    u.approve(0, again.request());
+    u.wait(72h);
     auto const given = of<desk::reply>(u.at(0, stranger, again.request()));
     REQUIRE(given.size() == 1);
     CHECK(std::get<release>(given[0].what).manifest == newer.manifest.encoded());
-    offer const old{u.c.made.manifest.encoded(), 0, u.c.made.sealed[0], u.c.made.blob};
+    offer const old{u.c.made.manifest.encoded(), 0, u.c.made.sealed[0], u.c.made.blob, {}};
     CHECK(of<desk::penalise>(u.at(0, u.c.owner.keys.node.id(), old)).size() == 1);
     CHECK(u.desks[0]->manifest_of(u.c.owner.user)->epoch == 2);
 }
 
 TEST_CASE("guardians: nobody offers shares in another's name, nor wrong ones") {
     table t;
-    auto const good = offer{t.c.made.manifest.encoded(), 0, t.c.made.sealed[0], t.c.made.blob};
+    auto const good = offer{t.c.made.manifest.encoded(), 0, t.c.made.sealed[0], t.c.made.blob, {}};
     auto const taken = [&](offer const& o, peer::peer_id const& from) {
         return of<desk::penalise>(t.at(0, from, o)).empty();
     };
@@ -323,20 +254,91 @@ TEST_CASE("guardians: what is kept survives a restart, delays included") {
     predictable source{8};
     auto going_on = recovery::begin(t.c.owner.user, source).value();
     (void)t.at(0, stranger, going_on.request());
-    effect_list<desk_type::effect> sink;
-    REQUIRE(t.desks[0]->approve(going_on.request().id(), sink));
+    t.approve(0, going_on.request());
     auto const kept = t.desks[0]->export_ward(t.c.owner.user).value();
     CHECK_FALSE(t.desks[0]->export_ward(t.c.guardians[0].user));
     auto again = std::make_unique<desk_type>(t.c.guardians[0].keys, predictable{4});
     REQUIRE(again->import_ward(kept));
     t.desks[0] = std::move(again);
-    t.wall += 71h;
+    CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).empty());  // its clock begins
+    t.wait(71h);
     CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).empty());
-    t.wall += 1h;
+    t.wait(1h);
     CHECK(of<desk::reply>(t.at(0, stranger, going_on.request())).size() == 2);
     desk_type other{t.c.guardians[1].keys, predictable{4}};
     CHECK_FALSE(other.import_ward(kept));
     for (std::size_t n = 0; n < kept.size(); n += 5) CHECK_FALSE(other.import_ward(byte_view{kept}.first(n)));
+}
+
+TEST_CASE("guardians: a new epoch is wanted when fewer live than min(N, T + 3)") {
+    table t{{3, 7}};
+    t.issue(t.c.made, {0, 1, 2, 3, 4, 5, 6});
+    t.pass(24h * 10, {0, 1, 2, 3, 4, 5});
+    CHECK(t.watch.stats().alive == 6);
+    CHECK(t.told.empty());  // T + 3
+    t.pass(24h * 10, {0, 1, 2, 3, 4});
+    CHECK(t.told == std::vector<std::vector<std::uint8_t>>{{0, 1, 2, 3, 4}});
+
+    table few{{2, 3}};
+    few.issue(few.c.made, {0, 1, 2});
+    few.pass(24h * 7, {0, 1, 2});
+    CHECK(few.told.empty());  // all of them, which are fewer than T + 3
+    few.pass(24h * 10, {0, 2});
+    CHECK(few.told == std::vector<std::vector<std::uint8_t>>{{0, 2}});
+}
+
+TEST_CASE("guardians: a restart forgives nobody who was silent, and holds the time away against nobody") {
+    table t;
+    t.issue(t.c.made, {0, 1, 2, 3});
+    t.pass(24h * 6, {0, 1, 2, 3});
+    auto const known = t.watch.standings(t.now);
+    REQUIRE(known.size() == 5);
+    CHECK(known[0] == watch_type::standing{true, 24h * 2});
+    CHECK(known[4] == watch_type::standing{false, 24h * 2});
+    watch_type again{t.c.owner.keys, splitmix64{2}};
+    t.now += 24h * 100;  // nobody asked
+    effect_list<watch_type::effect> sink;
+    again.resume(t.c.made, known, t.now, sink);
+    CHECK(again.standings(t.now) == known);
+    CHECK(again.stats() == watch_type::gauges{5, 4, 5});
+    CHECK(of<watch::send>(sink.take()).size() == 5);
+    again.wake(t.now + 47h, sink);
+    CHECK(of<watch::reissue_needed>(sink.take()).empty());
+    again.wake(t.now + 48h, sink);
+    auto const told = of<watch::reissue_needed>(sink.take());
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].alive.empty());
+}
+
+TEST_CASE("guardians: who can be reached again is asked at once") {
+    table t;
+    t.issue(t.c.made, {0, 1});
+    auto const sent = of<watch::send>(t.owner([&](auto& sink) { t.watch.handle(watch::reached{3}, t.now, sink); }));
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].to == 3);
+    CHECK(std::holds_alternative<offer>(sent[0].what));
+    CHECK(t.owner([&](auto& sink) { t.watch.handle(watch::reached{0}, t.now, sink); }).empty());
+    CHECK(t.owner([&](auto& sink) { t.watch.handle(watch::reached{9}, t.now, sink); }).empty());
+}
+
+TEST_CASE("guardians: whoever gives a wrong share is named, and the rest is enough") {
+    table t;
+    predictable source{8};
+    auto going_on = recovery::begin(t.c.owner.user, source).value();
+    auto const& m = t.c.made.manifest;
+    auto const give = [&](std::uint8_t i, share const& s) {
+        auto box = seal(going_on.request().fresh, m.context(), s.value.view(), source).value();
+        return going_on.take(release{going_on.request().id(), m.encoded(), i, std::move(box), t.c.made.blob, {}});
+    };
+    REQUIRE(give(1, t.c.share_of(2, t.c.made)));
+    REQUIRE(give(0, t.c.share_of(0, t.c.made)));
+    REQUIRE(give(2, t.c.share_of(2, t.c.made)));
+    CHECK(going_on.finish().error() == identity::errc::too_few_shares);
+    REQUIRE(give(4, t.c.share_of(4, t.c.made)));
+    auto const found = going_on.finish().value();
+    CHECK(found.key_file == t.c.key_file);
+    CHECK(found.bad == std::vector<std::uint8_t>{1});
+    CHECK(found.blamed == std::vector{t.c.guardians[1].user});
 }
 
 TEST_CASE("guardians: messages have one encoding") {
@@ -345,13 +347,14 @@ TEST_CASE("guardians: messages have one encoding") {
     predictable source{8};
     auto const going_on = recovery::begin(t.c.owner.user, source).value();
     std::vector<guardian_message> const messages{
-        offer{m.manifest.encoded(), 2, m.sealed[2], m.blob},
+        offer{m.manifest.encoded(), 2, m.sealed[2], m.blob, bytes(396, 1)},
         acknowledgement{m.manifest.set, 1, 2, {}},
         challenge{m.manifest.set, crypto::sha256(as_bytes("x"))},
         possession{m.manifest.set, 2, crypto::sha256(as_bytes("y"))},
         going_on.request(),
         veto{going_on.request().id(), m.manifest.key, {}},
-        release{going_on.request().id(), m.manifest.encoded(), 2, m.sealed[2], m.blob}};
+        release{going_on.request().id(), m.manifest.encoded(), 2, m.sealed[2], m.blob, {}},
+        introduction{t.c.owner.user, m.manifest.signer, t.c.owner.keys.agreement.public_point(), bytes(396, 1)}};
     splitmix64 random{1};
     for (auto const& each : messages) {
         auto const encoded = encode(each);

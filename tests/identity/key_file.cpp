@@ -209,6 +209,31 @@ TEST_CASE("key file: it commits to its key") {
     CHECK(outcome(forged, "a second passphrase") == "wrong_passphrase");
 }
 
+TEST_CASE("key file: it is of whom it says, or is not used") {
+    // Made as `wrap` makes it, by somebody who knows the passphrase: the owner of one seed, and another seed in it.
+    auto const file = wrapped(1);
+    for (std::size_t const at : {at_epoch + 3, at_epoch + 4, std::size_t{53}, std::size_t{86}}) {
+        bytes header = to_bytes(byte_view{file}.first(key_file::header_size));
+        if (at == at_epoch + 3) {
+            header[at] = 1;  // another epoch
+        } else {
+            auto const other = wrapped(2);
+            std::copy_n(other.begin() + static_cast<std::ptrdiff_t>(at), at == at_epoch + 4 ? 32 : 33,
+                        header.begin() + static_cast<std::ptrdiff_t>(at));
+        }
+        test::counted_kdf kdf;
+        bytes derived(64);
+        REQUIRE(kdf.derive(kdf.usual(), test::phrase(right), byte_view{header}.subspan(118, 16), derived));
+        crypto::aes_256_gcm::nonce nonce{};
+        std::copy_n(header.begin() + 134, nonce.size(), nonce.begin());
+        bytes forged = header;
+        append(forged, crypto::hmac_sha256(byte_view{derived}.last(32), header).view());
+        crypto::aes_256_gcm{byte_view{derived}.first(32)}.seal(nonce, header, test::master_key(1).seed.view(), forged);
+        CHECK(outcome(forged) == "malformed");
+        CHECK(outcome(forged, "another passphrase") == "wrong_passphrase");
+    }
+}
+
 TEST_CASE("key file: a dozen at real costs") {
     test::predictable source{9};
     auto const key = test::master_key(4);

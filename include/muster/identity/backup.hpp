@@ -12,9 +12,10 @@
 /// the hash of each share and of the wrapped file. So a share that is wrong is named, and one of another set is none.
 /// (The owner deals honestly or hurts only themselves, which is why no verifiable secret sharing is needed.)
 ///
-/// Manifest, integers big-endian: version (1), user id (32), node key (33), set (16), epoch (4), threshold (1), number
-/// of guardians (1), issued (8, Unix milliseconds), hash of the wrapped file (32); of each guardian: their user id
-/// (32), agreement key (32), hash of their share (32); then the signature (64).
+/// Manifest, integers big-endian: version (1), user id (32), node key (33), signer key (33), set (16), epoch (4),
+/// threshold (1), number of guardians (1), issued (8, Unix milliseconds), hash of the wrapped file (32); of each
+/// guardian: their user id (32), agreement key (32), hash of their share (32); then the signature (64). The signer key
+/// stays when the others are exchanged, so a guardian who has it knows which successors to follow.
 
 #include <algorithm>
 #include <array>
@@ -50,12 +51,13 @@ struct guardian {
 
 /// What a backup consists of. A claim until `verify`.
 struct backup_manifest {
-    static constexpr std::uint8_t version = 1;
-    static constexpr std::size_t head_size = 1 + 32 + 33 + 16 + 4 + 1 + 1 + 8 + 32;
+    static constexpr std::uint8_t version = 2;
+    static constexpr std::size_t head_size = 1 + 32 + 33 + 33 + 16 + 4 + 1 + 1 + 8 + 32;
     static constexpr std::size_t size_max = head_size + 16 * 96 + 64;
 
     user_id owner;
-    crypto::public_key key;  ///< The owner's node key when they signed it.
+    crypto::public_key key;     ///< The owner's node key when they signed it.
+    crypto::public_key signer;  ///< The owner's signer key.
     set_id set;
     std::uint32_t epoch = 0;  ///< From 1; a greater one replaces all before it.
     std::uint8_t threshold = 0;
@@ -99,7 +101,7 @@ struct backup_manifest {
 private:
     [[nodiscard]] bytes signed_bytes() const {
         wire::writer out;
-        out.u8(version).raw(owner.view()).raw(key.view()).raw(set.view()).u32(epoch).u8(threshold);
+        out.u8(version).raw(owner.view()).raw(key.view()).raw(signer.view()).raw(set.view()).u32(epoch).u8(threshold);
         out.u8(static_cast<std::uint8_t>(guardians.size())).i64(to_unix_millis(issued)).raw(blob.view());
         for (auto const& g : guardians) out.raw(g.who.view()).raw(g.key.view()).raw(g.commitment.view());
         return out.take();
@@ -118,6 +120,7 @@ inline result<backup_manifest> backup_manifest::decode(byte_view all) {
     wire::reader in{all.subspan(1)};
     out.owner = in.fixed<user_id>();
     out.key = in.fixed<crypto::public_key>();
+    out.signer = in.fixed<crypto::public_key>();
     out.set = in.fixed<set_id>();
     out.epoch = in.u32();
     out.threshold = in.u8();
@@ -202,6 +205,7 @@ template <secret_source Source>
     auto& m = out.manifest;
     m.owner = owner;
     m.key = keys.node.public_key();
+    m.signer = keys.signer.public_key();
     m.epoch = epoch;
     m.threshold = threshold;
     m.issued = wall;
@@ -241,6 +245,7 @@ template <secret_source Source>
 struct restored {
     bytes key_file;
     std::vector<std::uint8_t> bad;  ///< Places of shares that were wrong.
+    std::vector<user_id> blamed;    ///< Whose they were, in that order.
 };
 
 /// Restores the key file. Wrong shares are named, and it succeeds with the rest when there are enough.

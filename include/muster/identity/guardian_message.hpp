@@ -13,6 +13,7 @@
 
 #include <muster/core/fields.hpp>
 #include <muster/identity/backup.hpp>
+#include <muster/identity/lineage.hpp>
 
 namespace muster::identity {
 
@@ -27,7 +28,8 @@ struct offer {
     std::uint8_t index = 0;
     bytes sealed;
     bytes blob;
-    MUSTER_FIELDS(offer, manifest, index, sealed, blob);
+    bytes line;  ///< The owner's @ref lineage.
+    MUSTER_FIELDS(offer, manifest, index, sealed, blob, line);
 };
 /// A guardian has it, and says so: signed, so that it can be shown.
 struct acknowledgement {
@@ -61,15 +63,19 @@ struct recovery_request {
         static crypto::hash_tag const tag{"muster/recovery/v1"};
         return request_id::from(crypto::tagged_hash(tag, owner.view(), fresh.view(), nonce.view()).view());
     }
-    /// Twelve digits that the two people compare, by voice or face to face: whoever wants to have others' digits has to
-    /// try 10^12 keys.
+    /// Twenty digits that the two people compare, by voice or face to face. Whoever wants to have the digits of another
+    /// request only has to draw nonces, a hash each: 10^12 of them take minutes, 10^20 take longer than the digits
+    /// last.
     [[nodiscard]] std::string spoken() const {
         auto const hash = id();
-        std::uint64_t number = 0;
-        for (std::size_t i = 0; i < 8; ++i) number = number << 8 | hash.octets[i];
-        auto digits = std::to_string(number % 1'000'000'000'000u);
-        digits.insert(0, 12 - digits.size(), '0');
-        return digits.insert(8, "-").insert(4, "-");
+        std::string out;
+        for (std::size_t group = 0; group < 5; ++group) {  // of 24 bits each: uneven by less than 10^-3
+            unsigned number = 0;
+            for (std::size_t i = 0; i < 3; ++i) number = number << 8 | hash.octets[3 * group + i];
+            auto const digits = std::to_string(number % 10'000u);
+            out.append(group == 0 ? "" : "-").append(4 - digits.size(), '0').append(digits);
+        }
+        return out;
     }
 };
 /// The owner is alive, and did not ask.
@@ -91,10 +97,32 @@ struct release {
     std::uint8_t index = 0;
     bytes sealed;  ///< For the fresh key.
     bytes blob;
-    MUSTER_FIELDS(release, request, manifest, index, sealed, blob);
+    bytes line;  ///< The owner's @ref lineage, as the guardian knows it.
+    MUSTER_FIELDS(release, request, manifest, index, sealed, blob, line);
 };
 
-using guardian_message = std::variant<offer, acknowledgement, challenge, possession, recovery_request, veto, release>;
+/// Who speaks, over a connection that shows their node key: what others need to make them a guardian, and to know them
+/// again under a successor of the key that they know.
+struct introduction {
+    user_id user;
+    crypto::public_key signer;
+    crypto::x25519_public agreement;
+    bytes line;  ///< The @ref lineage that leads to the node key of the connection.
+    MUSTER_FIELDS(introduction, user, signer, agreement, line);
+
+    /// Whether @p key, which the connection has shown, is who it says. Takes what lineage::leads takes.
+    /// @return that lineage, or why not.
+    [[nodiscard]] result<lineage> check(crypto::public_key const& key) const {
+        MUSTER_TRY(auto out, lineage::decode(line));
+        MUSTER_TRY(out.leads(user, signer, key));
+        bool const is_own = out.records().empty() || out.records().back().agreement == agreement;
+        if (!is_own) return error{errc::not_signed, text(shown(user), " has signed another agreement key")};
+        return out;
+    }
+};
+
+using guardian_message =
+    std::variant<offer, acknowledgement, challenge, possession, recovery_request, veto, release, introduction>;
 
 /// What a guardian signs who has a share.
 [[nodiscard]] inline crypto::digest32 acknowledged(backup_manifest const& m, std::uint8_t index) {
@@ -132,13 +160,14 @@ using guardian_message = std::variant<offer, acknowledgement, challenge, possess
 [[nodiscard]] inline result<guardian_message> decode_guardian_message(byte_view all) {
     wire::reader in{all};
     guardian_message out;
-    switch (in.enumerator(std::uint8_t{1}, std::uint8_t{7})) {
+    switch (in.enumerator(std::uint8_t{1}, std::uint8_t{8})) {
         case 1: {
             offer o;
             o.manifest = to_bytes(in.sized(backup_manifest::size_max));
             o.index = in.u8();
             o.sealed = to_bytes(in.sized(32 + sealed_box_overhead));
             o.blob = to_bytes(in.sized(offer::blob_size_max));
+            o.line = to_bytes(in.sized(lineage::size_max));
             out = std::move(o);
             break;
         }
@@ -182,6 +211,15 @@ using guardian_message = std::variant<offer, acknowledgement, challenge, possess
             out = v;
             break;
         }
+        case 8: {
+            introduction i;
+            i.user = in.fixed<user_id>();
+            i.signer = in.fixed<crypto::public_key>();
+            i.agreement = in.fixed<crypto::x25519_public>();
+            i.line = to_bytes(in.sized(lineage::size_max));
+            out = std::move(i);
+            break;
+        }
         default: {
             release r;
             r.request = in.fixed<request_id>();
@@ -189,6 +227,7 @@ using guardian_message = std::variant<offer, acknowledgement, challenge, possess
             r.index = in.u8();
             r.sealed = to_bytes(in.sized(32 + sealed_box_overhead));
             r.blob = to_bytes(in.sized(offer::blob_size_max));
+            r.line = to_bytes(in.sized(lineage::size_max));
             out = std::move(r);
         }
     }

@@ -19,45 +19,10 @@
 #include <vector>
 
 #include <muster/core/effect_sink.hpp>
-#include <muster/core/fields.hpp>
 #include <muster/core/machine.hpp>
-#include <muster/identity/guardian_message.hpp>
+#include <muster/identity/guardian_effects.hpp>
 
 namespace muster::identity {
-
-namespace watch {
-
-/// A guardian says something.
-struct received {
-    std::uint8_t from = 0;   ///< The place in the manifest whose guardian is at the other end of the connection,
-    crypto::public_key key;  ///< and their node key.
-    guardian_message what;
-    MUSTER_FIELDS(received, from, key, what);
-};
-/// A guardian warns us: somebody asks for our shares.
-struct warned {
-    recovery_request request;
-    MUSTER_FIELDS(warned, request);
-};
-
-/// Send this to the guardian at a place.
-struct send {
-    std::uint8_t to = 0;
-    guardian_message what;
-    MUSTER_FIELDS(send, to, what);
-};
-/// Somebody asks for our shares. The person has three days to say that it was not they.
-struct recovery_begun {
-    recovery_request request;
-    MUSTER_FIELDS(recovery_begun, request);
-};
-/// So few guardians answer that a new epoch has to be issued, to those who do and to others.
-struct reissue_needed {
-    std::vector<std::uint8_t> alive;  ///< Places.
-    MUSTER_FIELDS(reissue_needed, alive);
-};
-
-}  // namespace watch
 
 /// The machine. Not thread-safe.
 template <random_source Random>
@@ -70,8 +35,14 @@ public:
             24 * 8};             ///< After which a guardian counts as gone: a question, and a day to answer it. Ours.
         std::uint8_t spare = 3;  ///< Live guardians above the threshold that there are to be.
     };
-    using event = std::variant<watch::received, watch::warned>;
-    using effect = std::variant<watch::send, watch::recovery_begun, watch::reissue_needed>;
+    using event = std::variant<watch::received, watch::warned, watch::reached>;
+    using effect = std::variant<watch::send, watch::recovery_begun, watch::standing_changed, watch::reissue_needed>;
+    /// What has to survive a restart about a guardian.
+    struct standing {
+        bool has_it = false;
+        duration left{};  ///< Of our own running time, until they count as gone.
+        bool operator==(standing const&) const = default;
+    };
     /// How it stands.
     struct gauges {
         std::size_t guardians = 0;
@@ -81,8 +52,9 @@ public:
     };
 
     /// @param keys  borrowed.
-    guardian_watch(peer::key_set const& keys, Random random, options const& o = {})
-        : keys_{&keys}, random_{std::move(random)}, options_{o} {}
+    /// @param line  the own lineage, encoded.
+    guardian_watch(peer::key_set const& keys, Random random, options const& o = {}, bytes line = {})
+        : keys_{&keys}, random_{std::move(random)}, options_{o}, line_{std::move(line)} {}
 
     /// Hands out @p b, which replaces what was handed out before.
     void issue(backup b, instant now, effect_sink<effect> auto& sink) {
@@ -91,17 +63,30 @@ public:
         is_told_ = false;
         wake(now, sink);
     }
-    /// Goes on with a set that was handed out and acknowledged by all in @p acknowledged, after a restart. They have as
-    /// long to answer as if they had just done so.
-    void resume(backup b, std::vector<std::uint8_t> const& acknowledged, instant now, effect_sink<effect> auto& sink) {
+    /// Goes on with a set that was handed out, after a restart, as @ref standings gave it: what a guardian had left to
+    /// answer in they have still. Time in which nobody asked counts against nobody.
+    void resume(backup b, std::vector<standing> const& known, instant now, effect_sink<effect> auto& sink) {
         backup_ = std::move(b);
         places_.assign(backup_->manifest.guardians.size(), place{now, now, {}, false});
-        for (auto const i : acknowledged) {
-            if (i < places_.size()) places_[i].has_it = true;
+        for (std::size_t i = 0; i < std::min(places_.size(), known.size()); ++i) {
+            auto const left = std::clamp(known[i].left, duration{}, options_.silent_max);
+            places_[i].has_it = known[i].has_it;
+            places_[i].alive_at = now - (options_.silent_max - left);
         }
         is_told_ = false;
         wake(now, sink);
     }
+    /// How it stands with each guardian.
+    [[nodiscard]] std::vector<standing> standings(instant now) const {
+        std::vector<standing> out;
+        for (auto const& p : places_) {
+            auto const left = options_.silent_max - std::min<duration>(now - p.alive_at, options_.silent_max);
+            out.push_back({p.has_it, left});
+        }
+        return out;
+    }
+    /// Whether the guardian at @p i counts as there.
+    [[nodiscard]] bool is_alive(std::uint8_t i) const noexcept { return i < places_.size() && places_[i].is_alive; }
     /// It was not we who asked. @return the message for all guardians; or the key's error.
     [[nodiscard]] result<veto> object(request_id const& r, effect_sink<effect> auto& sink) {
         MUSTER_TRY(auto const signature, keys_->node.sign(veto::digest(r)));
@@ -115,10 +100,18 @@ public:
             sink.push(watch::recovery_begun{w->request});
             return;
         }
+        if (auto const* const r = std::get_if<watch::reached>(&e)) {
+            if (!backup_ || r->from >= places_.size()) return;
+            auto& p = places_[r->from];
+            if (!p.has_it || p.asked) p.again = now;
+            return wake(now, sink);
+        }
         auto const& m = std::get<watch::received>(e);
         if (!backup_ || m.from >= places_.size()) return;
-        if (auto const* const a = std::get_if<acknowledgement>(&m.what)) hear(m.from, m.key, *a, now);
-        if (auto const* const p = std::get_if<possession>(&m.what)) hear(m.from, *p, now);
+        bool is_news = false;
+        if (auto const* const a = std::get_if<acknowledgement>(&m.what)) is_news = hear(m.from, m.key, *a, now);
+        if (auto const* const p = std::get_if<possession>(&m.what)) is_news = hear(m.from, *p, now);
+        if (is_news) sink.push(watch::standing_changed{});
         wake(now, sink);
     }
     void wake(instant now, effect_sink<effect> auto& sink) {
@@ -163,7 +156,7 @@ private:
     };
 
     [[nodiscard]] guardian_message next_for(std::uint8_t i, place& p) {
-        if (!p.has_it) return offer{backup_->manifest.encoded(), i, backup_->sealed[i], backup_->blob};
+        if (!p.has_it) return offer{backup_->manifest.encoded(), i, backup_->sealed[i], backup_->blob, line_};
         crypto::digest32 nonce;
         for (std::size_t k = 0; k < 32; k += 8) {
             auto const word = random_();
@@ -172,25 +165,27 @@ private:
         p.asked = nonce;
         return challenge{backup_->manifest.set, nonce};
     }
-    void hear(std::uint8_t i, crypto::public_key const& key, acknowledgement const& a, instant now) {
+    bool hear(std::uint8_t i, crypto::public_key const& key, acknowledgement const& a, instant now) {
         auto const& m = backup_->manifest;
         auto& p = places_[i];
-        if (p.has_it || a.set != m.set || a.epoch != m.epoch || a.index != i) return;
-        if (!crypto::verify_bip340(crypto::to_xonly(key), acknowledged(m, i).view(), a.signature)) return;
+        if (p.has_it || a.set != m.set || a.epoch != m.epoch || a.index != i) return false;
+        if (!crypto::verify_bip340(crypto::to_xonly(key), acknowledged(m, i).view(), a.signature)) return false;
         p.has_it = true;
         p.alive_at = now;
         p.is_alive = true;
         p.again = saturating_add(now, options_.ask_each);
+        return true;
     }
-    void hear(std::uint8_t i, possession const& a, instant now) {
+    bool hear(std::uint8_t i, possession const& a, instant now) {
         auto& p = places_[i];
-        if (!p.asked || a.set != backup_->manifest.set || a.index != i) return;
+        if (!p.asked || a.set != backup_->manifest.set || a.index != i) return false;
         auto const dealt = deal(keys_->backup, backup_->manifest.context(), backup_->manifest.how());
-        if (!dealt || answer_to(*p.asked, dealt.value().shares[i]) != a.mac) return;
+        if (!dealt || answer_to(*p.asked, dealt.value().shares[i]) != a.mac) return false;
         p.asked.reset();
         p.alive_at = now;
         p.is_alive = true;
         p.again = saturating_add(now, options_.ask_each);
+        return true;
     }
     /// Whether so many have the set that nobody needs the one before.
     [[nodiscard]] bool is_settled() const noexcept {
@@ -214,6 +209,7 @@ private:
     peer::key_set const* keys_;
     Random random_;
     options options_;
+    bytes line_;
     std::optional<backup> backup_;
     std::vector<place> places_;
     bool is_told_ = false;

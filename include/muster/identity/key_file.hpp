@@ -53,6 +53,13 @@ struct key_file_owner {
     bool operator==(key_file_owner const&) const = default;
 };
 
+/// Whose @p key is. @return what @ref peer::derive_keys returns.
+[[nodiscard]] inline result<key_file_owner> owner_of(master_key const& key) {
+    MUSTER_TRY(auto const keys, key.keys());
+    MUSTER_TRY(auto const user, key.user());
+    return key_file_owner{key.epoch, user, keys.node.public_key(), keys.signer.public_key()};
+}
+
 /// What key files are made with, where tests take something cheaper.
 struct key_file_defaults {
     using kdf = standard_kdf;
@@ -76,11 +83,9 @@ public:
     [[nodiscard]] static result<bytes> wrap(master_key const& key, passphrase const& phrase, Source& source,
                                             kdf_parameters const& parameters, kdf_type kdf = {}) {
         MUSTER_TRY(kdf.check(parameters));
-        MUSTER_TRY(auto const keys, key.keys());
-        MUSTER_TRY(auto const user, key.user());
         basic_key_file file;
         file.parameters_ = parameters;
-        file.owner_ = {key.epoch, user, keys.node.public_key(), keys.signer.public_key()};
+        MUSTER_TRY(file.owner_, owner_of(key));
         MUSTER_TRY(source.fill_secret(file.salt_));
         MUSTER_TRY(source.fill_secret(file.nonce_));
         auto out = file.header();
@@ -101,8 +106,9 @@ public:
     /// @return `not_a_key_file`, `unsupported_version`, `unsupported_kdf`, `kdf_too_cheap` or `kdf_too_dear`.
     [[nodiscard]] static result<basic_key_file> read(byte_view all, kdf_type kdf = {});
 
-    /// The key in it. Takes one key derivation and one decryption, whatever is wrong.
-    /// @return `wrong_passphrase`, `no_memory` or `no_locked_memory`.
+    /// The key in it, which is the one of @ref owner: whoever knows a passphrase could have written another one's name
+    /// on it. Takes one key derivation and one decryption, whatever is wrong.
+    /// @return `wrong_passphrase`, `malformed` when it opens and is not its owner's, `no_memory` or `no_locked_memory`.
     [[nodiscard]] result<master_key> open(passphrase const& phrase, kdf_type kdf = {}) const;
 
     /// Whose it says it is.
@@ -184,7 +190,11 @@ result<master_key> basic_key_file<Policies>::open(passphrase const& phrase, kdf_
     crypto::wipe_on_exit const wipe_seed{seed};
     if (!opened || commitment != commitment_) return wrong_passphrase();
     MUSTER_TRY(auto copy, crypto::secret<32>::copy_of(seed));
-    return master_key{std::move(copy), owner_.epoch};
+    master_key out{std::move(copy), owner_.epoch};
+    MUSTER_TRY(auto const own, owner_of(out));
+    if (own == owner_) return out;
+    return error{errc::malformed, text("the key file says that it is of user ", shown(owner_.user),
+                                       ", and the seed in it is another one's; do not use it")};
 }
 
 }  // namespace muster::identity

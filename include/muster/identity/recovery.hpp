@@ -42,6 +42,17 @@ public:
         return recovery{std::move(fresh), r};
     }
 
+    /// The same with a fresh key that follows from a key of this machine: nothing secret has to be written down.
+    [[nodiscard]] static result<recovery> derive(user_id const& owner, crypto::secret<32> const& own,
+                                                 crypto::digest32 const& nonce) {
+        MUSTER_TRY(own.require());
+        MUSTER_TRY(auto secret, crypto::secret<32>::make());
+        auto label = to_bytes(owner.view());
+        append(label, nonce.view());
+        crypto::hkdf_sha256(as_bytes("muster/recovery-key/v1"), own.view(), label, secret.span());
+        return resume(owner, std::move(secret), nonce);
+    }
+
     [[nodiscard]] recovery_request const& request() const noexcept { return request_; }
 
     /// Takes what a guardian gives. A share that is not the one of its manifest is noted and counts for nothing.
@@ -49,14 +60,17 @@ public:
     [[nodiscard]] result<void> take(release const& r) {
         if (r.request != request_.id()) return error{errc::wrong_set, "a share that was not asked for"};
         MUSTER_TRY(auto const m, backup_manifest::decode(r.manifest));
-        // Whoever has changed keys since is known by the first one still: it made the id.
-        if (m.owner != request_.owner || user_of(m.key) != m.owner) {
+        if (m.owner != request_.owner) {
             return error{errc::wrong_set,
                          text("a backup of ", shown(m.owner), "; asked for was ", shown(request_.owner))};
         }
         auto const known = sets_.find(m.set);
-        if (known == sets_.end() && !m.is_signed())
-            return error{errc::not_signed, "a manifest that its owner did not sign"};
+        if (known == sets_.end()) {
+            // Whoever has changed keys since is known by the first one still: it made the id.
+            MUSTER_TRY(auto const line, lineage::decode(r.line));
+            MUSTER_TRY(line.leads(m.owner, m.signer, m.key));
+            if (!m.is_signed()) return error{errc::not_signed, "a manifest that its owner did not sign"};
+        }
         if (known == sets_.end() && sets_.size() >= sets_max)
             return error{errc::full, text("more than ", sets_max, " sets")};
         if (known != sets_.end() && known->second.manifest != m) {
@@ -90,6 +104,9 @@ public:
             return error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
         MUSTER_TRY(auto out, restore(best->manifest, best->blob, best->shares));
         out.bad = best->bad;
+        for (auto const i : out.bad) {
+            if (i < best->manifest.guardians.size()) out.blamed.push_back(best->manifest.guardians[i].who);
+        }
         return out;
     }
 

@@ -118,6 +118,11 @@ private:
                 {id::user_of(people_[i]->keys.node.public_key()), people_[i]->keys.agreement.public_point()});
         }
         auto made = id::make_backup(key_file_, user_, owner_, names, options_.how.threshold, ++epoch_, wall_, secrets_);
+        for (auto const i : guardians_) {  // whoever is asked has said yes before
+            effect_list<desk_type::effect> ignored;
+            people_[i]->desk.set_wall(wall_);
+            people_[i]->desk.keep(user_, now_, ignored);
+        }
         perform([&](auto& sink) { watch_.issue(std::move(made).value(), now_, sink); });
     }
     template <class F>
@@ -173,18 +178,23 @@ private:
         };
         ask([&](person& p, desk_type::effect& e) {
             effect_list<desk_type::effect> ignored;
-            if (auto* const q = std::get_if<id::desk::ask_person>(&e)) (void)p.desk.approve(q->request.id(), ignored);
+            if (auto* const q = std::get_if<id::desk::ask_person>(&e))
+                (void)p.desk.approve(q->request.spoken(), now_, ignored);
         });
         auto const give = [&](person&, desk_type::effect& e) {
             auto* const r = std::get_if<id::desk::reply>(&e);
             if (r == nullptr) return;
             if (auto* const s = std::get_if<id::release>(&r->what)) (void)going_on.take(*s);
         };
-        wall_ += std::chrono::hours{71};
+        auto const pass = [&](std::chrono::hours by) {
+            wall_ += by;
+            now_ += by;
+        };
+        pass(std::chrono::hours{71});
         ask([&](person&, desk_type::effect& e) {
             if (std::holds_alternative<id::desk::reply>(e)) ++figures_.released_early;
         });
-        wall_ += std::chrono::hours{1};
+        pass(std::chrono::hours{1});
         ask(give);
         auto const found = going_on.finish();
         figures_.is_recovered = static_cast<bool>(found);

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Guardians at work: what this machine keeps for others, what others keep for it, and getting everything back.
+///
+/// `/muster/guardian/1.0.0`: a question is one guardian_message, the answer is any number of them, each behind its
+/// length. Peers that know each other introduce themselves when they connect, which also shows successors of the key
+/// that was known. What one side has to say without having been asked is a question that is answered with nothing.
+///
+/// Who asks for a recovery is a stranger with a fresh machine: it connects to guardians and asks all of them each half
+/// minute, with the same request, until enough have given their share. The key that shares are sealed for follows from
+/// the machine's own keys and the request's nonce, so nothing secret is written down for it.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <muster/connection/events.hpp>
+#include <muster/core/alarm.hpp>
+#include <muster/core/system_seed.hpp>
+#include <muster/identity/guardian_desk.hpp>
+#include <muster/identity/guardian_watch.hpp>
+#include <muster/identity/recovery.hpp>
+#include <muster/node/guardian_news.hpp>
+#include <muster/node/guardian_store.hpp>
+#include <muster/transport/requests.hpp>
+
+namespace muster::node {
+
+/// Guardians of one machine. Lifetimes: what is borrowed outlives it. Not thread-safe.
+///
+/// @tparam Network  a managed_network that models transport::requests.
+template <class Network, timers Timers, clock Clock, secret_source Source, file_system Files = posix_files>
+requires transport::requests<Network>
+class guardians {
+public:
+    static constexpr std::string_view protocol = "/muster/guardian/1.0.0";
+    using desk_type = identity::guardian_desk<Source>;
+    using watch_type = identity::guardian_watch<splitmix64>;
+    using store_type = guardian_store<Files>;
+
+    /// What it is made of.
+    struct parts {
+        Network& network;
+        Timers& timers;
+        Clock const& time;
+        peer::key_set const& keys;
+        identity::user_id user;                 ///< Our own.
+        identity::lineage line;                 ///< Which leads to the node key of @ref keys.
+        std::vector<crypto::x25519_key> older;  ///< Agreement keys of the epochs before.
+        Source source;
+        std::string path;  ///< Of the file.
+        std::function<void(guardian_news const&)> tell;
+        std::function<bool(peer::peer_id const&)> is_known;  ///< Whether we introduce ourselves to that peer.
+        guardians_options options = {};
+        std::uint64_t seed = system_seed();
+        Files files = {};
+    };
+    using person = introduced_person;
+
+    explicit guardians(parts p)
+        : p_{std::move(p)},
+          store_{p_.path, p_.files},
+          desk_{p_.keys, p_.source, desk_options(p_.options), std::move(p_.older)},
+          watch_{p_.keys, splitmix64{p_.seed}, {}, p_.line.encoded()} {}
+    guardians(guardians const&) = delete;
+    guardians& operator=(guardians const&) = delete;
+    ~guardians() { close(); }
+
+    /// Reads what is kept, and serves. @return the file's errors; what in it cannot be used is told and left there.
+    [[nodiscard]] result<store::load_report> start() {
+        MUSTER_TRY(auto const found, store_.load());
+        desk_.set_wall(p_.time.wall_now());
+        for (auto const& [key, content] : store_.all()) {
+            auto const taken = key.first == store_type::kind::ward         ? desk_.import_ward(content)
+                               : key.first == store_type::kind::own_backup ? resume_backup(content)
+                                                                           : resume_recovery(content);
+            if (!taken) p_.tell(guardians_not_kept{taken.error()});
+        }
+        p_.timers.attach(wake_function::of<&guardians::wake>(*this));
+        transport::request_options o;
+        o.request_size_max = message_size_max;
+        p_.network.serve(protocol, o, [this](transport::asked const& q) { on_question(q); });
+        is_open_ = true;
+        wake();
+        return found;
+    }
+    /// Writes down how long has passed, and leaves the network and the timers. Repeating it changes nothing.
+    void close() {
+        if (!std::exchange(is_open_, false)) return;
+        wake();
+        for (auto const& [owner, w] : desk_.wards()) {
+            if (w.approved) (void)store_.put(store_type::kind::ward, owner, w.encoded());
+        }
+        keep_backup();
+        p_.network.unserve(protocol);
+        p_.timers.disarm();
+        p_.timers.attach({});
+        alive_.reset();
+    }
+    /// What happens to connections: to be told all that the network's manager tells.
+    void note(connection::effect const& e) {
+        if (auto const* const d = std::get_if<connection::disconnected>(&e)) there_.erase(d->peer);
+        auto const* const c = std::get_if<connection::connected>(&e);
+        if (c == nullptr || !is_open_) return;
+        there_.insert(c->peer);
+        greet(c->peer);
+    }
+    /// Introduces us to a peer that has become known.
+    void greet(peer::peer_id const& who) {
+        if (p_.is_known(who)) ask(who, own_introduction());
+        if (recovery_) ask(who, recovery_->request());
+    }
+
+    // ---- what a person commands -------------------------------------------------------------------------
+
+    /// Hands out shares of @p wrapped to @p whom, in place of those that were handed out before.
+    /// @return `unknown_author` when one of them has not introduced themselves; what identity::make_backup returns.
+    [[nodiscard]] result<void> offer(byte_view wrapped, std::span<peer::peer_id const> whom, std::uint8_t threshold) {
+        std::vector<identity::guardian_name> names;
+        for (auto const& who : whom) {
+            auto const at =
+                std::find_if(people_.begin(), people_.end(), [&](auto const& p) { return p.second.peer == who; });
+            if (at == people_.end()) {
+                return error{
+                    identity::errc::unknown_author,
+                    text(who.to_text(), " has not said who it is; both have to be running and to know each other")};
+            }
+            names.push_back({at->first, at->second.agreement});
+        }
+        return issue(wrapped, names, threshold);
+    }
+    /// The same to those who have them now, after our keys were exchanged. Expects @ref has_backup.
+    [[nodiscard]] result<void> offer_again(byte_view wrapped) {
+        auto const& m = watch_.current()->manifest;
+        std::vector<identity::guardian_name> names;
+        for (auto const& g : m.guardians) {
+            auto const at = people_.find(g.who);
+            names.push_back({g.who, at == people_.end() ? g.key : at->second.agreement});
+        }
+        return issue(wrapped, names, m.threshold);
+    }
+    [[nodiscard]] bool has_backup() const noexcept { return watch_.current().has_value(); }
+    /// Whether what was handed out is of keys that were exchanged since.
+    [[nodiscard]] bool is_outdated() const {
+        return has_backup() && watch_.current()->manifest.key != p_.keys.node.public_key();
+    }
+    /// As the commands of identity::guardian_desk.
+    void keep(identity::user_id const& owner) {
+        with_desk([&](auto now, auto& sink) { desk_.keep(owner, now, sink); });
+    }
+    void drop(identity::user_id const& owner) {
+        with_desk([&](auto now, auto& sink) { desk_.drop(owner, now, sink); });
+    }
+    [[nodiscard]] result<std::optional<identity::request_id>> approve(std::string const& digits) {
+        return with_desk([&](auto now, auto& sink) { return desk_.approve(digits, now, sink); });
+    }
+    [[nodiscard]] result<void> decline(identity::request_id const& which) {
+        return with_desk([&](auto now, auto& sink) { return desk_.decline(which, now, sink); });
+    }
+    /// It was not we who asked: tells all guardians, and those who connect later. @return the key's error.
+    [[nodiscard]] result<void> object(identity::request_id const& which) {
+        MUSTER_TRY(auto const made, with_watch([&](auto, auto& sink) { return watch_.object(which, sink); }));
+        std::erase_if(warnings_, [&](identity::recovery_request const& r) { return r.id() == which; });
+        vetoes_.push_back(made);
+        if (vetoes_.size() > warnings_max) vetoes_.erase(vetoes_.begin());
+        return ok();
+    }
+    /// Asks all peers for shares of @p owner, from now on. Asked again for the same owner it goes on with its request.
+    /// @return the errors of keys and of the file.
+    [[nodiscard]] result<identity::recovery_request> recover(identity::user_id const& owner) {
+        if (recovery_ && recovery_->request().owner == owner) return recovery_->request();
+        crypto::digest32 nonce;
+        MUSTER_TRY(p_.source.fill_secret(nonce.octets));
+        MUSTER_TRY(auto begun, identity::recovery::derive(owner, p_.keys.backup, nonce));
+        auto content = to_bytes(owner.view());
+        append(content, nonce.view());
+        MUSTER_TRY(store_.put(store_type::kind::own_recovery, {}, content));
+        recovery_.emplace(std::move(begun));
+        poll();
+        rearm();
+        return recovery_->request();
+    }
+    /// Asks no more. @return the file's errors.
+    [[nodiscard]] result<void> end_recovery() {
+        MUSTER_TRY(store_.put(store_type::kind::own_recovery, {}, {}));
+        recovery_.reset();
+        rearm();
+        return ok();
+    }
+
+    // ---- how it stands ----------------------------------------------------------------------------------
+
+    [[nodiscard]] desk_type const& desk() const noexcept { return desk_; }
+    [[nodiscard]] watch_type const& watch() const noexcept { return watch_; }
+    /// Requests for our own shares that guardians have warned of, and we have not objected to; the newest last.
+    [[nodiscard]] std::vector<identity::recovery_request> const& warnings() const noexcept { return warnings_; }
+    [[nodiscard]] std::optional<identity::recovery> const& recovery() const noexcept { return recovery_; }
+    /// The person of that id, when they have introduced themselves since the start.
+    [[nodiscard]] person const* find(identity::user_id const& who) const {
+        auto const at = people_.find(who);
+        return at == people_.end() ? nullptr : &at->second;
+    }
+
+private:
+    static constexpr std::size_t message_size_max = 64u << 10;
+    static constexpr std::size_t answers_max = 4;
+    static constexpr std::size_t people_max = 1024;  ///< Who is known introduces themselves; a peer more has to wait.
+    static constexpr std::size_t warnings_max = 16;  ///< The oldest makes room. Ours.
+
+    [[nodiscard]] static typename desk_type::options desk_options(guardians_options const& o) {
+        typename desk_type::options out;
+        out.delay = o.delay;
+        return out;
+    }
+    [[nodiscard]] identity::introduction own_introduction() const {
+        return {p_.user, p_.keys.signer.public_key(), p_.keys.agreement.public_point(), p_.line.encoded()};
+    }
+
+    // ---- messages ---------------------------------------------------------------------------------------
+
+    void ask(peer::peer_id const& who, identity::guardian_message const& m) {
+        if (!p_.network.is_connected(who)) return;  // they are told when they are there
+        transport::request_options o;
+        o.request_size_max = message_size_max;
+        o.answer_size_max = answers_max * message_size_max;
+        (void)p_.network.request(
+            who, protocol, encode(m), o,
+            [this, who, alive = std::weak_ptr{alive_}](transport::request_id, result<bytes> const& answer) {
+                if (!alive.expired() && answer) on_answer(who, answer.value());
+            });
+    }
+    void on_answer(peer::peer_id const& who, byte_view all) {
+        wire::reader in{all};
+        for (std::size_t i = 0; i < answers_max && in.ok() && in.remaining() != 0; ++i) {
+            auto const m = identity::decode_guardian_message(in.sized(message_size_max));
+            if (!m) return charge(who, m.error());
+            hear(who, m.value());
+        }
+        if (!in.ok() || in.remaining() != 0) charge(who, error{identity::errc::malformed, "no guardian's answer"});
+    }
+    /// Takes what is no matter of the desk.
+    void hear(peer::peer_id const& who, identity::guardian_message const& m) {
+        if (auto const* const i = std::get_if<identity::introduction>(&m)) return learn(who, *i);
+        if (auto const* const r = std::get_if<identity::release>(&m)) return take(who, *r);
+        bool const is_for_us =
+            std::holds_alternative<identity::acknowledgement>(m) || std::holds_alternative<identity::possession>(m);
+        auto const place = place_of(who);
+        auto const key = who.secp256k1_key();
+        if (!is_for_us || !place || !key) return;
+        with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::received{*place, *key, m}, now, sink); });
+    }
+    void on_question(transport::asked const& q) {
+        if (!accounts_.allow(q.peer, p_.time.now())) return p_.network.refuse(q.id);
+        auto const m = identity::decode_guardian_message(q.request);
+        if (!m) {
+            p_.network.refuse(q.id);
+            return charge(q.peer, m.error());
+        }
+        std::vector<identity::guardian_message> answers;
+        auto const* const r = std::get_if<identity::recovery_request>(&m.value());
+        if (std::holds_alternative<identity::introduction>(m.value())) {
+            hear(q.peer, m.value());
+            if (p_.is_known(q.peer)) answers.push_back(own_introduction());
+        } else if (r != nullptr && r->owner == p_.user) {
+            be_warned(q.peer, *r);
+        } else if (std::holds_alternative<identity::acknowledgement>(m.value()) ||
+                   std::holds_alternative<identity::possession>(m.value())) {
+            hear(q.peer, m.value());
+        } else {
+            effect_list<typename desk_type::effect> sink;
+            desk_.set_wall(p_.time.wall_now());
+            desk_.handle(identity::desk::received{q.peer, m.value()}, p_.time.now(), sink);
+            perform(sink, &q.peer, &answers);
+        }
+        wire::writer out;
+        for (auto const& a : answers) out.sized(encode(a));
+        (void)p_.network.answer(q.id, out.take());
+        rearm();
+    }
+    void charge(peer::peer_id const& who, error const& why) {
+        if constexpr (requires { p_.network.penalise(who, std::int32_t{1}); }) {
+            p_.network.penalise(who, p_.options.forgery_points);
+        }
+        p_.tell(identity::desk::penalise{who, why});
+    }
+
+    // ---- people -----------------------------------------------------------------------------------------
+
+    void learn(peer::peer_id const& who, identity::introduction const& i) {
+        auto const key = who.secp256k1_key();
+        if (!key) return;
+        auto const line = i.check(*key);
+        if (!line) return charge(who, line.error());
+        p_.tell(introduced{who, i.user, i.signer, line.value()});
+        if (!p_.is_known(who) || i.user == p_.user) return;
+        auto const followed =
+            with_desk([&](auto, auto& sink) { return desk_.follow(i.user, line.value(), *key, sink); });
+        if (!followed) return charge(who, followed.error());
+        if (people_.size() >= people_max && people_.count(i.user) == 0) return;
+        people_.insert_or_assign(i.user, person{who, *key, i.agreement});
+        if (auto const place = place_of(who)) {
+            for (auto const& v : vetoes_) ask(who, v);
+            with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::reached{*place}, now, sink); });
+        }
+        for (auto const& [owner, w] : desk_.wards()) {  // who was away is warned now
+            if (owner == i.user && w.approved) ask(who, w.approved->what);
+        }
+    }
+    [[nodiscard]] std::optional<std::uint8_t> place_of(peer::peer_id const& who) const {
+        if (!has_backup()) return std::nullopt;
+        auto const& all = watch_.current()->manifest.guardians;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            auto const at = people_.find(all[i].who);
+            if (at != people_.end() && at->second.peer == who) return static_cast<std::uint8_t>(i);
+        }
+        return std::nullopt;
+    }
+    void be_warned(peer::peer_id const& by, identity::recovery_request const& r) {
+        auto const objected =
+            std::find_if(vetoes_.begin(), vetoes_.end(), [&](identity::veto const& v) { return v.request == r.id(); });
+        if (!place_of(by)) return;  // nobody else has anything to give out
+        if (objected != vetoes_.end()) return ask(by, *objected);
+        if (std::find(warnings_.begin(), warnings_.end(), r) != warnings_.end()) return;
+        if (warnings_.size() >= warnings_max) warnings_.erase(warnings_.begin());
+        warnings_.push_back(r);
+        with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::warned{r}, now, sink); });
+    }
+
+    // ---- getting everything back ------------------------------------------------------------------------
+
+    void poll() {
+        if (!recovery_) return;
+        polled_at_ = p_.time.now();
+        for (auto const& who : there_) ask(who, recovery_->request());
+    }
+    void take(peer::peer_id const& who, identity::release const& r) {
+        if (!recovery_) return;
+        if (auto const taken = recovery_->take(r); !taken) return charge(who, taken.error());
+        auto found = recovery_->finish();
+        if (found) p_.tell(recovered{std::move(found).value()});
+    }
+
+    // ---- the machines -----------------------------------------------------------------------------------
+
+    template <class F>
+    auto with_desk(F f) {
+        effect_list<typename desk_type::effect> sink;
+        desk_.set_wall(p_.time.wall_now());
+        return run(f, sink, [&] { perform(sink, nullptr, nullptr); });
+    }
+    template <class F>
+    auto with_watch(F f) {
+        effect_list<watch_type::effect> sink;
+        return run(f, sink, [&] { perform(sink); });
+    }
+    template <class F, class Sink, class Perform>
+    auto run(F f, Sink& sink, Perform perform_all) {
+        if constexpr (std::is_void_v<decltype(f(p_.time.now(), sink))>) {
+            f(p_.time.now(), sink);
+            perform_all();
+            rearm();
+        } else {
+            auto out = f(p_.time.now(), sink);
+            perform_all();
+            rearm();
+            return out;
+        }
+    }
+    /// In order: what follows on something that could not be written down does not happen.
+    void perform(effect_list<typename desk_type::effect>& all, peer::peer_id const* asking,
+                 std::vector<identity::guardian_message>* answers) {
+        namespace desk = identity::desk;
+        for (auto& e : all.take()) {
+            if (auto const* const k = std::get_if<desk::persist>(&e)) {
+                auto const content = desk_.export_ward(k->owner).value_or(bytes{});
+                auto const done = store_.put(store_type::kind::ward, k->owner, content);
+                if (!done) return p_.tell(guardians_not_kept{done.error()});
+            } else if (auto* const r = std::get_if<desk::reply>(&e)) {
+                if (asking != nullptr && r->to == *asking) {
+                    answers->push_back(std::move(r->what));
+                } else {
+                    ask(r->to, r->what);
+                }
+            } else if (auto const* const w = std::get_if<desk::warn_owner>(&e)) {
+                ask(peer::peer_id::of(w->key), w->request);
+            } else if (auto const* const bad = std::get_if<desk::penalise>(&e)) {
+                charge(bad->peer, bad->why);
+            } else {
+                tell(e);
+            }
+        }
+    }
+    void perform(effect_list<watch_type::effect>& all) {
+        for (auto& e : all.take()) {
+            if (auto const* const s = std::get_if<identity::watch::send>(&e)) {
+                auto const at = people_.find(watch_.current()->manifest.guardians[s->to].who);
+                if (at != people_.end()) ask(at->second.peer, s->what);
+                continue;
+            }
+            if (std::holds_alternative<identity::watch::standing_changed>(e)) keep_backup();
+            tell(e);
+        }
+    }
+    /// Where it is news.
+    template <class Effect>
+    void tell(Effect const& e) {
+        std::visit(
+            [&](auto const& each) {
+                if constexpr (std::is_constructible_v<guardian_news, decltype(each)>) p_.tell(each);
+            },
+            e);
+    }
+    void wake() {
+        auto const now = p_.time.now();
+        with_desk([&](auto at, auto& sink) { desk_.wake(at, sink); });
+        with_watch([&](auto at, auto& sink) { watch_.wake(at, sink); });
+        if (has_backup() && now - backup_kept_at_ >= std::chrono::hours{1}) keep_backup();
+        if (recovery_ && now - polled_at_ >= p_.options.poll_each) poll();
+        rearm();
+    }
+    void rearm() {
+        if (!is_open_) return;
+        auto next = earlier(desk_.next_deadline(), watch_.next_deadline());
+        if (recovery_) next = earlier(next, saturating_add(polled_at_, p_.options.poll_each));
+        if (has_backup()) next = earlier(next, saturating_add(backup_kept_at_, std::chrono::hours{1}));
+        if (next) {
+            p_.timers.arm(*next);
+        } else {
+            p_.timers.disarm();
+        }
+    }
+
+    // ---- what was handed out, written down --------------------------------------------------------------
+
+    /// A greater epoch replaces all before it, also those that only guardians remember: so it is the time, in seconds.
+    [[nodiscard]] std::uint32_t next_epoch() const {
+        auto const seconds = static_cast<std::uint32_t>(to_unix_millis(p_.time.wall_now()) / 1000);
+        return std::max(seconds, has_backup() ? watch_.current()->manifest.epoch + 1 : 1u);
+    }
+    [[nodiscard]] result<void> issue(byte_view wrapped, std::vector<identity::guardian_name> const& names,
+                                     std::uint8_t threshold) {
+        MUSTER_TRY(auto made, identity::make_backup(wrapped, p_.user, p_.keys, names, threshold, next_epoch(),
+                                                    p_.time.wall_now(), p_.source));
+        MUSTER_TRY(store_.put(store_type::kind::own_backup, {}, handed_out{made, {}}.encoded()));
+        with_watch([&](auto now, auto& sink) { watch_.issue(std::move(made), now, sink); });
+        backup_kept_at_ = p_.time.now();
+        return ok();
+    }
+    void keep_backup() {
+        if (!has_backup()) return;
+        backup_kept_at_ = p_.time.now();
+        auto const content = handed_out{*watch_.current(), watch_.standings(p_.time.now())}.encoded();
+        auto const done = store_.put(store_type::kind::own_backup, {}, content);
+        if (!done) p_.tell(guardians_not_kept{done.error()});
+    }
+    [[nodiscard]] result<void> resume_backup(byte_view kept) {
+        MUSTER_TRY(auto was, handed_out::decode(kept));
+        with_watch([&](auto now, auto& sink) { watch_.resume(std::move(was.what), was.standings, now, sink); });
+        backup_kept_at_ = p_.time.now();
+        return ok();
+    }
+    [[nodiscard]] result<void> resume_recovery(byte_view kept) {
+        if (kept.size() != 64) return error{identity::errc::malformed, "our recovery is not readable"};
+        MUSTER_TRY(auto going_on, identity::recovery::derive(identity::user_id::from(kept.first(32)), p_.keys.backup,
+                                                             crypto::digest32::from(kept.subspan(32))));
+        recovery_.emplace(std::move(going_on));
+        return ok();
+    }
+
+    parts p_;
+    store_type store_;
+    desk_type desk_;
+    watch_type watch_;
+    std::map<identity::user_id, person> people_;
+    question_accounts accounts_{p_.options};
+    std::set<peer::peer_id> there_;  ///< Connected; the network bounds them.
+    std::vector<identity::recovery_request> warnings_;
+    std::vector<identity::veto> vetoes_;
+    std::optional<identity::recovery> recovery_;
+    instant polled_at_{};
+    instant backup_kept_at_{};
+    bool is_open_ = false;
+    std::shared_ptr<char> alive_ = std::make_shared<char>();
+};
+
+}  // namespace muster::node

@@ -36,6 +36,10 @@ public:
         if (is_broken) return error{errc::storage, "the disk is full"};
         return fd::memory_store::put(r);
     }
+    [[nodiscard]] result<void> put_head(fd::record const& r) {
+        if (is_broken) return error{errc::storage, "the disk is full"};
+        return fd::memory_store::put_head(r);
+    }
 };
 struct frail_policies : kit_policies<log_kit> {
     using store = frail_store;

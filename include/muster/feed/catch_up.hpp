@@ -12,6 +12,12 @@
 /// once from different peers, and hands them on in order; a page that brings us no further is a failure of its peer.
 /// *Filling* fetches the blobs that records name, in a window, from peer to peer. *Live* then means that nothing is
 /// missing, or how much. From time to time, and when a record arrives whose parent is not here, peers are asked again.
+/// What only the smaller part says is looked into by a *probe*: pages are asked for beside `live`, which it does not
+/// leave, and who has claimed what it cannot show is left alone for a while.
+///
+/// Where records do not link to ours, the other chain leaves ours further below, and is asked for from there, twice as
+/// far each time. Each such step goes further down than the one before, so that they come to an end whatever is
+/// answered.
 ///
 /// Every state but `idle` and `live` has a deadline, which progress moves; where it passes, or somebody must be asked
 /// too often, the machine stalls, says until when, and begins again.
@@ -100,7 +106,11 @@ public:
         requests_.connect(who);
         if (state_ == catch_up_state::discovering && votes_.asked() < heads_max) ask_head(who, now);
         if (state_ == catch_up_state::live && is_first) poll_ = now;
-        if (state_ == catch_up_state::live) blobs_.retry_all();
+        if (state_ == catch_up_state::live) {
+            blobs_.retry_all();
+            // What few have said is checked with whoever comes.
+            if (votes_counted_ < options_.heads_min) poll_ = earlier(poll_, saturating_add(now, options_.heads_wait));
+        }
         if (state_ == catch_up_state::stalled && lacks_peers_) resume(now, out);
         wake(now, out);
     }
@@ -109,7 +119,9 @@ public:
         requests_.disconnect(who, now);
         auto const lost = votes_.forget(who);
         for (auto const e : lost) (void)requests_.remove(e);
-        if (!lost.empty() && votes_.is_over()) decide(now, out);
+        doubted_.erase(who);
+        if (is_probe_ && only_ == std::optional{who}) end_probe(out);
+        if (!lost.empty()) decide_if_told(now, out);
         wake(now, out);
     }
     /// Our own head is at @p h now.
@@ -117,6 +129,20 @@ public:
     void advanced(height h, instant now, Sink& out) {
         local_ = h;
         if (is_paging() && !is_rewound_ && local_ >= target_) fill(now, out);
+    }
+    /// The layer that executes is ready, and at @p floor: catching up begins if it has waited for that, and otherwise
+    /// goes on above.
+    template <class Sink>
+    void ready(height floor, instant now, Sink& out) {
+        bool const was_ready = std::exchange(is_ready_, true);
+        floor_ = floor;
+        local_ = std::max(local_, floor);
+        if (!was_ready && state_ != catch_up_state::idle) return resume(now, out);
+        if (!is_paging() || cursor_ > floor) return tell(out);
+        if (floor >= target_) return fill(now, out);
+        cursor_ = lowest_ = floor + 1;
+        refill_from_cursor(now, out);
+        wake(now, out);
     }
     /// A record of our chain names a blob that is not here.
     void want_blob(digest const& id, height at, instant now) {
@@ -134,8 +160,9 @@ public:
     }
     /// A record of height @p at has come whose parent is not here: peers are asked soon, unless it comes by itself.
     void note_gap(height at, instant now) {
-        if (state_ != catch_up_state::live) return;
+        if (state_ != catch_up_state::live || now < gap_rests_until_) return;
         gap_ = at;
+        gap_rests_until_ = saturating_add(now, options_.head_interval);
         poll_ = earlier(poll_, saturating_add(now, options_.blob_grace));
     }
 
@@ -150,7 +177,7 @@ public:
     void head_told(errand_number e, peer_id const& who, std::optional<height> h, instant now, Sink& out) {
         (void)requests_.remove(e);
         votes_.end(e, who, h, local_);
-        if (votes_.is_over()) decide(now, out);
+        decide_if_told(now, out);
         wake(now, out);
     }
     void note_claim(peer_id const& who, height h) { votes_.claim(who, h); }
@@ -170,12 +197,16 @@ public:
         if (at == pages_.end() || !is_paging()) return;
         auto slot = std::move(at->second);
         auto const last = from + slot.count;
-        if (next <= from && how == page_end::unlinked && from > floor_ + 1) return rewind(from, now, out);
+        if (how == page_end::unplaced) return stall("records_unplaced", now, out);
+        if (next <= from && how == page_end::unlinked && rewind(from, now, out)) return;
         if (next <= from) return page_failed(at, slot, how == page_end::empty, now, out);
         (void)requests_.remove(slot.errand);
         pages_.erase(at);
         progress(now);
         cursor_ = next;
+        has_news_ = has_news_ || how == page_end::some;
+        // A probe of what stands at or below our head goes on only where it has found another chain.
+        if (is_probe_ && cursor_ > target_ && has_news_) target_ = std::max(target_, reach_);
         if (cursor_ > target_ || (!is_rewound_ && local_ >= target_)) return fill(now, out);
         if (cursor_ < last) {
             ask_page(cursor_, static_cast<std::uint32_t>(last - cursor_), now);
@@ -206,6 +237,7 @@ public:
     void wake(instant now, Sink& out) {
         if (poll_ && *poll_ <= now && state_ == catch_up_state::live) poll(now);
         if (ends_ && *ends_ <= now) time_out(now, out);
+        decide_if_told(now, out);
         blobs_.activate(now, state_ != catch_up_state::idle, [&](digest const& id) {
             return requests_.add({question::blob, {}, id, {}}, now);
         });
@@ -216,6 +248,7 @@ public:
     [[nodiscard]] deadline next_deadline() const {
         auto out = earlier(ends_, requests_.next_deadline());
         if (state_ == catch_up_state::live) out = earlier(out, poll_);
+        if (is_short_of_votes()) out = earlier(out, few_until_);
         return state_ == catch_up_state::idle ? requests_.next_deadline() : earlier(out, blobs_.next_deadline());
     }
 
@@ -232,7 +265,7 @@ private:
     using slots = std::map<height, page_slot>;
 
     [[nodiscard]] bool is_paging() const noexcept {
-        return state_ == catch_up_state::paging || state_ == catch_up_state::gap_repair;
+        return state_ == catch_up_state::paging || state_ == catch_up_state::gap_repair || is_probe_;
     }
     [[nodiscard]] slots::const_iterator slot_of(errand_number e) const {
         return std::find_if(pages_.begin(), pages_.end(), [&](auto const& p) { return p.second.errand == e; });
@@ -262,9 +295,14 @@ private:
     template <class Sink>
     void drop_errands(Sink& out) {
         for (auto const e : votes_.drop_all()) forget(e, out);
+        drop_pages(out);
+        votes_.begin();
+    }
+    template <class Sink>
+    void drop_pages(Sink& out) {
         for (auto const& [from, p] : pages_) forget(p.errand, out);
         pages_.clear();
-        votes_.begin();
+        is_probe_ = false;
     }
 
     // ---- discovering ------------------------------------------------------------------------------------
@@ -273,10 +311,12 @@ private:
     void resume(instant now, Sink& out) {
         if (!is_ready_) return enter(catch_up_state::waiting_sync, now, out);
         enter(catch_up_state::discovering, now, out);
+        few_until_.reset();
         ask_heads(now);
         wake(now, out);
     }
     void ask_head(peer_id const& who, instant now) {
+        is_asked_ = true;
         votes_.ask(requests_.add({question::head, {}, {}, who}, now, 1), who);
     }
     void ask_heads(instant now) {
@@ -295,39 +335,83 @@ private:
         blobs_.retry_due(now);
         if (votes_.is_over()) ask_heads(now);
     }
+    // The word of one peer, or of two, is not waited for alone: whoever connects first would decide.
+    [[nodiscard]] bool is_short_of_votes() const {
+        return state_ == catch_up_state::discovering && votes_.is_over() && votes_.has_votes() &&
+               votes_.told() < options_.heads_min;
+    }
+    template <class Sink>
+    void decide_if_told(instant now, Sink& out) {
+        if (!votes_.is_over()) return;
+        bool const is_short = is_short_of_votes();
+        if (is_short && !few_until_) few_until_ = saturating_add(now, options_.heads_wait);
+        if (is_short && now < *few_until_) return;
+        if (is_short || is_asked_) decide(now, out);
+    }
     template <class Sink>
     void decide(instant now, Sink& out) {
+        is_asked_ = false;
         if (state_ != catch_up_state::discovering && state_ != catch_up_state::live) return;
         if (!votes_.has_votes()) {
             if (state_ == catch_up_state::discovering && requests_.peer_count() != 0) stall("no_heads", now, out);
             return;
         }
-        auto const vote = votes_.count();
+        std::erase_if(doubted_, [&](auto const& d) { return d.second <= now; });
+        votes_counted_ = votes_.told();
+        auto const vote = votes_.count([&](peer_id const& who) { return doubted_.count(who) == 0; });
         auto const gap = std::exchange(gap_, 0);
-        if (vote.agreed > local_) return page_to(vote.agreed, {}, now, out);
+        if (vote.agreed > local_) return page_to(vote.agreed, now, out);
         if (state_ == catch_up_state::discovering) return fill(now, out);
+        if (is_probe_) return;
         // The smaller part may be ahead: the last record may have been lost on its way to the others. One of it is
         // asked for one page, which costs little when it lies.
         auto const near = std::min(vote.furthest, local_ + page_size_);
-        if (near > local_) return page_to(near, vote.furthest_peer, now, out);
-        if (gap > floor_ + 1 && gap <= vote.furthest) {  // others are on a chain that is as long, and not ours
-            page_to(vote.furthest, {}, now, out);
-            rewind(gap, now, out);
+        if (near > local_) return probe(near, near, vote.furthest_peer, now, out);
+        // Others may be on a chain that is as long, and not ours. What is below the gap shows it.
+        if (gap > floor_ + 1 && gap <= vote.furthest) {
+            probe(gap, vote.furthest, {}, now, out);
+            if (!rewind(gap, now, out)) end_probe(out);
         }
     }
 
     // ---- paging -----------------------------------------------------------------------------------------
 
-    template <class Sink>
-    void page_to(height target, std::optional<peer_id> only, instant now, Sink& out) {
-        target_ = target;
+    void aim(height target, std::optional<peer_id> only) {
+        target_ = reach_ = target;
         only_ = std::move(only);
-        cursor_ = next_page_ = local_ + 1;
-        is_rewound_ = false;
+        cursor_ = next_page_ = lowest_ = local_ + 1;
+        is_rewound_ = has_news_ = false;
         step_ = page_size_;
+    }
+    template <class Sink>
+    void page_to(height target, instant now, Sink& out) {
+        drop_pages(out);
+        aim(target, {});
         enter(state_ == catch_up_state::live ? catch_up_state::gap_repair : catch_up_state::paging, now, out);
         ask_pages(now);
         wake(now, out);
+    }
+    // Asks beside `live` for what is up to @p target, and then, where that has brought something, up to @p reach.
+    template <class Sink>
+    void probe(height target, height reach, std::optional<peer_id> only, instant now, Sink& out) {
+        drop_pages(out);
+        aim(target, std::move(only));
+        reach_ = reach;
+        is_probe_ = true;
+        progress(now);
+        ask_pages(now);
+        wake(now, out);
+    }
+    template <class Sink>
+    void end_probe(Sink& out) {
+        drop_pages(out);
+        ends_.reset();
+    }
+    // Who was probed could not show what it has claimed.
+    template <class Sink>
+    void end_probe_in_doubt(instant now, Sink& out) {
+        if (only_) doubted_.insert_or_assign(*only_, saturating_add(now, options_.bootstrap_timeout));
+        end_probe(out);
     }
     void ask_page(height from, std::uint32_t count, instant now) {
         auto const e = requests_.add({question::page, {from, count}, {}, only_}, now, only_ ? 1 : 0);
@@ -341,14 +425,18 @@ private:
             next_page_ += count;
         }
     }
-    // The other chain leaves ours further below: twice as far each time.
+    // The other chain leaves ours further below than @p from: twice as far each time. False when all of it was looked
+    // at already.
     template <class Sink>
-    void rewind(height from, instant now, Sink& out) {
+    [[nodiscard]] bool rewind(height from, instant now, Sink& out) {
+        auto const to = from - floor_ - 1 > step_ ? from - step_ : floor_ + 1;
+        if (to >= lowest_) return false;
         is_rewound_ = true;
-        cursor_ = from - floor_ > step_ + 1 ? from - step_ : floor_ + 1;
-        step_ *= 2;
+        cursor_ = lowest_ = to;
+        step_ = step_ > ~height{0} / 2 ? step_ : step_ * 2;
         refill_from_cursor(now, out);
         wake(now, out);
+        return true;
     }
     template <class Sink>
     void refill_from_cursor(instant now, Sink& out) {
@@ -379,8 +467,8 @@ private:
 
     template <class Sink>
     void fill(instant now, Sink& out) {
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
+        if (is_probe_) return end_probe(out);
+        drop_pages(out);
         if (state_ != catch_up_state::filling) enter(catch_up_state::filling, now, out);
         settle_blobs(now, out);
         wake(now, out);
@@ -403,6 +491,7 @@ private:
     }
     template <class Sink>
     void stall(std::string_view why, instant now, Sink& out) {
+        if (is_probe_) return end_probe_in_doubt(now, out);
         drop_errands(out);
         lacks_peers_ = requests_.peer_count() == 0;
         state_ = catch_up_state::stalled;
@@ -414,13 +503,13 @@ private:
     void time_out(instant now, Sink& out) {
         using enum catch_up_state;
         switch (state_) {
-            case idle:
-            case live: ends_.reset(); return;
+            case idle: return ends_.reset();
+            case live: return end_probe_in_doubt(now, out);
             case waiting_sync: return stall("sync_not_ready", now, out);
             case discovering:
                 if (!votes_.has_votes()) return stall(requests_.peer_count() == 0 ? "no_peers" : "no_heads", now, out);
                 for (auto const e : votes_.drop_all()) forget(e, out);
-                return decide(now, out);
+                return decide(now, out);  // by what was told
             case paging:
             case gap_repair: return stall("no_progress", now, out);
             case filling:
@@ -444,7 +533,7 @@ private:
     template <class Sink>
     void lost(requester::abandoned& a, instant now, Sink& out) {
         if (votes_.drop(a.errand)) {
-            if (votes_.is_over()) decide(now, out);
+            decide_if_told(now, out);
         } else if (auto const at = slot_of(a.errand); at != pages_.end()) {
             pages_.erase(at);
             if (state_ == catch_up_state::gap_repair) return calm(now, out);
@@ -470,13 +559,22 @@ private:
     bool lacks_peers_ = false;  ///< Stalled for want of them.
     height local_ = 0;
     height target_ = 0;
-    height cursor_ = 0;            ///< The first height that is not here yet.
-    height next_page_ = 0;         ///< The first that no page was asked for.
-    std::optional<peer_id> only_;  ///< Who alone is asked for pages, if anyone.
-    height floor_ = 0;             ///< Nothing is asked for that is not above.
-    height gap_ = 0;               ///< Of a record whose parent is not here; 0 for none.
-    height step_ = 0;              ///< How far the next rewinding goes.
-    bool is_rewound_ = false;      ///< What is paged is another chain than ours, from further below.
+    height cursor_ = 0;              ///< The first height that is not here yet.
+    height next_page_ = 0;           ///< The first that no page was asked for.
+    std::optional<peer_id> only_;    ///< Who alone is asked for pages, if anyone.
+    height lowest_ = 0;              ///< How far down the paging of this target has been.
+    height reach_ = 0;               ///< How far a probe goes that finds something.
+    bool is_probe_ = false;          ///< What is paged is looked at beside `live`.
+    bool has_news_ = false;          ///< The paging of this target has brought something.
+    bool is_asked_ = false;          ///< A round of questions after heads has begun that nothing was decided by.
+    std::size_t votes_counted_ = 0;  ///< In the last round.
+    deadline few_until_ = {};        ///< How long few votes are not enough.
+    std::map<peer_id, instant> doubted_ = {};   ///< Who is not probed, and until when; connected ones.
+    instant gap_rests_until_ = instant::min();  ///< Gaps are not looked into before.
+    height floor_ = 0;                          ///< Nothing is asked for that is not above.
+    height gap_ = 0;                            ///< Of a record whose parent is not here; 0 for none.
+    height step_ = 0;                           ///< How far the next rewinding goes.
+    bool is_rewound_ = false;                   ///< What is paged is another chain than ours, from further below.
     slots pages_;
     deadline ends_;  ///< Of the state.
     deadline poll_;  ///< When heads are asked for while live.

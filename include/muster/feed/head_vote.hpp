@@ -38,6 +38,8 @@ public:
     [[nodiscard]] bool is_over() const noexcept { return asked_.empty(); }
     [[nodiscard]] std::size_t asked() const noexcept { return asked_.size(); }
     [[nodiscard]] bool has_votes() const noexcept { return !told_.empty(); }
+    /// How many have a vote.
+    [[nodiscard]] std::size_t told() const noexcept { return told_.size(); }
     /// @p e has ended; with an answer, where there was one.
     void end(errand_number e, peer_id const& who, std::optional<height> h, height local) {
         asked_.erase(e);
@@ -67,17 +69,22 @@ public:
     /// What came of a round.
     struct result_type {
         height agreed = 0;      ///< What more than half have reached.
-        height furthest = 0;    ///< What somebody has reached, ...
+        height furthest = 0;    ///< What somebody who is trusted has reached, ...
         peer_id furthest_peer;  ///< ... and who.
     };
-    /// Ends the round. Expects votes.
-    [[nodiscard]] result_type count() {
+    /// Ends the round. Expects votes. @param is_trusted  says of a peer whether it may be the furthest one.
+    template <class IsTrusted>
+    [[nodiscard]] result_type count(IsTrusted is_trusted) {
         std::vector<height> all;
-        for (auto const& [who, h] : told_) all.push_back(h);
+        result_type out;
+        for (auto const& [who, h] : told_) {
+            all.push_back(h);
+            if (h < out.furthest || !is_trusted(who)) continue;
+            out.furthest = h;
+            out.furthest_peer = who;
+        }
         std::sort(all.begin(), all.end(), std::greater<>{});
-        auto const top = std::max_element(told_.begin(), told_.end(),
-                                          [](auto const& a, auto const& b) { return a.second < b.second; });
-        result_type out{all[all.size() / 2], top->second, top->first};
+        out.agreed = all[all.size() / 2];
         told_.clear();
         return out;
     }

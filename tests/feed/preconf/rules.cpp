@@ -158,7 +158,8 @@ TEST_CASE("preconf: lists are checked by content: empty_txlist, mismatch, zero h
     CHECK(last_why(b, 4) == "gossip_too_large");
     CHECK(b.hear(5, bytes(20), fd::kind::blob) == outcome::reject);
     CHECK(last_why(b, 5) == "malformed");
-    CHECK(b.hear(6, good) == outcome::accept);  // T7: its claimed hash was not used up
+    REQUIRE(b.hear(8, kit::next(nullptr)) == outcome::accept);  // which names it
+    CHECK(b.hear(6, good) == outcome::accept);                  // T7: its claimed hash was not used up
     CHECK(b.hear(7, good) == outcome::ignore);
     auto const told = b.heard_only<fd::blob_accepted>();
     REQUIRE(told.size() == 1);
@@ -172,6 +173,9 @@ TEST_CASE("preconf: a network may agree on smaller lists, to the byte") {
     for (std::size_t const size : {780'263u, 780'264u, 780'265u, 786'432u}) {
         fd::blob l{{}, bytes(size, 1)};
         l.id = hash_of_list(l.content);
+        auto c = kit::draft(nullptr);
+        c.preconf.raw_tx_list_hash = l.id;
+        (void)b.hear(2, kit::sign(c));
         CHECK(b.hear(1, l) == (size <= 780'264u ? outcome::accept : outcome::reject));
     }
     custom::params = {};
@@ -204,6 +208,7 @@ TEST_CASE("preconf: the high-S twin of a signature, and recovery ids above 1, ar
 TEST_CASE("preconf: wrong_signer and slot_end_mismatch are rejected, the right one is taken") {
     static_schedule s{0, 12};
     s.rotate(0, signer(0));
+    s.settle(~std::uint64_t{0});
     slot_bench<static_schedule> b{s};
     auto const good = kit::next(nullptr);
     CHECK(b.hear(1, kit::next(nullptr, 1, 1)) == outcome::reject);
@@ -228,6 +233,7 @@ TEST_CASE("preconf: the end of a slot may differ by the grace, and not by more")
             o.with_slot_grace(std::chrono::seconds{grace});
             slot_bench<static_schedule> b{s, o};
             auto c = kit::draft(nullptr);
+            c.preconf.timestamp = 15;
             c.preconf.submission_window_end = static_cast<std::uint64_t>(24 + by);
             bool const is_near = by >= -grace && by <= grace;
             CHECK(b.hear(1, kit::sign(c)) == (is_near ? outcome::accept : outcome::reject));
@@ -240,12 +246,13 @@ TEST_CASE("preconf: when the signer rotates nothing honest is rejected, and afte
     static_schedule s{0, 0};
     s.rotate(0, signer(0));
     s.rotate(1000, signer(1));
+    s.settle(2000);
     fd::options o;
     o.with_slot_grace(30s);
-    auto const said = [&](std::uint64_t end, std::size_t by) {
+    auto const said = [&](std::uint64_t at, std::size_t by) {
         slot_bench<static_schedule> b{s, o};
         auto c = kit::draft(nullptr);
-        c.preconf.submission_window_end = end;
+        c.preconf.timestamp = c.preconf.submission_window_end = at;
         return b.hear(1, kit::sign(c, by));
     };
     CHECK(said(999, 0) == outcome::accept);
@@ -258,7 +265,7 @@ TEST_CASE("preconf: when the signer rotates nothing honest is rejected, and afte
     CHECK(said(1029, 2) == outcome::reject);
     // The verdict says so.
     auto c = kit::draft(nullptr);
-    c.preconf.submission_window_end = 1010;
+    c.preconf.timestamp = c.preconf.submission_window_end = 1010;
     auto const made = kit::sign(c);
     auto const v = fd::preconf::schedule<static_schedule>{s, 30s}.judge(
         decode_signed_commitment(made.content()).value(), made.link);

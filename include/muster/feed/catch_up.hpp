@@ -15,19 +15,13 @@
 /// What only the smaller part says is looked into by a *probe*: pages are asked for beside `live`, which it does not
 /// leave, and who has claimed what it cannot show is left alone for a while.
 ///
-/// Where records do not link to ours, the other chain leaves ours further below, and is asked for from there, twice as
-/// far each time. Each such step goes further down than the one before, so that they come to an end whatever is
-/// answered.
-///
 /// Every state but `idle` and `live` has a deadline, which progress moves; where it passes, or somebody must be asked
 /// too often, the machine stalls, says until when, and begins again.
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,6 +30,7 @@
 #include <muster/feed/catch_up_effects.hpp>
 #include <muster/feed/head_vote.hpp>
 #include <muster/feed/options.hpp>
+#include <muster/feed/page_window.hpp>
 #include <muster/feed/requester.hpp>
 #include <muster/feed/wanted_blobs.hpp>
 
@@ -62,7 +57,8 @@ public:
                      o.retry},
                     seed},
           blobs_{o.blob_window, o.records_max},
-          votes_{o.heads_ahead_max},
+          pages_{page_size_},
+          votes_{o.heads_ahead_max, o.heads_min, o.heads_wait},
           draw_{seed + 1},
           cycle_{o.retry} {}
 
@@ -75,7 +71,7 @@ public:
         using enum catch_up_state;
         bool const is_off = state_ == idle || state_ == waiting_sync || state_ == stalled;
         auto const s = state_ == live ? sync_state::live : is_off ? sync_state::idle : sync_state::syncing;
-        return {s, local_, state_ == live ? local_ : std::max(local_, target_), blobs_.size()};
+        return {s, local_, state_ == live ? local_ : std::max(local_, pages_.target()), blobs_.size()};
     }
     /// What @p who has claimed last.
     [[nodiscard]] std::optional<height> claim_of(peer_id const& who) const { return votes_.claim_of(who); }
@@ -87,7 +83,8 @@ public:
     template <class Sink>
     void start(height local, height floor, bool is_ready, instant now, Sink& out) {
         drop_errands(out);
-        local_ = target_ = local;
+        local_ = local;
+        pages_.rest(local);
         floor_ = floor;
         is_ready_ = is_ready;
         resume(now, out);
@@ -109,7 +106,7 @@ public:
         if (state_ == catch_up_state::live) {
             blobs_.retry_all();
             // What few have said is checked with whoever comes.
-            if (votes_counted_ < options_.heads_min) poll_ = earlier(poll_, saturating_add(now, options_.heads_wait));
+            if (votes_.counted() < options_.heads_min) poll_ = earlier(poll_, saturating_add(now, options_.heads_wait));
         }
         if (state_ == catch_up_state::stalled && lacks_peers_) resume(now, out);
         wake(now, out);
@@ -119,8 +116,7 @@ public:
         requests_.disconnect(who, now);
         auto const lost = votes_.forget(who);
         for (auto const e : lost) (void)requests_.remove(e);
-        doubted_.erase(who);
-        if (is_probe_ && only_ == std::optional{who}) end_probe(out);
+        if (is_probe_ && pages_.only() == std::optional{who}) end_probe(out);
         if (!lost.empty()) decide_if_told(now, out);
         wake(now, out);
     }
@@ -128,7 +124,7 @@ public:
     template <class Sink>
     void advanced(height h, instant now, Sink& out) {
         local_ = h;
-        if (is_paging() && !is_rewound_ && local_ >= target_) fill(now, out);
+        if (is_paging() && !pages_.is_rewound() && local_ >= pages_.target()) fill(now, out);
     }
     /// The layer that executes is ready, and at @p floor: catching up begins if it has waited for that, and otherwise
     /// goes on above.
@@ -138,10 +134,10 @@ public:
         floor_ = floor;
         local_ = std::max(local_, floor);
         if (!was_ready && state_ != catch_up_state::idle) return resume(now, out);
-        if (!is_paging() || cursor_ > floor) return tell(out);
-        if (floor >= target_) return fill(now, out);
-        cursor_ = lowest_ = floor + 1;
-        refill_from_cursor(now, out);
+        if (!is_paging() || pages_.cursor() > floor) return tell(out);
+        if (floor >= pages_.target()) return fill(now, out);
+        forget_all(pages_.begin_at(floor + 1), out);
+        ask_pages(now);
         wake(now, out);
     }
     /// A record of our chain names a blob that is not here.
@@ -169,9 +165,7 @@ public:
     // ---- answers ----------------------------------------------------------------------------------------
 
     /// Whether @p e is one of ours.
-    [[nodiscard]] bool owns(errand_number e) const {
-        return votes_.owns(e) || slot_of(e) != pages_.end() || blobs_.owns(e);
-    }
+    [[nodiscard]] bool owns(errand_number e) const { return votes_.owns(e) || pages_.owns(e) || blobs_.owns(e); }
     /// @p who says that it is at @p h; none where the answer was of no use.
     template <class Sink>
     void head_told(errand_number e, peer_id const& who, std::optional<height> h, instant now, Sink& out) {
@@ -184,39 +178,22 @@ public:
     /// A page has come. It is handed on when those before it are done.
     template <class Sink>
     void page_told(errand_number e, peer_id const& who, bytes data, instant now, Sink& out) {
-        auto const at = slot_of(e);
-        if (at == pages_.end()) return;
-        at->second.answer = {who, std::move(data)};
+        pages_.answered(e, who, std::move(data));
         hand_on(out);
         wake(now, out);
     }
     /// The page from @p from on was taken in: what it says is here up to below @p next.
     template <class Sink>
     void page_done(height from, height next, page_end how, instant now, Sink& out) {
-        auto const at = pages_.find(from);
-        if (at == pages_.end() || !is_paging()) return;
-        auto slot = std::move(at->second);
-        auto const last = from + slot.count;
+        auto* const slot = pages_.at(from);
+        if (slot == nullptr || !is_paging()) return;
         if (how == page_end::unplaced) return stall("records_unplaced", now, out);
         if (next <= from && how == page_end::unlinked && rewind(from, now, out)) return;
-        if (next <= from) return page_failed(at, slot, how == page_end::empty, now, out);
-        (void)requests_.remove(slot.errand);
-        pages_.erase(at);
+        if (next <= from) return page_failed(from, *slot, how == page_end::empty, now, out);
+        (void)requests_.remove(slot->errand);
         progress(now);
-        cursor_ = next;
-        has_news_ = has_news_ || how == page_end::some;
-        // A probe of what stands at or below our head goes on only where it has found another chain.
-        if (is_probe_ && cursor_ > target_ && has_news_) target_ = std::max(target_, reach_);
-        if (cursor_ > target_ || (!is_rewound_ && local_ >= target_)) return fill(now, out);
-        if (cursor_ < last) {
-            ask_page(cursor_, static_cast<std::uint32_t>(last - cursor_), now);
-        } else if (cursor_ > last) {  // further than was asked: what lies between is not wanted any more
-            for (auto p = pages_.begin(); p != pages_.end() && p->first < cursor_;) {
-                forget(p->second.errand, out);
-                p = pages_.erase(p);
-            }
-            if (pages_.empty() || pages_.begin()->first > cursor_) refill_from_cursor(now, out);
-        }
+        forget_all(pages_.advance(from, next, how == page_end::some), out);
+        if (pages_.is_done() || (!pages_.is_rewound() && local_ >= pages_.target())) return fill(now, out);
         ask_pages(now);
         hand_on(out);
         wake(now, out);
@@ -248,7 +225,7 @@ public:
     [[nodiscard]] deadline next_deadline() const {
         auto out = earlier(ends_, requests_.next_deadline());
         if (state_ == catch_up_state::live) out = earlier(out, poll_);
-        if (is_short_of_votes()) out = earlier(out, few_until_);
+        out = earlier(out, votes_.next_deadline());
         return state_ == catch_up_state::idle ? requests_.next_deadline() : earlier(out, blobs_.next_deadline());
     }
 
@@ -256,22 +233,8 @@ private:
     static constexpr std::size_t heads_max = 8;  ///< Peers that are asked how far they are. Ours.
     static constexpr std::size_t pages_max = 4;  ///< Asked for at once. Ours.
 
-    struct page_slot {
-        errand_number errand = 0;
-        std::uint32_t count = 0;
-        std::optional<std::pair<peer_id, bytes>> answer = {};
-        bool is_handed_on = false;
-    };
-    using slots = std::map<height, page_slot>;
-
     [[nodiscard]] bool is_paging() const noexcept {
         return state_ == catch_up_state::paging || state_ == catch_up_state::gap_repair || is_probe_;
-    }
-    [[nodiscard]] slots::const_iterator slot_of(errand_number e) const {
-        return std::find_if(pages_.begin(), pages_.end(), [&](auto const& p) { return p.second.errand == e; });
-    }
-    [[nodiscard]] slots::iterator slot_of(errand_number e) {
-        return std::find_if(pages_.begin(), pages_.end(), [&](auto const& p) { return p.second.errand == e; });
     }
     void progress(instant now) { ends_ = saturating_add(now, options_.bootstrap_timeout); }
     template <class Sink>
@@ -299,9 +262,12 @@ private:
         votes_.begin();
     }
     template <class Sink>
+    void forget_all(std::vector<errand_number> const& all, Sink& out) {
+        for (auto const e : all) forget(e, out);
+    }
+    template <class Sink>
     void drop_pages(Sink& out) {
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
+        forget_all(pages_.clear(), out);
         is_probe_ = false;
     }
 
@@ -311,12 +277,10 @@ private:
     void resume(instant now, Sink& out) {
         if (!is_ready_) return enter(catch_up_state::waiting_sync, now, out);
         enter(catch_up_state::discovering, now, out);
-        few_until_.reset();
         ask_heads(now);
         wake(now, out);
     }
     void ask_head(peer_id const& who, instant now) {
-        is_asked_ = true;
         votes_.ask(requests_.add({question::head, {}, {}, who}, now, 1), who);
     }
     void ask_heads(instant now) {
@@ -335,30 +299,19 @@ private:
         blobs_.retry_due(now);
         if (votes_.is_over()) ask_heads(now);
     }
-    // The word of one peer, or of two, is not waited for alone: whoever connects first would decide.
-    [[nodiscard]] bool is_short_of_votes() const {
-        return state_ == catch_up_state::discovering && votes_.is_over() && votes_.has_votes() &&
-               votes_.told() < options_.heads_min;
-    }
     template <class Sink>
     void decide_if_told(instant now, Sink& out) {
-        if (!votes_.is_over()) return;
-        bool const is_short = is_short_of_votes();
-        if (is_short && !few_until_) few_until_ = saturating_add(now, options_.heads_wait);
-        if (is_short && now < *few_until_) return;
-        if (is_short || is_asked_) decide(now, out);
+        if (votes_.is_ready(now, state_ == catch_up_state::discovering)) decide(now, out);
     }
     template <class Sink>
     void decide(instant now, Sink& out) {
-        is_asked_ = false;
+        votes_.close();
         if (state_ != catch_up_state::discovering && state_ != catch_up_state::live) return;
         if (!votes_.has_votes()) {
             if (state_ == catch_up_state::discovering && requests_.peer_count() != 0) stall("no_heads", now, out);
             return;
         }
-        std::erase_if(doubted_, [&](auto const& d) { return d.second <= now; });
-        votes_counted_ = votes_.told();
-        auto const vote = votes_.count([&](peer_id const& who) { return doubted_.count(who) == 0; });
+        auto const vote = votes_.count(now);
         auto const gap = std::exchange(gap_, 0);
         if (vote.agreed > local_) return page_to(vote.agreed, now, out);
         if (state_ == catch_up_state::discovering) return fill(now, out);
@@ -376,17 +329,10 @@ private:
 
     // ---- paging -----------------------------------------------------------------------------------------
 
-    void aim(height target, std::optional<peer_id> only) {
-        target_ = reach_ = target;
-        only_ = std::move(only);
-        cursor_ = next_page_ = lowest_ = local_ + 1;
-        is_rewound_ = has_news_ = false;
-        step_ = page_size_;
-    }
     template <class Sink>
     void page_to(height target, instant now, Sink& out) {
         drop_pages(out);
-        aim(target, {});
+        pages_.aim(local_, target, target, {});
         enter(state_ == catch_up_state::live ? catch_up_state::gap_repair : catch_up_state::paging, now, out);
         ask_pages(now);
         wake(now, out);
@@ -395,8 +341,7 @@ private:
     template <class Sink>
     void probe(height target, height reach, std::optional<peer_id> only, instant now, Sink& out) {
         drop_pages(out);
-        aim(target, std::move(only));
-        reach_ = reach;
+        pages_.aim(local_, target, reach, std::move(only));
         is_probe_ = true;
         progress(now);
         ask_pages(now);
@@ -410,53 +355,33 @@ private:
     // Who was probed could not show what it has claimed.
     template <class Sink>
     void end_probe_in_doubt(instant now, Sink& out) {
-        if (only_) doubted_.insert_or_assign(*only_, saturating_add(now, options_.bootstrap_timeout));
+        if (pages_.only()) votes_.doubt(*pages_.only(), saturating_add(now, options_.bootstrap_timeout));
         end_probe(out);
     }
-    void ask_page(height from, std::uint32_t count, instant now) {
-        auto const e = requests_.add({question::page, {from, count}, {}, only_}, now, only_ ? 1 : 0);
-        pages_.emplace(from, page_slot{e, count, {}, false});
-    }
     void ask_pages(instant now) {
-        auto const most = std::clamp<std::size_t>(requests_.peer_count(), 1, pages_max);
-        while (pages_.size() < most && next_page_ <= target_) {
-            auto const count = static_cast<std::uint32_t>(std::min<height>(page_size_, target_ - next_page_ + 1));
-            ask_page(next_page_, count, now);
-            next_page_ += count;
-        }
+        auto const& only = pages_.only();
+        pages_.ask(std::clamp<std::size_t>(requests_.peer_count(), 1, pages_max), [&](page_ask const& what) {
+            return requests_.add({question::page, what, {}, only}, now, only ? 1 : 0);
+        });
     }
-    // The other chain leaves ours further below than @p from: twice as far each time. False when all of it was looked
-    // at already.
     template <class Sink>
     [[nodiscard]] bool rewind(height from, instant now, Sink& out) {
-        auto const to = from - floor_ - 1 > step_ ? from - step_ : floor_ + 1;
-        if (to >= lowest_) return false;
-        is_rewound_ = true;
-        cursor_ = lowest_ = to;
-        step_ = step_ > ~height{0} / 2 ? step_ : step_ * 2;
-        refill_from_cursor(now, out);
+        auto const dropped = pages_.rewind(from, floor_);
+        if (!dropped) return false;
+        forget_all(*dropped, out);
+        ask_pages(now);
         wake(now, out);
         return true;
     }
     template <class Sink>
-    void refill_from_cursor(instant now, Sink& out) {
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
-        next_page_ = cursor_;
-        ask_pages(now);
-    }
-    template <class Sink>
     void hand_on(Sink& out) {
-        auto const at = pages_.find(cursor_);
-        if (at == pages_.end() || !at->second.answer || std::exchange(at->second.is_handed_on, true)) return;
-        auto const& a = *at->second.answer;
-        out.push(ingest{at->second.errand, a.first, {at->first, at->second.count}, a.second});
+        if (auto next = pages_.take_next()) out.push(*std::move(next));
     }
     template <class Sink>
-    void page_failed(slots::iterator at, page_slot const& slot, bool was_empty, instant now, Sink& out) {
-        at->second = {slot.errand, slot.count, {}, false};
+    void page_failed(height from, page_window::slot& slot, bool was_empty, instant now, Sink& out) {
         auto const who = slot.answer ? slot.answer->first : peer_id{};
-        if (was_empty && claim_of(who).value_or(0) >= at->first) {
+        slot = {slot.errand, slot.count, {}, false};
+        if (was_empty && claim_of(who).value_or(0) >= from) {
             votes_.unclaim(who);
             out.push(unfounded{who});
         }
@@ -534,8 +459,7 @@ private:
     void lost(requester::abandoned& a, instant now, Sink& out) {
         if (votes_.drop(a.errand)) {
             decide_if_told(now, out);
-        } else if (auto const at = slot_of(a.errand); at != pages_.end()) {
-            pages_.erase(at);
+        } else if (pages_.drop(a.errand)) {
             if (state_ == catch_up_state::gap_repair) return calm(now, out);
             stall("page_unavailable", now, out);
         } else if (auto const blob = blobs_.abandon(a.errand, saturating_add(now, options_.bootstrap_timeout))) {
@@ -551,6 +475,7 @@ private:
     std::uint32_t page_size_;
     requester requests_;
     wanted_blobs blobs_;
+    page_window pages_;
     head_vote votes_;
     splitmix64 draw_;
     backoff cycle_;
@@ -558,26 +483,12 @@ private:
     bool is_ready_ = false;
     bool lacks_peers_ = false;  ///< Stalled for want of them.
     height local_ = 0;
-    height target_ = 0;
-    height cursor_ = 0;              ///< The first height that is not here yet.
-    height next_page_ = 0;           ///< The first that no page was asked for.
-    std::optional<peer_id> only_;    ///< Who alone is asked for pages, if anyone.
-    height lowest_ = 0;              ///< How far down the paging of this target has been.
-    height reach_ = 0;               ///< How far a probe goes that finds something.
-    bool is_probe_ = false;          ///< What is paged is looked at beside `live`.
-    bool has_news_ = false;          ///< The paging of this target has brought something.
-    bool is_asked_ = false;          ///< A round of questions after heads has begun that nothing was decided by.
-    std::size_t votes_counted_ = 0;  ///< In the last round.
-    deadline few_until_ = {};        ///< How long few votes are not enough.
-    std::map<peer_id, instant> doubted_ = {};   ///< Who is not probed, and until when; connected ones.
+    bool is_probe_ = false;                     ///< What is paged is looked at beside `live`.
     instant gap_rests_until_ = instant::min();  ///< Gaps are not looked into before.
     height floor_ = 0;                          ///< Nothing is asked for that is not above.
     height gap_ = 0;                            ///< Of a record whose parent is not here; 0 for none.
-    height step_ = 0;                           ///< How far the next rewinding goes.
-    bool is_rewound_ = false;                   ///< What is paged is another chain than ours, from further below.
-    slots pages_;
-    deadline ends_;  ///< Of the state.
-    deadline poll_;  ///< When heads are asked for while live.
+    deadline ends_;                             ///< Of the state.
+    deadline poll_;                             ///< When heads are asked for while live.
     head_sync_status shown_ = {};
 };
 

@@ -102,6 +102,8 @@ public:
         if (p.block_number.successor() != std::optional{c.block_number}) return verdict::rejected("block_number");
         if (c.timestamp <= p.timestamp) return verdict::rejected("timestamp");
         if (c.anchor_block_number < p.anchor_block_number) return verdict::rejected("anchor");
+        // Who has ended its window has handed over: it has no more to say in it.
+        if (p.eop && c.submission_window_end == p.submission_window_end) return verdict::rejected("late_after_eop");
         return verdict::accepted();
     }
     /// The first block of a chain, which is counted from 0 or from 1, has no parent. A higher one that names none is

@@ -368,6 +368,14 @@ private:
         }
         std::erase_if(unnamed_, [&](auto const& u) { return u.id == id; });
     }
+    [[nodiscard]] auto oldest_of_largest() {
+        std::map<peer_id, std::size_t> held;
+        for (auto const& u : unnamed_) ++held[u.from.peer];
+        auto const largest = std::max_element(held.begin(), held.end(),
+                                              [](auto const& a, auto const& b) { return a.second < b.second; });
+        return std::find_if(unnamed_.begin(), unnamed_.end(),
+                            [&](auto const& u) { return u.from.peer == largest->first; });
+    }
     // What no record names in time, or had to make room, is passed on to nobody, and is not kept.
     void forget_unnamed(instant now, sink& out) {
         auto const end = [&](unnamed_blob const& u) {
@@ -384,14 +392,6 @@ private:
             end(*at);
             unnamed_.erase(at);
         }
-    }
-    [[nodiscard]] std::deque<unnamed_blob>::iterator oldest_of_largest() {
-        std::map<peer_id, std::size_t> held;
-        for (auto const& u : unnamed_) ++held[u.from.peer];
-        auto const largest = std::max_element(held.begin(), held.end(),
-                                              [](auto const& a, auto const& b) { return a.second < b.second; });
-        return std::find_if(unnamed_.begin(), unnamed_.end(),
-                            [&](auto const& u) { return u.from.peer == largest->first; });
     }
     [[nodiscard]] verdict keep(blob const& b, source const& from, sink& out) {
         if (auto const put = store_.put_blob(b); !put) {

@@ -361,7 +361,7 @@ struct client_core {
     void wanted(catch_up::ingest const& e, instant now, work& w, Sink& out) {
         auto const page = in.protocol().decode_page(e.data);
         if (!page) return;  // it was decoded when it came
-        using enum catch_up::page_end;
+        using enum feed::sync::page_end;
         auto next = e.page.from;
         auto how = page.value().empty() ? empty : known;
         work inner;

@@ -43,6 +43,7 @@ std::map<std::string, area> const areas{
       [](settings const&, std::vector<row> const& measured) { return bench::conclude_gossip(measured); }}},
     {"signing", {[](settings const&) { bench::register_signing(); }, nullptr}},
     {"discovery", {[](settings const&) { bench::register_discovery(); }, bench::conclude_discovery}},
+    {"feed", {[](settings const&) { bench::register_feed(); }, bench::conclude_feed}},
     {"sim", {[](settings const&) { bench::register_sim(); }, nullptr}},
 };
 

@@ -25,6 +25,7 @@ struct settings {
 /// Each registers the cases of one area with Google Benchmark. @{
 void register_cache(settings const&);
 void register_discovery();
+void register_feed();
 void register_gossip();
 void register_gossip_router();
 void register_identity();
@@ -42,6 +43,9 @@ void register_sync();
 
 /// What the area `discovery` computes without Google Benchmark.
 [[nodiscard]] std::vector<row> conclude_discovery(settings const&, std::vector<row> const& measured);
+
+/// What the area `feed` computes without Google Benchmark.
+[[nodiscard]] std::vector<row> conclude_feed(settings const&, std::vector<row> const& measured);
 
 /// js-libp2p with itself beside what was measured, where it can be had. @{
 [[nodiscard]] std::vector<row> conclude_net(std::vector<row> const& measured);

@@ -171,6 +171,27 @@ void check_store_laws(Make make) {
         CHECK_FALSE(s.contains_blob(plain_blob(50, 11).id));
         CHECK(s.sizes().blobs == 4);
     }
+    {  // a head is put and made the head in one step, and one that is taken back leaves room
+        auto s = make(fd::store_limits{.records_per_height = 2});
+        auto const first = plain_record(1, 1, {}, plain_blob(1, 3).id), second = plain_record(2, 2, first.id);
+        REQUIRE(s.put_head(first));
+        CHECK(s.head() == std::optional{first});
+        REQUIRE(s.put_head(second));
+        CHECK(s.chain_from(0, 5).value() == std::vector{first, second});
+        CHECK(s.is_named(plain_blob(1, 3).id));
+        CHECK_FALSE(s.is_named(plain_blob(2, 3).id));
+        REQUIRE(s.put_blob(plain_blob(1, 3)));
+        for (std::uint64_t i = 3; i <= 4; ++i) REQUIRE(s.put(plain_record(i, 7)));
+        REQUIRE(s.put_head(plain_record(5, 7)));  // for which there is no room
+        CHECK(s.head() == std::optional{second});
+        REQUIRE(s.erase(plain_record(3, 7).id));
+        REQUIRE(s.put(plain_record(5, 7)));
+        CHECK(s.contains(plain_record(5, 7).id));
+        REQUIRE(s.erase(first.id));
+        REQUIRE(s.erase(first.id));
+        CHECK_FALSE(s.is_named(plain_blob(1, 3).id));
+        CHECK(s.sizes() == fd::store_sizes{3, 0, 0});
+    }
     {  // few of one height
         auto s = make(fd::store_limits{.records_per_height = 2});
         for (std::uint64_t i = 1; i <= 3; ++i) REQUIRE(s.put(plain_record(i, 7)));

@@ -9,7 +9,8 @@ set(parts
     cache/persistence/persistent_cache.hpp signing/coordinator.hpp  # compositions
     connection/detail/peer_table.hpp connection/health.hpp  # parts of the manager
     gossip/detail/inspections.hpp gossip/detail/intake.hpp  # parts of the router
-    feed/catch_up.hpp feed/intake.hpp feed/peer_scores.hpp feed/pending.hpp feed/requester.hpp feed/wanted_blobs.hpp
+    feed/catch_up.hpp feed/head_vote.hpp feed/intake.hpp feed/peer_scores.hpp feed/pending.hpp
+    feed/requester.hpp feed/wanted_blobs.hpp
                                        # parts of the client
     libp2p/network_core.hpp node/notebook.hpp  # compositions
     libp2p/host/dialler.hpp            # part of the host, which has its deadline

@@ -238,6 +238,74 @@ TEST_CASE("feed node: who publishes what is malformed loses its score, its place
     CHECK(w.all[1].head() == 1);
 }
 
+TEST_CASE("feed node: what has waited for its parent for a minute is passed on when that comes") {
+    world w{3};
+    w.connect(0, 1);
+    w.connect(1, 2);
+    w.pass(3s);
+    auto const all = chain<preconf_kit>(2);
+    auto const topic = preconf_kit::make_protocol().topic(fd::kind::record);
+    REQUIRE(w.all[0].gossips.publish(topic, all[1].content()));
+    std::size_t passed_on = 0;
+    w.pass(60s);
+    CHECK(w.all[1].it.feed().stats().pending == 1);
+    REQUIRE(w.all[0].gossips.publish(topic, all[0].content()));
+    w.pass(1s);
+    for (auto const& e : w.all[2].told) {
+        auto const* const a = std::get_if<fd::record_accepted>(&e);
+        passed_on += a != nullptr && a->origin == fd::origin::gossip ? 1u : 0u;
+    }
+    CHECK(passed_on == 2);
+}
+
+namespace {
+/// Counts what peers are charged at the network.
+struct charging_network : network {
+    using network::network;
+    void penalise(peer::peer_id const&, std::int32_t points) { charged += points; }
+    std::int32_t charged = 0;
+};
+}  // namespace
+
+TEST_CASE("feed node: a message that is rejected is charged once at the network") {
+    using charging_pubsub = node::pubsub<charging_network, line, manual_clock, node::preconf_gossip_policies>;
+    transport::memory_network wires;
+    manual_clock clock;
+    machine sender{wires, clock, 0};
+    manual_timers timers;
+    muster::alarm<manual_timers> rings{timers};
+    line gossip_line{rings}, feed_line{rings};
+    auto const keys = node_keys(1);
+    charging_network mine{wires, keys.node.id()};
+    charging_pubsub gossips{mine,  gossip_line,
+                            clock, node::preconf_gossip_options(settings()),
+                            1,     charging_pubsub::router_type::signing{gossip::node_key_signer{keys.node}}};
+    node::feed_node<charging_network, charging_pubsub, policies, line, manual_clock> it{
+        {mine,
+         gossips,
+         feed_line,
+         clock,
+         {.protocol = preconf_kit::make_protocol(), .options = settings(), .seed = 1},
+         node::preconf_node_options()}};
+    mine.on_peer([&](transport::event const& e) { it.note(e); });
+    REQUIRE(it.start());
+    REQUIRE(sender.mine.connect(keys.node.id(), {}));
+    auto const pass = [&](int halves) {
+        for (int i = 0; i < halves; ++i) {
+            wires.run();
+            clock.advance(500ms);
+            sender.timers.fire_due(clock.now());
+            timers.fire_due(clock.now());
+        }
+        wires.run();
+    };
+    pass(8);
+    (void)sender.gossips.publish(preconf_kit::make_protocol().topic(fd::kind::record), bytes(10, 1));
+    pass(4);
+    CHECK(it.feed().info(id(0), clock.now()).score < 0);
+    CHECK(mine.charged == 20);
+}
+
 TEST_CASE("feed node: after closing nothing is served, told or armed") {
     world w{2};
     w.connect(0, 1);

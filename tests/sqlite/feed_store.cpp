@@ -69,6 +69,22 @@ TEST_CASE("feed: with storage on disk a feed goes on where it was, and asks for 
     CHECK(is_asked);
 }
 
+TEST_CASE("feed: a record that becomes the head is stored with its chain, or not at all") {
+    scratch const dir;
+    auto const first = plain_record(1, 1), second = plain_record(2, 2, first.id);
+    REQUIRE(sqlite::feed_store::open(dir.file("feed")).value().put_head(first));
+    {
+        auto db = sqlite::database::open(dir.file("feed")).value();
+        REQUIRE(
+            db.run("CREATE TRIGGER halt BEFORE UPDATE OF chain ON records WHEN NEW.chain = 1 BEGIN SELECT "
+                   "RAISE(FAIL, 'as if the power had gone'); END"));
+    }
+    auto s = sqlite::feed_store::open(dir.file("feed")).value();
+    CHECK(s.put_head(second).error() == fd::errc::storage);
+    CHECK_FALSE(s.contains(second.id));
+    CHECK(s.head() == std::optional{first});
+}
+
 TEST_CASE("feed: a file that is no feed's is left alone, and damage is an error") {
     scratch const dir;
     std::ofstream{dir.file("text")} << "this is no database, and it is longer than a header of one would be ....."

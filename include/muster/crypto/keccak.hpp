@@ -16,6 +16,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <openssl/evp.h>
 
@@ -26,6 +27,26 @@ namespace muster::crypto {
 
 namespace detail {
 
+// Lanes in the order in which pi visits them, beginning after lane 1, and by how much rho turns what goes there.
+inline constexpr std::array<std::uint8_t, 24> keccak_visited{10, 7,  11, 17, 18, 3, 5,  16, 8,  21, 24, 4,
+                                                             15, 23, 19, 13, 12, 2, 20, 14, 22, 9,  6,  1};
+inline constexpr std::array<std::uint8_t, 24> keccak_turned{1,  3,  6,  10, 15, 21, 28, 36, 45, 55, 2,  14,
+                                                            27, 41, 56, 8,  25, 43, 62, 18, 39, 61, 20, 44};
+/// A round, but for its constant. Indices are known where it is compiled, so that lanes stay in registers: with loops
+/// over them the permutation took three times as long.
+template <std::size_t... I, std::size_t... L>
+void keccak_round(std::array<std::uint64_t, 25>& a, std::index_sequence<I...>, std::index_sequence<L...>) noexcept {
+    std::array<std::uint64_t, 5> c, d;
+    std::array<std::uint64_t, 25> b;
+    for (std::size_t x = 0; x < 5; ++x) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
+    for (std::size_t x = 0; x < 5; ++x) d[x] = c[(x + 4) % 5] ^ std::rotl(c[(x + 1) % 5], 1);
+    ((a[L] ^= d[L % 5]), ...);  // theta
+    b[0] = a[0];
+    ((b[keccak_visited[I]] = std::rotl(a[I == 0 ? 1 : keccak_visited[I - (I != 0)]], keccak_turned[I])),
+     ...);                                                                              // rho, pi
+    ((a[L] = b[L] ^ (~b[L / 5 * 5 + (L + 1) % 5] & b[L / 5 * 5 + (L + 2) % 5])), ...);  // chi
+}
+
 /// The permutation, over 25 lanes; lane x, y is at x + 5 * y.
 inline void keccak_f1600(std::array<std::uint64_t, 25>& a) noexcept {
     static constexpr std::array<std::uint64_t, 24> round_constants{
@@ -34,28 +55,8 @@ inline void keccak_f1600(std::array<std::uint64_t, 25>& a) noexcept {
         0x0000000080008009, 0x000000008000000a, 0x000000008000808b, 0x800000000000008b, 0x8000000000008089,
         0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800a, 0x800000008000000a,
         0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008};
-    // Lanes in the order in which pi visits them, beginning after lane 1, and by how much rho turns what goes there.
-    static constexpr std::array<std::uint8_t, 24> visited{10, 7,  11, 17, 18, 3, 5,  16, 8,  21, 24, 4,
-                                                          15, 23, 19, 13, 12, 2, 20, 14, 22, 9,  6,  1};
-    static constexpr std::array<std::uint8_t, 24> turned{1,  3,  6,  10, 15, 21, 28, 36, 45, 55, 2,  14,
-                                                         27, 41, 56, 8,  25, 43, 62, 18, 39, 61, 20, 44};
     for (auto const constant : round_constants) {
-        std::array<std::uint64_t, 5> c;
-        for (std::size_t x = 0; x < 5; ++x) c[x] = a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20];
-        for (std::size_t x = 0; x < 5; ++x) {  // theta
-            auto const d = c[(x + 4) % 5] ^ std::rotl(c[(x + 1) % 5], 1);
-            for (std::size_t y = 0; y < 25; y += 5) a[x + y] ^= d;
-        }
-        auto carried = a[1];
-        for (std::size_t i = 0; i < 24; ++i) {  // rho and pi
-            auto const next = a[visited[i]];
-            a[visited[i]] = std::rotl(carried, turned[i]);
-            carried = next;
-        }
-        for (std::size_t y = 0; y < 25; y += 5) {  // chi
-            std::array<std::uint64_t, 5> const row{a[y], a[y + 1], a[y + 2], a[y + 3], a[y + 4]};
-            for (std::size_t x = 0; x < 5; ++x) a[x + y] = row[x] ^ (~row[(x + 1) % 5] & row[(x + 2) % 5]);
-        }
+        keccak_round(a, std::make_index_sequence<24>{}, std::make_index_sequence<25>{});
         a[0] ^= constant;  // iota
     }
 }
@@ -72,12 +73,16 @@ inline void keccak_f1600(std::array<std::uint64_t, 25>& a) noexcept {
 class keccak256_hasher {
 public:
     keccak256_hasher& update(byte_view part) noexcept {
+        while (at_ % 8 == 0 && part.size() >= 8) {  // whole lanes
+            std::uint64_t lane = 0;
+            for (std::size_t i = 8; i-- > 0;) lane = lane << 8 | part[i];
+            part = part.subspan(8);
+            state_[at_ / 8] ^= lane;
+            step(8);
+        }
         for (byte const b : part) {
             state_[at_ / 8] ^= std::uint64_t{b} << (8 * (at_ % 8));
-            if (++at_ == rate) {
-                detail::keccak_f1600(state_);
-                at_ = 0;
-            }
+            step(1);
         }
         return *this;
     }
@@ -92,6 +97,13 @@ public:
     }
 
 private:
+    void step(std::size_t n) noexcept {
+        at_ += n;
+        if (at_ != rate) return;
+        detail::keccak_f1600(state_);
+        at_ = 0;
+    }
+
     static constexpr std::size_t rate = 136;  // bytes: 1600 bits less twice the size of the digest
 
     std::array<std::uint64_t, 25> state_{};

@@ -12,6 +12,8 @@
 /// once from different peers, and hands them on in order; a page that brings us no further is a failure of its peer.
 /// *Filling* fetches the blobs that records name, in a window, from peer to peer. *Live* then means that nothing is
 /// missing, or how much. From time to time, and when a record arrives whose parent is not here, peers are asked again.
+/// What only the smaller part says is looked into by a *probe*: pages are asked for beside `live`, which it does not
+/// leave, and who has claimed what it cannot show is left alone for a while.
 ///
 /// Every state but `idle` and `live` has a deadline, which progress moves; where it passes, or somebody must be asked
 /// too often, the machine stalls, says until when, and begins again.
@@ -19,9 +21,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -30,6 +30,7 @@
 #include <muster/feed/catch_up_effects.hpp>
 #include <muster/feed/head_vote.hpp>
 #include <muster/feed/options.hpp>
+#include <muster/feed/page_window.hpp>
 #include <muster/feed/requester.hpp>
 #include <muster/feed/wanted_blobs.hpp>
 
@@ -56,7 +57,8 @@ public:
                      o.retry},
                     seed},
           blobs_{o.blob_window, o.records_max},
-          votes_{o.heads_ahead_max},
+          pages_{page_size_},
+          votes_{o.heads_ahead_max, o.heads_min, o.heads_wait},
           draw_{seed + 1},
           cycle_{o.retry} {}
 
@@ -69,7 +71,7 @@ public:
         using enum catch_up_state;
         bool const is_off = state_ == idle || state_ == waiting_sync || state_ == stalled;
         auto const s = state_ == live ? sync_state::live : is_off ? sync_state::idle : sync_state::syncing;
-        return {s, local_, state_ == live ? local_ : std::max(local_, target_), blobs_.size()};
+        return {s, local_, state_ == live ? local_ : std::max(local_, pages_.target()), blobs_.size()};
     }
     /// What @p who has claimed last.
     [[nodiscard]] std::optional<height> claim_of(peer_id const& who) const { return votes_.claim_of(who); }
@@ -81,7 +83,8 @@ public:
     template <class Sink>
     void start(height local, height floor, bool is_ready, instant now, Sink& out) {
         drop_errands(out);
-        local_ = target_ = local;
+        local_ = local;
+        pages_.rest(local);
         floor_ = floor;
         is_ready_ = is_ready;
         resume(now, out);
@@ -100,7 +103,11 @@ public:
         requests_.connect(who);
         if (state_ == catch_up_state::discovering && votes_.asked() < heads_max) ask_head(who, now);
         if (state_ == catch_up_state::live && is_first) poll_ = now;
-        if (state_ == catch_up_state::live) blobs_.retry_all();
+        if (state_ == catch_up_state::live) {
+            blobs_.retry_all();
+            // What few have said is checked with whoever comes.
+            if (votes_.counted() < options_.heads_min) poll_ = earlier(poll_, saturating_add(now, options_.heads_wait));
+        }
         if (state_ == catch_up_state::stalled && lacks_peers_) resume(now, out);
         wake(now, out);
     }
@@ -109,14 +116,29 @@ public:
         requests_.disconnect(who, now);
         auto const lost = votes_.forget(who);
         for (auto const e : lost) (void)requests_.remove(e);
-        if (!lost.empty() && votes_.is_over()) decide(now, out);
+        if (is_probe_ && pages_.only() == std::optional{who}) end_probe(out);
+        if (!lost.empty()) decide_if_told(now, out);
         wake(now, out);
     }
     /// Our own head is at @p h now.
     template <class Sink>
     void advanced(height h, instant now, Sink& out) {
         local_ = h;
-        if (is_paging() && !is_rewound_ && local_ >= target_) fill(now, out);
+        if (is_paging() && !pages_.is_rewound() && local_ >= pages_.target()) fill(now, out);
+    }
+    /// The layer that executes is ready, and at @p floor: catching up begins if it has waited for that, and otherwise
+    /// goes on above.
+    template <class Sink>
+    void ready(height floor, instant now, Sink& out) {
+        bool const was_ready = std::exchange(is_ready_, true);
+        floor_ = floor;
+        local_ = std::max(local_, floor);
+        if (!was_ready && state_ != catch_up_state::idle) return resume(now, out);
+        if (!is_paging() || pages_.cursor() > floor) return tell(out);
+        if (floor >= pages_.target()) return fill(now, out);
+        forget_all(pages_.begin_at(floor + 1), out);
+        ask_pages(now);
+        wake(now, out);
     }
     /// A record of our chain names a blob that is not here.
     void want_blob(digest const& id, height at, instant now) {
@@ -134,58 +156,44 @@ public:
     }
     /// A record of height @p at has come whose parent is not here: peers are asked soon, unless it comes by itself.
     void note_gap(height at, instant now) {
-        if (state_ != catch_up_state::live) return;
+        if (state_ != catch_up_state::live || now < gap_rests_until_) return;
         gap_ = at;
+        gap_rests_until_ = saturating_add(now, options_.head_interval);
         poll_ = earlier(poll_, saturating_add(now, options_.blob_grace));
     }
 
     // ---- answers ----------------------------------------------------------------------------------------
 
     /// Whether @p e is one of ours.
-    [[nodiscard]] bool owns(errand_number e) const {
-        return votes_.owns(e) || slot_of(e) != pages_.end() || blobs_.owns(e);
-    }
+    [[nodiscard]] bool owns(errand_number e) const { return votes_.owns(e) || pages_.owns(e) || blobs_.owns(e); }
     /// @p who says that it is at @p h; none where the answer was of no use.
     template <class Sink>
     void head_told(errand_number e, peer_id const& who, std::optional<height> h, instant now, Sink& out) {
         (void)requests_.remove(e);
         votes_.end(e, who, h, local_);
-        if (votes_.is_over()) decide(now, out);
+        decide_if_told(now, out);
         wake(now, out);
     }
     void note_claim(peer_id const& who, height h) { votes_.claim(who, h); }
     /// A page has come. It is handed on when those before it are done.
     template <class Sink>
     void page_told(errand_number e, peer_id const& who, bytes data, instant now, Sink& out) {
-        auto const at = slot_of(e);
-        if (at == pages_.end()) return;
-        at->second.answer = {who, std::move(data)};
+        pages_.answered(e, who, std::move(data));
         hand_on(out);
         wake(now, out);
     }
     /// The page from @p from on was taken in: what it says is here up to below @p next.
     template <class Sink>
     void page_done(height from, height next, page_end how, instant now, Sink& out) {
-        auto const at = pages_.find(from);
-        if (at == pages_.end() || !is_paging()) return;
-        auto slot = std::move(at->second);
-        auto const last = from + slot.count;
-        if (next <= from && how == page_end::unlinked && from > floor_ + 1) return rewind(from, now, out);
-        if (next <= from) return page_failed(at, slot, how == page_end::empty, now, out);
-        (void)requests_.remove(slot.errand);
-        pages_.erase(at);
+        auto* const slot = pages_.at(from);
+        if (slot == nullptr || !is_paging()) return;
+        if (how == page_end::unplaced) return stall("records_unplaced", now, out);
+        if (next <= from && how == page_end::unlinked && rewind(from, now, out)) return;
+        if (next <= from) return page_failed(from, *slot, how == page_end::empty, now, out);
+        (void)requests_.remove(slot->errand);
         progress(now);
-        cursor_ = next;
-        if (cursor_ > target_ || (!is_rewound_ && local_ >= target_)) return fill(now, out);
-        if (cursor_ < last) {
-            ask_page(cursor_, static_cast<std::uint32_t>(last - cursor_), now);
-        } else if (cursor_ > last) {  // further than was asked: what lies between is not wanted any more
-            for (auto p = pages_.begin(); p != pages_.end() && p->first < cursor_;) {
-                forget(p->second.errand, out);
-                p = pages_.erase(p);
-            }
-            if (pages_.empty() || pages_.begin()->first > cursor_) refill_from_cursor(now, out);
-        }
+        forget_all(pages_.advance(from, next, how == page_end::some), out);
+        if (pages_.is_done() || (!pages_.is_rewound() && local_ >= pages_.target())) return fill(now, out);
         ask_pages(now);
         hand_on(out);
         wake(now, out);
@@ -206,6 +214,7 @@ public:
     void wake(instant now, Sink& out) {
         if (poll_ && *poll_ <= now && state_ == catch_up_state::live) poll(now);
         if (ends_ && *ends_ <= now) time_out(now, out);
+        decide_if_told(now, out);
         blobs_.activate(now, state_ != catch_up_state::idle, [&](digest const& id) {
             return requests_.add({question::blob, {}, id, {}}, now);
         });
@@ -216,6 +225,7 @@ public:
     [[nodiscard]] deadline next_deadline() const {
         auto out = earlier(ends_, requests_.next_deadline());
         if (state_ == catch_up_state::live) out = earlier(out, poll_);
+        out = earlier(out, votes_.next_deadline());
         return state_ == catch_up_state::idle ? requests_.next_deadline() : earlier(out, blobs_.next_deadline());
     }
 
@@ -223,22 +233,8 @@ private:
     static constexpr std::size_t heads_max = 8;  ///< Peers that are asked how far they are. Ours.
     static constexpr std::size_t pages_max = 4;  ///< Asked for at once. Ours.
 
-    struct page_slot {
-        errand_number errand = 0;
-        std::uint32_t count = 0;
-        std::optional<std::pair<peer_id, bytes>> answer = {};
-        bool is_handed_on = false;
-    };
-    using slots = std::map<height, page_slot>;
-
     [[nodiscard]] bool is_paging() const noexcept {
-        return state_ == catch_up_state::paging || state_ == catch_up_state::gap_repair;
-    }
-    [[nodiscard]] slots::const_iterator slot_of(errand_number e) const {
-        return std::find_if(pages_.begin(), pages_.end(), [&](auto const& p) { return p.second.errand == e; });
-    }
-    [[nodiscard]] slots::iterator slot_of(errand_number e) {
-        return std::find_if(pages_.begin(), pages_.end(), [&](auto const& p) { return p.second.errand == e; });
+        return state_ == catch_up_state::paging || state_ == catch_up_state::gap_repair || is_probe_;
     }
     void progress(instant now) { ends_ = saturating_add(now, options_.bootstrap_timeout); }
     template <class Sink>
@@ -262,9 +258,17 @@ private:
     template <class Sink>
     void drop_errands(Sink& out) {
         for (auto const e : votes_.drop_all()) forget(e, out);
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
+        drop_pages(out);
         votes_.begin();
+    }
+    template <class Sink>
+    void forget_all(std::vector<errand_number> const& all, Sink& out) {
+        for (auto const e : all) forget(e, out);
+    }
+    template <class Sink>
+    void drop_pages(Sink& out) {
+        forget_all(pages_.clear(), out);
+        is_probe_ = false;
     }
 
     // ---- discovering ------------------------------------------------------------------------------------
@@ -296,79 +300,88 @@ private:
         if (votes_.is_over()) ask_heads(now);
     }
     template <class Sink>
+    void decide_if_told(instant now, Sink& out) {
+        if (votes_.is_ready(now, state_ == catch_up_state::discovering)) decide(now, out);
+    }
+    template <class Sink>
     void decide(instant now, Sink& out) {
+        votes_.close();
         if (state_ != catch_up_state::discovering && state_ != catch_up_state::live) return;
         if (!votes_.has_votes()) {
             if (state_ == catch_up_state::discovering && requests_.peer_count() != 0) stall("no_heads", now, out);
             return;
         }
-        auto const vote = votes_.count();
+        auto const vote = votes_.count(now);
         auto const gap = std::exchange(gap_, 0);
-        if (vote.agreed > local_) return page_to(vote.agreed, {}, now, out);
+        if (vote.agreed > local_) return page_to(vote.agreed, now, out);
         if (state_ == catch_up_state::discovering) return fill(now, out);
+        if (is_probe_) return;
         // The smaller part may be ahead: the last record may have been lost on its way to the others. One of it is
         // asked for one page, which costs little when it lies.
         auto const near = std::min(vote.furthest, local_ + page_size_);
-        if (near > local_) return page_to(near, vote.furthest_peer, now, out);
-        if (gap > floor_ + 1 && gap <= vote.furthest) {  // others are on a chain that is as long, and not ours
-            page_to(vote.furthest, {}, now, out);
-            rewind(gap, now, out);
+        if (near > local_) return probe(near, near, vote.furthest_peer, now, out);
+        // Others may be on a chain that is as long, and not ours. What is below the gap shows it.
+        if (gap > floor_ + 1 && gap <= vote.furthest) {
+            probe(gap, vote.furthest, {}, now, out);
+            if (!rewind(gap, now, out)) end_probe(out);
         }
     }
 
     // ---- paging -----------------------------------------------------------------------------------------
 
     template <class Sink>
-    void page_to(height target, std::optional<peer_id> only, instant now, Sink& out) {
-        target_ = target;
-        only_ = std::move(only);
-        cursor_ = next_page_ = local_ + 1;
-        is_rewound_ = false;
-        step_ = page_size_;
+    void page_to(height target, instant now, Sink& out) {
+        drop_pages(out);
+        pages_.aim(local_, target, target, {});
         enter(state_ == catch_up_state::live ? catch_up_state::gap_repair : catch_up_state::paging, now, out);
         ask_pages(now);
         wake(now, out);
     }
-    void ask_page(height from, std::uint32_t count, instant now) {
-        auto const e = requests_.add({question::page, {from, count}, {}, only_}, now, only_ ? 1 : 0);
-        pages_.emplace(from, page_slot{e, count, {}, false});
-    }
-    void ask_pages(instant now) {
-        auto const most = std::clamp<std::size_t>(requests_.peer_count(), 1, pages_max);
-        while (pages_.size() < most && next_page_ <= target_) {
-            auto const count = static_cast<std::uint32_t>(std::min<height>(page_size_, target_ - next_page_ + 1));
-            ask_page(next_page_, count, now);
-            next_page_ += count;
-        }
-    }
-    // The other chain leaves ours further below: twice as far each time.
+    // Asks beside `live` for what is up to @p target, and then, where that has brought something, up to @p reach.
     template <class Sink>
-    void rewind(height from, instant now, Sink& out) {
-        is_rewound_ = true;
-        cursor_ = from - floor_ > step_ + 1 ? from - step_ : floor_ + 1;
-        step_ *= 2;
-        refill_from_cursor(now, out);
+    void probe(height target, height reach, std::optional<peer_id> only, instant now, Sink& out) {
+        drop_pages(out);
+        pages_.aim(local_, target, reach, std::move(only));
+        is_probe_ = true;
+        progress(now);
+        ask_pages(now);
         wake(now, out);
     }
     template <class Sink>
-    void refill_from_cursor(instant now, Sink& out) {
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
-        next_page_ = cursor_;
+    void end_probe(Sink& out) {
+        drop_pages(out);
+        ends_.reset();
+    }
+    // Who was probed could not show what it has claimed.
+    template <class Sink>
+    void end_probe_in_doubt(instant now, Sink& out) {
+        if (pages_.only()) votes_.doubt(*pages_.only(), saturating_add(now, options_.bootstrap_timeout));
+        end_probe(out);
+    }
+    void ask_pages(instant now) {
+        auto const& only = pages_.only();
+        pages_.ask(std::clamp<std::size_t>(requests_.peer_count(), 1, pages_max), [&](page_ask const& what) {
+            return requests_.add({question::page, what, {}, only}, now, only ? 1 : 0);
+        });
+    }
+    template <class Sink>
+    [[nodiscard]] bool rewind(height from, instant now, Sink& out) {
+        auto const dropped = pages_.rewind(from, floor_);
+        if (!dropped) return false;
+        forget_all(*dropped, out);
         ask_pages(now);
+        wake(now, out);
+        return true;
     }
     template <class Sink>
     void hand_on(Sink& out) {
-        auto const at = pages_.find(cursor_);
-        if (at == pages_.end() || !at->second.answer || std::exchange(at->second.is_handed_on, true)) return;
-        auto const& a = *at->second.answer;
-        out.push(ingest{at->second.errand, a.first, {at->first, at->second.count}, a.second});
+        if (auto next = pages_.take_next()) out.push(*std::move(next));
     }
     template <class Sink>
-    void page_failed(slots::iterator at, page_slot const& slot, bool was_empty, instant now, Sink& out) {
-        at->second = {slot.errand, slot.count, {}, false};
+    void page_failed(height from, page_window::slot& slot, bool was_empty, instant now, Sink& out) {
         auto const who = slot.answer ? slot.answer->first : peer_id{};
-        if (was_empty && claim_of(who).value_or(0) >= at->first) {
+        slot = {slot.errand, slot.count, {}, false};
+        if (was_empty && claim_of(who).value_or(0) >= from) {
             votes_.unclaim(who);
             out.push(unfounded{who});
         }
@@ -379,8 +392,8 @@ private:
 
     template <class Sink>
     void fill(instant now, Sink& out) {
-        for (auto const& [from, p] : pages_) forget(p.errand, out);
-        pages_.clear();
+        if (is_probe_) return end_probe(out);
+        drop_pages(out);
         if (state_ != catch_up_state::filling) enter(catch_up_state::filling, now, out);
         settle_blobs(now, out);
         wake(now, out);
@@ -403,6 +416,7 @@ private:
     }
     template <class Sink>
     void stall(std::string_view why, instant now, Sink& out) {
+        if (is_probe_) return end_probe_in_doubt(now, out);
         drop_errands(out);
         lacks_peers_ = requests_.peer_count() == 0;
         state_ = catch_up_state::stalled;
@@ -414,13 +428,13 @@ private:
     void time_out(instant now, Sink& out) {
         using enum catch_up_state;
         switch (state_) {
-            case idle:
-            case live: ends_.reset(); return;
+            case idle: return ends_.reset();
+            case live: return end_probe_in_doubt(now, out);
             case waiting_sync: return stall("sync_not_ready", now, out);
             case discovering:
                 if (!votes_.has_votes()) return stall(requests_.peer_count() == 0 ? "no_peers" : "no_heads", now, out);
                 for (auto const e : votes_.drop_all()) forget(e, out);
-                return decide(now, out);
+                return decide(now, out);  // by what was told
             case paging:
             case gap_repair: return stall("no_progress", now, out);
             case filling:
@@ -444,9 +458,8 @@ private:
     template <class Sink>
     void lost(requester::abandoned& a, instant now, Sink& out) {
         if (votes_.drop(a.errand)) {
-            if (votes_.is_over()) decide(now, out);
-        } else if (auto const at = slot_of(a.errand); at != pages_.end()) {
-            pages_.erase(at);
+            decide_if_told(now, out);
+        } else if (pages_.drop(a.errand)) {
             if (state_ == catch_up_state::gap_repair) return calm(now, out);
             stall("page_unavailable", now, out);
         } else if (auto const blob = blobs_.abandon(a.errand, saturating_add(now, options_.bootstrap_timeout))) {
@@ -462,6 +475,7 @@ private:
     std::uint32_t page_size_;
     requester requests_;
     wanted_blobs blobs_;
+    page_window pages_;
     head_vote votes_;
     splitmix64 draw_;
     backoff cycle_;
@@ -469,17 +483,12 @@ private:
     bool is_ready_ = false;
     bool lacks_peers_ = false;  ///< Stalled for want of them.
     height local_ = 0;
-    height target_ = 0;
-    height cursor_ = 0;            ///< The first height that is not here yet.
-    height next_page_ = 0;         ///< The first that no page was asked for.
-    std::optional<peer_id> only_;  ///< Who alone is asked for pages, if anyone.
-    height floor_ = 0;             ///< Nothing is asked for that is not above.
-    height gap_ = 0;               ///< Of a record whose parent is not here; 0 for none.
-    height step_ = 0;              ///< How far the next rewinding goes.
-    bool is_rewound_ = false;      ///< What is paged is another chain than ours, from further below.
-    slots pages_;
-    deadline ends_;  ///< Of the state.
-    deadline poll_;  ///< When heads are asked for while live.
+    bool is_probe_ = false;                     ///< What is paged is looked at beside `live`.
+    instant gap_rests_until_ = instant::min();  ///< Gaps are not looked into before.
+    height floor_ = 0;                          ///< Nothing is asked for that is not above.
+    height gap_ = 0;                            ///< Of a record whose parent is not here; 0 for none.
+    deadline ends_;                             ///< Of the state.
+    deadline poll_;                             ///< When heads are asked for while live.
     head_sync_status shown_ = {};
 };
 

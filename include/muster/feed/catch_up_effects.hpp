@@ -22,9 +22,12 @@ namespace sync {
 
 /// What came of a page.
 enum class page_end : std::uint8_t {
-    some,     ///< Records of it are here now.
-    empty,    ///< There was nothing in it.
-    unlinked  ///< They have parents that are not here: our chain is another one.
+    some,      ///< Records of it are here that were not.
+    known,     ///< All that it brought was here already, or it brought nothing of use.
+    empty,     ///< There was nothing in it.
+    unlinked,  ///< The parent of its first record is not here: our chain is another one.
+    unplaced   ///< Its first record can be judged or kept by nobody here for now: its slot is not known, or the disk
+               ///< fails.
 };
 /// A page is next in order: its records are to be taken in, and then `page_done` is to be called.
 struct ingest {

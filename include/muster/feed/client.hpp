@@ -142,8 +142,8 @@ public:
         restart(now, out);
         return ok();
     }
-    /// The layer that executes is at @p at: what is not above is stale, and catching up begins above it.
-    /// @return `shutdown`.
+    /// The layer that executes is at @p at: what is not above is stale, and catching up begins above it, or goes on
+    /// there. @return `shutdown`.
     template <effect_sink<effect> Sink>
     [[nodiscard]] result<void> sync_ready(height at, instant now, Sink&& out) {
         MUSTER_TRY(require_open());
@@ -151,7 +151,9 @@ public:
         work w;
         core_.in.set_anchor(at, now, w.intake);
         core_.perform(w, now, out);
-        if (core_.is_started) restart(now, out);
+        if (core_.is_started) core_.sync.ready(at, now, w.sync);
+        core_.perform(w, now, out);
+        finish(now, out);
         return ok();
     }
     /// The chain below has changed above @p anchor: records above are dropped, and catching up begins anew.
@@ -223,10 +225,17 @@ public:
         MUSTER_TRY(require_open());
         MUSTER_TRY(fits(kind::record, content));
         MUSTER_TRY(count_refusal(kind::record, core_.in.check_own(content, &b)));
+        bool const was_here = core_.in.stored().contains_blob(b.id);
         effect_list<effect> said;
-        MUSTER_TRY(say_blob(b, now, said));
-        MUSTER_TRY(auto const id, say_record(std::move(content), now, said));
-        for (auto& e : said.take()) out.push(std::move(e));
+        auto const id = [&]() -> result<digest> {
+            MUSTER_TRY(say_blob(b, now, said));
+            return say_record(std::move(content), now, said);
+        }();
+        // What else has come of it is done in any case: others may have waited for the blob.
+        for (auto& e : said.take()) {
+            if (id || !std::holds_alternative<publish>(e)) out.push(std::move(e));
+        }
+        if (!id && !was_here) core_.in.take_back(b.id);
         return id;
     }
 

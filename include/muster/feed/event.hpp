@@ -123,7 +123,8 @@ struct penalise {
     peer_id peer;
     std::int32_t points = 0;
     std::string_view why = {};
-    MUSTER_FIELDS(penalise, peer, points, why);
+    bool is_judged = false;  ///< It is told as a verdict, too, for which gossip charges the sender at the network.
+    MUSTER_FIELDS(penalise, peer, points, why, is_judged);
 };
 /// The score of a peer has changed: gossipsub's application score.
 struct rate {

@@ -6,7 +6,8 @@
 ///
 /// Algorithm: of the heights that are told, the one that more than half of those asked have reached. So the smaller
 /// part can neither raise it beyond what an honest peer has, nor hold it back. What is implausibly far ahead has no
-/// vote.
+/// vote. One peer or two are not waited for alone: whoever connects first would decide. And who could not show what it
+/// has claimed is not taken for the furthest one for a while.
 
 #include <algorithm>
 #include <cstddef>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include <muster/core/time.hpp>
 #include <muster/feed/types.hpp>
 
 namespace muster::feed {
@@ -27,12 +29,38 @@ public:
     using errand_number = std::uint64_t;
 
     /// @param ahead_max  heights further above our own than this have no vote.
-    explicit head_vote(std::uint64_t ahead_max) noexcept : ahead_max_{ahead_max} {}
+    /// @param few        fewer votes than these ...
+    /// @param few_wait   ... wait so long for more.
+    head_vote(std::uint64_t ahead_max, std::size_t few, duration few_wait) noexcept
+        : ahead_max_{ahead_max}, few_{few}, few_wait_{few_wait} {}
 
     // ---- a round ----------------------------------------------------------------------------------------
 
-    void begin() { told_.clear(); }
-    void ask(errand_number e, peer_id const& who) { asked_.emplace(e, who); }
+    void begin() {
+        told_.clear();
+        close();
+    }
+    void ask(errand_number e, peer_id const& who) {
+        asked_.emplace(e, who);
+        is_open_ = true;
+    }
+    /// Whether a round is to be decided: nobody is being asked any more, and its votes are enough or, where few wait
+    /// for more (@p waits), have waited.
+    [[nodiscard]] bool is_ready(instant now, bool waits) {
+        if (!is_open_ || !is_over()) return false;
+        if (!waits || told_.empty() || told_.size() >= few_) return true;
+        if (!few_until_) few_until_ = saturating_add(now, few_wait_);
+        return *few_until_ <= now;
+    }
+    /// It is decided, or not wanted any more.
+    void close() noexcept {
+        is_open_ = false;
+        few_until_.reset();
+    }
+    /// When few votes have waited.
+    [[nodiscard]] deadline next_deadline() const noexcept { return is_over() ? few_until_ : std::nullopt; }
+    /// How many votes the last round had that was counted.
+    [[nodiscard]] std::size_t counted() const noexcept { return counted_; }
     [[nodiscard]] bool owns(errand_number e) const { return asked_.count(e) != 0; }
     /// Nobody is being asked any more.
     [[nodiscard]] bool is_over() const noexcept { return asked_.empty(); }
@@ -55,6 +83,7 @@ public:
         for (auto const e : out) asked_.erase(e);
         told_.erase(who);
         claims_.erase(who);
+        doubts_.erase(who);
         return out;
     }
     /// All that are being asked, which are no longer.
@@ -67,17 +96,23 @@ public:
     /// What came of a round.
     struct result_type {
         height agreed = 0;      ///< What more than half have reached.
-        height furthest = 0;    ///< What somebody has reached, ...
+        height furthest = 0;    ///< What somebody who is trusted has reached, ...
         peer_id furthest_peer;  ///< ... and who.
     };
     /// Ends the round. Expects votes.
-    [[nodiscard]] result_type count() {
+    [[nodiscard]] result_type count(instant now) {
+        std::erase_if(doubts_, [&](auto const& d) { return d.second <= now; });
+        counted_ = told_.size();
         std::vector<height> all;
-        for (auto const& [who, h] : told_) all.push_back(h);
+        result_type out;
+        for (auto const& [who, h] : told_) {
+            all.push_back(h);
+            if (h < out.furthest || doubts_.count(who) != 0) continue;
+            out.furthest = h;
+            out.furthest_peer = who;
+        }
         std::sort(all.begin(), all.end(), std::greater<>{});
-        auto const top = std::max_element(told_.begin(), told_.end(),
-                                          [](auto const& a, auto const& b) { return a.second < b.second; });
-        result_type out{all[all.size() / 2], top->second, top->first};
+        out.agreed = all[all.size() / 2];
         told_.clear();
         return out;
     }
@@ -86,6 +121,8 @@ public:
 
     void claim(peer_id const& who, height h) { claims_.insert_or_assign(who, h); }
     void unclaim(peer_id const& who) { claims_.erase(who); }
+    /// Until @p until it is not the furthest one.
+    void doubt(peer_id const& who, instant until) { doubts_.insert_or_assign(who, until); }
     /// What @p who has said last.
     [[nodiscard]] std::optional<height> claim_of(peer_id const& who) const {
         auto const found = claims_.find(who);
@@ -94,9 +131,15 @@ public:
 
 private:
     std::uint64_t ahead_max_;
+    std::size_t few_;
+    duration few_wait_;
+    deadline few_until_ = {};
+    bool is_open_ = false;  ///< A round that nothing was decided by.
+    std::size_t counted_ = 0;
     std::map<errand_number, peer_id> asked_;
-    std::map<peer_id, height> told_;    ///< In this round.
-    std::map<peer_id, height> claims_;  ///< Of connected peers; the network's bound.
+    std::map<peer_id, height> told_;     ///< In this round.
+    std::map<peer_id, height> claims_;   ///< Of connected peers; the network's bound.
+    std::map<peer_id, instant> doubts_;  ///< Likewise.
 };
 
 }  // namespace muster::feed

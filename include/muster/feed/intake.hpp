@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -94,6 +95,8 @@ public:
           self_{self},
           waits_for_blobs_{o.wait_for_blobs},
           soft_fail_{o.soft_fail},
+          unnamed_max_{o.pending_keys_max},
+          unnamed_ttl_{o.pending_ttl},
           seen_{o.message_ids_max, o.message_id_ttl, seed},
           pending_{{o.pending_keys_max, o.pending_per_key, o.pending_per_peer, o.pending_bytes_max, o.pending_ttl}} {}
 
@@ -119,10 +122,21 @@ public:
         std::optional<blob> b;
         auto v = read_blob(content, from, b, now);
         if (v.is_accepted()) v = keep(*b, from, out);
+        if (v.may_come_again) seen_.forget_message(protocol_.message_hash(kind::blob, content), now);
+        bool const is_here = v.is_accepted();
+        if (is_here && from.origin == origin::gossip && !store_.is_named(b->id)) {
+            v = verdict::waits_for(awaited::record);
+            unnamed_.push_back({b->id, from, saturating_add(now, unnamed_ttl_)});
+        }
         out.push(settled{from, kind::blob, b ? b->id : digest{}, v});
-        if (v.is_accepted()) release({awaited::blob, b->id});
+        if (is_here) release({awaited::blob, b->id});
         drain(now, out);
+        forget_unnamed(now, out);
         return v;
+    }
+    /// Takes back a blob that was to be published with a record which could not be.
+    void take_back(digest const& id) {
+        if (!store_.is_named(id)) (void)store_.erase_blob(id);
     }
     /// Whether an own record, and blob, would be accepted: both or none are published. Nothing is changed.
     [[nodiscard]] result<void> check_own(byte_view content, blob const* with) const {
@@ -148,8 +162,12 @@ public:
     /// The time of what waits may be over.
     void expire(instant now, sink& out) {
         for (auto const& w : pending_.expire(now)) drop(w, "pending_expired", now, out);
+        forget_unnamed(now, out);
     }
-    [[nodiscard]] deadline next_deadline() const { return pending_.next_deadline(); }
+    [[nodiscard]] deadline next_deadline() const {
+        auto const next = pending_.next_deadline();
+        return unnamed_.empty() ? next : earlier(next, unnamed_.front().ends);
+    }
     /// What waited for the schedule is judged anew.
     void schedule_changed(instant now, sink& out) {
         release({awaited::schedule, {}});
@@ -183,6 +201,12 @@ private:
         record link;
         source from;
         digest message = {};
+    };
+    /// Came by gossip, before a record that names it.
+    struct unnamed_blob {
+        digest id;
+        source from;
+        instant ends;
     };
 
     // ---- what a message shows by itself -----------------------------------------------------------------
@@ -221,7 +245,11 @@ private:
         auto const v = protocol_.check(out->what, out->link);
         out->link.content = content;
         // What waits has not met the schedule: a copy that somebody else has signed keeps the author's out of nothing.
-        if (v.is_accepted() && pending_.contains(id, out->link.author)) return verdict::ignored("known");
+        if (auto const on = pending_.awaited_by(id, out->link.author); v.is_accepted() && on != awaited::nothing) {
+            auto known = verdict::ignored("known");
+            known.on = on;
+            return known;
+        }
         return v;
     }
     [[nodiscard]] verdict read_blob(bytes const& content, source const& from, std::optional<blob>& out, instant now) {
@@ -241,7 +269,7 @@ private:
         auto const& r = c.link;
         if (anchor_ && r.number <= *anchor_) return verdict::ignored("stale");
         if (store_.contains(r.id)) return verdict::ignored("known");  // of two copies that waited, one was taken
-        if (store_.is_full(r.number)) return verdict::ignored("height_full");
+        if (store_.is_full(r.number) && !may_replace(c)) return verdict::ignored("height_full");
         auto const parent = store_.find(r.parent);
         if (!parent) return verdict::not_now("storage");
         std::optional<typename Protocol::record_type> above;
@@ -261,6 +289,29 @@ private:
         }
         if (waits_for_blobs_ && lacks_blob(r)) return verdict::waits_for(awaited::blob);
         return scheduled;
+    }
+    // Gossip alone fills no height further: whoever signs twice could go on for ever. But a record that others build
+    // on, or that we have asked for, may be the one of the longer chain.
+    [[nodiscard]] bool may_replace(candidate const& c) const {
+        return c.from.origin == origin::answer || pending_.waits_for({awaited::parent, c.link.id});
+    }
+    /// Makes room at the height of @p r: one goes that is not of our chain, with all that build on it.
+    [[nodiscard]] result<void> make_room(record const& r, instant now) {
+        if (!store_.is_full(r.number)) return ok();
+        auto const ours = store_.chain_at(r.number);
+        MUSTER_TRY(auto going, store_.at(r.number));
+        std::erase_if(going, [&](auto const& each) { return ours == std::optional{each.id} || each.id == r.parent; });
+        if (going.empty()) return ok();
+        going.resize(1);
+        for (std::size_t i = 0; i < going.size(); ++i) {
+            MUSTER_TRY(auto more, store_.children(going[i].id));
+            for (auto& each : more) going.push_back(std::move(each));
+        }
+        for (auto const& each : going) {
+            MUSTER_TRY(store_.erase(each.id));
+            seen_.forget_content(each.id, now);
+        }
+        return ok();
     }
     [[nodiscard]] bool lacks_blob(record const& r) const { return r.blob_id && !store_.contains_blob(*r.blob_id); }
 
@@ -284,6 +335,7 @@ private:
             auto const kept = keep(c, now, out);
             if (!kept.is_accepted()) v = kept;
         }
+        if (v.may_come_again) seen_.forget_message(c.message, now);
         if (v.what == outcome::pending) v = wait(std::move(c), v, now, out);
         out.push(settled{from, kind::record, id, v});
         if (v.is_accepted()) release({awaited::parent, id});
@@ -291,24 +343,55 @@ private:
     }
     [[nodiscard]] verdict keep(candidate const& c, instant now, sink& out) {
         auto const& r = c.link;
-        if (auto const put = store_.put(r); !put) {
+        auto const head = store_.head();
+        bool const is_head = !head || r.number > head->number || (r.number == head->number && r.id < head->id);
+        auto const put = [&]() -> result<void> {
+            MUSTER_TRY(make_room(r, now));
+            return is_head ? store_.put_head(r) : store_.put(r);
+        }();
+        if (!put) {
             out.push(store_failed{put.error()});
             return verdict::not_now("storage");
         }
         if (!store_.contains(r.id)) return verdict::ignored("pruned");
         seen_.record_content(r.id, now);
         out.push(stored_record{r, c.from, !lacks_blob(r)});
-        auto const head = store_.head();
-        bool const is_head = !head || r.number > head->number || (r.number == head->number && r.id < head->id);
-        if (is_head) {
-            if (auto const set = store_.set_chain(r.id); !set) {
-                out.push(store_failed{set.error()});
-            } else {
-                out.push(head_moved{r.number, r.id});
-            }
-        }
+        if (is_head) out.push(head_moved{r.number, r.id});
         if (lacks_blob(r)) out.push(blob_missing{*r.blob_id, r.number});
+        if (r.blob_id) name(*r.blob_id, out);
         return verdict::accepted();
+    }
+    // A blob that has waited for a record which names it.
+    void name(digest const& id, sink& out) {
+        for (auto const& u : unnamed_) {
+            if (u.id == id) out.push(settled{u.from, kind::blob, id, verdict::accepted()});
+        }
+        std::erase_if(unnamed_, [&](auto const& u) { return u.id == id; });
+    }
+    [[nodiscard]] auto oldest_of_largest() {
+        std::map<peer_id, std::size_t> held;
+        for (auto const& u : unnamed_) ++held[u.from.peer];
+        auto const largest = std::max_element(held.begin(), held.end(),
+                                              [](auto const& a, auto const& b) { return a.second < b.second; });
+        return std::find_if(unnamed_.begin(), unnamed_.end(),
+                            [&](auto const& u) { return u.from.peer == largest->first; });
+    }
+    // What no record names in time, or had to make room, is passed on to nobody, and is not kept.
+    void forget_unnamed(instant now, sink& out) {
+        auto const end = [&](unnamed_blob const& u) {
+            if (store_.contains_blob(u.id) && !store_.is_named(u.id)) (void)store_.erase_blob(u.id);
+            out.push(settled{u.from, kind::blob, u.id, verdict::not_now("unnamed")});
+        };
+        auto const is_over = [&](unnamed_blob const& u) { return u.ends <= now || !store_.contains_blob(u.id); };
+        for (auto const& u : unnamed_) {
+            if (is_over(u)) end(u);
+        }
+        std::erase_if(unnamed_, is_over);
+        while (unnamed_.size() > unnamed_max_) {
+            auto const at = oldest_of_largest();
+            end(*at);
+            unnamed_.erase(at);
+        }
     }
     [[nodiscard]] verdict keep(blob const& b, source const& from, sink& out) {
         if (auto const put = store_.put_blob(b); !put) {
@@ -330,9 +413,14 @@ private:
         auto const key = v.on == awaited::parent ? r.parent : v.on == awaited::blob ? *r.blob_id : digest{};
         auto const message = c.message;
         waiting_record w{std::move(c.link), c.from.peer, c.from.origin, c.from.gossip, message};
-        if (pending_.add({v.on, key}, std::move(w), now)) return v;
+        std::vector<waiting_record> evicted;
+        bool const is_taken = pending_.add({v.on, key}, std::move(w), now, evicted);
+        for (auto const& each : evicted) drop(each, "pending_evicted", now, out);
+        if (is_taken) return v;
         seen_.forget_message(message, now);  // it may come again, when there is room
-        return verdict::not_now("pending_full");
+        auto full = verdict::not_now("pending_full");
+        full.on = v.on;
+        return full;
     }
     void drop(waiting_record const& w, std::string_view why, instant now, sink& out) {
         seen_.forget_message(w.message, now);
@@ -361,10 +449,13 @@ private:
     peer_id self_;
     bool waits_for_blobs_;
     bool soft_fail_;
+    std::size_t unnamed_max_;
+    duration unnamed_ttl_;
     std::optional<height> anchor_;
     seen_messages seen_;
     pending_records pending_;
     std::deque<waiting_record> released_;  ///< Empty between calls.
+    std::deque<unnamed_blob> unnamed_;     ///< The oldest first; all are stored, and unnamed_max_ is their bound.
     std::set<std::pair<height, author>> reported_;
 };
 

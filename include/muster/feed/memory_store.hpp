@@ -29,9 +29,18 @@ public:
         by_height_.emplace(r.number, r.id);
         by_parent_.emplace(r.parent, r.id);
         if (r.blob_id) name_blob(*r.blob_id);
-        while (records_.size() > limits_.records_max) erase(by_height_.begin()->second);
+        while (records_.size() > limits_.records_max) drop(by_height_.begin()->second);
         return ok();
     }
+    [[nodiscard]] result<void> put_head(record const& r) {
+        (void)put(r);
+        return set_chain(r.id);
+    }
+    [[nodiscard]] result<void> erase(digest const& id) {
+        if (records_.count(id) != 0) drop(id);
+        return ok();
+    }
+    [[nodiscard]] bool is_named(digest const& blob) const { return named_.count(blob) != 0; }
     [[nodiscard]] result<void> put_blob(blob const& b) {
         if (b.content.size() > limits_.blob_bytes_max || blobs_.count(b.id) != 0) return ok();
         auto& kept = blobs_[b.id];
@@ -111,7 +120,7 @@ public:
     [[nodiscard]] result<void> remove_above(height h) {
         while (!by_height_.empty() && by_height_.rbegin()->first > h) {
             auto const id = by_height_.rbegin()->second;
-            erase(id);
+            drop(id);
         }
         return ok();
     }
@@ -153,7 +162,7 @@ private:
         }
         return otherwise;
     }
-    void erase(digest const id) {
+    void drop(digest const id) {
         auto const found = records_.find(id);
         auto const& r = found->second;
         if (auto const c = chain_.find(r.number); c != chain_.end() && c->second == id) chain_.erase(c);

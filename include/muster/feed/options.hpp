@@ -59,8 +59,10 @@ struct options {
     std::size_t peers_max = 4096;                        ///< Whose requests are counted. Ours.
     std::size_t blob_window = 64;                        ///< Blobs asked for at once. Ours.
     std::uint64_t heads_ahead_max = 1'000'000;           ///< A head further ahead is not believed. Ours.
-    duration head_interval = std::chrono::seconds{12};   ///< Between looks at others' heads. A slot of Ethereum.
-    duration blob_grace = std::chrono::seconds{2};  ///< In which a blob may still come by itself. A block of Taiko.
+    std::size_t heads_min = 3;                      ///< Peers who have told their heads, before they are believed, ...
+    duration heads_wait = std::chrono::seconds{2};  ///< ... or how long more of them are waited for. Ours.
+    duration head_interval = std::chrono::seconds{12};  ///< Between looks at others' heads. A slot of Ethereum.
+    duration blob_grace = std::chrono::seconds{2};      ///< In which a blob may still come by itself. A block of Taiko.
 
     /// Setters that can be chained. @{
     options& with_network(network_options v) { return network = v, *this; }

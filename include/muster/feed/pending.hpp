@@ -5,9 +5,11 @@
 /// Records that cannot be judged yet: they wait for a parent, a blob, or the schedule.
 ///
 /// Nobody is blamed for them, so they must cost little: a peer may make so many wait, so many may wait for the same,
-/// for so many different things, with so many bytes, for so long. What does not fit is not taken; a flood of one peer
-/// ends at the bound of that peer, and leaves the others theirs.
+/// for so many different things, with so many bytes, for so long. A flood of one peer ends at the bound of that peer.
+/// Where several fill the room, the last of the peer that holds most makes way for who holds less; what does not fit
+/// otherwise is not taken.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -51,19 +53,23 @@ public:
     pending_records(pending_records const&) = delete;
     pending_records& operator=(pending_records const&) = delete;
 
-    /// Lets @p w wait for @p k; false, and nothing is kept, when that exceeds a bound. What waits already for the same
-    /// is not taken twice, which is true. O(log n).
-    [[nodiscard]] bool add(key const& k, waiting_record w, instant now) {
+    /// Lets @p w wait for @p k; false, and it is not kept, when that exceeds a bound. What waits already for the same
+    /// is not taken twice, which is true. What had to make way is put into @p evicted. O(log n), and O(n) for each that
+    /// makes way.
+    [[nodiscard]] bool add(key const& k, waiting_record w, instant now, std::vector<waiting_record>& evicted) {
         if (contains(w.what.id, w.what.author)) return true;
         auto const size = w.what.content.size() + overhead;
+        if (held_by(w.from) >= limits_.per_peer || size > limits_.bytes_max) return false;
         auto const found = by_key_.find(k);
         auto const same = found == by_key_.end() ? 0 : found->second.size();
         auto const per_key = k.first == awaited::schedule ? limits_.keys_max : limits_.per_key;
-        if (same >= per_key || (same == 0 && by_key_.size() >= limits_.keys_max)) return false;
-        if (bytes_ + size > limits_.bytes_max) return false;
-        auto& mine = per_peer_[w.from];
-        if (mine >= limits_.per_peer) return false;
-        ++mine;
+        if (same >= per_key) return false;
+        while (bytes_ + size > limits_.bytes_max || (by_key_.count(k) == 0 && by_key_.size() >= limits_.keys_max)) {
+            auto const last = last_of_largest(w.from);
+            if (last == order_.end()) return false;
+            evicted.push_back(take(last));
+        }
+        ++per_peer_[w.from];
         bytes_ += size;
         ids_.emplace(std::pair{w.what.id, w.what.author},
                      order_.insert(order_.end(), entry{k, std::move(w), saturating_add(now, limits_.time_to_live)}));
@@ -97,6 +103,11 @@ public:
     [[nodiscard]] bool waits_for(key const& k) const { return by_key_.count(k) != 0; }
     /// Whether the record @p id by @p who waits. An id says nothing of who has signed.
     [[nodiscard]] bool contains(digest const& id, author const& who) const { return ids_.count({id, who}) != 0; }
+    /// What it waits for; `nothing` when it does not wait.
+    [[nodiscard]] awaited awaited_by(digest const& id, author const& who) const {
+        auto const found = ids_.find({id, who});
+        return found == ids_.end() ? awaited::nothing : found->second->waits.first;
+    }
     /// When the next one's time is over.
     [[nodiscard]] deadline next_deadline() const {
         return order_.empty() ? std::nullopt : deadline{order_.front().ends};
@@ -112,6 +123,21 @@ private:
         instant ends;
     };
     using place = std::list<entry>::iterator;
+
+    [[nodiscard]] std::size_t held_by(peer_id const& who) const {
+        auto const found = per_peer_.find(who);
+        return found == per_peer_.end() ? 0 : found->second;
+    }
+    /// The last record of the peer that holds most, where it holds more than @p who would with one more; or the end.
+    [[nodiscard]] place last_of_largest(peer_id const& who) {
+        auto const largest = std::max_element(per_peer_.begin(), per_peer_.end(),
+                                              [](auto const& a, auto const& b) { return a.second < b.second; });
+        if (largest == per_peer_.end() || largest->second <= held_by(who) + 1) return order_.end();
+        auto at = order_.end();
+        while ((--at)->what.from != largest->first) {
+        }
+        return at;
+    }
 
     waiting_record take(place at) {
         auto const k = by_key_.find(at->waits);

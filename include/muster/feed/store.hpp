@@ -34,9 +34,12 @@ struct store_limits {
 /// Semantics:
 /// - `put(r)` keeps a record; of one height at most `records_per_height`, where `is_full(height)` holds. When there are
 ///   too many, the lowest is pruned with its blob; a record below all of a full store is not kept.
+/// - `put_head(r)` is `put(r)`, and `set_chain(r.id)` where it is kept, in one step: after a crash both were done or
+///   none. `erase(id)` takes a record back, and its blob where no other record names it.
 /// - `put_blob(b)` keeps a blob whose content was checked. One that no record names takes at most a quarter of the
 ///   bytes. Where room is needed, the oldest of these go, and then those of the lowest records; the new one stays, so
-///   that a blob can come before its record. `erase_blob(id)` takes one back.
+///   that a blob can come before its record. `erase_blob(id)` takes one back. `is_named(id)` says whether a stored
+///   record names it.
 /// - `find`, `find_blob`, `contains`, `contains_blob` look one up. `at(height)` gives all records of a height,
 ///   `children(id)` those that name it as their parent.
 /// - `set_chain(id)` makes a stored record the head, and its stored ancestors the chain; `chain_at(height)` is the
@@ -48,6 +51,9 @@ struct store_limits {
 template <class S>
 concept store = requires(S& s, S const& c, record const& r, blob const& b, digest const& id, height h, std::size_t n) {
     { s.put(r) } -> std::same_as<result<void>>;
+    { s.put_head(r) } -> std::same_as<result<void>>;
+    { s.erase(id) } -> std::same_as<result<void>>;
+    { c.is_named(id) } -> std::same_as<bool>;
     { s.put_blob(b) } -> std::same_as<result<void>>;
     { s.erase_blob(id) } -> std::same_as<result<void>>;
     { c.contains(id) } -> std::same_as<bool>;

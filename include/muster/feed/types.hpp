@@ -62,15 +62,15 @@ MUSTER_ENUMERATION(outcome, 0,
                    reject    ///< Dropped, and the sender is to blame: only for what the message itself shows.
 );
 /// What something pending waits for.
-MUSTER_ENUMERATION(awaited, 0, nothing, parent, blob, schedule);
+MUSTER_ENUMERATION(awaited, 0, nothing, parent, blob, schedule, record);
 
 /// An outcome with its reason, a literal such as `bad_signature`: the label of metrics and log lines.
 struct verdict {
     outcome what = outcome::accept;
     std::string_view why = "ok";
-    awaited on = awaited::nothing;
-    std::int32_t points = 0;      ///< What it costs the sender in peer::reputation. Only a rejection costs.
-    bool may_come_again = false;  ///< Of what is ignored: nothing was found wrong with it, there was no room or time.
+    awaited on = awaited::nothing;  ///< What it waits for, or would if there were room or it did not wait already.
+    std::int32_t points = 0;        ///< What it costs the sender in peer::reputation. Only a rejection costs.
+    bool may_come_again = false;    ///< Of what is ignored: nothing was found wrong with it, there was no room or time.
     MUSTER_FIELDS(verdict, what, why, on, points, may_come_again);
 
     [[nodiscard]] static constexpr verdict accepted() noexcept { return {}; }
@@ -81,7 +81,8 @@ struct verdict {
         return {outcome::ignore, why, awaited::nothing, 0, true};
     }
     [[nodiscard]] static constexpr verdict waits_for(awaited on) noexcept {
-        constexpr std::string_view whys[] = {"pending", "pending_parent", "pending_blob", "pending_schedule"};
+        constexpr std::string_view whys[] = {"pending", "pending_parent", "pending_blob", "pending_schedule",
+                                             "pending_record"};
         return {outcome::pending, whys[static_cast<std::size_t>(on)], on, 0, false};
     }
     /// @param points  where -1 of the specification's score is 20 points.

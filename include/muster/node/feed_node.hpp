@@ -39,7 +39,7 @@ namespace muster::node {
 /// How a feed stands on its gossip.
 struct feed_node_options {
     double score_per_point = 1;         ///< What a point of the feed's score is in gossip's.
-    gossip::topic_options topics = {};  ///< Of both topics; that they validate is set here.
+    gossip::topic_options topics = {};  ///< Of both topics; that they validate is set here, and for how long at least.
 };
 
 /// A feed at work.
@@ -88,6 +88,8 @@ public:
     [[nodiscard]] result<void> start() {
         for (auto const k : {feed::kind::record, feed::kind::blob}) {
             auto o = options_.topics;
+            // What waits for its parent is passed on when that has come, as long as the feed keeps it.
+            o.validation_time_limit = std::max(o.validation_time_limit, it_.settings().pending_ttl);
             MUSTER_TRY(gossip_.subscribe(
                 it_.protocol().topic(k), {},
                 [this, k](gossip::message const& m, gossip::ticket t) { return judge(k, m, t); }, o));
@@ -289,6 +291,7 @@ private:
     }
     void perform(feed::refuse const& e) { network_.refuse(transport::request_id{e.number}); }
     void perform(feed::penalise const& e) {
+        if (e.is_judged) return;
         if constexpr (requires { network_.penalise(e.peer, e.points); }) network_.penalise(e.peer, e.points);
     }
     void perform(feed::rate const& e) { gossip_.rate(e.peer, e.score * options_.score_per_point); }

@@ -57,9 +57,23 @@ public:
                 MUSTER_TRY(auto const n, db_->number("SELECT count(*) FROM records"));
                 if (static_cast<std::uint64_t>(n) <= limits_.records_max) return ok();
                 MUSTER_TRY(auto const lowest, lowest_record());
-                MUSTER_TRY(erase(lowest));
+                MUSTER_TRY(drop(lowest));
             }
         });
+    }
+    [[nodiscard]] result<void> put_head(record const& r) {
+        return all_or_nothing([&]() -> result<void> {
+            MUSTER_TRY(put(r));
+            return set_chain(r.id);
+        });
+    }
+    [[nodiscard]] result<void> erase(digest const& id) {
+        MUSTER_TRY(auto const r, find(id));
+        if (!r) return ok();
+        return all_or_nothing([&]() -> result<void> { return drop(*r); });
+    }
+    [[nodiscard]] bool is_named(digest const& blob) const {
+        return has("SELECT 1 FROM records WHERE blob = ? LIMIT 1", blob);
     }
     [[nodiscard]] result<void> put_blob(feed::blob const& b) {
         if (b.content.size() > limits_.blob_bytes_max || contains_blob(b.id)) return ok();
@@ -263,7 +277,7 @@ private:
         if (found.empty()) return error{feed::errc::storage, "no record where there must be one"};
         return std::move(found.front());
     }
-    [[nodiscard]] result<void> erase(record const& r) {
+    [[nodiscard]] result<void> drop(record const& r) {
         MUSTER_TRY(db_->run("DELETE FROM records WHERE id = ?", r.id.view()));
         if (!r.blob_id) return ok();
         return db_->run("DELETE FROM blobs WHERE id = ?1 AND id NOT IN (SELECT blob FROM records)", r.blob_id->view());

@@ -99,6 +99,26 @@ TEST_CASE("preconf: a commitment that ends a window without a list lacks nothing
     CHECK_FALSE(told[0].record.blob_id);
 }
 
+TEST_CASE("preconf: who has ended its window has no more to say in it, and the next one goes on") {
+    static_schedule s{0, 12};  // T22
+    s.rotate(0, signer(0));
+    s.rotate(13, signer(1));
+    s.settle(1'000);
+    slot_bench<static_schedule> b{s};
+    auto c = kit::draft(nullptr);
+    c.preconf.timestamp = 4;
+    c.preconf.eop = true;
+    auto const last = kit::sign(c);
+    CHECK(b.hear(1, last) == outcome::accept);
+    auto late = kit::draft(&last);
+    late.preconf.timestamp = 6;
+    late.preconf.submission_window_end = 12;
+    CHECK(b.hear(2, kit::sign(late)) == outcome::reject);
+    CHECK(b.penalties[feed_peer(2)] == std::vector<std::string>{"late_after_eop"});
+    CHECK(b.hear(3, kit::sign(kit::draft(&last), 1)) == outcome::accept);
+    CHECK(b.head() == 2);
+}
+
 TEST_CASE("preconf: slasher_address_enforced, custom_signing_domain_enforced") {
     custom::params = {};
     custom::params.slasher = signer(3);
@@ -158,7 +178,8 @@ TEST_CASE("preconf: lists are checked by content: empty_txlist, mismatch, zero h
     CHECK(last_why(b, 4) == "gossip_too_large");
     CHECK(b.hear(5, bytes(20), fd::kind::blob) == outcome::reject);
     CHECK(last_why(b, 5) == "malformed");
-    CHECK(b.hear(6, good) == outcome::accept);  // T7: its claimed hash was not used up
+    REQUIRE(b.hear(8, kit::next(nullptr)) == outcome::accept);  // which names it
+    CHECK(b.hear(6, good) == outcome::accept);                  // T7: its claimed hash was not used up
     CHECK(b.hear(7, good) == outcome::ignore);
     auto const told = b.heard_only<fd::blob_accepted>();
     REQUIRE(told.size() == 1);
@@ -172,6 +193,9 @@ TEST_CASE("preconf: a network may agree on smaller lists, to the byte") {
     for (std::size_t const size : {780'263u, 780'264u, 780'265u, 786'432u}) {
         fd::blob l{{}, bytes(size, 1)};
         l.id = hash_of_list(l.content);
+        auto c = kit::draft(nullptr);
+        c.preconf.raw_tx_list_hash = l.id;
+        (void)b.hear(2, kit::sign(c));
         CHECK(b.hear(1, l) == (size <= 780'264u ? outcome::accept : outcome::reject));
     }
     custom::params = {};
@@ -204,6 +228,7 @@ TEST_CASE("preconf: the high-S twin of a signature, and recovery ids above 1, ar
 TEST_CASE("preconf: wrong_signer and slot_end_mismatch are rejected, the right one is taken") {
     static_schedule s{0, 12};
     s.rotate(0, signer(0));
+    s.settle(~std::uint64_t{0});
     slot_bench<static_schedule> b{s};
     auto const good = kit::next(nullptr);
     CHECK(b.hear(1, kit::next(nullptr, 1, 1)) == outcome::reject);
@@ -228,6 +253,7 @@ TEST_CASE("preconf: the end of a slot may differ by the grace, and not by more")
             o.with_slot_grace(std::chrono::seconds{grace});
             slot_bench<static_schedule> b{s, o};
             auto c = kit::draft(nullptr);
+            c.preconf.timestamp = 15;
             c.preconf.submission_window_end = static_cast<std::uint64_t>(24 + by);
             bool const is_near = by >= -grace && by <= grace;
             CHECK(b.hear(1, kit::sign(c)) == (is_near ? outcome::accept : outcome::reject));
@@ -240,12 +266,13 @@ TEST_CASE("preconf: when the signer rotates nothing honest is rejected, and afte
     static_schedule s{0, 0};
     s.rotate(0, signer(0));
     s.rotate(1000, signer(1));
+    s.settle(2000);
     fd::options o;
     o.with_slot_grace(30s);
-    auto const said = [&](std::uint64_t end, std::size_t by) {
+    auto const said = [&](std::uint64_t at, std::size_t by) {
         slot_bench<static_schedule> b{s, o};
         auto c = kit::draft(nullptr);
-        c.preconf.submission_window_end = end;
+        c.preconf.timestamp = c.preconf.submission_window_end = at;
         return b.hear(1, kit::sign(c, by));
     };
     CHECK(said(999, 0) == outcome::accept);
@@ -258,12 +285,102 @@ TEST_CASE("preconf: when the signer rotates nothing honest is rejected, and afte
     CHECK(said(1029, 2) == outcome::reject);
     // The verdict says so.
     auto c = kit::draft(nullptr);
-    c.preconf.submission_window_end = 1010;
+    c.preconf.timestamp = c.preconf.submission_window_end = 1010;
     auto const made = kit::sign(c);
     auto const v = fd::preconf::schedule<static_schedule>{s, 30s}.judge(
         decode_signed_commitment(made.content()).value(), made.link);
     CHECK(v.is_accepted());
     CHECK(v.why == "previous_signer");
+}
+
+TEST_CASE("preconf: who has a window signs for the times in it, and for no others") {
+    static_schedule s{0, 12};
+    s.rotate(0, signer(0));
+    s.rotate(24, signer(1));
+    s.settle(1'000'000);
+    slot_bench<static_schedule> b{s};
+    // A chain whose windows end where signer 0 has its turn, and whose times run on.
+    std::vector<made> all;
+    std::size_t accepted = 0;
+    for (std::uint64_t n = 1; n <= 100; ++n) {
+        auto c = kit::draft(all.empty() ? nullptr : &all.back());
+        c.preconf.timestamp = 12 + n;
+        c.preconf.submission_window_end = 24;
+        all.push_back(kit::sign(c));
+        accepted += b.hear(1, all.back()) == outcome::accept ? 1u : 0u;
+    }
+    CHECK(accepted == 12);  // one in each second of the window
+    CHECK(b.penalties[feed_peer(1)].front() == "timestamp_after_window");
+    // The end of the window has to be that of the time, and not before it.
+    auto c = kit::draft(nullptr, 5);
+    c.preconf.timestamp = 13;
+    c.preconf.submission_window_end = 36;
+    CHECK(b.hear(2, kit::sign(c)) == outcome::reject);
+    CHECK(b.penalties[feed_peer(2)].back() == "slot_drift");
+    c.preconf.timestamp = 25;
+    c.preconf.submission_window_end = 24;
+    CHECK(b.hear(3, kit::sign(c)) == outcome::reject);
+    CHECK(b.penalties[feed_peer(3)].back() == "timestamp_after_window");
+    plain without;  // which the message shows itself, on any schedule
+    CHECK(without.hear(3, kit::sign(c)) == outcome::reject);
+}
+
+TEST_CASE("preconf: a rotation that is told late rejects nothing honest; what is settled is rejected") {
+    static_schedule s{0, 12};
+    s.rotate(0, signer(0));
+    s.settle(12);
+    slot_bench<static_schedule> b{s};
+    auto const first = kit::next(nullptr), second = kit::next(&first, 0, 1);
+    CHECK(b.hear(1, first) == outcome::accept);
+    CHECK(b.hear(1, second) == std::nullopt);  // its signer may have been told of elsewhere
+    CHECK(b.hear(2, kit::next(&first, 3, 2)) == std::nullopt);
+    auto forged = kit::draft(nullptr, 4);
+    CHECK(b.hear(3, kit::sign(forged, 1)) == outcome::reject);  // before 12 all is known
+    CHECK_FALSE(b.costs(1));
+    s.rotate(13, signer(1));
+    s.settle(1'000);
+    b.it.schedule_changed(b.now, b.effects);
+    b.collect();
+    CHECK(b.verdict_of(2) == outcome::accept);
+    CHECK(b.verdict_of(3) == outcome::reject);
+    CHECK(b.head() == 2);
+    CHECK_FALSE(b.costs(1));
+}
+
+TEST_CASE("preconf: the edges at which two clients of one network have differed: one verdict each") {
+    // A17. The sizes of lists are above; here the others.
+    plain b;
+    auto const good = decode_signed_commitment(kit::next(nullptr).content()).value();
+    // The signature covers the commitment under its domain, and not the hash by which children name it.
+    auto of_hash = good;
+    {
+        auto const inner = hash_of(good.commitment.preconf);
+        auto const s = crypto::sign_recoverable(kit::key(0), inner);
+        REQUIRE(s);
+        std::copy(s.value().octets.begin(), s.value().octets.end(), of_hash.signature.octets.begin());
+    }
+    (void)b.hear(1, encode(of_hash));
+    for (auto const& e : b.heard_only<fd::record_accepted>()) CHECK(e.record.author != author_of(signer(0)));
+    // Recovery ids above 1 are not normalised first.
+    for (unsigned const id : {2u, 3u, 4u, 27u, 28u, 255u}) {
+        plain d;
+        auto odd = good;
+        odd.signature.octets[64] = static_cast<byte>(id);
+        CHECK(d.hear(1, encode(odd)) == outcome::reject);
+    }
+    // The end of a window is a record's when it comes, as when it is published.
+    auto c = kit::draft(nullptr);
+    c.preconf.eop = true;
+    auto const last = kit::sign(c);
+    plain receives, publishes;
+    CHECK(receives.hear(1, last) == outcome::accept);
+    REQUIRE(publishes.it.publish_record(last.content(), publishes.now, publishes.effects));
+    auto const eop_of = [](plain& from) {
+        auto const r = from.it.stored().head().value();
+        return decode_signed_commitment(r.content).value().commitment.preconf.eop;
+    };
+    CHECK(eop_of(receives));
+    CHECK(eop_of(publishes));
 }
 
 TEST_CASE("preconf: what the schedule does not know yet waits, without a price, and is judged when it does") {

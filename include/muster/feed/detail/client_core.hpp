@@ -121,8 +121,10 @@ struct client_core {
             sync.failed(asked->errand, asked->peer, now, w.sync);
         } else if (is_good == "not_found") {
             sync.failed(asked->errand, asked->peer, now, w.sync);
-        } else if (is_good == "ok") {
-            reward(asked->peer, now, out);
+        } else if (is_good == "unkept") {
+            sync.failed(asked->errand, asked->peer, now, w.sync);
+        } else if (is_good == "ok" && asked->what.what == question::blob) {
+            reward(asked->peer, now, out);  // a head is a claim, and a page is judged by what it brings
         }
         perform(w, now, out);
     }
@@ -193,6 +195,7 @@ struct client_core {
             auto const v =
                 in.take_blob(in.protocol().encode_blob(b.value()), {origin::answer, a.peer, 0}, now, w.intake);
             if (v.what == outcome::reject) return "rejected";
+            if (v.may_come_again && !is_own(a)) return "unkept";  // it is missing as before
         }
         if (is_own(a)) {
             end_own(a);
@@ -248,11 +251,12 @@ struct client_core {
     // ---- what peers earn --------------------------------------------------------------------------------
 
     template <class Sink>
-    void charge(peer_id const& who, std::int32_t points, std::string_view why, instant now, Sink& out) {
+    void charge(peer_id const& who, std::int32_t points, std::string_view why, instant now, Sink& out,
+                bool is_judged = false) {
         if (who.empty() || who == self) return;
         auto const before = scores.score(who, now);
         scores.penalise(who, points, now);
-        out.push(penalise{who, points, why});
+        out.push(penalise{who, points, why, is_judged});
         rescore(who, before, now, out);
     }
     template <class Sink>
@@ -300,8 +304,8 @@ struct client_core {
     template <class Sink>
     void done(typename intake_type::settled const& e, instant now, work&, Sink& out) {
         told.received(e.topic, e.from.origin, e.what, e.from.peer, e.id);
-        if (e.what.what == outcome::reject) charge(e.from.peer, e.what.points, e.what.why, now, out);
         bool const is_gossip = e.from.origin == origin::gossip;
+        if (e.what.what == outcome::reject) charge(e.from.peer, e.what.points, e.what.why, now, out, is_gossip);
         if (e.what.is_accepted() && is_gossip) reward(e.from.peer, now, out);
         if (is_gossip && e.what.what != outcome::pending) {
             out.push(judge{e.from.gossip, e.what.what, e.what.may_come_again});
@@ -357,8 +361,9 @@ struct client_core {
     void wanted(catch_up::ingest const& e, instant now, work& w, Sink& out) {
         auto const page = in.protocol().decode_page(e.data);
         if (!page) return;  // it was decoded when it came
+        using enum feed::sync::page_end;
         auto next = e.page.from;
-        auto how = page.value().empty() ? catch_up::page_end::empty : catch_up::page_end::some;
+        auto how = page.value().empty() ? empty : known;
         work inner;
         for (auto const& each : page.value()) {
             auto const r = in.protocol().decode_record(each);
@@ -371,12 +376,16 @@ struct client_core {
             if (link.value().number - e.page.from >= e.page.count) break;
             auto const v = in.take_record(to_bytes(each), {origin::answer, e.from, 0}, now, inner.intake);
             if (!in.stored().contains(link.value().id)) {
-                if (v.what != outcome::reject && next == e.page.from) how = catch_up::page_end::unlinked;
+                bool const is_unplaced = v.may_come_again || v.on == awaited::schedule || v.on == awaited::blob;
+                if (v.on == awaited::parent && next == e.page.from) how = unlinked;
+                if (v.on != awaited::parent && is_unplaced && next == e.page.from) how = unplaced;
                 break;
             }
+            if (v.is_accepted()) how = some;
             next = link.value().number + 1;
         }
         perform(inner, now, out);
+        if (how == some) reward(e.from, now, out);  // what was known already earns nothing
         sync.page_done(e.page.from, next, how, now, w.sync);
     }
     template <class Sink>

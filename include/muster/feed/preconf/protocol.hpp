@@ -5,9 +5,10 @@
 /// The rules of the preconfirmation protocol: models @ref feed::linked_protocol.
 ///
 /// Of a commitment alone: its signature recovers under the domain, and is canonical; one that is not the last of its
-/// window names a list; its slasher is the expected one. Beside its parent: it names that parent by hash, its height is
-/// one more, its time is later, and its anchor is not lower. Of a list: it is neither empty nor too large, and hashes
-/// to what it claims. Who may sign in which slot is a schedule's matter, see schedule.hpp.
+/// window names a list; its time is not after the end of its window; its slasher is the expected one. Beside its
+/// parent: it names that parent by hash, its height is one more, its time is later, and its anchor is not lower. Of a
+/// list: it is neither empty nor too large, and hashes to what it claims. Who may sign in which slot is a schedule's
+/// matter, see schedule.hpp.
 ///
 /// A commitment whose height does not fit 64 bits is ignored: no chain gets there, and nobody is blamed for what we
 /// cannot count.
@@ -86,6 +87,7 @@ public:
     [[nodiscard]] verdict check(record_type const& r, record& link) const {
         auto const& p = r.commitment.preconf;
         bool const has_list = !p.raw_tx_list_hash.is_zero();
+        if (p.timestamp > p.submission_window_end) return verdict::rejected("timestamp_after_window");
         if (!p.eop && !has_list) return verdict::rejected("preconf_basic");
         if (p.eop && has_list && p_.eop == eop_rule::never_has_list) return verdict::rejected("preconf_basic");
         if (p_.slasher && r.commitment.slasher != *p_.slasher) return verdict::rejected("slasher_mismatch");
@@ -100,13 +102,13 @@ public:
         if (p.block_number.successor() != std::optional{c.block_number}) return verdict::rejected("block_number");
         if (c.timestamp <= p.timestamp) return verdict::rejected("timestamp");
         if (c.anchor_block_number < p.anchor_block_number) return verdict::rejected("anchor");
+        // Who has ended its window has handed over: it has no more to say in it.
+        if (p.eop && c.submission_window_end == p.submission_window_end) return verdict::rejected("late_after_eop");
         return verdict::accepted();
     }
-    /// The first block of a chain, which is counted from 0 or from 1, has no parent. A higher one that names none is not
-    /// believed: it would be the head of the longest chain at once.
-    [[nodiscard]] bool is_first(record const& link) const noexcept {
-        return link.parent.is_zero() && link.number <= 1;
-    }
+    /// The first block of a chain, which is counted from 0 or from 1, has no parent. A higher one that names none is
+    /// not believed: it would be the head of the longest chain at once.
+    [[nodiscard]] bool is_first(record const& link) const noexcept { return link.parent.is_zero() && link.number <= 1; }
 
     // ---- blobs ------------------------------------------------------------------------------------------
 

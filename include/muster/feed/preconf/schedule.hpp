@@ -4,9 +4,10 @@
 /// @file
 /// Who may sign in which slot: resolvers, and the schedule that applies one to commitments.
 ///
-/// A commitment says in which slot its signer proposes, by the end of its submission window. The schedule asks a
-/// resolver who that is, and compares. Nothing here reads a clock or an event log: a resolver holds absolute state that
-/// its owner gives it, and a time that it does not know of is not yet known, which nobody is blamed for.
+/// A commitment is of the slot in which its time lies. The schedule asks a resolver whose that is and when it ends, and
+/// compares: who signs for one window signs for the times in it, and for no others. Nothing here reads a clock or an
+/// event log: a resolver holds absolute state that its owner gives it, and a time that it does not know of is not yet
+/// known, which nobody is blamed for.
 ///
 /// When the signer changes, the one before it may still have signed for its last slot what we hear under the new one:
 /// it is accepted for the grace time, and the verdict says so. (Nodes that learned the signer from an event alone once
@@ -36,8 +37,10 @@ MUSTER_ENUMERATION(lookahead_gap, 0,
 /// A slot.
 struct slot_info {
     address signer = {};
-    std::uint64_t window_end = 0;  ///< Seconds since 1970.
-    MUSTER_FIELDS(slot_info, signer, window_end);
+    std::uint64_t window_end = 0;  ///< Seconds since 1970; the asked time itself where windows end anywhere.
+    bool ends_anywhere = false;    ///< No window's end is wrong.
+    bool is_settled = true;        ///< No other signer can be told of later.
+    MUSTER_FIELDS(slot_info, signer, window_end, ends_anywhere, is_settled);
 };
 
 /// Knows the slot of a time, in seconds since 1970; or why not. O(log slots).
@@ -47,6 +50,9 @@ concept lookahead_resolver = requires(R const& r, std::uint64_t at) {
 };
 
 /// One signer after another: each from a time on, in slots of equal length. For networks with one sequencer.
+///
+/// After the last rotation that it was told of there may be one that it has not heard of yet: there a signer whom it
+/// does not expect is not known to be wrong, until its owner says how far it knows (@ref settle).
 class static_schedule {
 public:
     /// @param slot  seconds; windows end at multiples of it, counted from @p genesis. 0: they end anywhere.
@@ -55,6 +61,8 @@ public:
 
     /// From @p at on, in seconds, @p signer signs. One that is told for the same time replaces the other.
     void rotate(std::uint64_t at, address const& signer) { signers_.insert_or_assign(at, signer); }
+    /// No rotation before @p until will be told that was not told by now.
+    void settle(std::uint64_t until) noexcept { settled_ = std::max(settled_, until); }
     /// Forgets who signed before @p at, but for who signs then.
     void prune(std::uint64_t at) {
         auto keep = signers_.upper_bound(at);
@@ -66,12 +74,14 @@ public:
         if (after == signers_.begin()) return signers_.empty() ? lookahead_gap::missing : lookahead_gap::too_old;
         auto const past = slot_ == 0 ? 0 : (at - genesis_) % slot_;
         bool const is_last = past != 0 && at > ~std::uint64_t{0} - (slot_ - past);
-        return slot_info{std::prev(after)->second, past == 0 || is_last ? at : at + (slot_ - past)};
+        return slot_info{std::prev(after)->second, past == 0 || is_last ? at : at + (slot_ - past), slot_ == 0,
+                         after != signers_.end() || at < settled_};
     }
 
 private:
     std::uint64_t genesis_;
     std::uint64_t slot_;
+    std::uint64_t settled_ = 0;
     std::map<std::uint64_t, address> signers_;  ///< The owner's bound.
 };
 static_assert(lookahead_resolver<static_schedule>);
@@ -170,30 +180,29 @@ public:
         : resolver_{&r}, grace_{static_cast<std::uint64_t>(std::max<std::chrono::seconds::rep>(grace.count(), 0))} {}
 
     [[nodiscard]] verdict judge(signed_commitment const& r, record const& link) const {
+        auto const at = r.commitment.preconf.timestamp.narrow();
         auto const end = r.commitment.preconf.submission_window_end.narrow();
-        if (!end) return verdict::rejected("slot_drift");  // no slot ends there, on any schedule
-        auto const slot = resolver_->slot_at(*end);
+        if (!at || !end) return verdict::rejected("slot_drift");  // no slot is there, on any schedule
+        auto const slot = resolver_->slot_at(*at);
         if (!slot) return unknown(slot.error());
-        if (distance(*end, slot.value().window_end) > grace_) {
-            // A little late, it is still the slot before.
-            auto const before = *end < grace_ ? slot : resolver_->slot_at(*end - grace_);
-            if (!before || distance(*end, before.value().window_end) > grace_) return verdict::rejected("slot_drift");
-            return by(link, before.value(), "ok");
-        }
-        if (by(link, slot.value(), "ok").is_accepted()) return verdict::accepted();
-        auto const before = *end < grace_ ? slot : resolver_->slot_at(*end - grace_);
-        return before ? by(link, before.value(), "previous_signer") : verdict::rejected("wrong_slot_signer");
+        auto const now = in(slot.value(), link, *end);
+        if (now.is_accepted() || *at < grace_) return now;
+        // A little late, it is still the slot before.
+        auto const before = resolver_->slot_at(*at - grace_);
+        if (!before || !in(before.value(), link, *end).is_accepted()) return now;
+        auto out = verdict::accepted();
+        out.why = "previous_signer";
+        return out;
     }
 
 private:
     [[nodiscard]] static std::uint64_t distance(std::uint64_t a, std::uint64_t b) noexcept {
         return a < b ? b - a : a - b;
     }
-    [[nodiscard]] static verdict by(record const& link, slot_info const& s, std::string_view why) {
-        if (link.author != author_of(s.signer)) return verdict::rejected("wrong_slot_signer");
-        auto out = verdict::accepted();
-        out.why = why;
-        return out;
+    [[nodiscard]] verdict in(slot_info const& s, record const& link, std::uint64_t end) const {
+        if (!s.ends_anywhere && distance(end, s.window_end) > grace_) return verdict::rejected("slot_drift");
+        if (link.author == author_of(s.signer)) return verdict::accepted();
+        return s.is_settled ? verdict::rejected("wrong_slot_signer") : verdict::waits_for(awaited::schedule);
     }
     [[nodiscard]] static verdict unknown(lookahead_gap why) noexcept {
         switch (why) {

@@ -180,6 +180,7 @@ private:
         static auto const all = [] {
             fd::preconf::static_schedule s{1000, 12};
             s.rotate(1000, fd::preconf::address_of(key()));
+            s.settle(~std::uint64_t{0});
             return s;
         }();
         return all;
@@ -192,7 +193,7 @@ private:
         p.block_number = h;
         p.timestamp = 1000 + 2 * h;
         p.anchor_block_number = h;
-        p.submission_window_end = 1000 + 12 * h;
+        p.submission_window_end = 1000 + (2 * h + 11) / 12 * 12;
         block b;
         for (unsigned i = 0; i < 16; ++i) b.list.content.push_back(static_cast<byte>(h >> (8 * (i % 8))));
         b.list.id = p.raw_tx_list_hash = fd::preconf::hash_of_list(b.list.content);

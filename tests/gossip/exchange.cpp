@@ -207,6 +207,137 @@ TEST_CASE("gossip idontwant: heeded for three heartbeats, up to a bound, for own
     CHECK(b.receivers("z", b.take()) == numbers{2, 3});
 }
 
+TEST_CASE("gossip turns: a large message goes to one peer at once and to each other one later, unless it has it") {
+    auto o = quiet();
+    bench<> b{o};
+    b.join("t");
+    b.crowd(1, 6, "t");
+    b.beat();
+    (void)b.take();
+    auto const large = std::string(1024, 'x');
+    b.sends(1, "t", large);
+    auto first = b.receivers(large, b.take());
+    REQUIRE(first.size() == 1);
+    auto served = first;
+    std::uint32_t declines = 2;  // the first that has not been served and is not the sender
+    while (declines == first[0]) ++declines;
+    b.declines(declines, {b.id("t", large)});
+    (void)b.take();
+    std::size_t empty_turns = 0;
+    for (int turn = 0; turn < 4; ++turn) {
+        b.pass(300ms);
+        auto const now_served = b.receivers(large, b.take());
+        CHECK(now_served.size() <= 1);
+        empty_turns += now_served.empty() ? 1u : 0u;
+        served.insert(served.end(), now_served.begin(), now_served.end());
+    }
+    CHECK(empty_turns == 1);
+    std::sort(served.begin(), served.end());
+    numbers expected;
+    for (std::uint32_t n = 2; n <= 6; ++n) {
+        if (n != declines) expected.push_back(n);
+    }
+    CHECK(served == expected);
+    b.pass(5s);
+    CHECK(b.receivers(large, b.take()).empty());
+}
+
+TEST_CASE("gossip turns: small messages, peers that cannot decline and what is beyond the bound go at once") {
+    auto o = quiet();
+    o.gossip.turns_max = 1;
+    bench<> b{o};
+    b.join("t");
+    b.crowd(1, 2, "t");
+    b.up(3, direction::outbound, version::v1_1);
+    b.up(4, direction::outbound, version::v1_1);
+    b.subscribes(3, "t");
+    b.subscribes(4, "t");
+    b.up(5);
+    b.subscribes(5, "t");
+    b.beat();
+    (void)b.take();
+    b.sends(1, "t", "small");
+    CHECK(b.receivers("small", b.take()) == numbers{2, 3, 4, 5});
+    auto const large = std::string(1024, 'x'), other = std::string(1024, 'y');
+    b.sends(1, "t", large);
+    CHECK(b.receivers(large, b.take()).size() == 3);  // the two that cannot decline, and the first of the others
+    b.sends(1, "t", other);
+    CHECK(b.receivers(other, b.take()) == numbers{2, 3, 4, 5});
+}
+
+TEST_CASE("gossip turns: who leaves before its turn gets nothing") {
+    auto o = quiet();
+    o.flood_publish = true;
+    bench<> b{o};
+    b.join("t");
+    b.crowd(1, 9, "t");
+    b.beat();
+    (void)b.take();
+    (void)b.publish("t", "small");
+    CHECK(b.receivers("small", b.take()).size() == 9);
+    auto const large = std::string(1024, 'x');
+    (void)b.publish("t", large);
+    auto const first = b.receivers(large, b.take());
+    REQUIRE(first.size() == 1);
+    CHECK(b.in_mesh(first[0], "t"));
+    for (std::uint32_t n = 1; n <= 9; ++n) {
+        if (n % 2 == 0) b.down(n);
+        if (n % 2 == 1) b.subscribes(n, "t", false);
+    }
+    for (int turn = 0; turn < 9; ++turn) {
+        b.pass(300ms);
+        CHECK(b.receivers(large, b.take()).empty());
+    }
+}
+
+TEST_CASE("gossip turns: the flood of a large message waits to see whether the mesh spreads it") {
+    auto o = quiet();
+    o.flood_publish = true;
+    for (bool const spreads : {true, false}) {
+        bench<> b{o};
+        b.join("t");
+        b.crowd(1, 6, "t");
+        b.beat();
+        b.crowd(7, 12, "t");  // outside of the mesh
+        (void)b.take();
+        auto const large = std::string(1024, 'x');
+        auto const id = b.publish("t", large);
+        auto served = b.receivers(large, b.take());
+        REQUIRE(served.size() == 1);
+        auto const elsewhere = served[0] == 1 ? 2u : 1u;
+        if (spreads) b.declines(elsewhere, {id});
+        (void)b.take();
+        for (int turn = 0; turn < 8; ++turn) {
+            b.pass(300ms);
+            auto const more = b.receivers(large, b.take());
+            if (turn != 2) CHECK(more.size() <= 1);
+            served.insert(served.end(), more.begin(), more.end());
+        }
+        CHECK(served.size() == (spreads ? 5u : 12u));
+        CHECK(std::any_of(served.begin(), served.end(), [](auto n) { return n > 6; }) == !spreads);
+    }
+}
+
+TEST_CASE("gossip turns: a large message that spreads is announced from the second heartbeat on") {
+    for (bool const spreads : {true, false}) {
+        auto b = six();
+        set_up(b);
+        auto const large = std::string(1024, 'x');
+        b.sends(1, "t", large);
+        b.sends(1, "t", "small");
+        if (spreads) b.declines(2, {b.id("t", large)});
+        (void)b.take();
+        b.pass(1s);
+        auto all = b.take();
+        REQUIRE(b.to(4, all).ihave.size() == 1);
+        CHECK(b.to(4, all).ihave[0].second.size() == (spreads ? 1u : 2u));
+        b.pass(1s);
+        all = b.take();
+        REQUIRE(b.to(4, all).ihave.size() == 1);
+        CHECK(b.to(4, all).ihave[0].second.size() == 2);
+    }
+}
+
 TEST_CASE(
     "gossip validation: nothing is forwarded or delivered before it is accepted, and then to all but the senders") {
     auto b = six();

@@ -35,6 +35,8 @@ public:
         : history_{o.history},
           announced_{o.history_announced},
           bytes_max_{o.history_bytes_max},
+          young_size_max_{o.turn_interval > duration{0} && o.history_announced > 1 ? o.idontwant_size_min
+                                                                                   : std::size_t{0} - 1},
           items_{0, hash_of_id{hash}} {
         windows_.emplace_back();
     }
@@ -67,13 +69,19 @@ public:
         asked.emplace_back(peer, 1);
         return found->second.frame;
     }
-    /// Ids of @p topic that are to be announced. O(n).
-    [[nodiscard]] std::vector<message_id> announced(std::string_view topic) const {
+    /// Ids of @p topic that are to be announced. Large messages go from peer to peer in turn: those of which @p
+    /// spreads(id) says that they do are announced from the second heartbeat on, so that nobody asks for what is on
+    /// its way. O(n).
+    template <class F>
+    [[nodiscard]] std::vector<message_id> announced(std::string_view topic, F spreads) const {
         std::vector<message_id> out;
         std::size_t const windows = windows_.size() < announced_ ? windows_.size() : announced_;
         for (std::size_t w = windows_.size() - windows; w < windows_.size(); ++w) {
             for (auto const* const kept : windows_[w]) {
-                if (kept->second.topic == topic) out.push_back(kept->first);
+                if (kept->second.topic != topic) continue;
+                bool const is_new = w + 1 == windows_.size();
+                if (is_new && kept->second.frame->size() >= young_size_max_ && spreads(kept->first)) continue;
+                out.push_back(kept->first);
             }
         }
         return out;
@@ -122,6 +130,7 @@ private:
     std::size_t history_;
     std::size_t announced_;
     std::size_t bytes_max_;
+    std::size_t young_size_max_;
     items items_;
     std::deque<std::deque<items::value_type const*>> windows_;  // the newest is the last; each item is in one
     std::size_t bytes_ = 0;

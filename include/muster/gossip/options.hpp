@@ -102,19 +102,23 @@ struct mesh_options {
 
 /// Announcements, and what is asked for on hearing them.
 struct gossip_options {
-    std::size_t d_lazy = 6;                                 ///< D_lazy: peers that hear announcements, at least. 1.0.
-    double factor = 0.25;                                   ///< Part of the others that hear them. 1.1.
-    std::size_t history = 5;                                ///< Heartbeats for which messages can be asked for. 1.0.
-    std::size_t history_announced = 3;                      ///< Heartbeats for which they are announced. 1.0.
-    std::size_t history_bytes_max = 64u << 20;              ///< Of messages kept; then the oldest goes. Ours.
-    std::size_t ihave_messages_max = 10;                    ///< That are heeded, per peer and heartbeat. go.
-    std::size_t ihave_ids_max = 5000;                       ///< Asked for, and announced, per peer and heartbeat. go.
-    std::size_t retransmissions_max = 3;                    ///< Of one message to one peer that asks. go.
-    duration promise_time_limit = std::chrono::seconds{3};  ///< Within which what was announced has to come. go.
-    std::size_t idontwant_size_min = 1024;                  ///< Bytes of data from which idontwant is said. go.
-    std::size_t idontwant_messages_max = 10;                ///< That are heeded, per peer and heartbeat. go.
-    std::size_t idontwant_ids_max = 512;                    ///< Likewise, of ids. js.
-    std::size_t idontwant_heartbeats = 3;                   ///< For which one is remembered. go.
+    std::size_t d_lazy = 6;                                   ///< D_lazy: peers that hear announcements, at least. 1.0.
+    double factor = 0.25;                                     ///< Part of the others that hear them. 1.1.
+    std::size_t history = 5;                                  ///< Heartbeats for which messages can be asked for. 1.0.
+    std::size_t history_announced = 3;                        ///< Heartbeats for which they are announced. 1.0.
+    std::size_t history_bytes_max = 64u << 20;                ///< Of messages kept; then the oldest goes. Ours.
+    std::size_t ihave_messages_max = 10;                      ///< That are heeded, per peer and heartbeat. go.
+    std::size_t ihave_ids_max = 5000;                         ///< Asked for, and announced, per peer and heartbeat. go.
+    std::size_t retransmissions_max = 3;                      ///< Of one message to one peer that asks. go.
+    duration promise_time_limit = std::chrono::seconds{3};    ///< Within which what was announced has to come. go.
+    std::size_t idontwant_size_min = 1024;                    ///< Bytes of data from which idontwant is said. go.
+    std::size_t idontwant_messages_max = 10;                  ///< That are heeded, per peer and heartbeat. go.
+    std::size_t idontwant_ids_max = 512;                      ///< Likewise, of ids. js.
+    std::size_t idontwant_heartbeats = 3;                     ///< For which one is remembered. go.
+    duration turn_interval = std::chrono::milliseconds{300};  ///< Between peers that get a large message in turn; with
+                                                              ///< zero all get it at once. Ours.
+    std::size_t flood_turn = 3;   ///< After so many turns an own message that was not seen to spread is flooded. Ours.
+    std::size_t turns_max = 256;  ///< Messages that are sent so at a time. Ours.
 };
 
 /// All of a router.
@@ -124,7 +128,8 @@ struct options {
     duration fanout_time_to_live = std::chrono::seconds{60};    ///< Since the last publication. 1.0.
     duration seen_time_to_live = std::chrono::minutes{2};       ///< 1.0.
     std::size_t seen_max = 1u << 16;                            ///< Ids remembered, 16 bytes each. Ours.
-    bool flood_publish = true;                          ///< Whether own messages go to all peers of the topic. 1.1.
+    bool flood_publish = true;  ///< Whether own messages go to all peers of the topic. 1.1. Large ones go to the mesh
+                                ///< in turn first, and to the others unless they were seen to spread.
     duration explicit_check = std::chrono::minutes{5};  ///< Between looks whether they are connected. 1.1.
     std::size_t explicit_peers_max = 64;                ///< Ours.
 

@@ -33,6 +33,7 @@
 
 #include <muster/core/result.hpp>
 #include <muster/gossip/detail/announcer.hpp>
+#include <muster/gossip/detail/courier.hpp>
 #include <muster/gossip/detail/fanout.hpp>
 #include <muster/gossip/detail/intake.hpp>
 #include <muster/gossip/detail/mesh_keeper.hpp>
@@ -96,7 +97,8 @@ public:
           subscriptions_{all_, meshes_},
           fanout_{all_},
           announcer_{all_},
-          intake_{all_, announcer_, std::move(s), std::move(ids)},
+          courier_{all_},
+          intake_{all_, announcer_, courier_, std::move(s), std::move(ids)},
           seqno_{first_seqno} {}
     router(router const&) = delete;
     router& operator=(router const&) = delete;
@@ -112,10 +114,13 @@ public:
     template <effect_sink<effect> Sink>
     void wake(instant now, Sink& out) {
         intake_.expire(now);
+        courier_.wake(now);
         if (next_heartbeat_ && now >= *next_heartbeat_) heartbeat(now);
         finish(now, out);
     }
-    [[nodiscard]] deadline next_deadline() const { return earlier(next_heartbeat_, intake_.next_deadline()); }
+    [[nodiscard]] deadline next_deadline() const {
+        return earlier(next_heartbeat_, earlier(intake_.next_deadline(), courier_.next_deadline()));
+    }
     /// O(peers + topics).
     [[nodiscard]] statistics stats() const {
         statistics s{all_.peers.size(),         all_.scores.retained(),
@@ -129,6 +134,9 @@ public:
         }
         return s;
     }
+
+    /// Since the first event.
+    [[nodiscard]] std::uint64_t heartbeats() const noexcept { return heartbeats_; }
 
     // ---- what is asked for ------------------------------------------------------------------------------
 
@@ -189,7 +197,7 @@ public:
         announcer_.cache().put(id, topic, frame);
         auto const hash = all_.hash(id);
         auto& t = all_.topic(topic);
-        for (auto* const p : fanout_.audience(t, now)) all_.post(*p, traffic::own, frame, hash);
+        courier_.send(t, fanout_.audience(t, now), traffic::own, frame, hash, data.size(), now);
         all_.release(t);
         finish(now, out);
         return id;
@@ -309,6 +317,7 @@ private:
     // ---- the heartbeat ----------------------------------------------------------------------------------
 
     void heartbeat(instant now) {
+        ++heartbeats_;
         // One that was missed is not made up for.
         auto const late = (now - *next_heartbeat_) / options_.heartbeat;
         next_heartbeat_ = saturating_add(*next_heartbeat_, options_.heartbeat * (late + 1));
@@ -383,11 +392,13 @@ private:
     detail::subscriptions subscriptions_;
     detail::fanout fanout_;
     detail::announcer announcer_;
+    detail::courier courier_;
     detail::intake<signing, message_ids> intake_;
     rpc::rpc_view rpc_;           // of the frame at hand
     std::set<peer_id> explicit_;  // agreed upon, connected or not
     std::uint64_t seqno_;
     deadline next_heartbeat_;
+    std::uint64_t heartbeats_ = 0;
     instant next_decay_;
     instant next_opportunity_;
     instant next_explicit_check_;

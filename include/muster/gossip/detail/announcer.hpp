@@ -98,7 +98,11 @@ public:
     /// Announces recent messages of @p t to some that are neither in @p fed nor explicit. To be called before @ref
     /// shift.
     void announce(topic_state const& t, peer_list const& fed) {
-        auto ids = cache_.announced(t.name);
+        // What a peer of the mesh has from others spreads; where the mesh forwards nothing, announcing must not wait.
+        auto ids = cache_.announced(t.name, [&](message_id const& id) {
+            auto const hash = all_.hash(id);
+            return std::any_of(fed.begin(), fed.end(), [&](auto const* p) { return p->unwanted.count(hash) != 0; });
+        });
         if (ids.empty()) return;
         peer_list some;
         for (auto* const p : t.subscribers) {

@@ -10,7 +10,7 @@
 /// one for each peer: every peer that has it sends as well, so their number doubles with each interval.
 ///
 /// The flood of an own message goes to many peers outside the mesh, and those do not tell us what they have. It waits
-/// for some turns: if by then two peers of the mesh have the message from others, it spreads, and the flood is spared;
+/// for some turns: if by then a peer of the mesh has the message from others, it spreads, and the flood is spared;
 /// else the mesh may consist of peers that forward nothing, and all get it at once. Whoever fakes that makes us as
 /// good as a node that does not flood.
 ///
@@ -94,7 +94,7 @@ private:
         std::uint64_t hash;
         instant due;
         std::size_t turns = 0;
-        std::size_t declined = 0;  // by those whose turn has come
+        bool is_declined = false;  // by one whose turn has come
     };
 
     [[nodiscard]] static bool wants(peer_state const& p, std::uint64_t hash) { return p.unwanted.count(hash) == 0; }
@@ -106,7 +106,7 @@ private:
         if (!r.left.empty()) {
             auto* const p = all_.find(r.left.back());
             r.left.pop_back();
-            r.declined += p != nullptr && !wants(*p, r.hash) ? 1u : 0u;
+            r.is_declined = r.is_declined || (p != nullptr && !wants(*p, r.hash));
             post(*t, p, r);
         }
         if (++r.turns == options_.flood_turn && !r.flood.empty()) {
@@ -116,11 +116,10 @@ private:
         return !r.left.empty() || !r.flood.empty();
     }
     [[nodiscard]] bool spreads(round const& r) {
-        auto const have = std::count_if(r.left.begin(), r.left.end(), [&](peer_id const& who) {
-            auto const* const p = all_.find(who);
-            return p != nullptr && !wants(*p, r.hash);
-        });
-        return r.declined + static_cast<std::size_t>(have) >= 1;
+        return r.is_declined || std::any_of(r.left.begin(), r.left.end(), [&](peer_id const& who) {
+                   auto const* const p = all_.find(who);
+                   return p != nullptr && !wants(*p, r.hash);
+               });
     }
     void flood(topic_state const& t, round& r) {
         for (auto const& who : r.flood) post(t, all_.find(who), r);

@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include <muster/cache/seen_cache.hpp>
 #include <muster/gossip/detail/announcer.hpp>
+#include <muster/gossip/detail/courier.hpp>
 #include <muster/gossip/detail/inspections.hpp>
 #include <muster/gossip/detail/neighbours.hpp>
 #include <muster/gossip/wire/message.hpp>
@@ -23,9 +25,10 @@ namespace muster::gossip::detail {
 template <class Signing, class MessageIds>
 class intake {
 public:
-    intake(neighbours& all, announcer& announcer, Signing s, MessageIds ids)
+    intake(neighbours& all, announcer& announcer, courier& c, Signing s, MessageIds ids)
         : all_{all},
           announcer_{announcer},
+          courier_{c},
           signing_{std::move(s)},
           make_id_{std::move(ids)},
           inspections_{all.limits},
@@ -141,15 +144,15 @@ private:
         credit(t, i, now);
         announcer_.cache().put(i.message->id, t.name, i.frame);
         all_.effects.push(deliver{i.message});
-        auto const hash = all_.hash(i.message->id);
-        auto const forward = [&](peer_state& p) {
-            if (i.was_sent_by(p.id) || (i.message->author && *i.message->author == p.id)) return;
-            all_.post(p, traffic::forwarded, i.frame, hash);
+        peer_list to;
+        auto const lacks = [&](peer_state const* p) {
+            return !i.was_sent_by(p->id) && !(i.message->author && *i.message->author == p->id);
         };
-        for (auto* const p : t.mesh) forward(*p);
-        for (auto* const p : all_.explicit_peers) {
-            if (neighbours::is_subscribed(*p, t)) forward(*p);
-        }
+        std::copy_if(t.mesh.begin(), t.mesh.end(), std::back_inserter(to), lacks);
+        std::copy_if(all_.explicit_peers.begin(), all_.explicit_peers.end(), std::back_inserter(to),
+                     [&](peer_state const* p) { return neighbours::is_subscribed(*p, t) && lacks(p); });
+        courier_.send(t, std::move(to), traffic::forwarded, i.frame, all_.hash(i.message->id), i.message->data.size(),
+                      now);
     }
     void credit(topic_state& t, inspection const& i, instant now) {
         bool is_first = true;
@@ -174,6 +177,7 @@ private:
 
     neighbours& all_;
     announcer& announcer_;
+    courier& courier_;
     Signing signing_;
     MessageIds make_id_;
     inspections inspections_;

@@ -167,8 +167,9 @@ private:
         armed_ = next;
         s_.where.after_on(on_, std::max(*next - s_.where.now(), duration{0}), [this, at = *next] {
             if (armed_ == at) armed_.reset();
-            auto const beats = router_.next_deadline() && *router_.next_deadline() <= s_.where.now();
+            auto const before = router_.heartbeats();
             router_.wake(s_.where.now(), effects_);
+            auto const beats = router_.heartbeats() != before;
             if (beats) check_mesh();
             if (beats) check_scores();
             perform();

@@ -285,6 +285,20 @@ TEST_CASE(
     CHECK(r.take(sealed(1, advertisement_of(1)), at(1)).value() == filing::discovered);
 }
 
+TEST_CASE("a number that runs ahead of its time is refused, signed or not, and mutes nobody") {
+    rig<> r;
+    REQUIRE(r.take(sealed(1, advertisement_of(1)), at(1)).value() == filing::discovered);
+    for (auto const n : {std::uint64_t{1} << 53, ~std::uint64_t{0}, std::uint64_t{1} << 63}) {
+        auto ahead = advertisement_of(1);
+        ahead.sequence = n;
+        auto const refused = r.take(test::seal_unchecked(ahead, test::node_keys(1).node), at(1));
+        CHECK(refused.error() == peer::errc::not_yet_issued);
+    }
+    auto next = advertisement_of(1);
+    ++next.sequence;
+    CHECK(r.take(sealed(1, next), at(2)).value() == filing::updated);
+}
+
 TEST_CASE("a future time, a life that is too long and one that is over are refused, and nobody is to blame") {
     rig<> r;
     auto a = advertisement_of(1);

@@ -74,12 +74,13 @@ class Village:
             check(done.returncode == 0, done.stderr)
 
     def run(self, name):
+        before = len(self.said(name, "listening")) if name in self.log else 0
         self.log[name] = f"{self.top}/{name}.log"
         with open(self.log[name], "a") as log:
             self.running[name] = subprocess.Popen(
                 [PROGRAM, "run", f"{self.top}/{name}", "--json", "--passphrase-file", self.words, *self.drill],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        self.until(lambda: self.said(name, "listening"), f"{name} to listen")
+        self.until(lambda: len(self.said(name, "listening")) > before, f"{name} to listen")
 
     def stop(self, name, number=15):
         process = self.running.pop(name)

@@ -8,7 +8,7 @@ set(parts
     core/machine.hpp                   # the contract itself
     cache/persistence/persistent_cache.hpp signing/coordinator.hpp  # compositions
     connection/detail/peer_table.hpp connection/health.hpp  # parts of the manager
-    gossip/detail/inspections.hpp gossip/detail/intake.hpp  # parts of the router
+    gossip/detail/courier.hpp gossip/detail/inspections.hpp gossip/detail/intake.hpp  # parts of the router
     feed/catch_up.hpp feed/head_vote.hpp feed/intake.hpp feed/peer_scores.hpp feed/pending.hpp
     feed/requester.hpp feed/wanted_blobs.hpp
                                        # parts of the client

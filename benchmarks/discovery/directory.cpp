@@ -27,6 +27,7 @@ constexpr timestamp now = from_unix_millis(1'800'000'000'000);
 struct crowd {
     std::vector<crypto::public_key> keys;
     std::vector<bytes> sealed;
+    std::vector<bytes> renewed;  // what each says next
 
     static crowd const& of(std::size_t n) {
         static std::map<std::size_t, crowd> made;
@@ -46,6 +47,8 @@ struct crowd {
             a.expires = now + std::chrono::minutes{30};
             c.keys.push_back(a.signer);
             c.sealed.push_back(a.seal(k.node).value());
+            ++a.sequence;
+            c.renewed.push_back(a.seal(k.node).value());
         }
         return c;
     }
@@ -91,13 +94,23 @@ void add_calls(std::string_view name, std::size_t n, std::string_view subject, M
     });
 }
 
+// The signatures of what a machine says, and nothing else: one if its binding is known, else two.
+void verify_alone(bytes const& sealed, bool is_known) {
+    auto const a = discovery::signer_advertisement::read(sealed, now).value();
+    bool good = is_known || peer::verify_binding(a.signer, a.machine, a.binding);
+    good = good && peer::envelope::open(sealed, {"muster/signer/v1", as_bytes("/muster/signer/1")});
+    benchmark::DoNotOptimize(good);
+}
+void add_bare(std::string_view name, std::size_t n, std::vector<bytes> crowd::*said, bool is_known) {
+    add_case(name, n, "verifications", [=](benchmark::State& state) {
+        for (auto _ : state) {
+            for (auto const& s : crowd::of(n).*said) verify_alone(s, is_known);
+        }
+        report_ns(state, n);
+    });
+}
+
 void add_verifications(std::size_t n) {
-    auto const alone = [](bytes const& sealed, bool is_known) {
-        auto const a = discovery::signer_advertisement::read(sealed, now).value();
-        bool good = is_known || peer::verify_binding(a.signer, a.machine, a.binding);
-        good = good && peer::envelope::open(sealed, {"muster/signer/v1", as_bytes("/muster/signer/1")});
-        benchmark::DoNotOptimize(good);
-    };
     add_case("discovery/new_signer", n, "muster", [n](benchmark::State& state) {
         auto const& c = crowd::of(n);
         auto const from = discovery::signer_advertisement::read(c.sealed[0], now).value().machine;
@@ -110,12 +123,23 @@ void add_verifications(std::size_t n) {
         }
         report_ns(state, n);
     });
-    add_case("discovery/new_signer", n, "verifications", [n, alone](benchmark::State& state) {
+    add_bare("discovery/new_signer", n, &crowd::sealed, false);
+    add_case("discovery/renewal", n, "muster", [n](benchmark::State& state) {
+        auto const& c = crowd::of(n);
+        auto const from = discovery::signer_advertisement::read(c.sealed[0], now).value().machine;
         for (auto _ : state) {
-            for (auto const& s : crowd::of(n).sealed) alone(s, false);
+            state.PauseTiming();
+            auto d = filled(n);
+            effect_list<discovery::directory_event> told;
+            state.ResumeTiming();
+            for (auto const& s : c.renewed) (void)d->take(s, from, discovery::source::gossip, now, told);
+            state.PauseTiming();
+            d.reset();
+            state.ResumeTiming();
         }
         report_ns(state, n);
     });
+    add_bare("discovery/renewal", n, &crowd::renewed, true);
 }
 
 using file = cache::snapshot_file<discovery::signer_entry_codec, sim::disk_files>;
@@ -154,6 +178,7 @@ void add_restart(std::size_t n) {
         }
         report_ns(state, n);
     });
+    add_bare("discovery/restart", n, &crowd::sealed, false);
 }
 
 }  // namespace

@@ -129,19 +129,25 @@ result<value> change_settings(settings& s, initiator_request const& what, muster
 
 value json_of_settings(settings const& s) {
     auto all = value::object();
+    auto missing = value::array();
     lines said;
     for (auto const& [name, content] : discovery_settings(s)) {
         all[name] = content;
         bool const is_idle = name == "enable-dht" && content == "on";
+        if (is_idle) missing.push_back(name);
         said.push_back(text(name, " ", escape(content), is_idle ? "  (there is no DHT yet)" : ""));
     }
-    return {{"event", "settings"}, {"settings", std::move(all)}, {"text", joined(said)}};
+    return {{"event", "settings"},
+            {"settings", std::move(all)},
+            {"not_available", std::move(missing)},
+            {"text", joined(said)}};
 }
 
 result<value> change_settings(settings& s, setting_request const& what) {
     MUSTER_TRY(set_discovery(s, what.name, what.content));
     auto out = json_of_settings(s);
-    out["text"] = text(what.name, " is ", escape(what.content), " now");
+    bool const is_idle = out["not_available"] == value::array({what.name});
+    out["text"] = text(what.name, " is ", escape(what.content), " now", is_idle ? "; there is no DHT yet" : "");
     return out;
 }
 

@@ -214,6 +214,8 @@ def test_filters_and_settings_say_what_is_wrong():
     check(cosigner("signers", f"{c.dir}/alice").returncode == 3, "nobody runs there")
     check(cosigner("settings").returncode == 2, "no directory")
     check("auto-connect off" in cosigner("settings", f"{c.dir}/alice").stdout, "the defaults")
+    dht = json.loads(cosigner("settings", "set", f"{c.dir}/alice", "enable-dht", "on", "--json").stdout)
+    check(dht["not_available"] == ["enable-dht"] and "no DHT yet" in dht["text"], dht)
     c.close()
 
 

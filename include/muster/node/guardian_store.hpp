@@ -53,18 +53,22 @@ public:
         key const k{what, name};
         auto before = kept_;
         set(k, content);
-        bool const is_old = written_ >= 2 * kept_.size() + spare;
-        auto const record = encode(k, content);
-        auto done = is_old ? result<void>{error{store::errc::changed, ""}} : log_.append({&record, 1});
-        if (done) {
-            ++written_;
-        } else {
-            std::vector<bytes> all;
-            for (auto const& [each, c] : kept_) all.push_back(encode(each, c));
-            done = log_.replace(all);
-            if (done) written_ = kept_.size();
+        // An old share must not be found by a thief of the disk: what is replaced or removed goes from the file, too.
+        if (before.count(k) == 0 && written_ == before.size()) {
+            auto const record = encode(k, content);
+            if (log_.append({&record, 1})) {
+                ++written_;
+                return ok();
+            }
         }
-        if (!done) kept_ = std::move(before);
+        std::vector<bytes> all;
+        for (auto const& [each, c] : kept_) all.push_back(encode(each, c));
+        auto done = log_.replace(all);
+        if (done) {
+            written_ = kept_.size();
+        } else {
+            kept_ = std::move(before);
+        }
         return done;
     }
     [[nodiscard]] std::map<key, bytes> const& all() const noexcept { return kept_; }
@@ -76,7 +80,6 @@ public:
 
 private:
     static constexpr std::uint64_t size_max = 64ull << 20;  ///< Bytes; wards are bounded far below. Ours.
-    static constexpr std::size_t spare = 64;                ///< Old records before the file is written anew. Ours.
 
     void set(key const& k, byte_view content) {
         if (content.empty()) {

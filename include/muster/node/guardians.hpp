@@ -174,9 +174,9 @@ public:
     /// It was not we who asked: tells all guardians, and those who connect later. @return the key's error.
     [[nodiscard]] result<void> object(identity::request_id const& which) {
         MUSTER_TRY(auto const made, with_watch([&](auto, auto& sink) { return watch_.object(which, sink); }));
-        std::erase_if(warnings_, [&](identity::recovery_request const& r) { return r.id() == which; });
+        warnings_.forget(which);
         vetoes_.push_back(made);
-        if (vetoes_.size() > warnings_max) vetoes_.erase(vetoes_.begin());
+        if (vetoes_.size() > vetoes_max) vetoes_.erase(vetoes_.begin());
         return ok();
     }
     /// Asks all peers for shares of @p owner, from now on. Asked again for the same owner it goes on with its request.
@@ -207,7 +207,7 @@ public:
     [[nodiscard]] desk_type const& desk() const noexcept { return desk_; }
     [[nodiscard]] watch_type const& watch() const noexcept { return watch_; }
     /// Requests for our own shares that guardians have warned of, and we have not objected to; the newest last.
-    [[nodiscard]] std::vector<identity::recovery_request> const& warnings() const noexcept { return warnings_; }
+    [[nodiscard]] std::vector<identity::recovery_request> warnings() const { return warnings_.all(); }
     [[nodiscard]] std::optional<identity::recovery> const& recovery() const noexcept { return recovery_; }
     /// The person of that id, when they have introduced themselves since the start.
     [[nodiscard]] person const* find(identity::user_id const& who) const {
@@ -219,7 +219,7 @@ private:
     static constexpr std::size_t message_size_max = 64u << 10;
     static constexpr std::size_t answers_max = 4;
     static constexpr std::size_t people_max = 1024;  ///< Who is known introduces themselves; a peer more has to wait.
-    static constexpr std::size_t warnings_max = 16;  ///< The oldest makes room. Ours.
+    static constexpr std::size_t vetoes_max = 16;    ///< The oldest makes room. Ours.
 
     [[nodiscard]] static typename desk_type::options desk_options(guardians_options const& o) {
         typename desk_type::options out;
@@ -264,7 +264,8 @@ private:
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::received{*place, *key, m}, now, sink); });
     }
     void on_question(transport::asked const& q) {
-        if (!accounts_.allow(q.peer, p_.time.now())) return p_.network.refuse(q.id);
+        if (!accounts_.allow(q.peer, p_.is_known(q.peer) || place_of(q.peer).has_value(), p_.time.now()))
+            return p_.network.refuse(q.id);
         auto const m = identity::decode_guardian_message(q.request);
         if (!m) {
             p_.network.refuse(q.id);
@@ -332,11 +333,10 @@ private:
     void be_warned(peer::peer_id const& by, identity::recovery_request const& r) {
         auto const objected =
             std::find_if(vetoes_.begin(), vetoes_.end(), [&](identity::veto const& v) { return v.request == r.id(); });
-        if (!place_of(by)) return;  // nobody else has anything to give out
+        auto const place = place_of(by);
+        if (!place) return;  // nobody else has anything to give out
         if (objected != vetoes_.end()) return ask(by, *objected);
-        if (std::find(warnings_.begin(), warnings_.end(), r) != warnings_.end()) return;
-        if (warnings_.size() >= warnings_max) warnings_.erase(warnings_.begin());
-        warnings_.push_back(r);
+        if (!warnings_.add(*place, r, p_.time.now())) return;
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::warned{r}, now, sink); });
     }
 
@@ -488,7 +488,7 @@ private:
     std::map<identity::user_id, person> people_;
     question_accounts accounts_{p_.options};
     std::set<peer::peer_id> there_;  ///< Connected; the network bounds them.
-    std::vector<identity::recovery_request> warnings_;
+    guardian_warnings warnings_{p_.options};
     std::vector<identity::veto> vetoes_;
     std::optional<identity::recovery> recovery_;
     instant polled_at_{};

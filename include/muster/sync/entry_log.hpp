@@ -109,6 +109,13 @@ public:
     }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] std::size_t chains() const noexcept { return chains_.size(); }
+    /// Chains of one member: their lives. O(log actors + result).
+    [[nodiscard]] std::size_t chains_of(std::uint16_t member) const noexcept {
+        std::size_t out = 0;
+        for (auto at = chains_.lower_bound(actor{member, 0}); at != chains_.end() && at->first.member == member; ++at)
+            ++out;
+        return out;
+    }
     /// Actors and their chains, ascending.
     [[nodiscard]] auto begin() const noexcept { return chains_.begin(); }
     [[nodiscard]] auto end() const noexcept { return chains_.end(); }

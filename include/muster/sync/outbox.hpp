@@ -56,9 +56,10 @@ public:
         std::size_t early_max = 1024;         ///< Entries that are kept until those before them come. Ours.
         std::size_t early_of_peer_max = 256;  ///< Of those, by one peer. Ours.
         std::size_t chains_max = version_vector::size_max;  ///< What a summary can tell.
-        duration retry_min = std::chrono::seconds{5};       ///< Until an entry is sent again, the first time. Ours.
-        duration retry_max = std::chrono::minutes{5};       ///< And at most. Ours.
-        std::uint32_t tries_max = 20;                       ///< After which an entry is a dead letter. Ours.
+        std::size_t lives_max = 16;                    ///< Chains of one member; the others' places stay free. Ours.
+        duration retry_min = std::chrono::seconds{5};  ///< Until an entry is sent again, the first time. Ours.
+        duration retry_max = std::chrono::minutes{5};  ///< And at most. Ours.
+        std::uint32_t tries_max = 20;                  ///< After which an entry is a dead letter. Ours.
     };
     using event = std::variant<peer_reached, peer_lost, heard>;
     using effect =
@@ -278,7 +279,7 @@ private:
         early_.forget(by, log_.last_of(by));  // what is known by now need not be kept
     }
     [[nodiscard]] bool has_room_for(actor const& by) const noexcept {
-        return by == self_ || log_.chains() < options_.chains_max;
+        return by == self_ || (log_.chains() < options_.chains_max && log_.chains_of(by.member) < options_.lives_max);
     }
 
     // ---- two stories ------------------------------------------------------------------------------------

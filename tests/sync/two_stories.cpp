@@ -258,6 +258,15 @@ TEST_CASE("quota: who has written as much as one may keeps nobody out, is told, 
     CHECK_FALSE(g.all[0]->next_deadline());
 }
 
+TEST_CASE("quota: one member's many lives leave the others their chains") {
+    group g{2};
+    g.reach(0, 1);
+    for (std::uint64_t life = 1; life <= 300; ++life) g.hear(0, 1, batch{{entry{{{1, life}, 1}, content_of("x")}}});
+    CHECK(g.all[0]->log().chains() == 16);
+    g.hear(0, 1, batch{{entry{{{2, 1}, 1}, content_of("by another member")}}});
+    CHECK(g.all[0]->log().last_of({2, 1}) == 1);
+}
+
 TEST_CASE("entry log: a chain that is cut is as if it had never been longer") {
     entry_log log{entry_log::options{10, 3, 100}};
     for (std::uint64_t s = 1; s <= 3; ++s) REQUIRE(log.add({{{1, 7}, s}, bytes(10, static_cast<byte>(s))}));

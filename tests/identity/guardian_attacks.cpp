@@ -90,6 +90,33 @@ TEST_CASE("guardian attacks: who has exchanged keys keeps guardians and the veto
     CHECK(going_on.finish().value().key_file == t.c.key_file);
 }
 
+TEST_CASE("guardian attacks: who has a key that was exchanged gives out nothing in place of what is") {
+    table t, thief;
+    rotated const now{1};
+    auto going_on = asked_by(t, 6);
+    auto const real = issued(t, *now.keys, 2);
+    thief.c.key_file = bytes(100, 7);
+    auto const fake = issued(thief, thief.c.owner.keys, 4'000'000'000);
+    auto const gives = [&](table& from, peer::peer_id const& owner, backup const& b, lineage const& line) {
+        from.issue(from.c.made, all);
+        effect_list<desk_type::effect> sink;
+        for (std::uint8_t i = 0; i < 3; ++i) {
+            REQUIRE(from.desks[i]->follow(t.c.owner.user, line, b.manifest.key, sink));
+            REQUIRE(of<desk::reply>(from.at(i, owner, offered(b, i, line))).size() == 1);
+            (void)from.at(i, stranger, going_on.request());
+            from.approve(i, going_on.request());
+        }
+        from.wait(72h);
+        for (std::size_t i = 0; i < 3; ++i) {
+            for (auto const& r : of<desk::reply>(from.at(i, stranger, going_on.request())))
+                REQUIRE(going_on.take(std::get<release>(r.what)));
+        }
+    };
+    gives(thief, thief.c.owner.keys.node.id(), fake, {});
+    gives(t, now.keys->node.id(), real, now.line);
+    CHECK(going_on.finish().value().key_file == t.c.key_file);
+}
+
 TEST_CASE("guardian attacks: nobody goes on in another's name") {
     table t;
     t.issue(t.c.made, all);

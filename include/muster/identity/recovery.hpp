@@ -65,10 +65,12 @@ public:
                          text("a backup of ", shown(m.owner), "; asked for was ", shown(request_.owner))};
         }
         auto const known = sets_.find(m.set);
+        std::size_t exchanged = 0;
         if (known == sets_.end()) {
             // Whoever has changed keys since is known by the first one still: it made the id.
             MUSTER_TRY(auto const line, lineage::decode(r.line));
             MUSTER_TRY(line.leads(m.owner, m.signer, m.key));
+            exchanged = line.records().size();
             if (!m.is_signed()) return error{errc::not_signed, "a manifest that its owner did not sign"};
         }
         if (known == sets_.end() && sets_.size() >= sets_max)
@@ -78,6 +80,7 @@ public:
         }
         auto& s = known == sets_.end() ? sets_[m.set] : known->second;
         s.manifest = m;
+        s.exchanged = std::max(s.exchanged, exchanged);
         if (crypto::sha256(r.blob) == m.blob) s.blob = r.blob;
         auto opened = open_share(m, r.index, fresh_, r.sealed);
         if (!opened) {
@@ -90,22 +93,30 @@ public:
         if (!is_there) s.shares.push_back(std::move(opened).value());
         return ok();
     }
-    /// What came of the newest set of which there is enough. @return `too_few_shares`, saying how many there are.
+    /// What came of the newest set of which there is enough: that of the key which follows most others, for a key that
+    /// was exchanged may be a thief's; then that of the greatest epoch; then the next, where one gives nothing.
+    /// @return `too_few_shares`, saying how many there are; why the last one gave nothing.
     [[nodiscard]] result<restored> finish() const {
-        set const* best = nullptr;
+        std::vector<set const*> complete;
         std::size_t most = 0, wanted = 0;
         for (auto const& [id, s] : sets_) {
             if (s.shares.size() >= most) wanted = s.manifest.threshold;
             most = std::max(most, s.shares.size());
-            bool const is_enough = s.shares.size() >= s.manifest.threshold && !s.blob.empty();
-            if (is_enough && (best == nullptr || s.manifest.epoch > best->manifest.epoch)) best = &s;
+            if (s.shares.size() >= s.manifest.threshold && !s.blob.empty()) complete.push_back(&s);
         }
-        if (best == nullptr)
-            return error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
-        MUSTER_TRY(auto out, restore(best->manifest, best->blob, best->shares));
-        out.bad = best->bad;
-        for (auto const i : out.bad) {
-            if (i < best->manifest.guardians.size()) out.blamed.push_back(best->manifest.guardians[i].who);
+        std::stable_sort(complete.begin(), complete.end(), [](set const* a, set const* b) {
+            return std::pair{a->exchanged, a->manifest.epoch} > std::pair{b->exchanged, b->manifest.epoch};
+        });
+        result<restored> out =
+            error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
+        for (auto const* const s : complete) {
+            out = restore(s->manifest, s->blob, s->shares);
+            if (!out) continue;
+            out.value().bad = s->bad;
+            for (auto const i : s->bad) {
+                if (i < s->manifest.guardians.size()) out.value().blamed.push_back(s->manifest.guardians[i].who);
+            }
+            break;
         }
         return out;
     }
@@ -113,6 +124,7 @@ public:
 private:
     struct set {
         backup_manifest manifest;
+        std::size_t exchanged = 0;  ///< Keys of the owner before that of the manifest.
         bytes blob;
         std::vector<share> shares;
         std::vector<std::uint8_t> bad;

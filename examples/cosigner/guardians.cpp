@@ -161,17 +161,19 @@ void guardian_circle::on_news(muster::node::guardian_news const& news) {
 void guardian_circle::keep_recovered(muster::node::recovered const& r) {
     if (!it_.recovery()) return;
     auto const user = it_.recovery()->request().owner;
-    auto const path = p_.place.dir() / "recovered.key";
     auto const& file = r.what.key_file;
-    auto kept = replace_private(path, {reinterpret_cast<char const*>(file.data()), file.size()});
-    if (kept) kept = it_.end_recovery();
-    if (!kept) {
-        return p_.tell(log_level::error, {{"event", "guardians_failed"}},
-                       {text("the recovered key cannot be kept: ", kept.error().message())});
+    // An earlier file may be the right one: each has a name of its own, which is the same after a restart.
+    auto const name = text("recovered-", to_hex(muster::crypto::sha256(file).view().first(4)), ".key");
+    auto const path = p_.place.dir() / name;
+    if (auto const kept = replace_private(path, {reinterpret_cast<char const*>(file.data()), file.size()}); !kept) {
+        return p_.tell(
+            log_level::error, {{"event", "guardians_failed"}},
+            {text("the recovered key cannot be kept: ", kept.error().message(), "; run it again and it comes again")});
     }
     auto blamed = value::array();
     lines said{text("the key of ", identity::shown(user), " is back, under its passphrase, in ", path.string()),
                text("`cosigner import DIR ", as_argument(path.string()), "` makes a directory of it."),
+               "If its passphrase is not yours, it is not your key: wait, and another file may come within a day.",
                "Then hand shares out anew: those that were given out are worth nothing any more."};
     for (auto const& who : r.what.blamed) {
         blamed.push_back(to_hex(who));
@@ -246,13 +248,13 @@ result<value> guardian_circle::decide(guardian_request const& what) {
     if (!is_recovery_digits(what.about)) {
         MUSTER_TRY(auto const owner, owner_named(what.about));
         if (is_approval) {
-            it_.keep(owner);
+            MUSTER_TRY(it_.keep(owner));
             bool const is_kept = it_.desk().wards().find(owner) != nullptr;
             return done("share_approved", is_kept ? text("a share of user ", to_hex(owner), " is kept here now")
                                                   : text("a share of user ", to_hex(owner),
                                                          " will be kept when it is offered, within a day"));
         }
-        it_.drop(owner);
+        MUSTER_TRY(it_.drop(owner));
         return done("share_declined", text("nothing of user ", to_hex(owner), " is kept here"));
     }
     if (is_approval) {

@@ -154,9 +154,10 @@ def run_tests(tests):
         try:
             test()
             print(f"ok      {test.__name__}", flush=True)
-        except (Failure, OSError, ValueError, subprocess.TimeoutExpired) as why:
+        except Exception as why:  # whatever it is, no process is left behind
             failed += 1
             print(f"FAILED  {test.__name__}: {why!r}", flush=True)
-        for pair in list(Pair.open):
-            pair.close()
+        finally:
+            for pair in list(Pair.open):
+                pair.close()
     sys.exit(failed != 0)

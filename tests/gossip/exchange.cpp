@@ -243,7 +243,8 @@ TEST_CASE("gossip turns: a large message goes to one peer at once and to each ot
 
 TEST_CASE("gossip turns: small messages, peers that cannot decline and what is beyond the bound go at once") {
     auto o = quiet();
-    o.gossip.turns_max = 1;
+    SECTION("messages") { o.gossip.turns_max = 1; }
+    SECTION("bytes") { o.gossip.turns_bytes_max = 2000; }
     bench<> b{o};
     b.join("t");
     b.crowd(1, 2, "t");

@@ -96,7 +96,7 @@ TEST_CASE("guardian attacks: who has a key that was exchanged gives out nothing 
     auto going_on = asked_by(t, 6);
     auto const real = issued(t, *now.keys, 2);
     thief.c.key_file = bytes(100, 7);
-    auto const fake = issued(thief, thief.c.owner.keys, 4'000'000'000);
+    auto const fake = issued(thief, thief.c.owner.keys, 1'790'000'000);
     auto const gives = [&](table& from, peer::peer_id const& owner, backup const& b, lineage const& line) {
         from.issue(from.c.made, all);
         effect_list<desk_type::effect> sink;
@@ -115,6 +115,137 @@ TEST_CASE("guardian attacks: who has a key that was exchanged gives out nothing 
     gives(thief, thief.c.owner.keys.node.id(), fake, {});
     gives(t, now.keys->node.id(), real, now.line);
     CHECK(going_on.finish().value().key_file == t.c.key_file);
+}
+
+TEST_CASE("guardian attacks: who has an old key names no successor under a signer key of their own") {
+    table t;
+    t.issue(t.c.made, all);
+    auto& d = *t.desks[0];
+    effect_list<desk_type::effect> sink;
+    // The thief signs the first record with the key that the owner had, and the second key with a signer's of theirs.
+    auto const own = test::master_key(1).keys().value();
+    auto theirs = test::master_key(99, 1).keys().value();
+    auto old = test::master_key(99).keys().value();
+    old.node = test::master_key(1).keys().value().node;
+    auto const record = successor::make(t.c.owner.user, 1, old, theirs, noon).value();
+    lineage const stolen{{record}};
+    REQUIRE(stolen.leads(t.c.owner.user, record.signer, theirs.node.public_key()));  // in itself it holds
+    CHECK(d.follow(t.c.owner.user, stolen, theirs.node.public_key(), sink).error() == identity::errc::wrong_set);
+    rotated const now{1};
+    CHECK(d.follow(t.c.owner.user, now.line, now.keys->node.public_key(), sink));
+    CHECK(own.node.public_key() != now.keys->node.public_key());
+}
+
+TEST_CASE("guardian attacks: what a person has said before it came survives a restart") {
+    table t;
+    t.issue(t.c.made, all);
+    auto const r = asked_by(t, 5).request();
+    effect_list<desk_type::effect> sink;
+    REQUIRE_FALSE(t.desks[0]->approve(r.spoken(), t.now, sink).value());
+    CHECK(of<desk::persist_expected>(sink.take()).size() == 1);
+    desk_type again{t.c.guardians[0].keys, predictable{3}};
+    again.set_wall(t.wall);
+    REQUIRE(again.import_ward(t.desks[0]->export_ward(t.c.owner.user).value()));
+    auto const kept = t.desks[0]->export_expected();
+    REQUIRE(again.import_expected(kept));
+    for (std::size_t n = 0; n < kept.size(); ++n) CHECK_FALSE(again.import_expected(byte_view{kept}.first(n)));
+    again.handle(desk::received{stranger, r}, t.now, sink);
+    auto const all_of = sink.take();
+    CHECK(of<desk::request_approved>(all_of).size() == 1);
+    // First what was approved is written down, then that it is expected no more.
+    REQUIRE(all_of.size() >= 2);
+    CHECK(std::holds_alternative<desk::persist>(all_of[0]));
+}
+
+TEST_CASE("guardian attacks: a clock that was years ahead for a minute keeps nothing back for years") {
+    table t;
+    t.issue(t.c.made, all);
+    auto const r = asked_by(t, 5).request();
+    (void)t.at(0, stranger, r);
+    auto const right = t.wall;
+    t.wall += 24h * 365 * 14;
+    (void)t.at(0, stranger, r);  // the jump has closed what waited
+    t.approve(0, r);
+    t.wall = right + 1h;
+    t.now += 1h;
+    (void)t.at(0, stranger, r);
+    for (int hour = 0; hour < 71; ++hour) {
+        t.wait(1h);
+        CHECK(of<desk::reply>(t.at(0, stranger, r)).empty());
+    }
+    t.wait(2h);
+    CHECK(of<desk::reply>(t.at(0, stranger, r)).size() == 1);
+}
+
+TEST_CASE("guardian attacks: after a restart a share waits for some minutes, and a jump of the clock loses nothing") {
+    table t;
+    t.issue(t.c.made, all);
+    auto const r = asked_by(t, 5).request();
+    (void)t.at(0, stranger, r);
+    t.approve(0, r);
+    t.wait(73h);
+    CHECK(of<desk::reply>(t.at(0, stranger, r)).size() == 1);
+    desk_type again{t.c.guardians[0].keys, predictable{3}};
+    again.set_wall(t.wall);
+    REQUIRE(again.import_ward(t.desks[0]->export_ward(t.c.owner.user).value()));
+    effect_list<desk_type::effect> sink;
+    auto const asks = [&](duration after) {
+        again.handle(desk::received{stranger, r}, t.now + after, sink);
+        return of<desk::reply>(sink.take()).size();
+    };
+    CHECK(asks(0s) == 0);
+    CHECK(asks(9min) == 0);
+    CHECK(asks(10min) == 1);
+    again.set_wall(t.wall + 24h * 365);
+    CHECK(asks(11min) == 1);
+}
+
+TEST_CASE("guardian attacks: an epoch is not of tomorrow, and the key of now need not exceed those of before") {
+    table t;
+    t.issue(t.c.made, all);
+    auto const old = t.c.owner.keys.node.id();
+    auto const seconds = static_cast<std::uint32_t>(to_unix_millis(t.wall) / 1000);
+    CHECK(of<desk::penalise>(t.at(0, old, offered(issued(t, t.c.owner.keys, 4'294'967'295u), 0, {}))).size() == 1);
+    REQUIRE(of<desk::reply>(t.at(0, old, offered(issued(t, t.c.owner.keys, seconds + 3600), 0, {}))).size() == 1);
+    rotated const now{1};
+    auto const next = issued(t, *now.keys, seconds);
+    REQUIRE(of<desk::reply>(t.at(0, now.keys->node.id(), offered(next, 0, now.line))).size() == 1);
+    CHECK(t.desks[0]->wards().find(t.c.owner.user)->newest.manifest == next.manifest);
+}
+
+TEST_CASE("guardian attacks: where there is no room the person is told, and the owner is not to blame") {
+    table t;
+    desk_type::options o;
+    o.wards_max = 1;
+    desk_type full{t.c.guardians[0].keys, predictable{3}, o};
+    full.set_wall(t.wall);
+    effect_list<desk_type::effect> sink;
+    auto const owner = t.c.owner.keys.node.id();
+    full.handle(desk::received{owner, offered(t.c.made, 0, {})}, t.now, sink);
+    CHECK(of<desk::ask_to_keep>(sink.take()).size() == 1);
+    REQUIRE(full.keep(t.c.owner.user, t.now, sink));
+    CHECK(of<desk::persist>(sink.take()).size() == 1);
+    identity::user_id other{};
+    other.octets[0] = 1;
+    CHECK(full.keep(other, t.now, sink).error() == identity::errc::full);
+    CHECK(sink.empty());
+}
+
+TEST_CASE("guardian attacks: offers of strangers do not silence requests") {
+    table t;
+    t.issue(t.c.made, all);
+    auto& d = *t.desks[0];
+    for (std::uint64_t seed = 200; seed < 240; ++seed) {  // each of somebody else, who wants a guardian
+        auto const who = test::master_key(seed).keys().value();
+        predictable source{seed};
+        std::vector<guardian_name> names;
+        for (auto const& g : t.c.guardians) names.push_back({g.user, g.keys.agreement.public_point()});
+        auto const b =
+            make_backup(t.c.key_file, user_of(who.node.public_key()), who, names, 3, 1, noon, source).value();
+        (void)t.at(0, who.node.id(), offered(b, 0, {}));
+    }
+    CHECK(d.stats().offers == 8);
+    CHECK(of<desk::ask_person>(t.at(0, stranger, asked_by(t, 5).request())).size() == 1);
 }
 
 TEST_CASE("guardian attacks: nobody goes on in another's name") {
@@ -278,13 +409,13 @@ TEST_CASE("guardian attacks: nobody makes a guardian keep shares") {
     CHECK(d.stats() == desk_type::gauges{0, 8, 0, 0});
     // What a person has agreed to is taken when it comes again, though it was pushed out.
     effect_list<desk_type::effect> sink;
-    d.keep(t.c.owner.user, t.now, sink);
-    CHECK(sink.take().empty());
+    REQUIRE(d.keep(t.c.owner.user, t.now, sink));
+    CHECK(sink.take() == std::vector<desk_type::effect>{desk::persist_expected{}});
     CHECK(of<desk::reply>(t.at(0, owner, offered(t.c.made, 0, {}))).size() == 1);
     CHECK(d.stats().wards == 1);
     // What waits is taken at once.
     auto const waits = d.offers().back().what.manifest.owner;
-    d.keep(waits, t.now, sink);
+    REQUIRE(d.keep(waits, t.now, sink));
     CHECK(sink.take().size() == 2);
     CHECK(d.stats() == desk_type::gauges{2, 7, 0, 0});
     d.drop(waits, t.now, sink);

@@ -6,10 +6,12 @@
 #include <string>
 
 #include <muster/node/guardian_news.hpp>
+#include <muster/node/guardian_people.hpp>
 #include <muster/node/guardian_store.hpp>
 #include <muster/sim/disk.hpp>
 
 #include <support/catch.hpp>
+#include <support/key_files.hpp>
 
 namespace guardian_bounds_tests {
 
@@ -53,7 +55,7 @@ TEST_CASE("guardian warnings: one that makes requests up pushes out its own only
     CHECK(w.all().size() == 4);
 }
 
-TEST_CASE("guardian questions: strangers without end keep out nobody who is known, and get a word in each") {
+TEST_CASE("guardian questions: strangers without end keep out nobody who is known, and are served") {
     node::question_accounts a{{}};
     std::size_t allowed = 0;
     for (std::uint32_t n = 0; n < 5000; ++n) allowed += a.allow(number(n), false, begin) ? 1u : 0u;
@@ -88,6 +90,59 @@ TEST_CASE("what guardians keep: what was replaced or dropped is not in the file 
     put(1, "");
     CHECK_FALSE(holds("the second share"));
     CHECK(holds("somebody else's"));
+}
+
+TEST_CASE("guardian people: the longest line counts, under one signer key, and a peer is one person") {
+    using node::introduced_person;
+    auto const first = test::master_key(1).keys().value();
+    auto const second = test::master_key(1, 1).keys().value();
+    auto const user = identity::user_of(first.node.public_key());
+    auto const person = [](peer::key_set const& k, identity::lineage line) {
+        return introduced_person{k.node.id(), k.node.public_key(), k.signer.public_key(), k.agreement.public_point(),
+                                 std::move(line)};
+    };
+    identity::lineage const line{{identity::successor::make(user, 1, first, second, from_unix_millis(0)).value()}};
+    node::guardian_people all{3};
+    REQUIRE(all.add(user, person(first, {})));
+    REQUIRE(all.add(user, person(second, line)));
+    CHECK(all.find(user)->peer == second.node.id());
+    CHECK(all.add(user, person(first, {})).error() == identity::errc::forked);  // the key of before
+    auto other = person(second, line);
+    other.signer = test::master_key(9).keys().value().signer.public_key();
+    CHECK(all.add(user, other).error() == identity::errc::wrong_set);
+    CHECK(all.find(user)->signer == second.signer.public_key());
+    for (byte n = 0; n < 100; ++n) {  // one peer's many names
+        identity::user_id made_up{};
+        made_up.octets[0] = n;
+        REQUIRE(all.add(made_up, person(test::master_key(7).keys().value(), {})));
+        CHECK(all.size() == 2);
+    }
+    REQUIRE(all.add({}, person(test::master_key(8).keys().value(), {})));
+    identity::user_id more{};
+    more.octets[1] = 1;
+    CHECK(all.add(more, person(test::master_key(10).keys().value(), {})).error() == identity::errc::full);
+}
+
+TEST_CASE("what guardians keep: what could not be written is written later, and nothing is lost between") {
+    using store_type = node::guardian_store<sim::disk_files>;
+    sim::disk storage;
+    identity::user_id const who{};
+    {
+        store_type s{"guardians", sim::disk_files{storage}};
+        REQUIRE(s.load());
+        REQUIRE(s.put(store_type::kind::ward, who, as_bytes(std::string{"a share"})));
+        storage.fails_at = storage.calls;
+        storage.for_good = true;
+        CHECK_FALSE(s.note(store_type::kind::ward, who, {}));
+        CHECK(s.is_behind());
+        CHECK_FALSE(s.put(store_type::kind::own_backup, who, as_bytes(std::string{"not put"})));
+        storage.fails_at.reset();
+        s.write_again();
+        CHECK_FALSE(s.is_behind());
+    }
+    store_type s{"guardians", sim::disk_files{storage}};
+    REQUIRE(s.load());
+    CHECK(s.all().empty());
 }
 
 }  // namespace guardian_bounds_tests

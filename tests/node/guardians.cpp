@@ -105,7 +105,7 @@ struct world : test::memory_world<machine> {
         pass(5s);
     }
     void keep() {
-        for (std::size_t i = 1; i < 6; ++i) all[i].it->keep(all[0].who);
+        for (std::size_t i = 1; i < 6; ++i) REQUIRE(all[i].it->keep(all[0].who));
         pass(5s);
     }
     bytes file;
@@ -160,6 +160,80 @@ TEST_CASE("guardians at work: the old key objects, also to those who are away") 
     CHECK(w.all[5].of<desk::request_closed>().size() == 1);
     w.pass(80h);
     CHECK(w.all[6].of<node::recovered>().empty());
+}
+
+TEST_CASE("guardians at work: a veto outlives the owner's restart, and the exchange of their keys") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
+    auto const request = w.all[6].it->recover(w.all[0].who).value();
+    w.pass(5s);
+    for (std::size_t i = 1; i < 6; ++i) REQUIRE(w.all[i].it->approve(request.spoken()));
+    w.pass(5s);
+    w.all[5].managed.disconnect_and_release(w.all[0].keys.node.id());
+    w.all[0].managed.disconnect_and_release(w.all[5].keys.node.id());
+    w.pass(5s);
+    REQUIRE(w.all[0].it->object(request.id()));
+    w.pass(5s);
+    auto& old = w.all[0];
+    old.it->close();
+    old.managed.close();
+    old.it.reset();
+    w.all.emplace_back(w.wires, w.clock, 1, 1, std::move(old.disk));
+    CHECK(w.all[5].of<desk::request_closed>().empty());
+    w.acquaint(7, 5);
+    w.pass(5s);
+    CHECK(w.all[5].of<desk::request_closed>().size() == 1);
+    w.pass(80h);
+    CHECK(w.all[6].of<node::recovered>().empty());
+}
+
+TEST_CASE("guardians at work: what cannot be written down is not done, and is done when it can be") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    auto& g = w.all[1];
+    w.connect(6, 1);
+    auto const request = w.all[6].it->recover(w.all[0].who).value();
+    w.pass(5s);
+    REQUIRE(g.it->approve(request.spoken()));
+    g.disk.fails_at = g.disk.calls;
+    g.disk.for_good = true;
+    CHECK_FALSE(g.it->decline(request.id()));
+    CHECK_FALSE(g.it->drop(w.all[0].who));
+    CHECK(g.of<node::guardians_not_kept>().size() == 1);  // said once
+    w.pass(10min);
+    CHECK(g.of<node::guardians_not_kept>().size() == 1);
+    g.disk.fails_at.reset();
+    w.pass(2min);
+    g.it->close();
+    g.managed.close();
+    g.it.reset();
+    w.all.emplace_back(w.wires, w.clock, 2, 1, std::move(g.disk));
+    CHECK(w.all[7].it->desk().stats().wards == 0);
+}
+
+TEST_CASE("guardians at work: a recovery goes on for a day after a file came back, which may be a thief's") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    auto& fresh = w.all[6];
+    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
+    auto const request = fresh.it->recover(w.all[0].who).value();
+    w.pass(5s);
+    for (std::size_t i = 1; i < 6; ++i) REQUIRE(w.all[i].it->approve(request.spoken()));
+    w.pass(72h);
+    w.pass(20min);
+    REQUIRE(fresh.of<node::recovered>().size() == 1);
+    w.pass(20h);
+    CHECK(fresh.it->recovery());
+    CHECK(fresh.of<node::recovered>().size() == 1);  // each is told once
+    w.pass(5h);
+    CHECK_FALSE(fresh.it->recovery());
 }
 
 TEST_CASE("guardians at work: what is handed out and kept survives restarts, also of who has exchanged keys") {

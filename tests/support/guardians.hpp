@@ -29,7 +29,7 @@ struct table {
         for (auto& d : desks) {
             effect_list<desk_type::effect> sink;
             d->set_wall(wall);
-            d->keep(c.owner.user, now, sink);
+            REQUIRE(d->keep(c.owner.user, now, sink));
         }
     }
     /// Time goes on, by the wall and otherwise.

@@ -267,6 +267,22 @@ TEST_CASE("quota: one member's many lives leave the others their chains") {
     CHECK(g.all[0]->log().last_of({2, 1}) == 1);
 }
 
+TEST_CASE("quota: who tells two stories in many lives leaves the others theirs, and gets no room by it") {
+    group g{2};
+    g.reach(0, 1);
+    auto const tell = [&](actor const& by) {
+        g.hear(0, 1, batch{{entry{{by, 1}, content_of("one")}}});
+        g.hear(0, 1, batch{{entry{{by, 1}, content_of("other")}}});
+    };
+    for (std::uint64_t life = 1; life <= 300; ++life) tell({1, life});
+    CHECK(g.all[0]->faults().size() == 16);
+    CHECK(g.all[0]->log().chains() == 0);
+    g.hear(0, 1, batch{{entry{{{1, 999}, 1}, content_of("one")}}});
+    CHECK(g.all[0]->log().chains() == 0);
+    tell({2, 1});
+    CHECK(g.all[0]->faults().contains({2, 1}));
+}
+
 TEST_CASE("entry log: a chain that is cut is as if it had never been longer") {
     entry_log log{entry_log::options{10, 3, 100}};
     for (std::uint64_t s = 1; s <= 3; ++s) REQUIRE(log.add({{{1, 7}, s}, bytes(10, static_cast<byte>(s))}));

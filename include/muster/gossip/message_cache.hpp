@@ -35,16 +35,15 @@ public:
         : history_{o.history},
           announced_{o.history_announced},
           bytes_max_{o.history_bytes_max},
-          young_size_max_{o.turn_interval > duration{0} && o.history_announced > 1 ? o.idontwant_size_min
-                                                                                   : std::size_t{0} - 1},
           items_{0, hash_of_id{hash}} {
         windows_.emplace_back();
     }
     message_cache(message_cache const&) = delete;
     message_cache& operator=(message_cache const&) = delete;
 
-    /// Keeps a message that was accepted or published, as the frame that publishes it. O(1).
-    void put(message_id const& id, std::string_view topic, shared_frame frame) {
+    /// Keeps a message that was accepted or published, as the frame that publishes it; @p goes_in_turn from peer to
+    /// peer, see detail/courier.hpp. O(1).
+    void put(message_id const& id, std::string_view topic, shared_frame frame, bool goes_in_turn = false) {
         auto const size = frame->size();
         if (history_ == 0 || size > bytes_max_) return;
         auto const [at, is_new] = items_.try_emplace(id);
@@ -52,6 +51,7 @@ public:
         while (bytes_ + size > bytes_max_) drop_oldest();
         at->second.topic = topic;
         at->second.frame = std::move(frame);
+        at->second.goes_in_turn = goes_in_turn;
         bytes_ += size;
         windows_.back().push_back(&*at);
     }
@@ -69,9 +69,8 @@ public:
         asked.emplace_back(peer, 1);
         return found->second.frame;
     }
-    /// Ids of @p topic that are to be announced. Large messages go from peer to peer in turn: those of which @p
-    /// spreads(id) says that they do are announced from the second heartbeat on, so that nobody asks for what is on
-    /// its way. O(n).
+    /// Ids of @p topic that are to be announced. Messages that go in turn, and of which @p spreads(id) says that they
+    /// do, are announced from the second heartbeat on, so that nobody asks for what is on its way. O(n).
     template <class F>
     [[nodiscard]] std::vector<message_id> announced(std::string_view topic, F spreads) const {
         std::vector<message_id> out;
@@ -80,7 +79,7 @@ public:
             for (auto const* const kept : windows_[w]) {
                 if (kept->second.topic != topic) continue;
                 bool const is_new = w + 1 == windows_.size();
-                if (is_new && kept->second.frame->size() >= young_size_max_ && spreads(kept->first)) continue;
+                if (is_new && announced_ > 1 && kept->second.goes_in_turn && spreads(kept->first)) continue;
                 out.push_back(kept->first);
             }
         }
@@ -105,6 +104,7 @@ private:
     struct item {
         std::string topic;
         shared_frame frame;
+        bool goes_in_turn = false;
         std::vector<std::pair<std::uint64_t, std::size_t>> asked;  // by whom, and how often
     };
 
@@ -130,7 +130,6 @@ private:
     std::size_t history_;
     std::size_t announced_;
     std::size_t bytes_max_;
-    std::size_t young_size_max_;
     items items_;
     std::deque<std::deque<items::value_type const*>> windows_;  // the newest is the last; each item is in one
     std::size_t bytes_ = 0;

@@ -117,8 +117,9 @@ struct gossip_options {
     std::size_t idontwant_heartbeats = 3;                     ///< For which one is remembered. go.
     duration turn_interval = std::chrono::milliseconds{300};  ///< Between peers that get a large message in turn; with
                                                               ///< zero all get it at once. Ours.
-    std::size_t flood_turn = 3;   ///< After so many turns an own message that was not seen to spread is flooded. Ours.
-    std::size_t turns_max = 256;  ///< Messages that are sent so at a time. Ours.
+    std::size_t flood_turn = 3;  ///< After so many turns an own message that was not seen to spread is flooded. Ours.
+    std::size_t turns_bytes_max = 16u << 20;  ///< Bytes of these; what is more goes to all at once. Ours.
+    std::size_t turns_max = 256;              ///< Messages that are sent so at a time. Ours.
 };
 
 /// All of a router.

@@ -194,7 +194,7 @@ public:
         ++seqno_;
         intake_.record(id, now);
         auto const frame = std::make_shared<bytes const>(rpc::encode_publish(raw));
-        announcer_.cache().put(id, topic, frame);
+        announcer_.cache().put(id, topic, frame, courier_.is_large(data.size()));
         auto const hash = all_.hash(id);
         auto& t = all_.topic(topic);
         courier_.send(t, fanout_.audience(t, now), traffic::own, frame, hash, data.size(), now);

@@ -194,6 +194,13 @@ struct guardian_name {
     crypto::x25519_public key;
 };
 
+/// The epoch of the next backup: a greater one replaces all before it, also those that only guardians remember, so it
+/// is the time, in seconds, where that is more than one after @p before.
+[[nodiscard]] inline std::uint32_t epoch_after(std::uint32_t before, timestamp now) {
+    auto const next = std::max(to_unix_millis(now) / 1000, std::int64_t{before} + 1);
+    return static_cast<std::uint32_t>(std::min(next, std::int64_t{UINT32_MAX}));
+}
+
 /// Makes a backup of the key file @p wrapped. Nothing of it has to be kept but the manifest.
 /// @param source  for the set's number and the sealing.
 /// @return `bad_policy`, or errors of keys and sources.

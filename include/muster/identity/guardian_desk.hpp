@@ -14,14 +14,19 @@
 ///   digits that were approved are expected, and the request that has them is taken when it comes, however many others
 ///   do. Whoever asks goes on asking, so it comes.
 /// - One request of an owner is approved at a time. Another approval replaces it: the person's last word counts.
-/// - A person is told of a few requests an hour, so that nobody can wear them down; the list shows all.
+/// - A person is told of a few requests an hour, so that nobody can wear them down; the list shows the last four of
+///   each owner.
 ///
 /// The three days have to pass twice, by the wall and while this guardian ran: a clock that is set forward releases
 /// nothing, and neither does one that was wrong when the request came. What has passed is written down each hour, so a
-/// restart costs an hour at most, and can only lengthen it.
+/// restart costs an hour at most, and can only lengthen it; after one, nothing is given out for some minutes, in which
+/// the owner is warned again: a veto may have come while nothing could be written down. A clock that was years ahead
+/// and is right again does not keep anything back for years.
 ///
-/// The owner is followed from key to key by their @ref lineage. An epoch that is replaced is forgotten, so that a thief
-/// does not find an old one; and whoever makes a new one is alive, so what was approved is over.
+/// The owner is followed from key to key by their @ref lineage, under one signer key. What the key of now hands out
+/// replaces all that an exchanged one did; of one key the greater epoch counts, which cannot be of tomorrow. An epoch
+/// that is replaced is forgotten, so that a thief does not find an old one; and whoever makes a new one is alive, so
+/// what was approved is over.
 
 #include <algorithm>
 #include <chrono>
@@ -39,6 +44,7 @@
 #include <muster/core/machine.hpp>
 #include <muster/core/rate_limiter.hpp>
 #include <muster/identity/guardian_effects.hpp>
+#include <muster/identity/guardian_expectations.hpp>
 #include <muster/identity/guardian_ward.hpp>
 
 namespace muster::identity {
@@ -57,12 +63,14 @@ public:
         std::chrono::milliseconds rest = std::chrono::hours{24};        ///< After a veto, without telling. Ours.
         std::chrono::milliseconds expect_for = std::chrono::hours{24};  ///< What a person expects. Ours.
         duration note_each = std::chrono::hours{1};  ///< What has passed is written down, and the owner warned. Ours.
-        duration tell_each = std::chrono::minutes{15};  ///< A person is told of something new. Ours.
-        std::size_t tell_burst = 8;                     ///< Of these at once. Ours.
+        duration settle = std::chrono::minutes{10};  ///< After a restart, before anything is given out. Ours.
+        duration tell_each = std::chrono::minutes{15};  ///< A person is told of a new request, or a new offer. Ours.
+        std::size_t tell_burst = 8;                     ///< Of each of these at once. Ours.
+        std::chrono::milliseconds epoch_ahead_max = std::chrono::hours{24};  ///< Of an epoch, as seconds. Ours.
     };
     using event = std::variant<desk::received>;
-    using effect = std::variant<desk::reply, desk::persist, desk::ask_to_keep, desk::ask_person, desk::warn_owner,
-                                desk::request_approved, desk::request_closed, desk::penalise>;
+    using effect = std::variant<desk::reply, desk::persist, desk::persist_expected, desk::ask_to_keep, desk::ask_person,
+                                desk::warn_owner, desk::request_approved, desk::request_closed, desk::penalise>;
     /// What is kept.
     struct gauges {
         std::size_t wards = 0;
@@ -87,10 +95,16 @@ public:
           source_{std::move(source)},
           options_{o},
           wards_{o.wards_max},
-          telling_{o.tell_each, o.tell_burst} {}
+          expected_{o.expected_max},
+          telling_of_requests_{o.tell_each, o.tell_burst},
+          telling_of_offers_{o.tell_each, o.tell_burst} {}
 
-    /// What time it is. Earlier than before counts as standing still.
-    void set_wall(timestamp wall) noexcept { wall_ = std::max(wall_, wall); }
+    /// What time it is. Earlier than before counts as standing still; earlier by more than the delay, as before having
+    /// been wrong.
+    void set_wall(timestamp wall) noexcept {
+        bool const was_wrong = saturating_difference(wall_, wall) > options_.delay;
+        wall_ = was_wrong ? wall : std::max(wall_, wall);
+    }
 
     void handle(event const& e, instant now, effect_sink<effect> auto& sink) {
         auto const& m = std::get<desk::received>(e);
@@ -100,7 +114,8 @@ public:
     void wake(instant now, effect_sink<effect> auto& sink) {
         auto const passed = now_ ? std::max(duration{}, now - *now_) : duration{};
         now_ = std::max(now, now_.value_or(now));
-        std::erase_if(expected_, [this](expectation const& e) { return e.until <= wall_; });
+        for (auto& [owner, w] : wards_) bring_near(w);
+        expected_.expire(wall_);
         bool const is_hour = noted_at_ && now - *noted_at_ >= options_.note_each;
         if (is_hour || !noted_at_) noted_at_ = now;
         for (auto& [owner, w] : wards_) {
@@ -113,7 +128,9 @@ public:
             if (!w.approved) continue;
             bool const was_due = is_due(*w.approved);
             w.approved->ran = std::min<duration>(w.approved->ran + passed, options_.delay + options_.open_max);
-            if (saturating_difference(wall_, w.approved->released_at) >= options_.open_max && is_due(*w.approved)) {
+            bool const is_over = saturating_difference(wall_, w.approved->released_at) >= options_.open_max &&
+                                 w.approved->ran >= options_.delay + options_.open_max;
+            if (is_over) {
                 close(w, sink);
             } else if (is_hour || was_due != is_due(*w.approved)) {
                 sink.push(desk::persist{owner});
@@ -137,26 +154,32 @@ public:
         return out;
     }
 
-    /// A person says that this guardian keeps shares of @p owner: what waits is taken, and what comes later.
-    void keep(user_id const& owner, instant now, effect_sink<effect> auto& sink) {
+    /// A person says that this guardian keeps shares of @p owner: what waits is taken, and what comes within a day.
+    /// @return `full`, and what waits goes on waiting.
+    [[nodiscard]] result<void> keep(user_id const& owner, instant now, effect_sink<effect> auto& sink) {
         wake(now, sink);
+        if (wards_.find(owner) == nullptr && wards_.size() >= options_.wards_max) return no_room();
         auto const at = std::find_if(offers_.begin(), offers_.end(),
                                      [&](waiting_offer const& o) { return o.what.manifest.owner == owner; });
-        if (at == offers_.end()) return expect(expectation{saturating_add(wall_, options_.expect_for), owner, {}});
+        if (at == offers_.end()) {
+            expect({saturating_add(wall_, options_.expect_for), owner, {}}, sink);
+            return ok();
+        }
         auto const taken = std::move(*at);
         offers_.erase(at);
         take(taken, sink);
+        return ok();
     }
     /// A person says that it does not, or no more. What is kept of them is forgotten.
     void drop(user_id const& owner, instant now, effect_sink<effect> auto& sink) {
         wake(now, sink);
         std::erase_if(offers_, [&](waiting_offer const& o) { return o.what.manifest.owner == owner; });
-        std::erase_if(expected_, [&](expectation const& e) { return e.owner == owner; });
+        if (expected_.take(owner)) sink.push(desk::persist_expected{});
         if (wards_.erase(owner)) sink.push(desk::persist{owner});
     }
     /// A person says that whoever told them @p digits is who they say. The delay begins, or does when a request comes
-    /// that has them. @return the request, when it is there; `forked` when two have the same digits, which somebody
-    /// made on purpose: neither is approved; `full` when another one of the same digits is approved.
+    /// that has them, within a day. @return the request, when it is there, also when it is approved already; `forked`
+    /// when two have the same digits, which somebody made on purpose: neither is approved.
     [[nodiscard]] result<std::optional<request_id>> approve(std::string const& digits, instant now,
                                                             effect_sink<effect> auto& sink) {
         wake(now, sink);
@@ -175,7 +198,7 @@ public:
             begin(*found, *which, sink);
             return std::optional{which->what.id()};
         }
-        expect(expectation{saturating_add(wall_, options_.expect_for), {}, digits});
+        expect({saturating_add(wall_, options_.expect_for), {}, digits}, sink);
         return std::optional<request_id>{};
     }
     /// A person says that it is not. It is not taken again until @ref options::rest is over, and of others no person is
@@ -188,12 +211,17 @@ public:
         return error{errc::wrong_state, text("no request ", to_hex(which.view().first(8)), " is open")};
     }
     /// Somebody has shown who they are: if shares of them are kept, they are kept for the key of now.
-    /// @param line  which was found to lead to @p key. @return `forked` when it is another story.
+    /// @param line  which was found to lead to @p key under the signer key that it names.
+    /// @return `forked` when it is another story, `wrong_set` when that is not the signer key of what is kept.
     [[nodiscard]] result<void> follow(user_id const& owner, lineage const& line, crypto::public_key const& key,
                                       effect_sink<effect> auto& sink) {
         auto* const w = wards_.find(owner);
         if (w == nullptr || w->line.continues(line)) return ok();
         if (!line.continues(w->line)) return error{errc::forked, text(shown(owner), " has named two successors")};
+        // Or who has an old key would name a successor with a signer key of their own.
+        if (line.records().back().signer != w->newest.manifest.signer) {
+            return error{errc::wrong_set, text(shown(owner), " goes on under another signer key")};
+        }
         w->line = line;
         w->key = key;
         sink.push(desk::persist{owner});
@@ -228,32 +256,39 @@ public:
         }
         auto* const place = wards_.try_emplace(w.owner());
         if (place == nullptr) return no_room();
+        bring_near(w);
+        if (w.approved) {
+            auto const at_most = std::max(duration{}, duration{options_.delay} - options_.settle);
+            w.approved->ran = std::min(w.approved->ran, at_most);
+        }
         *place = std::move(w);
         return ok();
     }
+    /// What a person expects, to be written down.
+    [[nodiscard]] bytes export_expected() const { return expected_.encoded(); }
+    /// The opposite, after a restart. @return `malformed`, and nothing is expected then.
+    [[nodiscard]] result<void> import_expected(byte_view kept) {
+        return expected_.decode(kept, saturating_add(wall_, options_.expect_for));
+    }
 
 private:
-    /// What a person has said before it came: an owner, or digits.
-    struct expectation {
-        timestamp until{};
-        std::optional<user_id> owner;
-        std::string digits;
-    };
-
     // ---- shares -----------------------------------------------------------------------------------------
 
     void on(peer::peer_id const& from, offer const& o, effect_sink<effect> auto& sink) {
         auto const checked = check(from, o);
         if (!checked) return sink.push(desk::penalise{from, checked.error()});
         auto const& owner = checked.value().what.manifest.owner;
-        bool const is_wanted =
-            wards_.find(owner) != nullptr || was_expected([&](expectation const& e) { return e.owner == owner; });
-        if (is_wanted) return take(checked.value(), sink);
+        if (wards_.find(owner) == nullptr && wards_.size() >= options_.wards_max) return;  // no fault of theirs
+        bool const is_kept = wards_.find(owner) != nullptr;
+        bool const was_expected = expected_.take(owner);
+        if (is_kept || was_expected) take(checked.value(), sink);
+        if (was_expected) sink.push(desk::persist_expected{});
+        if (is_kept || was_expected) return;
         bool const is_known =
             std::erase_if(offers_, [&](waiting_offer const& w) { return w.what.manifest.owner == owner; }) != 0;
         if (offers_.size() >= options_.offers_max) offers_.erase(offers_.begin());
         offers_.push_back(checked.value());
-        if (!is_known && telling_.allow(*now_)) sink.push(desk::ask_to_keep{owner, from});
+        if (!is_known && telling_of_offers_.allow(*now_)) sink.push(desk::ask_to_keep{owner, from});
     }
     /// Cheap checks first.
     [[nodiscard]] result<waiting_offer> check(peer::peer_id const& from, offer const& o) const {
@@ -262,10 +297,15 @@ private:
         if (peer::peer_id::of(m.key) != from) {
             return error{errc::not_signed, text(from.to_text(), " did not sign the manifest that it offers")};
         }
+        auto const tomorrow = to_unix_millis(saturating_add(wall_, options_.epoch_ahead_max)) / 1000;
+        if (std::int64_t{m.epoch} > tomorrow) {
+            return error{errc::wrong_set, text("epoch ", m.epoch, " is ahead of its time, ", tomorrow)};
+        }
         auto const* const known = wards_.find(m.owner);
         if (known != nullptr) {
             auto const& kept = known->newest.manifest;
-            bool const is_older = m.epoch < kept.epoch || (m.epoch == kept.epoch && m != kept);
+            bool const is_of_next_key = line.encoded().size() > known->newest.given.line.size();
+            bool const is_older = !is_of_next_key && (m.epoch < kept.epoch || (m.epoch == kept.epoch && m != kept));
             if (is_older || m.signer != kept.signer) {
                 return error{errc::wrong_set, text("epoch ", m.epoch, " does not follow epoch ", kept.epoch)};
             }
@@ -289,7 +329,7 @@ private:
         auto* const w = wards_.try_emplace(m.owner);
         if (w == nullptr) return sink.push(desk::penalise{o.from, no_room()});
         if (!signature) return;
-        bool const is_newer = w->newest.manifest.epoch != m.epoch;
+        bool const is_newer = w->newest.manifest != m;
         bool const is_first = w->newest.manifest.epoch == 0;
         if (is_newer && !is_first) w->before = std::move(w->newest);
         w->newest = o.what;
@@ -340,8 +380,9 @@ private:
         if (w->approved && w->approved->what == r) return give(from, *w, sink);
         if (std::find(w->refused.begin(), w->refused.end(), id) != w->refused.end()) return;
         waiting_request const asked{r, from, wall_};
-        if (was_expected([&](expectation const& e) { return !e.digits.empty() && e.digits == r.spoken(); })) {
+        if (expected_.take(r.spoken())) {
             begin(*w, asked, sink);
+            sink.push(desk::persist_expected{});
             return sink.push(desk::request_approved{id});
         }
         bool const is_known = std::any_of(w->waiting.begin(), w->waiting.end(),
@@ -349,7 +390,7 @@ private:
         if (is_known) return;
         if (w->waiting.size() >= ward::waiting_max) w->waiting.erase(w->waiting.begin());
         w->waiting.push_back(asked);
-        if (wall_ < w->quiet_until || !telling_.allow(*now_)) return;
+        if (wall_ < w->quiet_until || !telling_of_requests_.allow(*now_)) return;
         sink.push(desk::warn_owner{w->key, r});
         sink.push(desk::ask_person{r});
     }
@@ -419,15 +460,17 @@ private:
         sink.push(desk::request_closed{which});
     }
 
-    void expect(expectation e) {
-        std::erase_if(expected_, [&](expectation const& o) { return o.owner == e.owner && o.digits == e.digits; });
-        if (expected_.size() >= options_.expected_max) expected_.erase(expected_.begin());
-        expected_.push_back(std::move(e));
+    void expect(guardian_expectations::expectation e, effect_sink<effect> auto& sink) {
+        expected_.add(std::move(e));
+        sink.push(desk::persist_expected{});
     }
-    /// Whether a person has said so before; once.
-    template <class F>
-    [[nodiscard]] bool was_expected(F is_it) {
-        return std::erase_if(expected_, is_it) != 0;
+    /// What a clock that was ahead has put off for longer than anything is put off.
+    void bring_near(ward& w) const {
+        w.quiet_until = std::min(w.quiet_until, saturating_add(wall_, options_.rest));
+        for (auto& r : w.waiting) r.opened = std::min(r.opened, wall_);
+        if (!w.approved) return;
+        w.approved->approved = std::min(w.approved->approved, wall_);
+        w.approved->released_at = std::min(w.approved->released_at, saturating_add(wall_, options_.delay));
     }
 
     peer::key_set const* keys_;
@@ -439,8 +482,9 @@ private:
     std::optional<instant> noted_at_;
     bounded_map<user_id, ward> wards_;
     std::vector<waiting_offer> offers_;
-    std::vector<expectation> expected_;
-    rate_limiter telling_;  ///< Of what is new.
+    guardian_expectations expected_;
+    rate_limiter telling_of_requests_;
+    rate_limiter telling_of_offers_;
 };
 
 }  // namespace muster::identity

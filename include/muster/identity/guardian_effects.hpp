@@ -35,6 +35,10 @@ struct persist {
     user_id owner;
     MUSTER_FIELDS(persist, owner);
 };
+/// The same for what a person expects: @ref guardian_desk::export_expected gives it.
+struct persist_expected {
+    bool operator==(persist_expected const&) const = default;
+};
 /// Somebody wants this guardian to keep a share. A person has to say whether it does.
 struct ask_to_keep {
     user_id owner;

@@ -7,9 +7,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <muster/core/fields.hpp>
 #include <muster/identity/backup.hpp>
@@ -236,5 +238,25 @@ using guardian_message =
     }
     return out;
 }
+
+/// An answer is a list of messages, each after its size. @{
+inline constexpr std::size_t answers_max = 4, guardian_message_size_max = 64u << 10;
+[[nodiscard]] inline bytes encode_answers(std::span<guardian_message const> all) {
+    wire::writer out;
+    for (auto const& m : all) out.sized(encode(m));
+    return out.take();
+}
+/// @return `malformed`.
+[[nodiscard]] inline result<std::vector<guardian_message>> decode_answers(byte_view all) {
+    std::vector<guardian_message> out;
+    wire::reader in{all};
+    while (in.ok() && in.remaining() != 0 && out.size() < answers_max) {
+        MUSTER_TRY(auto m, decode_guardian_message(in.sized(guardian_message_size_max)));
+        out.push_back(std::move(m));
+    }
+    if (!in.finish()) return error{errc::malformed, "no guardian's answer"};
+    return out;
+}
+/// @}
 
 }  // namespace muster::identity

@@ -109,8 +109,10 @@ inline result<ward> ward::decode(byte_view kept) {
         r.what = std::get<recovery_request>(what);
         r.approved = from_unix_millis(in.i64());
         r.released_at = from_unix_millis(in.i64());
-        r.ran = std::chrono::milliseconds{in.i64()};
-        if (r.ran < duration{}) in.fail(wire::errc::bad_value, "time that ran backwards");
+        constexpr std::int64_t year = std::int64_t{366} * 24 * 3'600'000;
+        auto const ran = in.i64();
+        if (ran < 0) in.fail(wire::errc::bad_value, "time that ran backwards");
+        r.ran = std::chrono::milliseconds{std::clamp(ran, std::int64_t{0}, year)};
         out.approved = r;
     }
     if (auto const done = in.finish(); !done) return error{errc::malformed, text("a ward: ", done.error().message())};

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -104,8 +105,9 @@ public:
             most = std::max(most, s.shares.size());
             if (s.shares.size() >= s.manifest.threshold && !s.blob.empty()) complete.push_back(&s);
         }
-        std::stable_sort(complete.begin(), complete.end(), [](set const* a, set const* b) {
-            return std::pair{a->exchanged, a->manifest.epoch} > std::pair{b->exchanged, b->manifest.epoch};
+        std::sort(complete.begin(), complete.end(), [](set const* a, set const* b) {
+            auto const rank = [](set const& s) { return std::tuple{s.exchanged, s.manifest.epoch, s.manifest.set}; };
+            return rank(*a) > rank(*b);
         });
         result<restored> out =
             error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};

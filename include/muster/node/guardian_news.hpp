@@ -45,7 +45,7 @@ public:
         auto& accounts = is_known ? known_ : strangers_;
         if (accounts.size() >= options_.counted_peers_max && accounts.count(who) == 0) {
             std::erase_if(accounts, [&](auto const& a) { return a.second.is_idle(now); });
-            // A new stranger must get a word in; that the others begin anew is bounded by the common account.
+            // A new stranger is still served; the common account bounds what the forgotten ones can ask.
             if (accounts.size() >= options_.counted_peers_max && !is_known) accounts.clear();
         }
         rate_limiter const fresh{options_.question_each, options_.questions_burst};
@@ -104,12 +104,6 @@ struct introduced {
     crypto::public_key signer;
     identity::lineage line;  ///< Which leads to the key of @ref peer; checked.
     bool operator==(introduced const&) const = default;
-};
-/// Somebody who has introduced themselves: where they are now, and what is sealed for.
-struct introduced_person {
-    peer::peer_id peer;
-    crypto::public_key key;
-    crypto::x25519_public agreement;
 };
 /// All guardians together have given enough.
 struct recovered {

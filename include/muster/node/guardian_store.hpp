@@ -29,9 +29,11 @@ class guardian_store {
 public:
     /// What is kept. The numbers are those in files.
     enum class kind : std::uint8_t {
-        ward = 1,         ///< Of each owner.
-        own_backup = 2,   ///< One.
-        own_recovery = 3  ///< One.
+        ward = 1,          ///< Of each owner.
+        own_backup = 2,    ///< One.
+        own_recovery = 3,  ///< One.
+        own_veto = 4,      ///< Of each request.
+        expected = 5       ///< One.
     };
     using key = std::pair<kind, identity::user_id>;
 
@@ -41,7 +43,7 @@ public:
     /// @return what store::record_log::load returns.
     [[nodiscard]] result<store::load_report> load() {
         return log_.load([this](byte_view record) {
-            if (record.size() < 33 || record[0] < 1 || record[0] > 3) return;  // of a later version
+            if (record.size() < 33) return;  // what is of a later version is kept as it is
             key const k{static_cast<kind>(record[0]), identity::user_id::from(record.subspan(1, 32))};
             set(k, record.subspan(33));
             ++written_;
@@ -50,27 +52,25 @@ public:
     /// Makes @p content durable, in place of what has that name. Nothing is changed when that fails.
     /// @return the errors of store::record_log.
     [[nodiscard]] result<void> put(kind what, identity::user_id const& name, byte_view content) {
-        key const k{what, name};
-        auto before = kept_;
-        set(k, content);
-        // An old share must not be found by a thief of the disk: what is replaced or removed goes from the file, too.
-        if (before.count(k) == 0 && written_ == before.size()) {
-            auto const record = encode(k, content);
-            if (log_.append({&record, 1})) {
-                ++written_;
-                return ok();
-            }
-        }
-        std::vector<bytes> all;
-        for (auto const& [each, c] : kept_) all.push_back(encode(each, c));
-        auto done = log_.replace(all);
-        if (done) {
-            written_ = kept_.size();
-        } else {
-            kept_ = std::move(before);
-        }
+        auto const before = find(what, name);
+        set({what, name}, content);
+        auto done = write({what, name}, !before);
+        if (!done) set({what, name}, before.value_or(bytes{}));
         return done;
     }
+    /// The same for what has happened already: when it cannot be written now, @ref write_again does it.
+    [[nodiscard]] result<void> note(kind what, identity::user_id const& name, byte_view content) {
+        bool const is_new = !find(what, name);
+        set({what, name}, content);
+        auto done = write({what, name}, is_new);
+        is_behind_ = !done;
+        return done;
+    }
+    /// Whether something that was noted is not in the file.
+    [[nodiscard]] bool is_behind() const noexcept { return is_behind_; }
+    /// @copydoc note
+    void write_again() { is_behind_ = !write_all(); }
+    /// What the file holds, or will.
     [[nodiscard]] std::map<key, bytes> const& all() const noexcept { return kept_; }
     /// The content of that name, or nothing.
     [[nodiscard]] std::optional<bytes> find(kind what, identity::user_id const& name = {}) const {
@@ -81,6 +81,22 @@ public:
 private:
     static constexpr std::uint64_t size_max = 64ull << 20;  ///< Bytes; wards are bounded far below. Ours.
 
+    // An old share must not be found by a thief of the disk: what is replaced or removed goes from the file, too.
+    [[nodiscard]] result<void> write(key const& k, bool is_new) {
+        if (!is_new || is_behind_ || written_ + 1 != kept_.size()) return write_all();
+        auto const record = encode(k, kept_.at(k));
+        if (!log_.append({&record, 1})) return write_all();
+        ++written_;
+        return ok();
+    }
+    [[nodiscard]] result<void> write_all() {
+        std::vector<bytes> all;
+        for (auto const& [each, c] : kept_) all.push_back(encode(each, c));
+        MUSTER_TRY(log_.replace(all));
+        written_ = kept_.size();
+        is_behind_ = false;
+        return ok();
+    }
     void set(key const& k, byte_view content) {
         if (content.empty()) {
             kept_.erase(k);
@@ -97,7 +113,8 @@ private:
 
     store::record_log<Files> log_;
     std::map<key, bytes> kept_;
-    std::size_t written_ = 0;
+    std::size_t written_ = 0;  // records in the file
+    bool is_behind_ = false;
 };
 
 /// What an owner has handed out, and how it stands with each guardian.

@@ -9,21 +9,19 @@
 /// that was known. What one side has to say without having been asked is a question that is answered with nothing.
 ///
 /// Who asks for a recovery is a stranger with a fresh machine: it connects to guardians and asks all of them each half
-/// minute, with the same request, until enough have given their share. The key that shares are sealed for follows from
-/// the machine's own keys and the request's nonce, so nothing secret is written down for it.
+/// minute, with the same request, until enough have given their share; see guardian_recovery.hpp.
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -33,9 +31,11 @@
 #include <muster/core/system_seed.hpp>
 #include <muster/identity/guardian_desk.hpp>
 #include <muster/identity/guardian_watch.hpp>
-#include <muster/identity/recovery.hpp>
 #include <muster/node/guardian_news.hpp>
+#include <muster/node/guardian_people.hpp>
+#include <muster/node/guardian_recovery.hpp>
 #include <muster/node/guardian_store.hpp>
+#include <muster/node/guardian_vetoes.hpp>
 #include <muster/transport/requests.hpp>
 
 namespace muster::node {
@@ -69,12 +69,10 @@ public:
         std::uint64_t seed = system_seed();
         Files files = {};
     };
-    using person = introduced_person;
-
     explicit guardians(parts p)
         : p_{std::move(p)},
           store_{p_.path, p_.files},
-          desk_{p_.keys, p_.source, desk_options(p_.options), std::move(p_.older)},
+          desk_{p_.keys, p_.source, desk_options(), std::move(p_.older)},
           watch_{p_.keys, splitmix64{p_.seed}, {}, p_.line.encoded()} {}
     guardians(guardians const&) = delete;
     guardians& operator=(guardians const&) = delete;
@@ -85,10 +83,7 @@ public:
         MUSTER_TRY(auto const found, store_.load());
         desk_.set_wall(p_.time.wall_now());
         for (auto const& [key, content] : store_.all()) {
-            auto const taken = key.first == store_type::kind::ward         ? desk_.import_ward(content)
-                               : key.first == store_type::kind::own_backup ? resume_backup(content)
-                                                                           : resume_recovery(content);
-            if (!taken) p_.tell(guardians_not_kept{taken.error()});
+            if (auto const taken = resume(key.first, content); !taken) p_.tell(guardians_not_kept{taken.error()});
         }
         p_.timers.attach(wake_function::of<&guardians::wake>(*this));
         transport::request_options o;
@@ -103,7 +98,7 @@ public:
         if (!std::exchange(is_open_, false)) return;
         wake();
         for (auto const& [owner, w] : desk_.wards()) {
-            if (w.approved) (void)store_.put(store_type::kind::ward, owner, w.encoded());
+            if (w.approved) (void)write_down(store_type::kind::ward, owner, w.encoded());
         }
         keep_backup();
         p_.network.unserve(protocol);
@@ -122,7 +117,7 @@ public:
     /// Introduces us to a peer that has become known.
     void greet(peer::peer_id const& who) {
         if (p_.is_known(who)) ask(who, own_introduction());
-        if (recovery_) ask(who, recovery_->request());
+        if (recovery_.now()) ask(who, recovery_.now()->request());
     }
 
     // ---- what a person commands -------------------------------------------------------------------------
@@ -132,9 +127,8 @@ public:
     [[nodiscard]] result<void> offer(byte_view wrapped, std::span<peer::peer_id const> whom, std::uint8_t threshold) {
         std::vector<identity::guardian_name> names;
         for (auto const& who : whom) {
-            auto const at =
-                std::find_if(people_.begin(), people_.end(), [&](auto const& p) { return p.second.peer == who; });
-            if (at == people_.end()) {
+            auto const* const at = people_.at(who);
+            if (at == nullptr) {
                 return error{
                     identity::errc::unknown_author,
                     text(who.to_text(), " has not said who it is; both have to be running and to know each other")};
@@ -148,8 +142,8 @@ public:
         auto const& m = watch_.current()->manifest;
         std::vector<identity::guardian_name> names;
         for (auto const& g : m.guardians) {
-            auto const at = people_.find(g.who);
-            names.push_back({g.who, at == people_.end() ? g.key : at->second.agreement});
+            auto const* const at = people_.find(g.who);
+            names.push_back({g.who, at == nullptr ? g.key : at->agreement});
         }
         return issue(wrapped, names, m.threshold);
     }
@@ -158,12 +152,16 @@ public:
     [[nodiscard]] bool is_outdated() const {
         return has_backup() && watch_.current()->manifest.key != p_.keys.node.public_key();
     }
-    /// As the commands of identity::guardian_desk.
-    void keep(identity::user_id const& owner) {
-        with_desk([&](auto now, auto& sink) { desk_.keep(owner, now, sink); });
+    /// As the commands of identity::guardian_desk. @return their errors, and the file's: what could not be written
+    /// down is tried again each minute, and is not done until then. @{
+    [[nodiscard]] result<void> keep(identity::user_id const& owner) {
+        return with_desk([&](auto now, auto& sink) { return desk_.keep(owner, now, sink); });
     }
-    void drop(identity::user_id const& owner) {
-        with_desk([&](auto now, auto& sink) { desk_.drop(owner, now, sink); });
+    [[nodiscard]] result<void> drop(identity::user_id const& owner) {
+        return with_desk([&](auto now, auto& sink) {
+            desk_.drop(owner, now, sink);
+            return result<void>{ok()};
+        });
     }
     [[nodiscard]] result<std::optional<identity::request_id>> approve(std::string const& digits) {
         return with_desk([&](auto now, auto& sink) { return desk_.approve(digits, now, sink); });
@@ -171,35 +169,34 @@ public:
     [[nodiscard]] result<void> decline(identity::request_id const& which) {
         return with_desk([&](auto now, auto& sink) { return desk_.decline(which, now, sink); });
     }
-    /// It was not we who asked: tells all guardians, and those who connect later. @return the key's error.
+    /// @}
+    /// It was not we who asked: tells all guardians, and those who connect later, also after a restart.
+    /// @return the errors of the key and of the file.
     [[nodiscard]] result<void> object(identity::request_id const& which) {
-        MUSTER_TRY(auto const made, with_watch([&](auto, auto& sink) { return watch_.object(which, sink); }));
-        warnings_.forget(which);
-        vetoes_.push_back(made);
-        if (vetoes_.size() > vetoes_max) vetoes_.erase(vetoes_.begin());
-        return ok();
+        result<void> done = ok();
+        with_watch([&](auto, auto& sink) {
+            auto const made = watch_.object(which, sink);
+            done = made ? vetoes_.add(made.value()) : made.error();
+        });
+        if (vetoes_.find(which) != nullptr) warnings_.forget(which);
+        return done;
     }
     /// Asks all peers for shares of @p owner, from now on. Asked again for the same owner it goes on with its request.
     /// @return the errors of keys and of the file.
     [[nodiscard]] result<identity::recovery_request> recover(identity::user_id const& owner) {
-        if (recovery_ && recovery_->request().owner == owner) return recovery_->request();
+        if (auto const& r = recovery_.now(); r && r->request().owner == owner) return r->request();
         crypto::digest32 nonce;
         MUSTER_TRY(p_.source.fill_secret(nonce.octets));
-        MUSTER_TRY(auto begun, identity::recovery::derive(owner, p_.keys.backup, nonce));
-        auto content = to_bytes(owner.view());
-        append(content, nonce.view());
-        MUSTER_TRY(store_.put(store_type::kind::own_recovery, {}, content));
-        recovery_.emplace(std::move(begun));
+        MUSTER_TRY(recovery_.begin(owner, nonce));
         poll();
         rearm();
-        return recovery_->request();
+        return recovery_.now()->request();
     }
-    /// Asks no more. @return the file's errors.
+    /// Asks no more. Without it asking ends a day after the last file came back. @return the file's errors.
     [[nodiscard]] result<void> end_recovery() {
-        MUSTER_TRY(store_.put(store_type::kind::own_recovery, {}, {}));
-        recovery_.reset();
+        auto const done = recovery_.end();
         rearm();
-        return ok();
+        return done;
     }
 
     // ---- how it stands ----------------------------------------------------------------------------------
@@ -208,22 +205,19 @@ public:
     [[nodiscard]] watch_type const& watch() const noexcept { return watch_; }
     /// Requests for our own shares that guardians have warned of, and we have not objected to; the newest last.
     [[nodiscard]] std::vector<identity::recovery_request> warnings() const { return warnings_.all(); }
-    [[nodiscard]] std::optional<identity::recovery> const& recovery() const noexcept { return recovery_; }
+    [[nodiscard]] std::optional<identity::recovery> const& recovery() const noexcept { return recovery_.now(); }
     /// The person of that id, when they have introduced themselves since the start.
-    [[nodiscard]] person const* find(identity::user_id const& who) const {
-        auto const at = people_.find(who);
-        return at == people_.end() ? nullptr : &at->second;
-    }
+    [[nodiscard]] introduced_person const* find(identity::user_id const& who) const { return people_.find(who); }
 
 private:
-    static constexpr std::size_t message_size_max = 64u << 10;
-    static constexpr std::size_t answers_max = 4;
+    using desk_effects = effect_list<typename desk_type::effect>;
+    static constexpr std::size_t message_size_max = identity::guardian_message_size_max;
     static constexpr std::size_t people_max = 1024;  ///< Who is known introduces themselves; a peer more has to wait.
-    static constexpr std::size_t vetoes_max = 16;    ///< The oldest makes room. Ours.
+    static constexpr duration save_each = std::chrono::minutes{1};  ///< What could not be written down. Ours.
 
-    [[nodiscard]] static typename desk_type::options desk_options(guardians_options const& o) {
+    [[nodiscard]] typename desk_type::options desk_options() const {
         typename desk_type::options out;
-        out.delay = o.delay;
+        out.delay = p_.options.delay;
         return out;
     }
     [[nodiscard]] identity::introduction own_introduction() const {
@@ -236,7 +230,7 @@ private:
         if (!p_.network.is_connected(who)) return;  // they are told when they are there
         transport::request_options o;
         o.request_size_max = message_size_max;
-        o.answer_size_max = answers_max * message_size_max;
+        o.answer_size_max = identity::answers_max * message_size_max;
         (void)p_.network.request(
             who, protocol, encode(m), o,
             [this, who, alive = std::weak_ptr{alive_}](transport::request_id, result<bytes> const& answer) {
@@ -244,13 +238,9 @@ private:
             });
     }
     void on_answer(peer::peer_id const& who, byte_view all) {
-        wire::reader in{all};
-        for (std::size_t i = 0; i < answers_max && in.ok() && in.remaining() != 0; ++i) {
-            auto const m = identity::decode_guardian_message(in.sized(message_size_max));
-            if (!m) return charge(who, m.error());
-            hear(who, m.value());
-        }
-        if (!in.ok() || in.remaining() != 0) charge(who, error{identity::errc::malformed, "no guardian's answer"});
+        auto const read = identity::decode_answers(all);
+        if (!read) return charge(who, read.error());
+        for (auto const& m : read.value()) hear(who, m);
     }
     /// Takes what is no matter of the desk.
     void hear(peer::peer_id const& who, identity::guardian_message const& m) {
@@ -282,14 +272,15 @@ private:
                    std::holds_alternative<identity::possession>(m.value())) {
             hear(q.peer, m.value());
         } else {
-            effect_list<typename desk_type::effect> sink;
-            desk_.set_wall(p_.time.wall_now());
-            desk_.handle(identity::desk::received{q.peer, m.value()}, p_.time.now(), sink);
-            perform(sink, &q.peer, &answers);
+            auto const take = [&](auto now, auto& sink) {
+                desk_.handle(identity::desk::received{q.peer, m.value()}, now, sink);
+            };
+            if (!at_desk(take, &q.peer, &answers)) {
+                p_.network.refuse(q.id);  // they ask again
+                return rearm();
+            }
         }
-        wire::writer out;
-        for (auto const& a : answers) out.sized(encode(a));
-        (void)p_.network.answer(q.id, out.take());
+        (void)p_.network.answer(q.id, identity::encode_answers(answers));
         rearm();
     }
     void charge(peer::peer_id const& who, error const& why) {
@@ -308,34 +299,31 @@ private:
         if (!line) return charge(who, line.error());
         p_.tell(introduced{who, i.user, i.signer, line.value()});
         if (!p_.is_known(who) || i.user == p_.user) return;
-        auto const followed =
-            with_desk([&](auto, auto& sink) { return desk_.follow(i.user, line.value(), *key, sink); });
+        // Others' keys, or who shows a part of the line, are not charged: that may be an old copy of themselves.
+        if (!people_.add(i.user, {who, *key, i.signer, i.agreement, line.value()})) return;
+        result<void> followed = ok();
+        (void)at_desk([&](auto, auto& out) { followed = desk_.follow(i.user, line.value(), *key, out); });
         if (!followed) return charge(who, followed.error());
-        if (people_.size() >= people_max && people_.count(i.user) == 0) return;
-        people_.insert_or_assign(i.user, person{who, *key, i.agreement});
         if (auto const place = place_of(who)) {
             for (auto const& v : vetoes_) ask(who, v);
             with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::reached{*place}, now, sink); });
         }
-        for (auto const& [owner, w] : desk_.wards()) {  // who was away is warned now
-            if (owner == i.user && w.approved) ask(who, w.approved->what);
-        }
+        auto const ward = desk_.wards().find(i.user);  // an owner who was away is warned now
+        if (ward != nullptr && ward->approved) ask(who, ward->approved->what);
     }
     [[nodiscard]] std::optional<std::uint8_t> place_of(peer::peer_id const& who) const {
         if (!has_backup()) return std::nullopt;
         auto const& all = watch_.current()->manifest.guardians;
         for (std::size_t i = 0; i < all.size(); ++i) {
-            auto const at = people_.find(all[i].who);
-            if (at != people_.end() && at->second.peer == who) return static_cast<std::uint8_t>(i);
+            auto const* const at = people_.find(all[i].who);
+            if (at != nullptr && at->peer == who) return static_cast<std::uint8_t>(i);
         }
         return std::nullopt;
     }
     void be_warned(peer::peer_id const& by, identity::recovery_request const& r) {
-        auto const objected =
-            std::find_if(vetoes_.begin(), vetoes_.end(), [&](identity::veto const& v) { return v.request == r.id(); });
         auto const place = place_of(by);
         if (!place) return;  // nobody else has anything to give out
-        if (objected != vetoes_.end()) return ask(by, *objected);
+        if (auto const* const v = vetoes_.find(r.id())) return ask(by, *v);
         if (!warnings_.add(*place, r, p_.time.now())) return;
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::warned{r}, now, sink); });
     }
@@ -343,58 +331,63 @@ private:
     // ---- getting everything back ------------------------------------------------------------------------
 
     void poll() {
-        if (!recovery_) return;
+        if (!recovery_.now()) return;
         polled_at_ = p_.time.now();
-        for (auto const& who : there_) ask(who, recovery_->request());
+        for (auto const& who : there_) ask(who, recovery_.now()->request());
     }
     void take(peer::peer_id const& who, identity::release const& r) {
-        if (!recovery_) return;
-        if (auto const taken = recovery_->take(r); !taken) return charge(who, taken.error());
-        auto found = recovery_->finish();
-        if (found) p_.tell(recovered{std::move(found).value()});
+        auto found = recovery_.take(r, p_.time.now());
+        if (!found) return charge(who, found.error());
+        if (found.value()) p_.tell(recovered{std::move(*found.value())});
+        rearm();
     }
 
     // ---- the machines -----------------------------------------------------------------------------------
 
+    /// A person's command: what it gives, or why what came of it could not be written down.
     template <class F>
     auto with_desk(F f) {
-        effect_list<typename desk_type::effect> sink;
+        std::optional<decltype(f(p_.time.now(), std::declval<desk_effects&>()))> out;
+        auto const done = at_desk([&](auto now, auto& sink) { out.emplace(f(now, sink)); });
+        rearm();
+        if (*out && !done) *out = done.error();
+        return std::move(*out);
+    }
+    /// Lets the desk do something, and does what follows. @return why that could not be written down.
+    template <class F>
+    result<void> at_desk(F f, peer::peer_id const* asking = nullptr,
+                         std::vector<identity::guardian_message>* answers = nullptr) {
+        desk_effects sink;
         desk_.set_wall(p_.time.wall_now());
-        return run(f, sink, [&] { perform(sink, nullptr, nullptr); });
+        f(p_.time.now(), sink);
+        return perform(sink, asking, answers);
     }
     template <class F>
-    auto with_watch(F f) {
+    void with_watch(F f) {
         effect_list<watch_type::effect> sink;
-        return run(f, sink, [&] { perform(sink); });
+        f(p_.time.now(), sink);
+        perform(sink);
+        rearm();
     }
-    template <class F, class Sink, class Perform>
-    auto run(F f, Sink& sink, Perform perform_all) {
-        if constexpr (std::is_void_v<decltype(f(p_.time.now(), sink))>) {
-            f(p_.time.now(), sink);
-            perform_all();
-            rearm();
-        } else {
-            auto out = f(p_.time.now(), sink);
-            perform_all();
-            rearm();
-            return out;
-        }
+    [[nodiscard]] result<void> write_down(typename store_type::kind what, identity::user_id const& name,
+                                          byte_view content) {
+        bool const was_behind = store_.is_behind();
+        auto const done = store_.note(what, name, content);
+        if (!done && !was_behind) p_.tell(guardians_not_kept{done.error()});
+        return done;
     }
-    /// In order: what follows on something that could not be written down does not happen.
-    void perform(effect_list<typename desk_type::effect>& all, peer::peer_id const* asking,
-                 std::vector<identity::guardian_message>* answers) {
+    /// In order: what follows on something that could not be written down does not happen. @return why it could not.
+    [[nodiscard]] result<void> perform(desk_effects& all, peer::peer_id const* asking,
+                                       std::vector<identity::guardian_message>* answers) {
         namespace desk = identity::desk;
         for (auto& e : all.take()) {
             if (auto const* const k = std::get_if<desk::persist>(&e)) {
-                auto const content = desk_.export_ward(k->owner).value_or(bytes{});
-                auto const done = store_.put(store_type::kind::ward, k->owner, content);
-                if (!done) return p_.tell(guardians_not_kept{done.error()});
+                MUSTER_TRY(write_down(store_type::kind::ward, k->owner, desk_.export_ward(k->owner).value_or(bytes{})));
+            } else if (std::holds_alternative<desk::persist_expected>(e)) {
+                MUSTER_TRY(write_down(store_type::kind::expected, {}, desk_.export_expected()));
             } else if (auto* const r = std::get_if<desk::reply>(&e)) {
-                if (asking != nullptr && r->to == *asking) {
-                    answers->push_back(std::move(r->what));
-                } else {
-                    ask(r->to, r->what);
-                }
+                bool const is_answer = asking != nullptr && r->to == *asking;
+                is_answer ? answers->push_back(std::move(r->what)) : ask(r->to, r->what);
             } else if (auto const* const w = std::get_if<desk::warn_owner>(&e)) {
                 ask(peer::peer_id::of(w->key), w->request);
             } else if (auto const* const bad = std::get_if<desk::penalise>(&e)) {
@@ -403,12 +396,13 @@ private:
                 tell(e);
             }
         }
+        return ok();
     }
     void perform(effect_list<watch_type::effect>& all) {
         for (auto& e : all.take()) {
             if (auto const* const s = std::get_if<identity::watch::send>(&e)) {
-                auto const at = people_.find(watch_.current()->manifest.guardians[s->to].who);
-                if (at != people_.end()) ask(at->second.peer, s->what);
+                auto const* const at = people_.find(watch_.current()->manifest.guardians[s->to].who);
+                if (at != nullptr) ask(at->peer, s->what);
                 continue;
             }
             if (std::holds_alternative<identity::watch::standing_changed>(e)) keep_backup();
@@ -426,17 +420,23 @@ private:
     }
     void wake() {
         auto const now = p_.time.now();
-        with_desk([&](auto at, auto& sink) { desk_.wake(at, sink); });
-        with_watch([&](auto at, auto& sink) { watch_.wake(at, sink); });
+        (void)at_desk([&](auto at, auto& sink) { desk_.wake(at, sink); });
+        if (store_.is_behind() && now - saved_at_ >= save_each) {
+            saved_at_ = now;
+            store_.write_again();
+        }
+        with_watch([&](auto at, auto& out) { watch_.wake(at, out); });
         if (has_backup() && now - backup_kept_at_ >= std::chrono::hours{1}) keep_backup();
-        if (recovery_ && now - polled_at_ >= p_.options.poll_each) poll();
+        if (auto const end = recovery_.ends_at(); end && now >= *end) (void)recovery_.end();
+        if (recovery_.now() && now - polled_at_ >= p_.options.poll_each) poll();
         rearm();
     }
     void rearm() {
         if (!is_open_) return;
         auto next = earlier(desk_.next_deadline(), watch_.next_deadline());
-        if (recovery_) next = earlier(next, saturating_add(polled_at_, p_.options.poll_each));
+        if (recovery_.now()) next = earlier(next, saturating_add(polled_at_, p_.options.poll_each));
         if (has_backup()) next = earlier(next, saturating_add(backup_kept_at_, std::chrono::hours{1}));
+        if (store_.is_behind()) next = earlier(next, saturating_add(saved_at_, save_each));
         if (next) {
             p_.timers.arm(*next);
         } else {
@@ -446,15 +446,12 @@ private:
 
     // ---- what was handed out, written down --------------------------------------------------------------
 
-    /// A greater epoch replaces all before it, also those that only guardians remember: so it is the time, in seconds.
-    [[nodiscard]] std::uint32_t next_epoch() const {
-        auto const seconds = static_cast<std::uint32_t>(to_unix_millis(p_.time.wall_now()) / 1000);
-        return std::max(seconds, has_backup() ? watch_.current()->manifest.epoch + 1 : 1u);
-    }
     [[nodiscard]] result<void> issue(byte_view wrapped, std::vector<identity::guardian_name> const& names,
                                      std::uint8_t threshold) {
-        MUSTER_TRY(auto made, identity::make_backup(wrapped, p_.user, p_.keys, names, threshold, next_epoch(),
-                                                    p_.time.wall_now(), p_.source));
+        auto const before = has_backup() ? watch_.current()->manifest.epoch : 0;
+        auto const wall = p_.time.wall_now();
+        MUSTER_TRY(auto made, identity::make_backup(wrapped, p_.user, p_.keys, names, threshold,
+                                                    identity::epoch_after(before, wall), wall, p_.source));
         MUSTER_TRY(store_.put(store_type::kind::own_backup, {}, handed_out{made, {}}.encoded()));
         with_watch([&](auto now, auto& sink) { watch_.issue(std::move(made), now, sink); });
         backup_kept_at_ = p_.time.now();
@@ -464,8 +461,7 @@ private:
         if (!has_backup()) return;
         backup_kept_at_ = p_.time.now();
         auto const content = handed_out{*watch_.current(), watch_.standings(p_.time.now())}.encoded();
-        auto const done = store_.put(store_type::kind::own_backup, {}, content);
-        if (!done) p_.tell(guardians_not_kept{done.error()});
+        (void)write_down(store_type::kind::own_backup, {}, content);
     }
     [[nodiscard]] result<void> resume_backup(byte_view kept) {
         MUSTER_TRY(auto was, handed_out::decode(kept));
@@ -473,26 +469,30 @@ private:
         backup_kept_at_ = p_.time.now();
         return ok();
     }
-    [[nodiscard]] result<void> resume_recovery(byte_view kept) {
-        if (kept.size() != 64) return error{identity::errc::malformed, "our recovery is not readable"};
-        MUSTER_TRY(auto going_on, identity::recovery::derive(identity::user_id::from(kept.first(32)), p_.keys.backup,
-                                                             crypto::digest32::from(kept.subspan(32))));
-        recovery_.emplace(std::move(going_on));
-        return ok();
+    [[nodiscard]] result<void> resume(typename store_type::kind what, byte_view kept) {
+        switch (what) {
+            case store_type::kind::ward: return desk_.import_ward(kept);
+            case store_type::kind::own_backup: return resume_backup(kept);
+            case store_type::kind::own_recovery: return recovery_.resume(kept);
+            case store_type::kind::own_veto: return vetoes_.resume(kept, p_.keys.node);
+            case store_type::kind::expected: return desk_.import_expected(kept);
+        }
+        return ok();  // of a later version
     }
 
     parts p_;
     store_type store_;
     desk_type desk_;
     watch_type watch_;
-    std::map<identity::user_id, person> people_;
+    guardian_people people_{people_max};
     question_accounts accounts_{p_.options};
     std::set<peer::peer_id> there_;  ///< Connected; the network bounds them.
     guardian_warnings warnings_{p_.options};
-    std::vector<identity::veto> vetoes_;
-    std::optional<identity::recovery> recovery_;
+    guardian_vetoes<store_type> vetoes_{store_};
+    guardian_recovery<store_type> recovery_{store_, p_.keys.backup};
     instant polled_at_{};
     instant backup_kept_at_{};
+    instant saved_at_{};
     bool is_open_ = false;
     std::shared_ptr<char> alive_ = std::make_shared<char>();
 };

@@ -96,7 +96,8 @@ public:
     }
 
     /// Writes @p value to @p key, or removes it. What it shows there now is replaced.
-    /// @return `too_large` for a key or a value, `full`, or what the store says: then nothing was written.
+    /// @return `too_large` for a key or a value, or `full`: then nothing was written; or what the store says: then it
+    ///         is not on the disk, and nothing goes on.
     template <class Sink>
     [[nodiscard]] result<void> put(std::string key, std::optional<bytes> value, instant now, timestamp wall,
                                    Sink& sink) {
@@ -109,6 +110,7 @@ public:
         if (failed_) return *failed_;
         at(now, wall);
         mend_clock(sink);
+        if (failed_) return *failed_;  // or the next entry would follow on one that is not on the disk
         if (is_outlived_) {
             live_anew();
             sink.push(copy_restored{0});
@@ -300,22 +302,26 @@ private:
             }
         }
     }
-    /// Our clock was ahead when we wrote: nothing that we write in that chain would be believed.
+    /// Our clock was ahead when we wrote: nothing that we write in that chain would be believed. What was written then
+    /// is written again, in place of itself alone: what others wrote at the same time stays beside it.
     template <class Sink>
     void mend_clock(Sink& sink) {
         if (hybrid_clock::is_near(author_->end().time, wall_)) return;
         live_anew();
         std::vector<sync::update> again;
         for (auto const& key : copy_.all_keys()) {
-            auto const siblings = copy_.siblings(key);
-            bool const is_ours = !siblings.empty() && siblings[0].at.by.member == options_.self &&
-                                 !hybrid_clock::is_near(siblings[0].time, wall_);
-            if (is_ours) again.push_back(copy_.prepare(key, siblings[0].value));
+            for (auto w : copy_.siblings(key)) {
+                if (w.at.by.member != options_.self || hybrid_clock::is_near(w.time, wall_)) continue;
+                w.seen.add(w.at);
+                again.push_back(std::move(w));
+            }
         }
+        std::size_t n = 0;
         for (auto& w : again) {
             if (!write(std::move(w), sink)) break;
+            ++n;
         }
-        sink.push(clock_set_back{again.size()});
+        sink.push(clock_set_back{n});
     }
     /// Writes again, in another life, what we wrote in a chain that does not count any more. What somebody else wrote
     /// meanwhile stays beside it.
@@ -453,7 +459,8 @@ private:
         auto const followed =
             read ? reader_.members().follow(read.value().member, read.value().successors) : result<bool>{read.error()};
         if (!followed) {
-            sink.push(sync::penalise{h.peer, followed.error()});
+            // Who passes on what others have signed is not to blame for what is known here and not there.
+            if (followed.error() != identity::errc::wrong_set) sink.push(sync::penalise{h.peer, followed.error()});
             return;
         }
         if (!followed.value()) return;

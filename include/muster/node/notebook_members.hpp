@@ -116,7 +116,8 @@ public:
             m.is_contradicting = m.is_contradicting || records[i].new_node != m.successors[i].new_node;
         }
         m.is_pinned = true;
-        if (records.size() <= m.successors.size()) return false;
+        // The first story stays, so that a restart does not make the second one the only one.
+        if (m.is_contradicting || records.size() <= m.successors.size()) return false;
         m.user = records.front().user;
         m.key = records.back().new_node;
         m.successors = records;

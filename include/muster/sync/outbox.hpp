@@ -135,11 +135,6 @@ public:
         auto const last = log_.last_of(self_);
         return found == peers_.end() ? last : last - std::min(last, found->second.theirs.of(self_));
     }
-    /// What @p who has, as far as they have said.
-    [[nodiscard]] version_vector acknowledged_by(peer::peer_id const& who) const {
-        auto const found = peers_.find(who);
-        return found == peers_.end() ? version_vector{} : found->second.theirs;
-    }
     [[nodiscard]] entry_log const& log() const noexcept { return log_; }
     /// Chains of which the author has signed two stories, with the proofs.
     [[nodiscard]] fault_map const& faults() const noexcept { return faults_; }
@@ -279,11 +274,17 @@ private:
         early_.forget(by, log_.last_of(by));  // what is known by now need not be kept
     }
     [[nodiscard]] bool has_room_for(actor const& by) const noexcept {
-        return by == self_ || (log_.chains() < options_.chains_max && log_.chains_of(by.member) < options_.lives_max);
+        return by == self_ ||
+               (log_.chains() < options_.chains_max && log_.chains_of(by.member) + faults_of(by) < options_.lives_max);
     }
 
     // ---- two stories ------------------------------------------------------------------------------------
 
+    /// Lives of that member that are cut off. Each member has places of their own for those.
+    [[nodiscard]] std::size_t faults_of(actor const& by) const noexcept {
+        return static_cast<std::size_t>(
+            std::count_if(faults_.begin(), faults_.end(), [&](auto const& f) { return f.first.member == by.member; }));
+    }
     [[nodiscard]] bool is_behind_fault(dot const& at) const noexcept {
         auto const found = faults_.find(at.by);
         return found != faults_.end() && at.sequence >= found->second.at.sequence;
@@ -303,7 +304,7 @@ private:
         }
     }
     void convict(dot const& at, bytes proof, std::vector<entry>& taken, effect_sink<effect> auto& sink) {
-        if (is_behind_fault(at) || (!faults_.contains(at.by) && faults_.size() >= options_.chains_max)) return;
+        if (is_behind_fault(at) || (!faults_.contains(at.by) && faults_of(at.by) >= options_.lives_max)) return;
         auto const& fault = faults_[at.by] = {mark::kind::forked, at, std::move(proof)};
         std::erase_if(taken, [&](entry const& e) { return e.at.by == at.by && e.at.sequence >= at.sequence; });
         auto dropped = cut(at);

@@ -14,7 +14,7 @@
 /// else the mesh may consist of peers that forward nothing, and all get it at once. Whoever fakes that makes us as
 /// good as a node that does not flood.
 ///
-/// Peers that do not know the word get theirs at once, and so do all where more messages wait than may.
+/// Peers without gossipsub 1.2 get theirs at once; so do all when `turns_max` messages or `turns_bytes_max` bytes wait.
 ///
 /// Source: idontwant is that of gossipsub-v1.2.md; sending to a mesh in turn is ours. The specification leaves open
 /// when a message is forwarded.
@@ -40,7 +40,7 @@ public:
     /// Sends @p frame, whose data has @p size bytes, to @p to: subscribers of @p t. O(peers).
     void send(topic_state const& t, peer_list to, traffic kind, shared_frame const& frame, std::uint64_t hash,
               std::size_t size, instant now) {
-        if (!is_large(size) || rounds_.size() >= options_.turns_max) {
+        if (!is_large(size) || is_full(frame->size())) {
             for (auto* const p : to) all_.post(*p, kind, frame, hash);
             return;
         }
@@ -61,7 +61,9 @@ public:
             }
         }
         if (!has_begun) flood(t, r);
-        if (!r.left.empty() || !r.flood.empty()) rounds_.push_back(std::move(r));
+        if (r.left.empty() && r.flood.empty()) return;
+        bytes_ += frame->size();
+        rounds_.push_back(std::move(r));
     }
     /// Whether data of that size is sent in turn.
     [[nodiscard]] bool is_large(std::size_t size) const noexcept {
@@ -72,17 +74,18 @@ public:
         for (auto n = rounds_.size(); n > 0 && rounds_.front().due <= now; --n) {
             auto r = std::move(rounds_.front());
             rounds_.pop_front();
-            if (!serve_one(r)) continue;
+            if (!serve_one(r)) {
+                bytes_ -= r.frame->size();
+                continue;
+            }
             r.due = saturating_add(now, options_.turn_interval);
             rounds_.push_back(std::move(r));
         }
     }
-    // All wait equally long, so the first is due first.
+    /// All wait equally long, so the first is due first.
     [[nodiscard]] deadline next_deadline() const {
         return rounds_.empty() ? deadline{} : deadline{rounds_.front().due};
     }
-    /// Messages that are on their way in turn.
-    [[nodiscard]] std::size_t size() const noexcept { return rounds_.size(); }
 
 private:
     struct round {
@@ -97,6 +100,9 @@ private:
         bool is_declined = false;  // by one whose turn has come
     };
 
+    [[nodiscard]] bool is_full(std::size_t size) const noexcept {
+        return rounds_.size() >= options_.turns_max || bytes_ + size > options_.turns_bytes_max;
+    }
     [[nodiscard]] static bool wants(peer_state const& p, std::uint64_t hash) { return p.unwanted.count(hash) == 0; }
     // Sends to the next one if it still wants it; says whether others are left. The turn of one that does not is not
     // given to the next: else all who have the message would turn to the last who lack it at the same time.
@@ -132,6 +138,7 @@ private:
     neighbours& all_;
     gossip_options const& options_;
     std::deque<round> rounds_;
+    std::size_t bytes_ = 0;  // of their frames
 };
 
 }  // namespace muster::gossip::detail

@@ -142,7 +142,7 @@ private:
     }
     void accept(topic_state& t, inspection const& i, instant now) {
         credit(t, i, now);
-        announcer_.cache().put(i.message->id, t.name, i.frame);
+        announcer_.cache().put(i.message->id, t.name, i.frame, courier_.is_large(i.message->data.size()));
         all_.effects.push(deliver{i.message});
         peer_list to;
         auto const lacks = [&](peer_state const* p) {

@@ -121,7 +121,7 @@ private:
         for (auto const i : guardians_) {  // whoever is asked has said yes before
             effect_list<desk_type::effect> ignored;
             people_[i]->desk.set_wall(wall_);
-            people_[i]->desk.keep(user_, now_, ignored);
+            (void)people_[i]->desk.keep(user_, now_, ignored);
         }
         perform([&](auto& sink) { watch_.issue(std::move(made).value(), now_, sink); });
     }

@@ -21,7 +21,7 @@ struct arguments {
     given listen, name, address;
     std::vector<std::string> peers;
     // run
-    given approve, level, round_timeout, broadcast_timeout, drill;
+    given approve, level, round_timeout, broadcast_timeout, metrics, drill;
     bool hold_broadcast = false;
     // propose, verify
     given file, digest, purpose, election, path, taproot, valid, key, signature;

@@ -13,6 +13,7 @@
 #include <muster/cache/persistence/snapshot_file.hpp>
 #include <muster/core/alarm.hpp>
 #include <muster/discovery/signer_directory.hpp>
+#include <muster/metrics/registry.hpp>
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
@@ -73,9 +74,12 @@ struct directory_policies : muster::discovery::directory_defaults {
 };
 using directory = muster::discovery::signer_directory<directory_policies>;
 
+/// The network, which tells what passes it where somebody wants metrics.
+using real_network = muster::net::basic_libp2p_transport<muster::metrics::registry::handle>;
+
 /// What this application puts together of the library.
 struct policies : muster::node::defaults {
-    using network = muster::net::libp2p_transport;
+    using network = real_network;
     using registry = muster::node::open_registry<directory, muster::net::system_clock>;
     using timers = timer_line;
     using clock = muster::net::system_clock;
@@ -93,6 +97,8 @@ using muster::node::presence_board;
 }  // namespace cosigner
 
 // Compiled once, in coordinator.cpp, instead of in each file that includes this one.
+extern template class muster::libp2p::network<muster::net::sockets, muster::crypto::system_random,
+                                              muster::metrics::registry::handle>;
 extern template class muster::signing::coordinator<cosigner::network, cosigner::policies::registry,
                                                    cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
                                                    cosigner::policies::backend, cosigner::policies>;

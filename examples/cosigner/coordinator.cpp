@@ -2,6 +2,8 @@
 
 #include "composition.hpp"
 
+template class muster::libp2p::network<muster::net::sockets, muster::crypto::system_random,
+                                       muster::metrics::registry::handle>;
 template class muster::signing::coordinator<cosigner::network, cosigner::policies::registry,
                                             cosigner::co_signer::alarm_type::line, cosigner::policies::clock,
                                             cosigner::policies::backend, cosigner::policies>;

@@ -249,6 +249,7 @@ value node::view_of(discovery::signer_listing const& l) const {
 }
 
 void node::on_directory(discovery::directory_event const& e) {
+    telemetry_.told(e);
     auto const& l = std::visit(
         [](auto const& v) -> auto const& { return v.listing; }, e);
     auto const verb = std::string{event_of(e).substr(std::string_view{"signer_"}.size())};

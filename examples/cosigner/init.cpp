@@ -3,7 +3,6 @@
 #include <boost/asio/io_context.hpp>
 
 #include <muster/crypto/system_random.hpp>
-#include <muster/net/libp2p_transport.hpp>
 
 #include "commands.hpp"
 #include "files.hpp"
@@ -36,7 +35,7 @@ result<place> try_listening(multiaddr const& where) {
     MUSTER_TRY(auto const seed, muster::crypto::secret<32>::generate(random));
     MUSTER_TRY(auto const keys, muster::peer::derive_keys(seed));
     boost::asio::io_context io;
-    muster::net::libp2p_transport network{io.get_executor(), keys.node};
+    real_network network{io.get_executor(), keys.node};
     auto const bound = network.listen(where);
     network.close();
     if (!bound) return error{errc::bad_input, bound.error().message()};

@@ -125,6 +125,8 @@ private:
              "An address to begin with, besides those of the settings; repeatable");
         sub_run->add_flag("--auto-connect", a_.auto_connect, "Find signers from the start, whatever the settings say");
         sub_run->add_flag("--advertise", a_.advertise, "Let others find this signer, whatever the settings say");
+        option(sub_run, "--metrics", a_.metrics,
+               "Show metrics for Prometheus at this loopback address, such as 127.0.0.1:9100");
         option(sub_run, "--log-level", a_.level, "error, info or debug [info]");
         option(sub_run, "--drill", a_.drill,
                "What no co-signer does: false-share, to be found out; short-delay, a guardian in a hurry");

@@ -63,7 +63,8 @@ node::node(boost::asio::io_context& io, home place, muster::peer::node_key host,
       out_{out},
       host_{std::move(host)},
       self_{keys.signer.public_key()},
-      network_{io.get_executor(), host_},
+      telemetry_{options_.metrics ? measured_.observer() : muster::metrics::registry::handle{}},
+      network_{io.get_executor(), host_, {}, telemetry_.observer()},
       timers_{io.get_executor()},
       directory_{{.own = self_}, file_options(home_), directory_line_, clock_},
       core_{{network_,
@@ -114,6 +115,7 @@ void node::stop() {
     out_.end_prompt();
     bool const has_told = online_ && online_->is_saying() && !network_.connected_peers().empty();
     go_offline();
+    if (metrics_) metrics_->close();
     notes_.reset();
     guardians_.reset();
     core_.stop();
@@ -170,6 +172,7 @@ result<void> node::start() {
     notes_->refresh(home_, home_.config());
     start_guardians();
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
+    start_metrics();
     listen();
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
                    terminal_.start([this](std::string const& line) { on_typed(line); });
@@ -240,10 +243,33 @@ void node::tell_journal(coordinator::restored const& found) {
           {said});
 }
 
+// ---- metrics --------------------------------------------------------------------------------------------
+
+void node::start_metrics() {
+    if (!options_.metrics) return;
+    metrics_.emplace(metrics_page::parts{io_.get_executor(), measured_, *options_.metrics, [this] { show_metrics(); },
+                                         [this](log_level level, value const& as_json, lines const& said) {
+                                             auto line = as_json;
+                                             line["text"] = joined(said);
+                                             print(level, line, said);
+                                         }});
+    metrics_->start();
+}
+
+void node::show_metrics() {
+    network_.publish_gauges();
+    telemetry_.shows(signer());
+    telemetry_.shows(core_.network().connections().stats());
+    telemetry_.shows(directory_.stats(clock_.wall_now()), !directory_.is_dirty());
+    auto* const gossip = online_ ? online_->gossip() : nullptr;
+    telemetry_.shows(gossip == nullptr ? online::pubsub_type::router_type::statistics{} : gossip->router().stats());
+}
+
 // ---- the network ----------------------------------------------------------------------------------------
 
 void node::on_connection(muster::connection::effect const& e) {
     namespace connection = muster::connection;
+    telemetry_.told(e);
     tell_feed();
     if (outbound_) outbound_->note(e);
     if (online_) online_->note(e);
@@ -367,6 +393,7 @@ void node::on_introduced(muster::node::introduced const& e) {
 // ---- events ---------------------------------------------------------------------------------------------
 
 void node::on_event(signing::event const& e) {
+    telemetry_.told(e, clock_.now());
     if (auto const* const v = std::get_if<signing::peer_identified>(&e)) on_identified(*v);
     if (auto const* const v = std::get_if<signing::session_created>(&e)) note_arrival(v->session);
     if (auto const* const v = std::get_if<signing::nonces_received>(&e)) note_response(*v);

@@ -22,6 +22,7 @@
 #include "control.hpp"
 #include "guardians.hpp"
 #include "home.hpp"
+#include "metrics.hpp"
 #include "notes.hpp"
 #include "output.hpp"
 #include "peers.hpp"
@@ -42,6 +43,7 @@ struct run_options {
     bool false_share = false;                 ///< A drill: send a false partial signature and be found out.
     std::chrono::seconds round_timeout{300};  ///< People take their time.
     std::chrono::seconds broadcast_timeout{30};
+    std::optional<std::string> metrics;                   ///< The loopback address at which they are shown.
     std::vector<muster::peer::multiaddr> bootstrap = {};  ///< Besides those of the settings.
     bool auto_connect = false;                            ///< Whatever the settings say.
     bool advertise = false;                               ///< The same.
@@ -89,6 +91,8 @@ private:
     void note_response(signing::nonces_received const& e);
     void note_arrival(signing::session_id const& id);
     void start_guardians();
+    void start_metrics();
+    void show_metrics();
     void on_introduced(muster::node::introduced const& e);
     void admit(signing::peer_identified const& e, std::vector<muster::peer::multiaddr> addresses);
 
@@ -191,7 +195,9 @@ private:
     printer& out_;
     muster::peer::node_key host_;
     muster::crypto::public_key self_;
-    muster::net::libp2p_transport network_;
+    muster::metrics::registry measured_;
+    telemetry telemetry_;  ///< Tells nobody where no metrics are wanted.
+    real_network network_;
     muster::net::asio_timers timers_;
     muster::net::system_clock clock_;
     alarm rings_{timers_};
@@ -211,6 +217,7 @@ private:
     guardian_keys guarded_;
     std::optional<notebooks> notes_;            ///< From the start on.
     std::optional<guardian_circle> guardians_;  ///< The same.
+    std::optional<metrics_page> metrics_;       ///< Where it is wanted.
     control_server control_;
     std::multimap<signing::session_id, client_ptr> watchers_;
     std::vector<client_ptr> feed_watchers_;  ///< Of everything that happens.

@@ -39,6 +39,12 @@ result<run_options> options_of(arguments const& a) {
     }
     out.auto_connect = a.auto_connect;
     out.advertise = a.advertise;
+    if (a.metrics) {
+        if (auto const usable = muster::http::text_server::check(*a.metrics); !usable) {
+            return error{errc::bad_input, text("--metrics: ", usable.error().message())};
+        }
+    }
+    out.metrics = a.metrics;
     out.hold_broadcast = a.hold_broadcast;
     out.false_share = a.drill == "false-share";
     out.short_delay = a.drill == "short-delay";

@@ -229,6 +229,14 @@ TEST_CASE("guardian attacks: where there is no room the person is told, and the 
     other.octets[0] = 1;
     CHECK(full.keep(other, t.now, sink).error() == identity::errc::full);
     CHECK(sink.empty());
+    circle stranger_of{{3, 5}, 99};
+    predictable source{99};
+    std::vector<guardian_name> const names(5, {t.c.guardians[0].user, t.c.guardians[0].keys.agreement.public_point()});
+    auto const b =
+        make_backup(stranger_of.key_file, stranger_of.owner.user, stranger_of.owner.keys, names, 3, 1, noon, source)
+            .value();
+    full.handle(desk::received{stranger_of.owner.keys.node.id(), offered(b, 0, {})}, t.now, sink);
+    CHECK(sink.empty());  // nobody is asked what they cannot grant
 }
 
 TEST_CASE("guardian attacks: offers of strangers do not silence requests") {

@@ -366,10 +366,12 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
         watcher.gauge("libp2p_queued_bytes", static_cast<double>(s.queued));
         watcher.gauge("libp2p_connections_inbound", static_cast<double>(s.inbound));
         watcher.gauge("libp2p_peers_dialled", static_cast<double>(s.dialling));
-        watcher.gauge("libp2p_accepted_total", static_cast<double>(s.accepted));
-        watcher.gauge("libp2p_refused_total", static_cast<double>(s.refused));
-        watcher.gauge("libp2p_received_bytes_total", static_cast<double>(s.bytes_in));
-        watcher.gauge("libp2p_sent_bytes_total", static_cast<double>(s.bytes_out));
+        // These only grow: an observer counts what has come since it was told last.
+        watcher.count("libp2p_accepted_total", s.accepted - told.accepted);
+        watcher.count("libp2p_refused_total", s.refused - told.refused);
+        watcher.count("libp2p_received_bytes_total", s.bytes_in - told.bytes_in);
+        watcher.count("libp2p_sent_bytes_total", s.bytes_out - told.bytes_out);
+        told = s;
     }
 
     Sockets wires;
@@ -392,6 +394,7 @@ struct network_core final : socket_user, std::enable_shared_from_this<network_co
     bool has_turn = false;
     bool closed = false;
     [[no_unique_address]] Observer watcher;
+    host_statistics told;  // when the gauges were published last
 };
 
 }  // namespace detail

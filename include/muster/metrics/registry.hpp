@@ -38,6 +38,15 @@ public:
     static constexpr std::size_t series_max = 256;  ///< Of one family; further ones are counted as dropped. Ours.
     static constexpr std::string_view dropped_name = "metrics_dropped_total";
 
+    /// Of one series.
+    struct values {
+        double value = 0;  ///< Of a histogram the sum.
+        std::uint64_t measured = 0;
+        std::array<std::uint64_t, bucket_bounds.size()> buckets = {};  ///< Cumulative, as they are shown.
+    };
+    /// In the order of the family's labels.
+    using label_values = std::array<std::string, 2>;
+
     /// Tells the registry. Small, and copied freely; models muster::observer.
     class handle {
     public:
@@ -63,12 +72,6 @@ public:
         void log(log_level, std::string_view) const noexcept {}
 
     private:
-        friend registry;
-        struct values {
-            double value = 0;  ///< Of a histogram the sum.
-            std::uint64_t measured = 0;
-            std::array<std::uint64_t, bucket_bounds.size()> buckets = {};  ///< Cumulative, as they are shown.
-        };
         [[nodiscard]] values* series_of(std::string_view name, type t, muster::labels by_what) const {
             return of_ == nullptr ? nullptr : of_->find(name, t, by_what);
         }
@@ -99,28 +102,33 @@ public:
         }
         return out;
     }
+    /// Calls @p f(family, series) for each family, in the order of their names, and at last for what was dropped; of
+    /// the series, each is a pair of @ref label_values and @ref values.
+    template <class F>
+    void each_family(F f) const {
+        for (auto const& [name, kept] : families_) f(kept.what, kept.series);
+        f(dropped_family, series_map{{{}, {static_cast<double>(dropped_), 0, {}}}});
+    }
     /// All of it, as text. O(series).
     [[nodiscard]] std::string to_text() const {
         std::string out;
-        for (auto const& [name, f] : families_) {
-            head(out, name, f.what.help, to_string(f.what.type));
-            for (auto const& [by, s] : f.series) {
-                f.what.type == type::histogram ? histogram(out, f.what, by, s)
-                                               : line(out, name, pairs(f.what, by), s.value);
+        each_family([&](family const& f, series_map const& series) {
+            head(out, f);
+            for (auto const& [by, s] : series) {
+                f.type == type::histogram ? histogram(out, f, by, s) : line(out, f.name, pairs(f, by), s.value);
             }
-        }
-        head(out, dropped_name, "What was told of unknown metrics, or of too many series.", "counter");
-        line(out, dropped_name, {}, static_cast<double>(dropped_));
+        });
         return out;
     }
 
 private:
-    using values = handle::values;
-    using label_values = std::array<std::string, 2>;
+    using series_map = std::map<label_values, values>;
     struct kept_family {
         family what;
-        std::map<label_values, values> series;
+        series_map series;
     };
+    static constexpr family dropped_family{
+        dropped_name, type::counter, "What was told of unknown metrics, or of too many series.", {}};
 
     [[nodiscard]] values* find(std::string_view name, type t, muster::labels by_what) {
         auto const found = families_.find(name);
@@ -143,9 +151,9 @@ private:
 
     // ---- text -------------------------------------------------------------------------------------------
 
-    static void head(std::string& out, std::string_view name, std::string_view help, std::string_view type) {
-        out.append("# HELP ").append(name).append(" ").append(help).append("\n");
-        out.append("# TYPE ").append(name).append(" ").append(type).append("\n");
+    static void head(std::string& out, family const& f) {
+        out.append("# HELP ").append(f.name).append(" ").append(f.help).append("\n");
+        out.append("# TYPE ").append(f.name).append(" ").append(to_string(f.type)).append("\n");
     }
     static void line(std::string& out, std::string_view name, std::string const& by, double value) {
         out.append(name);
@@ -187,6 +195,8 @@ private:
     }
     /// The shortest decimal that reads as the same number, whatever the locale.
     [[nodiscard]] static std::string number(double value) {
+        if (std::isnan(value)) return "NaN";
+        if (std::isinf(value)) return value < 0 ? "-Inf" : "+Inf";
         std::array<char, 32> text{};
         auto const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
         return {text.data(), end};

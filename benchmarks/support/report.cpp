@@ -65,13 +65,18 @@ double median(std::vector<double> values) {
     return *middle;
 }
 
+double least_of(std::vector<double> const& values) { return *std::min_element(values.begin(), values.end()); }
+
 void collector::ReportRuns(std::vector<Run> const& runs) {
+    bool const has_least =
+        std::any_of(runs.begin(), runs.end(), [](Run const& r) { return r.aggregate_name == least; });
+    auto const wanted = has_least ? least : std::string_view{"median"};
     for (auto const& run : runs) {
         if (run.error_occurred) {
             std::cerr << run.benchmark_name() << ": " << run.error_message << '\n';
             failed_ = true;
         }
-        if (run.run_type != Run::RT_Aggregate || run.aggregate_name != "median") continue;
+        if (run.run_type != Run::RT_Aggregate || run.aggregate_name != wanted) continue;
         auto const add = [&, base = named(run.run_name.function_name)](std::string_view metric, double value) {
             std::string_view subject = base.subject;
             if (auto const slash = metric.find('/'); slash != metric.npos) {

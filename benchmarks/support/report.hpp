@@ -35,6 +35,12 @@ struct row {
 /// The middle one of an odd number of @p values; expects some.
 [[nodiscard]] double median(std::vector<double> values);
 
+/// The least of some values, and the name under which a case has it computed: the collector keeps it in place of the
+/// median then. @{
+inline constexpr std::string_view least = "least";
+[[nodiscard]] double least_of(std::vector<double> const& values);
+/// @}
+
 /// Keeps the median of each case's repetitions: its CPU time as `cpu_us`, unless the case has a counter of that
 /// name, and every counter as a metric of its own. A counter `subject/metric` belongs to another subject, for what
 /// is measured in turns.

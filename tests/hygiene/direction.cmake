@@ -44,8 +44,8 @@ set(prometheus_may_use core metrics)
 
 # The one place that may name a third-party header.
 set(owner_of_boost/outcome core)
-set(owner_of_boost/asio net http)
-set(owner_of_boost/beast http)
+set(owner_of_boost/asio net http websocket)
+set(owner_of_boost/beast http websocket)
 set(owner_of_boost/crc cache store)
 set(owner_of_sqlite sqlite)
 set(owner_of_prometheus prometheus)

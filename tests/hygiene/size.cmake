@@ -32,7 +32,8 @@ set(sim/feed_budget 100)
 set(sim/gossip_budget 100)
 set(sim/stack_budget 100)  # a coordinator over the whole of libp2p
 set(net_budget 170)
-set(http_budget 190)
+set(websocket_budget 215)
+set(http_budget 170)
 set(prometheus_budget 65)
 set(json_budget 150)
 

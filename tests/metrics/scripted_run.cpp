@@ -124,7 +124,7 @@ TEST_CASE("metrics: after a scripted run of a node's rooms each of their metrics
     muster::node::telemetry<registry::handle> t{r.observer()};
     instant now{1h};
     // One session that ends well, one that does not, and one of which nobody knows.
-    for (byte n : {1, 2, 3, 4}) t.told(signing::session_created{session(n), {}, 0}, now);
+    for (byte const n : bytes{1, 2, 3, 4}) t.told(signing::session_created{session(n), {}, 0}, now);
     now += 5s;
     t.told(signing::nonces_received{session(1), 1}, now);
     t.told(signing::completed{session(1), {}, {}, 0}, now);

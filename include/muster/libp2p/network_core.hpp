@@ -39,13 +39,17 @@ template <sockets Sockets, secret_source Secret, observer Observer>
 struct network_core final : socket_user, std::enable_shared_from_this<network_core<Sockets, Secret, Observer>> {
     network_core(Sockets s, peer::node_key const& key, host_options o, std::uint64_t seed, Secret source, Observer to)
         : wires{std::move(s)},
-          machine{key, o, seed, std::move(source)},
+          machine{key, spoken(o), seed, std::move(source)},
           frames{o.frame_size_max, o.send_queue_max},
           requests{o.requests_per_peer_max},
           watcher{std::move(to)} {}
     network_core(network_core const&) = delete;
     network_core& operator=(network_core const&) = delete;
 
+    [[nodiscard]] static host_options spoken(host_options o) {
+        if constexpr (requires { Sockets::has_websocket; }) o.has_websocket = Sockets::has_websocket;
+        return o;
+    }
     void start() {
         wires.attach(this);
         offer();

@@ -4,6 +4,7 @@
 /// @file
 /// The real network: libp2p over TCP on Boost.Asio.
 
+#include <cstdint>
 #include <utility>
 
 #include <muster/core/system_seed.hpp>
@@ -16,6 +17,13 @@ namespace muster::net {
 
 /// The options of a node: those of its host.
 using transport_options = libp2p::host_options;
+
+/// With a number for our signed peer records that no earlier run has used, as far as the clock goes.
+[[nodiscard]] inline transport_options numbered(transport_options o) {
+    if (o.record_sequence == 0)
+        o.record_sequence = static_cast<std::uint64_t>(to_unix_millis(system_clock{}.wall_now()));
+    return o;
+}
 
 /// A libp2p peer on TCP, which tells an @p Observer what happens; see libp2p::network. Models transport::frames and
 /// transport::requests.
@@ -31,14 +39,6 @@ public:
         : base{sockets{std::move(executor)}, host, numbered(std::move(options)), system_seed(), {}, std::move(to)} {}
     basic_libp2p_transport(boost::asio::any_io_executor, peer::node_key&&, transport_options = {},
                            Observer = {}) = delete;
-
-private:
-    /// With a number for our signed peer records that no earlier run has used, as far as the clock goes.
-    [[nodiscard]] static transport_options numbered(transport_options o) {
-        if (o.record_sequence == 0)
-            o.record_sequence = static_cast<std::uint64_t>(to_unix_millis(system_clock{}.wall_now()));
-        return o;
-    }
 };
 /// The usual one.
 using libp2p_transport = basic_libp2p_transport<>;

@@ -4,27 +4,19 @@
 /// @file
 /// TCP sockets, time and turns of a Boost.Asio event loop, for a libp2p network.
 
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-
-#include <algorithm>
 #include <array>
-#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
 #include <muster/libp2p/sockets.hpp>
+#include <muster/net/acceptors.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/clock.hpp>
 #include <muster/net/resolver.hpp>
@@ -35,7 +27,9 @@ namespace muster::net {
 /// Models libp2p::sockets. Movable. Not thread-safe: belongs to the executor's one thread or strand.
 class sockets {
 public:
-    explicit sockets(boost::asio::any_io_executor executor) : state_{std::make_shared<state>(std::move(executor))} {}
+    /// @param first, step  number the sockets that are accepted, evenly: for who has sockets of another kind as well.
+    explicit sockets(boost::asio::any_io_executor executor, libp2p::socket_id first = 2, libp2p::socket_id step = 2)
+        : state_{std::make_shared<state>(std::move(executor), first, step)} {}
     sockets(sockets&&) = default;
     sockets& operator=(sockets&&) = delete;
     ~sockets() {
@@ -70,64 +64,30 @@ private:
     using wire_ptr = std::shared_ptr<wire>;
 
     struct state : std::enable_shared_from_this<state> {
-        explicit state(boost::asio::any_io_executor e)
-            : executor{std::move(e)}, timer{executor}, names{std::make_unique<resolver>(executor)} {
+        state(boost::asio::any_io_executor e, libp2p::socket_id first, libp2p::socket_id step)
+            : executor{std::move(e)},
+              timer{executor},
+              names{std::make_unique<resolver>(executor)},
+              next_accepted{first},
+              accepted_step{step} {
             timer.attach(wake_function::of<&state::wake>(*this));
         }
 
         // ---- listening ----------------------------------------------------------------------------------
 
         void perform(libp2p::listen& e) {
-            auto const endpoint = libp2p::is_socket_address(e.at) ? endpoint_of(e.at) : std::nullopt;
-            if (!endpoint) return refuse(e, "it is not an IP address with a TCP port and nothing more");
-            auto acceptor = std::make_shared<tcp::acceptor>(executor);
-            boost_error ec;
-            acceptor->open(endpoint->protocol(), ec);
-            if (!ec) acceptor->set_option(tcp::acceptor::reuse_address{true}, ec);
-            // Else `::` would take the port of `0.0.0.0` as well.
-            if (!ec && endpoint->address().is_v6()) acceptor->set_option(boost::asio::ip::v6_only{true}, ec);
-            if (!ec) acceptor->bind(*endpoint, ec);
-            if (!ec) acceptor->listen(boost::asio::socket_base::max_listen_connections, ec);
-            auto const bound = ec ? tcp::endpoint{} : acceptor->local_endpoint(ec);
-            if (ec) return refuse(e, ec.message());
-            acceptors[e.listener] = acceptor;
-            accept(acceptor);
-            bool const is_specific = !bound.address().is_unspecified();
-            libp2p::listening out{e.listener, {}, is_specific};
-            for (auto const& ip : is_specific ? std::vector{bound.address()} : own_addresses(bound.address().is_v6())) {
-                out.where.push_back(address_of({ip, bound.port()}));
-            }
-            user->on_socket(out);
+            auto const opened =
+                libp2p::is_socket_address(e.at)
+                    ? listeners.open(e.listener, e.at)
+                    : acceptors::refusal(e.at, "it is not an IP address with a TCP port and nothing more");
+            if (opened) return user->on_socket(opened.value());
+            user->on_socket(libp2p::listen_failed{e.listener, opened.error()});
         }
-        void refuse(libp2p::listen const& e, std::string const& why) {
-            auto const what = text("cannot listen on ", e.at.to_text(), ": ", why);
-            user->on_socket(libp2p::listen_failed{e.listener, error{transport::errc::no_address, what}});
-        }
-        void perform(libp2p::unlisten& e) {
-            auto const found = acceptors.extract(e.listener);
-            if (boost_error ignored; found) found.mapped()->close(ignored);
-        }
-        void accept(std::shared_ptr<tcp::acceptor> const& acceptor) {
-            acceptor->async_accept([self = shared_from_this(), acceptor](boost_error const& ec, tcp::socket socket) {
-                if (self->user == nullptr || !acceptor->is_open()) return;
-                if (ec && ec != boost::asio::error::connection_aborted) return self->accept_later(acceptor);
-                if (!ec) self->on_accepted(std::move(socket));
-                if (self->user != nullptr) self->accept(acceptor);
-            });
-        }
-        // Out of descriptors, most likely: trying again at once would spin.
-        void accept_later(std::shared_ptr<tcp::acceptor> const& acceptor) {
-            auto const pause = std::make_shared<boost::asio::steady_timer>(executor, std::chrono::milliseconds{100});
-            pause->async_wait([self = shared_from_this(), acceptor, pause](boost_error const&) {
-                if (self->user != nullptr && acceptor->is_open()) self->accept(acceptor);
-            });
-        }
-        void on_accepted(tcp::socket socket) {
-            boost_error ec;
-            auto const remote = socket.remote_endpoint(ec);
-            if (ec) return;  // gone already
-            next_accepted += 2;
-            begin(add(next_accepted, std::move(socket)), libp2p::accepted{next_accepted, address_of(remote)});
+        void perform(libp2p::unlisten& e) { listeners.close(e.listener); }
+        void on_accepted(tcp::socket socket, tcp::endpoint const& remote) {
+            auto const id = next_accepted;
+            next_accepted += accepted_step;
+            begin(add(id, std::move(socket)), libp2p::accepted{id, address_of(remote)});
         }
 
         // ---- what is to be done -------------------------------------------------------------------------
@@ -256,11 +216,9 @@ private:
             w.socket.close(ec);
         }
         void close() {
-            boost_error ignored;
-            for (auto const& [id, a] : acceptors) a->close(ignored);
+            listeners.close();
             for (auto const& [id, w] : wires) close(*w);
             timer.disarm();
-            acceptors.clear();
             wires.clear();
             names = std::make_unique<resolver>(executor);
         }
@@ -274,42 +232,14 @@ private:
             if (user != nullptr) user->on_turn();
         }
 
-        [[nodiscard]] static std::optional<tcp::endpoint> endpoint_of(peer::multiaddr const& address) {
-            boost_error ec;
-            auto const ip = boost::asio::ip::make_address(*address.host(), ec);
-            return ec ? std::nullopt : std::optional{tcp::endpoint{ip, *address.tcp_port()}};
-        }
-        [[nodiscard]] static peer::multiaddr address_of(tcp::endpoint const& at) {
-            auto ip = at.address();
-            if (ip.is_v6() && ip.to_v6().is_v4_mapped()) {
-                ip = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, ip.to_v6());
-            }
-            if (ip.is_v6()) ip = boost::asio::ip::address_v6{ip.to_v6().to_bytes()};  // without a scope
-            return peer::multiaddr::from_text(text(ip.is_v6() ? "/ip6/" : "/ip4/", ip.to_string(), "/tcp/", at.port()))
-                .value();
-        }
-        /// Where others may reach this machine, and at last where only it can.
-        [[nodiscard]] static std::vector<boost::asio::ip::address> own_addresses(bool is_v6) {
-            std::vector<boost::asio::ip::address> out;
-            ifaddrs* raw = nullptr;
-            (void)::getifaddrs(&raw);
-            std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> const all{raw, &::freeifaddrs};
-            for (auto const* i = raw; i != nullptr; i = i->ifa_next) {
-                auto const ip = (i->ifa_flags & IFF_UP) != 0 ? ip_of(i->ifa_addr) : std::nullopt;
-                if (ip && ip->is_v6() == is_v6 && !(is_v6 && ip->to_v6().is_link_local())) out.push_back(*ip);
-            }
-            std::partition(out.begin(), out.end(), [](auto const& ip) { return !ip.is_loopback(); });
-            if (out.empty()) out.push_back(boost::asio::ip::make_address(is_v6 ? "::1" : "127.0.0.1"));
-            return out;
-        }
-
         boost::asio::any_io_executor executor;
         libp2p::socket_user* user = nullptr;
         asio_timers timer;
         std::unique_ptr<resolver> names;
-        std::map<libp2p::listener_id, std::shared_ptr<tcp::acceptor>> acceptors;
+        acceptors listeners{executor,
+                            [this](tcp::socket s, tcp::endpoint const& from) { on_accepted(std::move(s), from); }};
         std::map<libp2p::socket_id, wire_ptr> wires;
-        libp2p::socket_id next_accepted = 0;
+        libp2p::socket_id next_accepted, accepted_step;
         std::optional<bool> asked;  // for a turn; while a read is handled, at whose end it comes
         std::unique_ptr<std::array<byte, 64u << 10>> input = std::make_unique<std::array<byte, 64u << 10>>();
     };

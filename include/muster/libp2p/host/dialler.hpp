@@ -61,7 +61,7 @@ public:
         if (found == queries_.end()) return;
         auto& d = dials_.at(found->second.peer);
         if (e.found.empty()) d.last_failure = text(found->second.name, ": ", e.why.empty() ? "no address" : e.why);
-        for (auto const& a : e.found) add_candidate(d, a);
+        for (auto const& a : e.found) add_candidate(d, a, found->second.kind);
         sort(d);
         end_query(found);
     }
@@ -136,37 +136,39 @@ private:
     struct query {
         peer::peer_id peer;
         std::string name;
+        socket_kind kind;
         instant ends;
     };
 
     template <class Sink>
     void add(peer::peer_id const& who, dial& d, peer::multiaddr const& a, instant now, Sink& out) {
         using protocol = peer::address_protocol;
-        if (is_socket_address(a)) return add_candidate(d, a);
-        auto const path = a.components();
-        bool const ends = path.size() == 2 || (path.size() == 3 && path[2].protocol == protocol::p2p);
-        auto const first = path.empty() ? protocol::udp : path[0].protocol;
-        bool const is_name = first == protocol::dns || first == protocol::dns4 || first == protocol::dns6;
-        if (!is_name || !ends || path[1].protocol != protocol::tcp || *a.tcp_port() == 0) {
+        auto const kind = kind_of_socket(a);
+        bool const is_spoken = kind == socket_kind::tcp || (kind == socket_kind::websocket && options_->has_websocket);
+        if (is_spoken && begins_with_ip(a)) return add_candidate(d, a, kind);
+        if (!is_spoken || *a.tcp_port() == 0) {
             d.last_failure = text(a.to_text(),
                                   " cannot be dialled here: give an IP address or a name with a TCP port and "
-                                  "nothing more");
+                                  "nothing more",
+                                  options_->has_websocket ? " but /ws" : "");
             return;
         }
         if (d.queries == options_->dial_addresses_max) return;
-        auto const kind = first == protocol::dns4 ? family::ip4 : first == protocol::dns6 ? family::ip6 : family::any;
+        auto const first = a.components().front().protocol;
+        auto const which = first == protocol::dns4 ? family::ip4 : first == protocol::dns6 ? family::ip6 : family::any;
         ++d.queries;
-        queries_[++last_query_] = {who, a.to_text(), saturating_add(now, options_->resolve_timeout)};
-        out.push(resolve{last_query_, *a.host(), kind, *a.tcp_port()});
+        queries_[++last_query_] = {who, a.to_text(), kind, saturating_add(now, options_->resolve_timeout)};
+        out.push(resolve{last_query_, *a.host(), which, *a.tcp_port()});
     }
-    void add_candidate(dial& d, peer::multiaddr const& a) {
-        auto const ip = without_peer(a);
+    void add_candidate(dial& d, peer::multiaddr const& a, socket_kind kind) {
+        auto const ip = spelt(a, kind);
         if (d.known.size() >= options_->dial_addresses_max || *ip.tcp_port() == 0) return;
         if (d.known.insert(ip).second) d.waiting.push_back(ip);
     }
-    [[nodiscard]] static peer::multiaddr without_peer(peer::multiaddr const& a) {
-        return peer::multiaddr::from_text(
-                   text(a.to_text().starts_with("/ip6/") ? "/ip6/" : "/ip4/", *a.host(), "/tcp/", *a.tcp_port()))
+    // Without the peer, so that the same address is dialled once.
+    [[nodiscard]] static peer::multiaddr spelt(peer::multiaddr const& a, socket_kind kind) {
+        return peer::multiaddr::from_text(text(a.to_text().starts_with("/ip6/") ? "/ip6/" : "/ip4/", *a.host(), "/tcp/",
+                                               *a.tcp_port(), kind == socket_kind::websocket ? "/ws" : ""))
             .value();
     }
     // The families take turns, IPv6 first; within each the order is that in which they were given.

@@ -69,6 +69,9 @@ struct host_options {
     /// net::libp2p_transport the time.
     std::uint64_t record_sequence = 0;
 
+    /// Whether the sockets speak WebSocket as well. A network sets it as its sockets say.
+    bool has_websocket = false;
+
     /// Refuses connections by returning false. It is asked up to three times for a connection, of either direction:
     /// when it was accepted, where `who` is not known yet, secured, and upgraded. Whoever admits by peer says
     ///

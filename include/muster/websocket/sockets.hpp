@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// @file
+/// Sockets of a libp2p network that speak WebSocket where the address says `/ws`, and bare TCP elsewhere.
+///
+/// Idea: a WebSocket is a stream of bytes once more. What is written goes out as a binary message, and the payloads of
+/// what comes are bytes in their order, wherever messages begin and end; Noise and yamux run on that. Browsers, and
+/// whatever lies behind a proxy that speaks HTTP alone, reach a node so.
+///
+/// A connection is told of when its upgrade is done. Until then it counts here, against a bound of its own: nobody can
+/// hold more than that with half a request. Text, compression and other subprotocols are not spoken.
+///
+/// @see RFC 6455; libp2p's `specs/websockets`. WebSocket itself is Boost.Beast's.
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include <muster/libp2p/sockets.hpp>
+#include <muster/net/acceptors.hpp>
+#include <muster/net/sockets.hpp>
+
+namespace muster::websocket {
+
+/// Models libp2p::sockets, with WebSocket. Movable. Not thread-safe: belongs to the executor's one thread or strand.
+class sockets {
+public:
+    static constexpr bool has_websocket = true;
+    static constexpr std::size_t upgrading_max = 128;    ///< Accepted, not yet upgraded; the oldest gives way. Ours.
+    static constexpr std::size_t ending_max = 64;        ///< That say goodbye; more are cut off. Ours.
+    static constexpr std::chrono::seconds patience{10};  ///< For an upgrade, and for a goodbye. Ours.
+
+    explicit sockets(boost::asio::any_io_executor executor)
+        : tcp_{executor, 2, 4}, state_{std::make_shared<state>(std::move(executor))} {}
+    sockets(sockets&&) = default;
+    sockets& operator=(sockets&&) = delete;
+    ~sockets() {
+        if (state_) attach(nullptr);
+    }
+
+    void attach(libp2p::socket_user* user) {
+        state_->user = user;
+        tcp_.attach(user);
+        if (user == nullptr) state_->close();
+    }
+    void perform(libp2p::socket_effect& e) {
+        if (!std::visit([&](auto& v) { return state_->perform(v); }, e)) tcp_.perform(e);
+    }
+    void arm(deadline at) { tcp_.arm(at); }
+    void turn() { tcp_.turn(); }
+    [[nodiscard]] instant now() const noexcept { return tcp_.now(); }
+
+private:
+    using tcp = boost::asio::ip::tcp;
+    using boost_error = boost::system::error_code;
+    using stream = boost::beast::websocket::stream<boost::beast::tcp_stream>;
+
+    /// A WebSocket. Lives as long as a handler of it is pending.
+    struct wire {
+        wire(libp2p::socket_id of, boost::beast::tcp_stream s) : id{of}, socket{std::move(s)} {}
+        libp2p::socket_id id;
+        stream socket;
+        bytes writing;
+        std::array<byte, 8u << 10> input;
+        bool is_upgraded = false, is_paused = false, is_reading = false, is_writing = false, is_open = true;
+    };
+    using wire_ptr = std::shared_ptr<wire>;
+
+    struct state : std::enable_shared_from_this<state> {
+        explicit state(boost::asio::any_io_executor e) : executor{std::move(e)} {}
+
+        // Each says whether it was for a WebSocket. ---------------------------------------------------------------
+
+        bool perform(libp2p::listen& e) {
+            if (libp2p::kind_of_socket(e.at) != libp2p::socket_kind::websocket) return false;
+            auto const opened = listeners.open(e.listener, e.at, "/ws");
+            if (opened) {
+                user->on_socket(opened.value());
+            } else {
+                user->on_socket(libp2p::listen_failed{e.listener, opened.error()});
+            }
+            return true;
+        }
+        bool perform(libp2p::unlisten& e) { return listeners.close(e.listener); }
+        bool perform(libp2p::resolve&) { return false; }
+        bool perform(libp2p::open_socket& e) {
+            if (libp2p::kind_of_socket(e.to) != libp2p::socket_kind::websocket) return false;
+            auto const w = add(e.socket, boost::beast::tcp_stream{executor});
+            connect(w, *net::endpoint_of(e.to), e.from ? net::endpoint_of(*e.from) : std::nullopt);
+            return true;
+        }
+        bool perform(libp2p::write_socket& e) {
+            auto const w = find(e.socket);
+            if (!w) return false;
+            w->writing = std::move(e.content);
+            w->is_writing = true;
+            w->socket.async_write(boost::asio::buffer(w->writing),
+                                  [self = shared_from_this(), w](boost_error const& ec, std::size_t) {
+                                      w->is_writing = false;
+                                      if (!w->is_open) return self->part(w);  // what was written last has arrived
+                                      if (self->user == nullptr) return;
+                                      if (ec) return self->lose(w, ec);
+                                      self->user->on_socket(libp2p::written{w->id});
+                                  });
+            return true;
+        }
+        bool perform(libp2p::pause_reading& e) {
+            auto const w = find(e.socket);
+            if (w) w->is_paused = true;
+            return w != nullptr;
+        }
+        bool perform(libp2p::resume_reading& e) {
+            auto const w = find(e.socket);
+            if (!w) return false;
+            w->is_paused = false;
+            read(w);
+            return true;
+        }
+        bool perform(libp2p::close_socket& e) {
+            auto const w = find(e.socket);
+            if (w) forget(w);
+            return w != nullptr;
+        }
+
+        // ---- from a connection to a WebSocket -------------------------------------------------------------------
+
+        void on_accepted(tcp::socket socket, tcp::endpoint const& remote) {
+            if (upgrading.size() >= upgrading_max) cut(*upgrading.begin()->second);
+            auto const w = std::make_shared<wire>(next_accepted, boost::beast::tcp_stream{std::move(socket)});
+            next_accepted += 4;
+            upgrading[w->id] = w;
+            set_up(*w, boost::beast::role_type::server);
+            w->socket.async_accept([self = shared_from_this(), w, remote](boost_error const& ec) {
+                self->upgrading.erase(w->id);
+                if (ec || self->user == nullptr || !w->is_open) return;
+                self->wires[w->id] = w;
+                self->begin(w, libp2p::accepted{w->id, net::address_of(remote, "/ws")});
+            });
+        }
+        void connect(wire_ptr const& w, tcp::endpoint const& to, std::optional<tcp::endpoint> from) {
+            boost_error ec;
+            auto& lowest = w->socket.next_layer();
+            lowest.socket().open(to.protocol(), ec);
+            if (!ec && from) {
+                from->port(0);
+                lowest.socket().bind(*from, ec);
+            }
+            lowest.expires_never();  // whoever dials has a time limit
+            lowest.async_connect(to, [self = shared_from_this(), w, to, from](boost_error const& failed) {
+                if (self->user == nullptr || !w->is_open) return;
+                boost_error ignored;
+                // The bound address may have no route to the target: retry, and let the system choose the source.
+                if (failed && from) {
+                    w->socket.next_layer().socket().close(ignored);
+                    return self->connect(w, to, std::nullopt);
+                }
+                if (failed) return self->fail(w, failed.message());
+                self->shake_hands(w, to);
+            });
+        }
+        void shake_hands(wire_ptr const& w, tcp::endpoint const& to) {
+            set_up(*w, boost::beast::role_type::client);
+            auto const ip = to.address().to_string();
+            auto const host = to.address().is_v6() ? text("[", ip, "]:", to.port()) : text(ip, ":", to.port());
+            w->socket.async_handshake(host, "/", [self = shared_from_this(), w](boost_error const& ec) {
+                if (self->user == nullptr || !w->is_open) return;
+                if (ec) return self->fail(w, text("no WebSocket: ", ec.message()));
+                self->begin(w, libp2p::dialled{w->id});
+            });
+        }
+        static void set_up(wire& w, boost::beast::role_type role) {
+            boost_error ignored;
+            w.socket.next_layer().socket().set_option(tcp::no_delay{true}, ignored);
+            w.socket.next_layer().expires_never();
+            auto limits = boost::beast::websocket::stream_base::timeout::suggested(role);
+            limits.handshake_timeout = patience;
+            limits.idle_timeout = boost::beast::websocket::stream_base::none();  // pings of libp2p see to that
+            limits.keep_alive_pings = false;
+            w.socket.set_option(limits);
+            w.socket.read_message_max(0);  // nobody here holds a message: it is taken as it comes
+            w.socket.auto_fragment(false);
+            w.socket.binary(true);
+        }
+        void begin(wire_ptr const& w, libp2p::socket_event const& e) {
+            w->is_upgraded = true;
+            user->on_socket(e);
+            read(w);
+        }
+        void fail(wire_ptr const& w, std::string const& why) {
+            forget(w);
+            user->on_socket(libp2p::dial_failed{w->id, error{transport::errc::unreachable, why}});
+        }
+
+        // ---- reading, and ends ----------------------------------------------------------------------------------
+
+        void read(wire_ptr const& w) {
+            if (w->is_paused || !w->is_open || !w->is_upgraded || std::exchange(w->is_reading, true)) return;
+            w->socket.async_read_some(boost::asio::buffer(w->input),
+                                      [self = shared_from_this(), w](boost_error const& ec, std::size_t size) {
+                                          w->is_reading = false;
+                                          if (self->user == nullptr || !w->is_open) return;
+                                          if (ec) return self->lose(w, ec);
+                                          self->take(w, size);
+                                      });
+        }
+        void take(wire_ptr const& w, std::size_t size) {
+            if (w->socket.got_text()) return lose(w, boost::beast::websocket::error::bad_opcode);
+            // Where the user's code throws, reading goes on all the same.
+            std::unique_ptr<state, std::function<void(state*)>> const end{this, [&w](state* s) { s->read(w); }};
+            if (size != 0) user->on_socket(libp2p::socket_bytes{w->id, byte_view{w->input}.first(size)});
+        }
+        void lose(wire_ptr const& w, boost_error const& ec) {
+            forget(w);
+            user->on_socket(libp2p::socket_closed{
+                w->id, error{transport::errc::peer_failed, text("connection lost: ", ec.message())}});
+        }
+        void forget(wire_ptr const& w) {
+            w->is_open = false;
+            wires.erase(w->id);
+            if (!w->is_writing) part(w);
+        }
+        // Says goodbye, so that what was written last arrives.
+        void part(wire_ptr const& w) {
+            if (!w->is_upgraded || !w->socket.is_open() || ending >= ending_max) return cut(*w);
+            ++ending;
+            w->socket.async_close(boost::beast::websocket::close_code::normal,
+                                  [self = shared_from_this(), w](boost_error const&) {
+                                      --self->ending;
+                                      cut(*w);
+                                  });
+        }
+        static void cut(wire& w) {
+            w.is_open = false;
+            w.socket.next_layer().close();
+        }
+        void close() {
+            listeners.close();
+            for (auto const& [id, w] : std::exchange(upgrading, {})) cut(*w);
+            for (auto const& [id, w] : std::map{wires}) forget(w);
+        }
+
+        [[nodiscard]] wire_ptr find(libp2p::socket_id id) const {
+            auto const found = wires.find(id);
+            return found == wires.end() ? nullptr : found->second;
+        }
+        wire_ptr add(libp2p::socket_id id, boost::beast::tcp_stream socket) {
+            return wires[id] = std::make_shared<wire>(id, std::move(socket));
+        }
+
+        boost::asio::any_io_executor executor;
+        libp2p::socket_user* user = nullptr;
+        net::acceptors listeners{executor,
+                                 [this](tcp::socket s, tcp::endpoint const& from) { on_accepted(std::move(s), from); }};
+        std::map<libp2p::socket_id, wire_ptr> wires;
+        std::map<libp2p::socket_id, wire_ptr> upgrading;
+        libp2p::socket_id next_accepted = 4;  // bare ones have the other even numbers
+        std::size_t ending = 0;
+    };
+
+    net::sockets tcp_;
+    std::shared_ptr<state> state_;
+};
+static_assert(libp2p::sockets<sockets>);
+
+}  // namespace muster::websocket

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+
+#include <muster/websocket/libp2p_transport.hpp>
+
+#include <deque>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+
+#include <support/catch.hpp>
+#include <support/node_keys.hpp>
+
+namespace websocket_transport_tests {
+
+using namespace muster;
+using namespace std::chrono_literals;
+using tcp = boost::asio::ip::tcp;
+using failure = boost::system::error_code;
+
+namespace {
+
+peer::multiaddr address(std::string const& written) { return peer::multiaddr::from_text(written).value(); }
+
+template <class Done>
+bool run_until(boost::asio::io_context& io, Done done) {
+    auto const patience = std::chrono::steady_clock::now() + 60s;
+    while (!done()) {
+        if (io.stopped()) io.restart();
+        if (io.run_one_until(patience) == 0) return done();
+    }
+    return true;
+}
+
+struct node {
+    peer::node_key key;
+    websocket::libp2p_transport wire;
+    std::vector<transport::event> events;
+
+    node(boost::asio::io_context& io, std::size_t i, net::transport_options o = {})
+        : key{std::move(test::node_keys(i).node)}, wire{io.get_executor(), key, o} {
+        wire.attach("/test/1", [this](transport::event const& e) { events.push_back(e); });
+    }
+    template <class E>
+    [[nodiscard]] std::size_t count() const {
+        return static_cast<std::size_t>(
+            std::count_if(events.begin(), events.end(), [](auto const& e) { return std::holds_alternative<E>(e); }));
+    }
+    std::uint16_t listen() { return *wire.listen(address("/ip4/127.0.0.1/tcp/0/ws")).value().tcp_port(); }
+};
+
+/// Somebody who writes bytes of their own, not what a client of WebSocket would.
+struct stranger {
+    tcp::socket socket;
+    std::string seen;
+    bool is_over = false;
+    std::array<char, 4096> some{};
+
+    stranger(boost::asio::io_context& io, std::uint16_t port) : socket{io} {
+        socket.connect({boost::asio::ip::address_v4::loopback(), port});
+        read();
+    }
+    void read() {
+        socket.async_read_some(boost::asio::buffer(some), [this](failure const& why, std::size_t n) {
+            seen.append(some.data(), n);
+            is_over = static_cast<bool>(why);
+            if (!why) read();
+        });
+    }
+    void write(std::string const& what) { boost::asio::write(socket, boost::asio::buffer(what)); }
+    void upgrade(std::string const& more = {}) {
+        write(text("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n", more,
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"));
+    }
+    /// A frame under the mask 0: its first byte, and what it carries.
+    void frame(std::uint8_t first, std::string const& content) {
+        std::string out{static_cast<char>(first), static_cast<char>(0x80 | content.size())};
+        out.append(4, '\0').append(content);
+        write(out);
+    }
+};
+constexpr std::uint8_t text_frame = 0x81, binary_frame = 0x82, ping_frame = 0x89;
+
+}  // namespace
+
+TEST_CASE("websocket: one node speaks both kinds, says where, and finds names") {
+    boost::asio::io_context io{1};
+    node a{io, 0}, b{io, 1}, c{io, 2};
+    auto const ws = a.wire.listen(address("/ip4/127.0.0.1/tcp/0/ws")).value();
+    auto const bare = a.wire.listen(address("/ip4/127.0.0.1/tcp/0")).value();
+    CHECK(ws.to_text().find("/ws/p2p/") != std::string::npos);
+    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/dns4/localhost/tcp/", *ws.tcp_port(), "/ws"))}));
+    REQUIRE(c.wire.connect(a.wire.local(), std::array{bare}));
+    REQUIRE(run_until(io, [&] { return a.count<transport::connected>() == 2; }));
+    REQUIRE(run_until(io, [&] { return b.wire.is_connected(a.wire.local()) && c.wire.is_connected(a.wire.local()); }));
+    bytes const large(60'000, 7);
+    for (int i = 0; i < 20; ++i) {
+        while (!b.wire.send(a.wire.local(), "/test/1", large)) REQUIRE(io.run_one() == 1);
+        while (!a.wire.send(b.wire.local(), "/test/1", large)) REQUIRE(io.run_one() == 1);
+    }
+    REQUIRE(
+        run_until(io, [&] { return a.count<transport::received>() == 20 && b.count<transport::received>() == 20; }));
+    for (auto const& e : a.events) {
+        if (auto const* const r = std::get_if<transport::received>(&e)) CHECK(r->frame == large);
+    }
+    b.wire.disconnect(a.wire.local());
+    REQUIRE(run_until(io, [&] { return a.count<transport::disconnected>() == 1; }));
+    CHECK(a.wire.is_connected(c.wire.local()));
+}
+
+TEST_CASE("websocket: what was written last arrives, and a peer that is there no more is noticed") {
+    boost::asio::io_context io{1};
+    node a{io, 0};
+    auto const port = a.listen();
+    {
+        node b{io, 1};
+        REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", port, "/ws"))}));
+        REQUIRE(
+            run_until(io, [&] { return b.wire.is_connected(a.wire.local()) && a.count<transport::connected>() == 1; }));
+        b.wire.close();
+    }
+    REQUIRE(run_until(io, [&] { return a.count<transport::disconnected>() == 1; }));
+    node b{io, 1};  // and dials again
+    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", port, "/ws"))}));
+    REQUIRE(run_until(io, [&] { return a.count<transport::connected>() == 2; }));
+}
+
+TEST_CASE("websocket: bytes are a stream wherever messages begin and end; text is not spoken; pings are answered") {
+    boost::asio::io_context io{1};
+    node a{io, 0};
+    auto const port = a.listen();
+    stranger s{io, port};
+    s.upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    REQUIRE(run_until(io, [&] { return s.seen.find("\r\n\r\n") != std::string::npos; }));
+    CHECK(s.seen.substr(0, 12) == "HTTP/1.1 101");
+    CHECK(s.seen.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") != std::string::npos);  // RFC 6455, section 1.3
+    CHECK(s.seen.find("permessage-deflate") == std::string::npos);
+    // A message for each byte, and empty ones between.
+    for (char const c : std::string{"\x13/multistream/1.0.0\n"}) {
+        s.frame(binary_frame, std::string(1, c));
+        s.frame(binary_frame, "");
+    }
+    s.frame(ping_frame, "here");
+    REQUIRE(run_until(io, [&] {
+        return s.seen.find("/multistream/1.0.0\n") != std::string::npos &&
+               s.seen.find("\x8a\x04here") != std::string::npos;
+    }));
+    s.frame(text_frame, "x");
+    REQUIRE(run_until(io, [&] { return s.is_over; }));
+}
+
+TEST_CASE("websocket: what is no upgrade is answered and ended, and nobody is told of it") {
+    boost::asio::io_context io{1};
+    node a{io, 0};
+    auto const port = a.listen();
+    for (auto const& said :
+         {std::string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n"}, std::string{"\x13/multistream/1.0.0\n\r\n\r\n"},
+          text("GET / HTTP/1.1\r\nX: ", std::string(20'000, 'x'), "\r\n\r\n")}) {
+        stranger s{io, port};
+        s.write(said);
+        REQUIRE(run_until(io, [&] { return s.is_over; }));
+        CHECK(s.seen.find("HTTP/1.1 101") == std::string::npos);
+    }
+    CHECK(a.wire.stats().accepted == 0);
+    CHECK(a.events.empty());
+}
+
+TEST_CASE("websocket: connections that never ask for an upgrade keep nobody out") {
+    boost::asio::io_context io{1};
+    node a{io, 0}, b{io, 1};
+    auto const port = a.listen();
+    std::deque<stranger> silent;
+    for (std::size_t i = 0; i < websocket::sockets::upgrading_max + 20; ++i) {
+        silent.emplace_back(io, port);
+        (void)io.poll();
+    }
+    REQUIRE(run_until(io, [&] { return silent[19].is_over; }));
+    CHECK_FALSE(silent.back().is_over);
+    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", port, "/ws"))}));
+    REQUIRE(run_until(io, [&] { return a.count<transport::connected>() == 1; }));
+    CHECK(a.wire.stats().accepted == 1);
+}
+
+TEST_CASE("websocket: a dial to who speaks none ends with the reason") {
+    boost::asio::io_context io{1};
+    node a{io, 0}, b{io, 1};
+    auto const bare = *a.wire.listen(address("/ip4/127.0.0.1/tcp/0")).value().tcp_port();
+    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", bare, "/ws"))}));
+    REQUIRE(run_until(io, [&] { return b.count<transport::connect_failed>() == 1; }));
+    auto const& why = std::get<transport::connect_failed>(b.events.back()).why;
+    CHECK(why.message().find("no WebSocket: ") != std::string::npos);
+    // And what is TLS is not dialled at all.
+    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", bare, "/tls/ws"))}));
+    REQUIRE(run_until(io, [&] { return b.count<transport::connect_failed>() == 2; }));
+    CHECK(std::get<transport::connect_failed>(b.events.back()).why.message().find("nothing more but /ws") !=
+          std::string::npos);
+}
+
+}  // namespace websocket_transport_tests

@@ -18,8 +18,8 @@
 
 #include <muster/gossip/node_key_signer.hpp>
 #include <muster/net/asio_timers.hpp>
-#include <muster/net/libp2p_transport.hpp>
 #include <muster/node/pubsub.hpp>
+#include <muster/websocket/libp2p_transport.hpp>
 
 namespace {
 
@@ -46,7 +46,9 @@ public:
                 say("pruned ", p->peer.to_text(), " ", to_string(p->why));
             }
         });
-        say("listening ", wire_.listen(peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value().to_text());
+        for (auto const* const at : {"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"}) {
+            say("listening ", wire_.listen(peer::multiaddr::from_text(at).value()).value().to_text());
+        }
         read();
     }
 
@@ -109,10 +111,10 @@ private:
     boost::asio::posix::stream_descriptor in_;
     boost::asio::streambuf input_;
     peer::node_key key_ = make_key();
-    net::libp2p_transport wire_;
+    websocket::libp2p_transport wire_;
     net::asio_timers timers_;
     net::system_clock clock_;
-    muster::node::pubsub<net::libp2p_transport, net::asio_timers, net::system_clock, policies> it_{
+    muster::node::pubsub<websocket::libp2p_transport, net::asio_timers, net::system_clock, policies> it_{
         wire_, timers_, clock_, gossip::options{}, system_seed(), policies::signing{gossip::node_key_signer{key_}}};
     std::map<std::string, std::size_t> heard_;
     std::map<std::string, std::set<gossip::message_id>> distinct_;

@@ -7,6 +7,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -23,8 +24,8 @@ const pause = milliseconds => new Promise(resolve => setTimeout(resolve, millise
 async function theirs (type) {
   const node = await createLibp2p({
     privateKey: await generateKeyPair(type),
-    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [tcp()],
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/tcp/0/ws'] },
+    transports: [tcp(), webSockets()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1000 },
@@ -50,20 +51,30 @@ async function theirs (type) {
 const ours = [new Ours(process.argv[2]), new Ours(process.argv[2])]
 const js = []
 for (let i = 0; i < 8; ++i) js.push(await theirs(i % 4 === 3 ? 'secp256k1' : 'Ed25519'))
-const addresses = []
-for (const o of ours) addresses.push((await o.line(/^listening (\S+)$/))[1])
+const addresses = [], onWeb = []
+for (const o of ours) {
+  addresses.push((await o.line(/^listening (\S+\/tcp\/\d+\/p2p\/\S+)$/))[1])
+  onWeb.push((await o.line(/^listening (\S+\/ws\/p2p\/\S+)$/))[1])
+}
+// Bare TCP, or WebSocket.
+const addressOf = (node, isWeb) => node.getMultiaddrs().find(a => String(a).includes('/ws') === isWeb)
 const ids = addresses.map(a => multiaddr(a).getComponents().at(-1).value)
 
 try {
-  // Both roles: js dials one of ours, the other one dials js; and js among themselves in a ring.
+  // Both roles: js dials one of ours, the other one dials js, half of each over WebSocket; and js among themselves in a
+  // ring.
   for (const o of ours) o.say(`subscribe ${TOPIC}`)
   for (let i = 0; i < 8; ++i) {
-    await js[i].dial(js[(i + 1) % 8].getMultiaddrs())
-    if (i % 2 === 0) await js[i].dial(multiaddr(addresses[0]))
-    else ours[1].say(`dial ${js[i].getMultiaddrs()[0]}`)
+    await js[i].dial(addressOf(js[(i + 1) % 8], false))
+    const isWeb = i >= 4
+    if (i % 2 === 0) await js[i].dial(multiaddr((isWeb ? onWeb : addresses)[0]))
+    else ours[1].say(`dial ${addressOf(js[i], isWeb)}`)
   }
   ours[1].say(`dial ${addresses[0]}`)
   await until(() => js.every(n => n.services.pubsub.getSubscribers(TOPIC).length >= 3), 'js hears of all subscriptions')
+  const webLinks = [0, 1].map(k => js.flatMap(n => n.getConnections())
+    .filter(c => String(c.remotePeer) === ids[k] && String(c.remoteAddr).includes('/ws')).length)
+  check(webLinks[0] >= 2 && webLinks[1] >= 2, `connections over WebSocket: ${webLinks}`)
   await pause(3000)  // meshes form
 
   // Published at a steady rate, in turns of a tenth of a second.
@@ -119,7 +130,7 @@ try {
     check(got.all === got.distinct, `ours ${i} has heard ${got.all - got.distinct} twice`)
     check(!o.lines.some(l => /^(charged|unpublished|unsubscribed)/.test(l)), o.lines.filter(l => /^(charged|un)/.test(l)).slice(0, 5).join('\n'))
   }
-  console.log(`gossip: ${ALL} messages among 8 nodes of js-libp2p and 2 of muster: none lost, none twice`)
+  console.log(`gossip: ${ALL} messages among 8 nodes of js-libp2p and 2 of muster: none lost, none twice; ${webLinks[0] + webLinks[1]} of their connections are WebSockets`)
 
   // What our validator rejects costs the one that publishes it: we prune it, and js sees that.
   const bad = js[0]

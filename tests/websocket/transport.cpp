@@ -146,8 +146,12 @@ TEST_CASE("websocket: bytes are a stream wherever messages begin and end; text i
         return s.seen.find("/multistream/1.0.0\n") != std::string::npos &&
                s.seen.find("\x8a\x04here") != std::string::npos;
     }));
-    s.frame(text_frame, "x");
-    REQUIRE(run_until(io, [&] { return s.is_over; }));
+    // The same words as text are none.
+    stranger t{io, port};
+    t.upgrade();
+    t.frame(text_frame, "\x13/multistream/1.0.0\n");
+    REQUIRE(run_until(io, [&] { return t.is_over; }));
+    CHECK(t.seen.find("/multistream/1.0.0\n") == std::string::npos);
 }
 
 TEST_CASE("websocket: what is no upgrade is answered and ended, and nobody is told of it") {
@@ -166,20 +170,38 @@ TEST_CASE("websocket: what is no upgrade is answered and ended, and nobody is to
     CHECK(a.events.empty());
 }
 
-TEST_CASE("websocket: connections that never ask for an upgrade keep nobody out") {
+TEST_CASE("websocket: connections that never ask for an upgrade are bounded, and keep nobody out") {
+    struct listener final : libp2p::socket_user {
+        void on_socket(libp2p::socket_event const& e) override {
+            if (auto const* const l = std::get_if<libp2p::listening>(&e)) port = *l->where[0].tcp_port();
+            accepted += std::holds_alternative<libp2p::accepted>(e) ? 1u : 0u;
+        }
+        void on_turn() override {}
+        std::uint16_t port = 0;
+        std::size_t accepted = 0;
+    };
+    listener user;
     boost::asio::io_context io{1};
-    node a{io, 0}, b{io, 1};
-    auto const port = a.listen();
+    websocket::sockets it{io.get_executor()};
+    it.attach(&user);
+    libp2p::socket_effect listen = libp2p::listen{1, address("/ip4/127.0.0.1/tcp/0/ws")};
+    it.perform(listen);
     std::deque<stranger> silent;
     for (std::size_t i = 0; i < websocket::sockets::upgrading_max + 20; ++i) {
-        silent.emplace_back(io, port);
-        (void)io.poll();
+        silent.emplace_back(io, user.port);
+        auto const wanted = std::min(i + 1, websocket::sockets::upgrading_max);
+        REQUIRE(run_until(io, [&] { return it.upgrading() + 1 >= wanted; }));
+        for (int turns = 0; turns < 4; ++turns) (void)io.poll();
+        CHECK(it.upgrading() <= websocket::sockets::upgrading_max);
     }
     REQUIRE(run_until(io, [&] { return silent[19].is_over; }));
-    CHECK_FALSE(silent.back().is_over);
-    REQUIRE(b.wire.connect(a.wire.local(), std::array{address(text("/ip4/127.0.0.1/tcp/", port, "/ws"))}));
-    REQUIRE(run_until(io, [&] { return a.count<transport::connected>() == 1; }));
-    CHECK(a.wire.stats().accepted == 1);
+    CHECK(user.accepted == 0);
+    stranger real{io, user.port};
+    real.upgrade();
+    REQUIRE(run_until(io, [&] { return user.accepted == 1; }));
+    CHECK(it.upgrading() < websocket::sockets::upgrading_max);
+    it.attach(nullptr);
+    CHECK(it.upgrading() == 0);
 }
 
 TEST_CASE("websocket: a dial to who speaks none ends with the reason") {

@@ -62,6 +62,8 @@ public:
     void arm(deadline at) { tcp_.arm(at); }
     void turn() { tcp_.turn(); }
     [[nodiscard]] instant now() const noexcept { return tcp_.now(); }
+    /// Connections that wait for their upgrade: at most @ref upgrading_max.
+    [[nodiscard]] std::size_t upgrading() const noexcept { return state_->upgrading.size(); }
 
 private:
     using tcp = boost::asio::ip::tcp;

@@ -11,6 +11,7 @@
 #include <benchmark/benchmark.h>
 #include <boost/asio/io_context.hpp>
 
+#include <gossip/parts.hpp>
 #include <muster/gossip/node_key_signer.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
@@ -74,6 +75,11 @@ void register_gossip() {
     add_case("gossip/signed_256", 2, "muster", signed_messages)->UseRealTime()->MinTime(0.3)->Repetitions(3);
 }
 
-std::vector<row> conclude_gossip(std::vector<row> const& measured) { return beside_js("gossip", measured); }
+std::vector<row> conclude_gossip(std::vector<row> const& measured) {
+    auto out = gossip_simulation();
+    auto const js = beside_js("gossip", measured);
+    out.insert(out.end(), js.begin(), js.end());
+    return out;
+}
 
 }  // namespace muster::bench

@@ -247,6 +247,11 @@ public:
     }
     /// What is thought of @p who; 0 of a stranger.
     [[nodiscard]] double score_of(peer_id const& who) const { return all_.scores.score(who); }
+    /// Calls f(peer, score) for everybody of whom something is thought.
+    template <class F>
+    void for_each_score(F f) const {
+        all_.scores.for_each(f);
+    }
     /// Whether a graft of @p who would be early.
     [[nodiscard]] bool is_backed_off(std::string_view topic, peer_id const& who, instant now) const {
         return meshes_.backoffs().holds_us(topic, who, now);

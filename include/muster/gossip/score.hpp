@@ -53,6 +53,7 @@ public:
         friend score_book;
         std::vector<topic_record> topics;
         std::string ip_group;
+        std::size_t* group = nullptr;  ///< How many share it; null for one that does not count.
         double application = 0;
         double offences = 0;
         bool is_connected = false;
@@ -82,7 +83,9 @@ public:
         if (e.ip_group != ip_group) {
             leave_group(e);
             e.ip_group = ip_group;
-            if (!e.ip_group.empty()) ++groups_[e.ip_group];
+            bool const counts = !ip_group.empty() && options_.colocation_whitelist.count(e.ip_group) == 0;
+            e.group = counts ? &groups_[e.ip_group] : nullptr;
+            if (counts) ++*e.group;
         }
         return e;
     }
@@ -163,6 +166,12 @@ public:
         return found == entries_.end() ? 0 : score(found->second);
     }
 
+    /// Calls f(peer, score) for all that are connected or remembered. O(peers * topics).
+    template <class F>
+    void for_each(F f) const {
+        for (auto const& [who, e] : entries_) f(who, score(e));
+    }
+
     /// One interval has passed. O(peers * topics).
     void decay(instant now) {
         while (!retained_.empty() && retained_.begin()->first <= now) erase(entries_.find(retained_.begin()->second));
@@ -202,10 +211,8 @@ private:
         return sum;
     }
     [[nodiscard]] double colocation(entry const& e) const {
-        if (e.ip_group.empty() || options_.colocation_whitelist.count(e.ip_group) != 0) return 0;
-        auto const peers = groups_.at(e.ip_group);
-        if (peers <= options_.colocation_threshold) return 0;
-        auto const surplus = static_cast<double>(peers - options_.colocation_threshold);
+        if (e.group == nullptr || *e.group <= options_.colocation_threshold) return 0;
+        auto const surplus = static_cast<double>(*e.group - options_.colocation_threshold);
         return surplus * surplus;
     }
 
@@ -233,9 +240,8 @@ private:
     }
 
     void leave_group(entry& e) {
-        if (e.ip_group.empty()) return;
-        auto const found = groups_.find(e.ip_group);
-        if (--found->second == 0) groups_.erase(found);
+        if (e.group != nullptr && --*e.group == 0) groups_.erase(e.ip_group);
+        e.group = nullptr;
     }
     void erase(iterator i) {
         leave_group(i->second);

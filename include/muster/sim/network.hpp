@@ -93,7 +93,8 @@ private:
 
     inline void transmit(host_id from, host_id to, message m);
     inline void arrive(host_id from, host_id to, message const& m);
-    inline void left_the_wire(host_id from, host_id to, std::size_t size);
+    inline void left_the_wire(host_id from, host_id to, direction& way, std::size_t size);
+    [[nodiscard]] transport* running(host_id h) const { return h < running_.size() ? running_[h] : nullptr; }
     inline void break_dead_connections();
     [[nodiscard]] bool can_reach(host_id from, host_id to) {
         packet const probe{from, to, ~std::uint64_t{0}, 0, false};
@@ -104,9 +105,9 @@ private:
     network_limits limits_;
     rule_set rules_;
     std::map<peer_id, host_id> hosts_;
-    std::vector<peer_id> peers_;  // per host
-    std::map<host_id, transport*> running_;
-    std::unordered_map<std::uint64_t, direction> directions_;  // never walked through
+    std::vector<peer_id> peers_;                               // per host
+    std::vector<transport*> running_;                          // per host; null where none runs
+    std::unordered_map<std::uint64_t, direction> directions_;  // never walked through; nothing is taken out
     std::set<std::string, std::less<>> protocols_;
     std::uint64_t connections_ = 0;
     std::uint64_t frames_ = 0;
@@ -133,6 +134,7 @@ public:
         if (network_->peers_.size() <= on_) network_->peers_.resize(on_ + 1);
         network_->peers_[on_] = self_;
         network_->hosts_[self_] = on_;
+        if (network_->running_.size() <= on_) network_->running_.resize(on_ + 1);
         network_->running_[on_] = this;
     }
     transport(transport const&) = delete;
@@ -172,7 +174,7 @@ public:
         if (!to || peer == self_) return error{errc::no_address, text("no host of peer ", peer.to_text())};
         if (ends_.count(peer) != 0) return ok();
         auto const id = ++network_->connections_;
-        ends_[peer] = {id, false};
+        ends_[peer] = {id, *to, false};
         network_->transmit(on_, *to, {network::sign::syn, id});
         network_->world_->after_on(on_, network_->limits_.dial_timeout, [this, peer, id] {
             auto const found = ends_.find(peer);
@@ -201,7 +203,7 @@ public:
             return error{errc::too_large,
                          text("frame of ", frame.size(), " bytes, at most ", network_->limits_.frame_size_max)};
         }
-        auto const to = *network_->host_of(peer);
+        auto const to = found->second.at;
         auto& way = network_->directions_[network::key(on_, to)];
         if (way.in_flight + frame.size() > network_->limits_.in_flight_max) {
             way.congested = true;
@@ -242,17 +244,16 @@ public:
         if (std::exchange(closed_, true)) return;
         handlers_.clear();
         desk_.clear();
-        for (auto const& [peer, e] : ends_)
-            network_->transmit(on_, *network_->host_of(peer), {network::sign::reset, e.id});
+        for (auto const& [peer, e] : ends_) network_->transmit(on_, e.at, {network::sign::reset, e.id});
         ends_.clear();
-        auto const mine = network_->running_.find(on_);
-        if (mine != network_->running_.end() && mine->second == this) network_->running_.erase(mine);
+        if (network_->running_[on_] == this) network_->running_[on_] = nullptr;
     }
 
 private:
     friend class network;
     struct endpoint {
         std::uint64_t id = 0;
+        host_id at = 0;
         bool up = false;
     };
 
@@ -266,7 +267,7 @@ private:
                 tell(muster::transport::disconnected{from, lost("it connected anew")});
             }
         }
-        ends_[from] = {id, true};
+        ends_[from] = {id, at, true};
         network_->transmit(on_, at, {network::sign::ack, id});
         tell(muster::transport::connected{from});
     }
@@ -289,7 +290,7 @@ private:
         if (found == ends_.end()) return;
         auto const gone = found->second;
         ends_.erase(found);
-        if (tell_peer) network_->transmit(on_, *network_->host_of(peer), {network::sign::reset, gone.id});
+        if (tell_peer) network_->transmit(on_, gone.at, {network::sign::reset, gone.id});
         // Not from inside a call of the owner's.
         network_->world_->after_on(on_, duration{0}, [this, peer, gone, why = std::string{why}] {
             desk_.lost(peer);
@@ -312,12 +313,12 @@ private:
             auto const kept = std::make_shared<muster::transport::request_message const>(std::move(m));
             out.octets = {kept, &kept->content};
             out.request = kept.get();
-            network_->transmit(on_, *network_->host_of(to), std::move(out));
+            network_->transmit(on_, found->second.at, std::move(out));
         };
     }
     void receive(peer_id const& from, std::string_view protocol, bytes const& frame) {
         if (tap_ != nullptr && !tap_->incoming(from, frame)) return;
-        auto const found = handlers_.find(std::string{protocol});
+        auto const found = handlers_.find(protocol);
         if (found == handlers_.end()) return;
         auto const handler = found->second;  // it may detach itself
         handler(muster::transport::received{from, frame});
@@ -340,7 +341,7 @@ private:
     wire_tap* tap_ = nullptr;
     bool closed_ = false;
     std::map<peer_id, endpoint> ends_;
-    std::map<std::string, muster::transport::event_handler> handlers_;
+    std::map<std::string, muster::transport::event_handler, std::less<>> handlers_;
     muster::transport::request_desk desk_;
 };
 
@@ -361,28 +362,27 @@ inline void network::transmit(host_id from, host_id to, message m) {
     if (!f.may_overtake) arrives = way.last_arrival = std::max(arrives, way.last_arrival);
     for (std::uint32_t copy = 0; copy <= f.extra_copies; ++copy) {
         way.in_flight += size;
-        world_->after(arrives - world_->now(), [this, from, to, m, size]() mutable {
-            left_the_wire(from, to, size);
+        world_->after(arrives - world_->now(), [this, from, to, m, size, w = &way]() mutable {
+            left_the_wire(from, to, *w, size);
             world_->arrive_at(to, duration{0}, [this, from, to, m = std::move(m)] { arrive(from, to, m); });
         });
     }
 }
 
-inline void network::left_the_wire(host_id from, host_id to, std::size_t size) {
-    auto& way = directions_[key(from, to)];
+inline void network::left_the_wire(host_id from, host_id to, direction& way, std::size_t size) {
     way.in_flight -= size;
     if (!way.congested || way.in_flight > limits_.in_flight_max / 2) return;
     way.congested = false;
-    auto const sender = running_.find(from);
-    if (sender == running_.end()) return;
+    auto* const sender = running(from);
+    if (sender == nullptr) return;
     world_->after_on(from, duration{0},
-                     [t = sender->second, peer = peers_[to]] { t->tell(muster::transport::writable{peer}); });
+                     [t = sender, peer = peers_[to]] { t->tell(muster::transport::writable{peer}); });
 }
 
 inline void network::arrive(host_id from, host_id to, message const& m) {
-    auto const found = running_.find(to);
-    if (found == running_.end()) return;
-    auto& t = *found->second;
+    auto* const found = running(to);
+    if (found == nullptr) return;
+    auto& t = *found;
     auto const& who = peers_[from];
     world_->log().note(static_cast<std::uint64_t>(m.what));
     switch (m.what) {
@@ -401,13 +401,14 @@ inline void network::arrive(host_id from, host_id to, message const& m) {
 
 // An end that hears nothing from the other one, because that is down, has forgotten it, or cannot get through.
 inline void network::break_dead_connections() {
-    for (auto const& [host, t] : std::map<host_id, transport*>{running_}) {
+    for (host_id host = 0; host < running_.size(); ++host) {
+        auto* const t = running_[host];
+        if (t == nullptr) continue;
         std::vector<peer_id> dead;
         for (auto const& [peer, e] : t->ends_) {
-            auto const other = running_.find(*host_of(peer));
-            bool const answers = e.up && other != running_.end() && other->second->ends_.count(t->local()) != 0 &&
-                                 other->second->ends_[t->local()].id == e.id && can_reach(host, other->first) &&
-                                 can_reach(other->first, host);
+            auto* const other = running(e.at);
+            bool const answers = e.up && other != nullptr && other->ends_.count(t->local()) != 0 &&
+                                 other->ends_[t->local()].id == e.id && can_reach(host, e.at) && can_reach(e.at, host);
             if (e.up && !answers) dead.push_back(peer);
         }
         for (auto const& peer : dead) t->drop(peer, "no answer", false);

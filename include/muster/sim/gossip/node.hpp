@@ -178,12 +178,13 @@ private:
     // Whoever could be in the mesh: subscribed, of good standing, and not backed off.
     void check_mesh() {
         auto const mesh = router_.mesh_of(topic);
+        auto const& o = s_.options.router.mesh;
+        if (mesh.size() >= o.d_low && mesh.size() <= o.d_high) return;
         std::size_t could = 0;
         for (auto const& p : router_.subscribers_of(topic)) {
             bool const is_in = std::find(mesh.begin(), mesh.end(), p) != mesh.end();
             could += is_in || (router_.score_of(p) >= 0 && !router_.is_backed_off(topic, p, s_.where.now()));
         }
-        auto const& o = s_.options.router.mesh;
         if (mesh.size() > o.d_high || mesh.size() < std::min(o.d_low, could)) {
             s_.invariants.report(
                 text("host ", on_, " has a mesh of ", mesh.size(), " of ", could, " after a heartbeat"));
@@ -191,11 +192,12 @@ private:
     }
 
     void check_scores() {
-        for (host_id n = 0; n < s_.options.nodes + s_.options.attackers; ++n) {
-            if (router_.score_of(s_.id_of(n)) >= s_.options.router.score.graylist_threshold) continue;
+        router_.for_each_score([&](peer_id const& who, double score) {
+            if (score >= s_.options.router.score.graylist_threshold) return;
+            auto const n = s_.host_of(who);
             if (n < s_.options.nodes) return s_.invariants.report(text("host ", on_, " graylists the honest host ", n));
             s_.invariants.graylists(on_, n);
-        }
+        });
     }
 
     // ---- connections --------------------------------------------------------------------------------------

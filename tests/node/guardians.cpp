@@ -271,6 +271,23 @@ TEST_CASE("guardians at work: what is handed out and kept survives restarts, als
     CHECK(first.it->desk().manifest_of(owner)->epoch == again.it->watch().current()->manifest.epoch);
 }
 
+TEST_CASE("guardians at work: a stranger is heard where they say that they were somebody known") {
+    world w;
+    w.pass(5s);
+    w.all[1].told.clear();
+    w.all.emplace_back(w.wires, w.clock, 1, 1);  // 7, who was 0
+    w.all.emplace_back(w.wires, w.clock, 9, 2);  // 8, whom nobody knows
+    for (std::size_t i : {7u, 8u}) {
+        w.all[i].known.insert(w.all[1].keys.node.id());
+        w.connect(i, 1);
+    }
+    w.pass(5s);
+    auto const heard = w.all[1].of<node::introduced>();
+    REQUIRE(heard.size() == 1);
+    CHECK(heard[0].peer == w.all[7].keys.node.id());
+    CHECK(heard[0].user == w.all[0].who);
+}
+
 TEST_CASE("guardians at work: a stranger who floods is refused, and others are heard") {
     world w;
     w.pass(5s);

@@ -80,8 +80,13 @@ public:
     }
     /// Whether @p key speaks for them, or did.
     [[nodiscard]] bool passes(crypto::public_key const& key) const noexcept {
+        return passes_any([&](crypto::public_key const& each) { return each == key; });
+    }
+    /// Whether it passes a key of which @p f says so.
+    template <class F>
+    [[nodiscard]] bool passes_any(F f) const {
         return std::any_of(records_.begin(), records_.end(),
-                           [&](successor const& r) { return r.old_node == key || r.new_node == key; });
+                           [&](successor const& r) { return f(r.old_node) || f(r.new_node); });
     }
     [[nodiscard]] std::vector<successor> const& records() const noexcept { return records_; }
 

@@ -11,7 +11,7 @@ import { keccak_256 } from '@noble/hashes/sha3.js'
 
 export const hex = b => Buffer.from(b).toString('hex')
 export const unhex = s => new Uint8Array(Buffer.from(s, 'hex'))
-export const joined = (...parts) => new Uint8Array(Buffer.concat(parts.map(part => Uint8Array.from(part))))
+export const joined = (...parts) => new Uint8Array(Buffer.concat(parts.map(part => Buffer.from(part))))
 export const keccak = b => keccak_256(b)
 
 const U256 = new UintBigintType(32)

@@ -62,8 +62,10 @@ public:
         return file(signers_[from].shares, signers_[from].shares_frame, what, raw);
     }
     /// Keeps @p what as the aggregator's word, with the frame it came in; empty where that is us.
-    outcome file(aggregate_nonces_body const& what, byte_view raw) {
-        return file(aggregate_.what, aggregate_.frame, what, raw);
+    outcome file(aggregate_nonces_body what, byte_view raw) {
+        if (aggregate_.what) return *aggregate_.what == what ? outcome::duplicate : outcome::conflict;
+        aggregate_ = {std::move(what), to_bytes(raw)};
+        return outcome::fresh;
     }
     [[nodiscard]] aggregate_state const& aggregate() const noexcept { return aggregate_; }
 

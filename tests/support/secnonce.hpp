@@ -10,6 +10,7 @@
 
 #include <support/backend.hpp>
 
+#include <muster/musig2/detail/nonce_derivation.hpp>
 #include <muster/musig2/portable.hpp>
 
 namespace muster::musig2 {
@@ -19,9 +20,9 @@ namespace muster::musig2 {
 struct secnonce_test_access {
     [[nodiscard]] static portable::secnonce portable_nonce(byte_view octets) {
         auto k = crypto::secret<64>::copy_of(octets.first(64)).value();
-        bool const is_one = portable::in_range(octets) && portable::in_range(octets.subspan(32));
+        bool const is_one = detail::in_range(octets) && detail::in_range(octets.subspan(32));
         return {std::move(k), public_key::from(octets.last(33)),
-                is_one ? portable::public_nonce(octets.first(64)) : pubnonce{}};
+                is_one ? detail::public_nonce(octets.first(64)) : pubnonce{}};
     }
     [[nodiscard]] static auto portable_nonce_gen(secret_source auto& source,
                                                  nonce_gen_input<portable::keyagg_context> const& in,
@@ -45,12 +46,12 @@ struct secnonce_test_access {
     [[nodiscard]] static native::secnonce make(byte_view octets, std::size_t message_size) {
         auto const key = public_key::from(octets.last(33));
         auto const k = octets.first(64);
-        if (portable::is_zero(k.first(32)) || message_size != 32) return native::secnonce{portable_nonce(octets)};
+        if (detail::is_zero(k.first(32)) || message_size != 32) return native::secnonce{portable_nonce(octets)};
         auto memory = to_bytes(mark);
         append(memory, k);
         auto const point = crypto::parse(key).value();
         memory.insert(memory.end(), std::begin(point.data), std::end(point.data));
-        auto const published = portable::public_nonce(k);
+        auto const published = detail::public_nonce(k);
         return native::secnonce{{crypto::secret<132>::copy_of(memory).value(), key, published}};
     }
     [[nodiscard]] static byte_view k(native::secnonce const& nonce) {

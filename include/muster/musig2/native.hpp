@@ -30,6 +30,8 @@
 
 #include <secp256k1_musig.h>
 
+#include <muster/musig2/detail/curve.hpp>
+#include <muster/musig2/detail/nonce_derivation.hpp>
 #include <muster/musig2/detail/refusals.hpp>
 #include <muster/musig2/portable.hpp>
 
@@ -230,7 +232,7 @@ public:
         std::array<byte, 32> rand{};
         crypto::wipe_on_exit const wipe_rand{rand};
         MUSTER_TRY(source.fill_secret(rand));
-        if (portable::is_zero(rand)) return detail::refuse::zero_entropy();
+        if (detail::is_zero(rand)) return detail::refuse::zero_entropy();
         if (in.secret != nullptr) {
             MUSTER_TRY(in.secret->require());
         }

@@ -25,6 +25,8 @@
 #include <muster/crypto/declassify.hpp>
 #include <muster/musig2/backend.hpp>
 #include <muster/musig2/detail/curve.hpp>
+#include <muster/musig2/detail/key_coefficients.hpp>
+#include <muster/musig2/detail/nonce_derivation.hpp>
 #include <muster/musig2/detail/refusals.hpp>
 #include <muster/musig2/types.hpp>
 
@@ -114,13 +116,13 @@ public:
         if (keys.empty()) return detail::refuse::no_keys();
         auto group = std::make_shared<keyagg_context::group>();
         group->keys.assign(keys.begin(), keys.end());
-        group->coefficients = coefficients(keys);
+        group->coefficients = detail::key_coefficients(keys);
         group->weighted.reserve(keys.size());
         for (std::size_t i = 0; i < keys.size(); ++i) {
             auto const point = detail::parse_point(keys[i].view());
             if (!point) return detail::refuse::pubkey(keys[i], i);
             auto const& a = group->coefficients[i];
-            group->weighted.push_back(a == one() ? point : detail::multiply(point, a));
+            group->weighted.push_back(a == detail::one() ? point : detail::multiply(point, a));
         }
         auto const q = detail::sum(group->weighted);
         if (!q) return detail::refuse::keys_cancel();
@@ -181,12 +183,13 @@ public:
         out.message_ = to_bytes(message);
         auto const q = crypto::to_xonly(context.aggregate());
         static crypto::hash_tag const coefficient{"MuSig/noncecoef"};
-        out.b_ = scalar_of(crypto::tagged_hash(coefficient, nonce.view(), q.view(), message));
+        out.b_ = detail::scalar_of(crypto::tagged_hash(coefficient, nonce.view(), q.view(), message));
         std::array const terms{*r1, detail::multiply(*r2, out.b_)};
         // With R at infinity somebody cheats; signing on with G exposes them by their share.
         out.nonce_ = crypto::serialize(detail::sum(terms).value_or(detail::generator()));
         static crypto::hash_tag const challenge{"BIP0340/challenge"};
-        out.e_ = scalar_of(crypto::tagged_hash(challenge, crypto::to_xonly(out.nonce_).view(), q.view(), message));
+        out.e_ =
+            detail::scalar_of(crypto::tagged_hash(challenge, crypto::to_xonly(out.nonce_).view(), q.view(), message));
         return out;
     }
 
@@ -200,7 +203,7 @@ public:
         MUSTER_TRY(key.require());
         auto const k = own.k_.view();
         for (std::size_t i = 0; i < 2; ++i) {
-            if (!in_range(k.subspan(32 * i))) {
+            if (!detail::in_range(k.subspan(32 * i))) {
                 return error{errc::secnonce_out_of_range,
                              text(i == 0 ? "first" : "second", " secnonce value is out of range")};
             }
@@ -212,7 +215,7 @@ public:
             crypto::wipe(out.octets);
             return error{errc::self_check_failed, "the partial signature could not be computed"};
         }
-        if (public_nonce(k) != own.published_ || !is_right(values, {position, own.published_, out})) {
+        if (detail::public_nonce(k) != own.published_ || !is_right(values, {position, own.published_, out})) {
             crypto::wipe(out.octets);
             return detail::refuse::own_share();
         }
@@ -293,82 +296,14 @@ private:
 
     [[nodiscard]] static secp256k1_context const* ctx() { return crypto::secp256k1::context(); }
 
-    template <std::size_t Octets>
-    [[nodiscard]] static std::array<byte, Octets> big_endian(std::uint64_t v) noexcept {
-        std::array<byte, Octets> out{};
-        for (std::size_t i = Octets; i-- > 0; v >>= 8) out[i] = static_cast<byte>(v);
-        return out;
-    }
-    [[nodiscard]] static detail::scalar scalar_of(digest32 const& hash) noexcept {
-        return detail::scalar::reduced(hash.octets);
-    }
-    [[nodiscard]] static detail::scalar one() noexcept { return detail::scalar::reduced(big_endian<32>(1)); }
-
-    /// KeyAggCoeff for every key.
-    [[nodiscard]] static std::vector<detail::scalar> coefficients(std::span<public_key const> keys) {
-        static crypto::hash_tag const list_tag{"KeyAgg list"};
-        static crypto::hash_tag const coefficient_tag{"KeyAgg coefficient"};
-        public_key second;  // GetSecondKey: zeros when all keys are equal
-        for (auto const& key : keys) {
-            if (key != keys[0]) {
-                second = key;
-                break;
-            }
-        }
-        auto list = crypto::tagged_hasher(list_tag);
-        for (auto const& key : keys) list.update(key.view());
-        auto const hash = list.finish();
-        std::vector<detail::scalar> out;
-        out.reserve(keys.size());
-        for (auto const& key : keys) {
-            out.push_back(key == second ? one()
-                                        : scalar_of(crypto::tagged_hash(coefficient_tag, hash.view(), key.view())));
-        }
-        return out;
-    }
-
     /// NonceGen for the aggregate key @p aggregate, if there is one.
     template <secret_source Source>
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_for(Source& source,
                                                                          nonce_gen_input<keyagg_context> const& in,
                                                                          std::optional<xonly_key> const& aggregate) {
         crypto::wipe_stack_on_exit const wipe_frames;
-        std::array<byte, 32> rand{};
-        crypto::wipe_on_exit const wipe_rand{rand};
-        MUSTER_TRY(source.fill_secret(rand));
-        if (is_zero(rand)) return detail::refuse::zero_entropy();
-        if (in.secret != nullptr) {
-            MUSTER_TRY(in.secret->require());
-            static crypto::hash_tag const aux{"MuSig/aux"};
-            mask(rand, in.secret->secret_scalar(), crypto::tagged_hash(aux, byte_view{rand}));
-        }
-        static crypto::hash_tag const tag{"MuSig/nonce"};
-        MUSTER_TRY(auto k, crypto::secret<64>::make());
-        for (byte i = 0; i < 2; ++i) {
-            auto hasher = crypto::tagged_hasher(tag);
-            hasher.update(rand).update(big_endian<1>(in.key.size())).update(in.key.view());
-            hasher.update(big_endian<1>(aggregate ? 32 : 0));
-            if (aggregate) hasher.update(aggregate->view());
-            hasher.update(big_endian<1>(in.message ? 1 : 0));
-            if (in.message) hasher.update(big_endian<8>(in.message->size())).update(*in.message);
-            hasher.update(big_endian<4>(in.extra.size())).update(in.extra).update(big_endian<1>(i));
-            finish_nonce(hasher, k.span(), i);
-        }
+        MUSTER_TRY(auto k, detail::derive_nonce(source, in, aggregate));
         return nonce_from(std::move(k), in.key);
-    }
-
-    /// Whether all of @p secret is zero: all that a clock can tell of it.
-    [[nodiscard]] static bool is_zero(byte_view secret) noexcept {
-        byte any = 0;
-        for (byte const b : secret) any = static_cast<byte>(any | b);
-        crypto::declassify(any);
-        return any == 0;
-    }
-    /// Whether the 32 bytes at the front of @p secret are a scalar other than zero.
-    [[nodiscard]] static bool in_range(byte_view secret) noexcept {
-        auto const valid = secp256k1_ec_seckey_verify(ctx(), secret.data());
-        crypto::declassify(valid);
-        return valid == 1;
     }
 
     /// The sum of all nonces, of which @p others is that of all but @p own.
@@ -392,63 +327,18 @@ private:
         return out;
     }
 
-    /// rand = sk XOR hash(rand').
-    static void mask(std::span<byte, 32> rand, byte_view secret, digest32 hash) noexcept {
-        for (std::size_t i = 0; i < 32; ++i) rand[i] = static_cast<byte>(secret[i] ^ hash.octets[i]);
-        crypto::wipe(hash.octets);
-    }
-
-    /// k_i = hash mod n, in constant time; @p k holds both.
-    static void finish_nonce(crypto::sha256_hasher& hasher, byte_span k, std::size_t i) {
-        auto const half = k.subspan(32 * i).first<32>();
-        hasher.finish_into(half);
-        detail::reduce(half);
-    }
-
-    /// R1 || R2 of the secrets @p k. Expects both to be in range.
-    [[nodiscard]] static pubnonce public_nonce(byte_view k) {
-        pubnonce out;
-        for (std::size_t half = 0; half < 2; ++half) {
-            secp256k1_pubkey r;
-            auto const made = secp256k1_ec_pubkey_create(ctx(), &r, k.data() + 32 * half);
-            crypto::declassify(made);
-            crypto::declassify(r);
-            detail::must(made == 1);
-            auto const octets = crypto::serialize(r);
-            std::copy(octets.octets.begin(), octets.octets.end(), out.octets.begin() + 33 * half);
-        }
-        return out;
-    }
-
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> nonce_from(crypto::secret<64> k, public_key const& key) {
         for (std::size_t i = 0; i < 2; ++i) {
-            if (!in_range(k.view().subspan(32 * i))) return detail::refuse::zero_nonce();
+            if (!detail::in_range(k.view().subspan(32 * i))) return detail::refuse::zero_nonce();
         }
-        auto const nonce = public_nonce(k.view());
+        auto const nonce = detail::public_nonce(k.view());
         return std::pair{secnonce{std::move(k), key, nonce}, nonce};
     }
 
     [[nodiscard]] static result<std::pair<secnonce, pubnonce>> deterministic_nonce(keyagg_context const& context,
                                                                                    key_pair const& key,
                                                                                    deterministic_sign_input const& in) {
-        static crypto::hash_tag const aux{"MuSig/aux"};
-        static crypto::hash_tag const tag{"MuSig/deterministic/nonce"};
-        std::array<byte, 32> masked{};
-        crypto::wipe_on_exit const wipe_masked{masked};
-        auto const secret = key.secret_scalar();
-        if (in.randomness) {
-            mask(masked, secret, crypto::tagged_hash(aux, byte_view{*in.randomness}));
-        } else {
-            std::copy(secret.begin(), secret.end(), masked.begin());
-        }
-        auto const q = crypto::to_xonly(context.aggregate());
-        MUSTER_TRY(auto k, crypto::secret<64>::make());
-        for (byte i = 0; i < 2; ++i) {
-            auto hasher = crypto::tagged_hasher(tag);
-            hasher.update(masked).update(in.other_nonces.view()).update(q.view());
-            hasher.update(big_endian<8>(in.message.size())).update(in.message).update(big_endian<1>(i));
-            finish_nonce(hasher, k.span(), i);
-        }
+        MUSTER_TRY(auto k, detail::derive_deterministic_nonce(context.aggregate(), key, in));
         return nonce_from(std::move(k), key.public_key());
     }
 

@@ -4,9 +4,10 @@
 /// @file
 /// What every signer of a session has contributed, with the signed frames that prove it.
 ///
-/// One entry per slot, one contribution of each kind per entry; the first one wins. A second, different one is a
-/// conflict: the two frames together prove equivocation. Early contributions wait here, so
-/// the memory of a session is bounded by its roster whatever the order of arrival.
+/// One entry per slot, one contribution of each kind per entry; the first one wins. The same holds for the sums of all
+/// nonces, which the aggregator contributes, where there is one. A second, different contribution is a conflict: the
+/// two frames together prove equivocation. Early contributions wait here, so the memory of a session is bounded by its
+/// roster whatever the order of arrival.
 
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,12 @@ public:
         std::optional<instant> last_answer;  ///< When it was last answered or helped along.
     };
 
+    /// The sums of all nonces: the aggregator's word, or ours where that is us.
+    struct aggregate_state {
+        std::optional<aggregate_nonces_body> what;
+        bytes frame;  ///< As signed; empty for ourselves.
+    };
+
     /// What became of a contribution.
     enum class outcome : std::uint8_t { fresh, duplicate, conflict };
 
@@ -54,6 +61,13 @@ public:
     outcome file(slot from, shares_body const& what, byte_view raw) {
         return file(signers_[from].shares, signers_[from].shares_frame, what, raw);
     }
+    /// Keeps @p what as the aggregator's word, with the frame it came in; empty where that is us.
+    outcome file(aggregate_nonces_body what, byte_view raw) {
+        if (aggregate_.what) return *aggregate_.what == what ? outcome::duplicate : outcome::conflict;
+        aggregate_ = {std::move(what), to_bytes(raw)};
+        return outcome::fresh;
+    }
+    [[nodiscard]] aggregate_state const& aggregate() const noexcept { return aggregate_; }
 
     /// Slots whose nonces have not arrived.
     [[nodiscard]] std::vector<slot> missing_nonces() const {
@@ -103,6 +117,7 @@ private:
     }
 
     std::vector<signer_state> signers_;
+    aggregate_state aggregate_;
 };
 
 }  // namespace muster::signing

@@ -18,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include <muster/crypto/hash.hpp>
 #include <muster/crypto/secp256k1.hpp>
 
 namespace muster::musig2::detail {
@@ -89,6 +90,16 @@ private:
     std::array<byte, 32> octets_{};
 };
 
+/// The integer that BIP-327 reads a hash as.
+[[nodiscard]] inline scalar scalar_of(crypto::digest32 const& hash) noexcept { return scalar::reduced(hash.octets); }
+
+/// The integer 1.
+[[nodiscard]] constexpr scalar one() noexcept {
+    std::array<byte, 32> octets{};
+    octets[31] = 1;
+    return scalar::reduced(octets);
+}
+
 /// A point of the curve; no value is the point at infinity.
 using point = std::optional<secp256k1_pubkey>;
 
@@ -156,11 +167,7 @@ using point = std::optional<secp256k1_pubkey>;
 
 /// The generator G.
 [[nodiscard]] inline secp256k1_pubkey const& generator() noexcept {
-    static secp256k1_pubkey const g = [] {
-        std::array<byte, 32> one{};
-        one[31] = 1;
-        return *multiply_generator(scalar::reduced(one));
-    }();
+    static secp256k1_pubkey const g = *multiply_generator(one());
     return g;
 }
 

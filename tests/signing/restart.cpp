@@ -294,6 +294,11 @@ bool sign_on_a_failing_disk(std::size_t victim, std::size_t fails_at, bool for_g
     bool const failed = m.disk.calls > calls + fails_at;
     if (!proposed) {
         CHECK((victim == 0 && failed && promised == 0));
+        if (for_good) return failed;
+        // What was refused is not found again, whatever of it had reached the disk.
+        group.kill(victim, sim::disk::luck::all);
+        REQUIRE(group.boot(victim));
+        CHECK(group.all[victim].signer->sessions().empty());
         return failed;
     }
     auto const* const s = m.signer->find(proposed.value());

@@ -338,6 +338,35 @@ TEST_CASE("who floods an honest relay with new keys does not silence the signers
     CHECK(w.all[0].signers.find(key(2), w.clock.wall_now())->what.fee == 7);
 }
 
+TEST_CASE("a slow flood that an honest relay passes on silences neither the relay nor who is behind it") {
+    node::signer_discovery_options o;
+    o.notices_burst = 60;
+    o.notices_per_second = 1;
+    world w{0};
+    for (std::size_t i = 0; i < 6; ++i) {
+        w.all.emplace_back(w.wires, w.clock, i, o);
+        REQUIRE(w.all.back().it.start());
+    }
+    w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3, 4 and 5, who are not
+    for (std::size_t const i : {2u, 3u, 4u, 5u}) w.connect(i, 1);
+    std::size_t made = 100;
+    auto const flood_for = [&](int seconds) {  // each as much as the relay takes from it
+        for (int s = 0; s < seconds; ++s) {
+            for (std::size_t const i : {3u, 4u, 5u}) flood(w.all[i], made, made + 1), ++made;
+            w.pass(1s);
+        }
+    };
+    flood_for(90);
+    REQUIRE(w.listed(0) < w.listed(1));  // what the relay may pass on is used up
+    REQUIRE(w.all[1].it.advertise(offer(1)));
+    flood_for(1);
+    CHECK(w.all[0].signers.find(key(1), w.clock.wall_now()) != nullptr);
+    REQUIRE(w.all[2].it.advertise(offer(2)));
+    flood_for(125);  // a look around later
+    CHECK(w.all[0].signers.find(key(2), w.clock.wall_now()) != nullptr);
+    CHECK(w.all[0].managed.is_connected(id(1)));
+}
+
 TEST_CASE("an answer is taken up to what its peer may bring, in the order that it says") {
     node::signer_discovery_options o;
     o.notices_burst = 10;

@@ -280,6 +280,13 @@ public:
             note(key, *opened.value());
             ++out.listed;
         }
+        out.dropped += cache_.keep_withdrawals(
+            [&](key_type const& key, Listing const& kept, timestamp until) {
+                auto const opened = notice_type::open(kept.sealed, now, options_.rules, nullptr);
+                return opened && is_withdrawal(*opened.value()) && opened.value()->key() == key &&
+                       opened.value()->sequence == kept.sequence && until <= end_of(*opened.value(), now);
+            },
+            now);
         return out;
     }
     /// Whether something is known that is not on disk yet, by policies with persistence.
@@ -301,6 +308,11 @@ private:
     [[nodiscard]] static bool is_as_kept(key_type const& key, Listing const& kept, notice_type const& found) {
         return found.key() == key && found.sequence == kept.sequence && found.expires == kept.expires_at;
     }
+    // When nothing that @p withdrawal withdraws could still be taken.
+    [[nodiscard]] timestamp end_of(notice_type const& withdrawal, timestamp now) const {
+        return saturating_add(std::min(withdrawal.issued, saturating_add(now, options_.rules.skew_max)),
+                              options_.rules.lifetime_max);
+    }
     void note(key_type const& key, notice_type const& what) {
         books_.keys.insert(key);
         books_.index.file(key, what);
@@ -317,7 +329,7 @@ private:
             l.delivered_by = held->delivered_by;
             if constexpr (requires { l.keep_marks(*held); }) l.keep_marks(*held);
         }
-        auto const outcome = cache_.set(key, l, how, now);
+        auto const outcome = cache_.set(key, l, how, now, end_of(n, now));
         tell_gone(out);
         switch (outcome) {
             case cache::put_outcome::inserted:

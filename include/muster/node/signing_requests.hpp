@@ -231,7 +231,7 @@ private:
     [[nodiscard]] bool has_room(std::map<crypto::public_key, peer::peer_id> const& answers, peer::peer_id const& by) {
         auto const own = std::count_if(answers.begin(), answers.end(), [&](auto const& a) { return a.second == by; });
         return answers.size() < p_.options.answers_max && static_cast<std::size_t>(own) < p_.options.per_machine_max &&
-               exchange_.allows(by);
+               exchange_.allows(by, peer_account::said);
     }
     // Cheap checks first: what was not asked, or not of that signer, or is answered already costs no verification.
     void on_answer(transport::asked const& q) {

@@ -57,7 +57,7 @@ public:
         }
         loaded = signers_.load(time_.wall_now()).value().listed;
         managed_.on_news([this](connection::effect const& e) {
-            if (online_) online_->note(e);
+            if (online_) online_->take_news(e);
         });
         if (settings_.auto_connect) go_online(i);
     }

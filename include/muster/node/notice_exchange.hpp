@@ -158,7 +158,9 @@ public:
         if (auto const made = bye.seal(p_.host); made && p_.gossip != nullptr) {
             (void)p_.gossip->publish(p_.names.topic, made.value());
         }
-        if (own_.empty()) act([&](auto, auto& out) { agenda_.end_advertising(out); });
+        if (!own_.empty()) return;
+        agenda_.end_advertising();
+        rearm();
     }
     /// Says again what is said, with what is new about it: another address, for example.
     void say_again() {
@@ -190,7 +192,7 @@ public:
         act([&](auto now, auto& out) { agenda_.rescan(now, out); });
     }
     /// What happens to connections: to be told all that the network's manager tells.
-    void note(connection::effect const& e) {
+    void take_news(connection::effect const& e) {
         std::visit(
             overloaded{[&](connection::connected const& v) { tell(discovery::agenda::peer_connected{v.peer}); },
                        [&](connection::disconnected const& v) { tell(discovery::agenda::peer_disconnected{v.peer}); },
@@ -198,7 +200,7 @@ public:
             e);
     }
     /// What the router tells: to be told all that pubsub::on_news does.
-    void note(gossip::effect const& e) {
+    void take_news(gossip::effect const& e) {
         auto const* const g = std::get_if<gossip::grafted>(&e);
         auto const* const p = std::get_if<gossip::pruned>(&e);
         if (g != nullptr && g->topic == p_.names.topic && mesh_.insert(g->peer).second && mesh_.size() == 1) {
@@ -335,7 +337,6 @@ private:
         failure_ = said.error();
         due_.insert(key);
     }
-    void on(discovery::agenda::withdraw const&) {}  // each was taken back by itself
     void on(discovery::agenda::ask_peer const& e) { ask(e.peer, {}, options_.pages_max); }
     void on(discovery::agenda::dial_known const& e) {
         if (p_.dials) p_.dials(e.count);

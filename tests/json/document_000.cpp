@@ -325,7 +325,8 @@ TEST_CASE("document 000: who has withdrawn stays away though this machine restar
     REQUIRE(w.at(0).shown() == sorted({key(2)}));
     w.reload(0);
     effect_list<discovery::directory_event> told;
-    auto const filed = w.at(0).signers().take(before, w.hosts[2].id(), discovery::source::gossip, w.at(0).wall(), told);
+    auto const filed =
+        w.at(0).signers().take(before, test::node_keys(2).node.id(), discovery::source::gossip, w.at(0).wall(), told);
     CHECK(filed.value() == discovery::filing::older);
     CHECK(w.at(0).shown() == sorted({key(2)}));
 }

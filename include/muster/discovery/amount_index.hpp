@@ -29,6 +29,7 @@ namespace muster::discovery {
 template <class Key>
 class amount_index {
 public:
+    /// In the smallest unit of the application's money.
     using amount = std::uint64_t;
 
     /// @param seed  for the shape of the tree; nobody else knows it.

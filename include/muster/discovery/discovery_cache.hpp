@@ -57,6 +57,7 @@ struct entry {
     std::uint64_t access_count = 0;  ///< How often it was got.
     discovery::source source = discovery::source::gossip;
 
+    /// Where advertisements can be compared.
     bool operator==(entry const&) const requires std::equality_comparable<Advertisement>
     = default;
 };
@@ -65,7 +66,9 @@ struct entry {
 /// version is no member `sequence`.
 template <class A>
 struct version_of {
+    /// Whether there is no number, and the expiry stands for it.
     static constexpr bool is_expiry = !requires(A const& a) { a.sequence; };
+    /// The version of @p a. O(1).
     [[nodiscard]] static auto get(A const& a) {
         if constexpr (is_expiry) {
             return static_cast<timestamp>(a.expires_at);
@@ -86,7 +89,9 @@ struct expiry_of_entry {
 
 /// The policies of a discovery cache. Derive, and override any but the expiry.
 struct cache_defaults : cache::defaults {
+    /// When the advertisement says; it cannot be overridden.
     using expiry = cache::value_expiry<timestamp, detail::expiry_of_entry>;
+    /// Hits, misses and the like are counted.
     using stats = cache::counters;
 };
 
@@ -96,6 +101,7 @@ struct cache_defaults : cache::defaults {
 /// @tparam Key  text, or of a fixed size; both are written alike.
 template <advertisement Advertisement, class Codec, class Key = std::string>
 struct entry_codec {
+    /// @see cache::codec @{
     using key_type = Key;
     using value_type = entry<Advertisement>;
     static constexpr std::uint32_t id = Codec::id;
@@ -128,6 +134,7 @@ struct entry_codec {
         auto const from = r.enumerator(source::gossip, source::direct);
         return {Codec{}.read(r), added, used, count, from};
     }
+    /// @}
 };
 
 /// Where advertisements may be kept: a store of your own, as cache::persistent_store describes it, whose codec is of
@@ -150,6 +157,7 @@ struct cache_stats {
     std::size_t size = 0;             ///< Entries that have not expired.
     std::optional<timestamp> oldest;  ///< The earliest time at which one of them was added.
     std::optional<timestamp> newest;  ///< The latest.
+    /// Equality of all members.
     bool operator==(cache_stats const&) const = default;
 };
 
@@ -190,7 +198,9 @@ class discovery_cache {
     };
 
 public:
+    /// What is kept under an id.
     using entry_type = discovery::entry<Advertisement>;
+    /// The cache underneath; a persistent one where the policies say so.
     using entries_type = typename choice<persists, std::conditional_t<keeps_bars, barred, Policies>>::type;
 
     /// @param o     bounds and policies with state; a hundred entries are usual.

@@ -37,6 +37,7 @@ namespace muster::discovery {
 /// A notice as it is known here. Its equality is that of the notice: what is ours may differ.
 template <notice Notice>
 struct notice_listing {
+    /// The kind of notice.
     using notice_type = Notice;
     Notice what;                 ///< Verified.
     bytes sealed;                ///< The same, as it is passed on.
@@ -99,7 +100,9 @@ using key_of_listing = std::remove_cvref_t<decltype(std::declval<typename L::not
 /// No other order than that of keys.
 template <class Listing>
 struct no_index {
+    /// Does nothing.
     void file(key_of_listing<Listing> const&, typename Listing::notice_type const&) {}
+    /// Does nothing.
     void unfile(key_of_listing<Listing> const&) {}
 };
 
@@ -147,6 +150,7 @@ struct deliverer {
 /// hold so many of those that nobody here has asked for, see board_options::per_deliverer_max; and what was asked for
 /// makes room for nobody else. Derive, and name a `persistence`.
 struct board_defaults : cache_defaults {
+    /// See above.
     using admission = cache::demand_and_quota<detail::deliverer>;
 };
 
@@ -174,12 +178,14 @@ struct loaded_notices {
 template <listing Listing, class Policies = board_defaults, class Index = no_index<Listing>>
 class notice_board {
 public:
+    /// What it is made of @{
     using listing_type = Listing;
     using notice_type = typename Listing::notice_type;
     using key_type = key_of_listing<Listing>;
     using event = board_event<Listing>;
     using cache_type =
         discovery_cache<Listing, detail::listening<Policies, detail::board_listener<Listing, Index>>, key_type>;
+    /// @}
 
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>

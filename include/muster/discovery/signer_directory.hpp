@@ -133,10 +133,12 @@ struct directory_options {
 template <class Policies = directory_defaults>
 class signer_directory {
 public:
+    /// What it is made of @{
     using board_type = notice_board<signer_listing, Policies, detail::signer_index>;
     using listing_type = signer_listing;
     using notice_type = signer_advertisement;
     using event = directory_event;
+    /// @}
 
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>

@@ -315,7 +315,7 @@ TEST_CASE("document 000: where there is nobody to begin with, it is tried again,
     CHECK(w.at(1).shown() == sorted({key(0)}));
 }
 
-TEST_CASE("document 000: who has withdrawn stays away though this machine restarts and others still list it") {
+TEST_CASE("document 000: who has withdrawn stays away though this machine restarts") {
     world w{3};
     w.boot_all();
     w.pass(10s);

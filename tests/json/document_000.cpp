@@ -49,7 +49,7 @@ public:
           time_{wires.where(), {}},
           timers_{wires.where(), on, time_},
           mine_{wires, on, keys_.node.id()},
-          managed_{mine_, network_line_, time_, {}, i},
+          managed_{mine_, network_line_, time_, {.keep_max = 60s}, i},
           signers_{with_own(o), store::options{.path = "signers", .files = sim::disk_files{disk}}, cache_line_, time_} {
         if (disk.names.count("settings") != 0) {
             auto const& raw = disk.names.at("settings")->now;
@@ -279,7 +279,8 @@ TEST_CASE(
         if (h.running() != nullptr) h.running()->told.clear();
     }
     for (int round = 0; round < 10; ++round) {
-        w.pass(20min);
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(w.at(i).is_online()->advertise());
+        w.pass(30s);
         for (std::size_t i = 0; i < n; ++i) REQUIRE(w.at(i).shown() == all_but(i, 0, n));
     }
     for (std::size_t i = 0; i < n; ++i) {

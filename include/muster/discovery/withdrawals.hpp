@@ -18,6 +18,7 @@
 #include <muster/cache/admission/quota.hpp>
 #include <muster/cache/cache.hpp>
 #include <muster/cache/persistence/format.hpp>
+#include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/cache/persistence/store.hpp>
 #include <muster/core/result.hpp>
 #include <muster/core/time.hpp>
@@ -56,6 +57,9 @@ concept has_quota = requires(A const& a) {
     { a.per_source_max } -> std::convertible_to<std::size_t>;
 };
 
+/// Withdrawals for each place of an entry; and for each place that a source may have. Ours.
+inline constexpr std::size_t bars_per_entry = 10;
+
 /// The admission of withdrawals where that of the entries is @p A.
 template <class A>
 struct admission_of_bars {
@@ -65,16 +69,8 @@ struct admission_of_bars {
 template <has_quota A>
 struct admission_of_bars<A> {
     using type = cache::quota<source_of_bar<decltype(A::source_of)>>;
-    [[nodiscard]] static type made_of(A const& a);
+    [[nodiscard]] static type made_of(A const& a) { return {{a.source_of}, a.per_source_max * bars_per_entry}; }
 };
-
-/// Withdrawals for each place of an entry; and for each place that a source may have. Ours.
-inline constexpr std::size_t bars_per_entry = 10;
-
-template <has_quota A>
-typename admission_of_bars<A>::type admission_of_bars<A>::made_of(A const& a) {
-    return {{a.source_of}, a.per_source_max * bars_per_entry};
-}
 
 /// Withdrawals by id. Not thread-safe.
 template <class Key, class Entry, class Admission>

@@ -12,6 +12,7 @@
 #include <concepts>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -131,7 +132,7 @@ public:
     template <class Apply>
     [[nodiscard]] result<cache::load_notes> load(timestamp now, Apply apply) {
         bars_->clear();
-        auto notes = store_.load(now, [&](cache::change_of<codec> c) {
+        auto notes = store_.load(now, [&](cache::change_of<codec>&& c) {
             if (is_bar(c)) return take_bar(std::move(c), now, apply);
             apply(std::move(c));
         });
@@ -169,9 +170,8 @@ private:
         if (!bars_->add(c.key, {std::move(said), c.deadline, true}, now)) {
             if constexpr (keeps_changes) store_.erase(c.key);  // its time is over
         }
-        c.kind = cache::change_kind::erase;
-        c.value.reset();
-        apply(std::move(c));
+        apply(cache::change_of<codec>{cache::change_kind::erase, std::move(c.key), std::nullopt, c.deadline,
+                                      c.written_at});
     }
 
     Store store_;

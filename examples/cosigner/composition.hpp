@@ -17,6 +17,7 @@
 #include <muster/musig2/native.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/net/libp2p_transport.hpp>
+#include <muster/node/attempts.hpp>
 #include <muster/node/node.hpp>
 #include <muster/node/online.hpp>
 #include <muster/node/open_registry.hpp>

@@ -2,7 +2,7 @@
 
 #include "metrics.hpp"
 
-#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace cosigner {
@@ -16,29 +16,23 @@ metrics_page::metrics_page(parts p)
                   p_.look();
                   return p_.all.to_text();
               }},
-      later_{p_.executor} {}
+      serving_{p_.timers, p_.time, [this](muster::duration wait) { return serve(wait); }} {}
 
-void metrics_page::start() {
-    constexpr std::chrono::seconds longest{60};  // ours
+bool metrics_page::serve(muster::duration wait) {
     auto const at = server_.listen(p_.where);
     if (at) {
         auto const page = text("http://", at.value(), "/metrics");
-        return p_.tell(log_level::info, {{"event", "metrics_listening"}, {"address", page}},
-                       {text("metrics at ", page)});
+        p_.tell(log_level::info, {{"event", "metrics_listening"}, {"address", page}}, {text("metrics at ", page)});
+        return true;
     }
-    auto const& why = at.error().message();
-    p_.tell(log_level::error, {{"event", "metrics_failed"}, {"address", p_.where}, {"retry_seconds", wait_.count()}},
-            {text("no metrics: ", why, "; tried again in ", wait_.count(), " s")});
-    later_.expires_after(wait_);
-    later_.async_wait([this](boost::system::error_code const& cancelled) {
-        if (!cancelled && !is_closed_) start();
-    });
-    wait_ = std::min(2 * wait_, longest);
+    auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(wait).count();
+    p_.tell(log_level::error, {{"event", "metrics_failed"}, {"address", p_.where}, {"retry_seconds", seconds}},
+            {text("no metrics: ", at.error().message(), "; tried again in ", seconds, " s")});
+    return false;
 }
 
 void metrics_page::close() {
-    is_closed_ = true;
-    later_.cancel();
+    serving_.stop();
     server_.close();
 }
 

@@ -86,7 +86,7 @@ node::node(boost::asio::io_context& io, home place, muster::peer::node_key host,
       signals_{io},
       parting_{io},
       leaving_{io},
-      listening_{io} {
+      listening_{listening_line_, clock_, [this](muster::duration wait) { return listen(wait); }} {
     core_.on_news([this](muster::connection::effect const& e) { on_connection(e); });
     peers_.set(home_.config());
     for (int const s : {SIGINT, SIGTERM, SIGHUP}) {
@@ -112,6 +112,7 @@ void node::await_signal() {
 // Others are told that this signer leaves, which takes a moment to go out. The second call does not wait for it.
 void node::stop() {
     if (std::exchange(is_stopping_, true)) return end();
+    listening_.stop();
     out_.end_prompt();
     bool const has_told = online_ && online_->is_saying() && !network_.connected_peers().empty();
     go_offline();
@@ -173,7 +174,7 @@ result<void> node::start() {
     start_guardians();
     MUSTER_TRY(control_.listen(home_.control_socket().string()));
     start_metrics();
-    listen();
+    listening_.start();
     is_attended_ = options_.approve.what == approval_rule::kind::ask && !out_.json() && terminal::is_there() &&
                    terminal_.start([this](std::string const& line) { on_typed(line); });
     peers_.start();
@@ -182,8 +183,7 @@ result<void> node::start() {
 }
 
 // Another program may have the port for a while: what is dialled from here works meanwhile.
-void node::listen() {
-    constexpr std::chrono::seconds longest{60};  // ours
+bool node::listen(muster::duration wait) {
     auto const& where = home_.config().listen;
     auto const address = network_.listen(where);
     if (address) {
@@ -192,21 +192,16 @@ void node::listen() {
             {{"event", "listening"}, {"address", address.value().to_text()}, {"signer", to_hex(signer().signer_key())}},
             {text("listening on ", address.value().to_text()), text("signer key   ", to_hex(signer().signer_key()))});
         if (online_) take_up_settings();  // there is an address to be found at now
-        return;
+        return true;
     }
-    auto const said = text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ",
-                           listen_wait_.count(), " s");
-    print(log_level::error,
-          {{"event", "listen_failed"},
-           {"address", where.to_text()},
-           {"retry_seconds", listen_wait_.count()},
-           {"text", escape(said)}},
-          {said});
-    listening_.expires_after(listen_wait_);
-    listening_.async_wait([this](boost::system::error_code const& ec) {
-        if (!ec && !is_stopping_) listen();
-    });
-    listen_wait_ = std::min(2 * listen_wait_, longest);
+    auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(wait).count();
+    auto const said =
+        text("cannot listen on ", where.to_text(), ": ", address.error().message(), "; tried again in ", seconds, " s");
+    print(
+        log_level::error,
+        {{"event", "listen_failed"}, {"address", where.to_text()}, {"retry_seconds", seconds}, {"text", escape(said)}},
+        {said});
+    return false;
 }
 
 void node::tell_journal(coordinator::restored const& found) {
@@ -247,7 +242,8 @@ void node::tell_journal(coordinator::restored const& found) {
 
 void node::start_metrics() {
     if (!options_.metrics) return;
-    metrics_.emplace(metrics_page::parts{io_.get_executor(), measured_, *options_.metrics, [this] { show_metrics(); },
+    metrics_.emplace(metrics_page::parts{io_.get_executor(), metrics_line_, clock_, measured_, *options_.metrics,
+                                         [this] { show_metrics(); },
                                          [this](log_level level, value const& as_json, lines const& said) {
                                              auto line = as_json;
                                              line["text"] = joined(said);
@@ -272,7 +268,7 @@ void node::on_connection(muster::connection::effect const& e) {
     telemetry_.told(e);
     tell_feed();
     if (outbound_) outbound_->note(e);
-    if (online_) online_->note(e);
+    if (online_) online_->take_news(e);
     if (guardians_) guardians_->note(e);
     auto const tell = [&](char const* event, peer_id const& who, std::string const& why) {
         auto const said = text(name_of(who), ": ", event, why.empty() ? "" : ": ", why);

@@ -184,7 +184,7 @@ private:
     void carry_out(prompt_step const& step);
 
     void print(log_level level, value const& as_json, lines const& as_text);
-    void listen();
+    bool listen(muster::duration wait);
     void await_signal();
     void stop();
     void end();
@@ -202,7 +202,7 @@ private:
     muster::net::system_clock clock_;
     alarm rings_{timers_};
     timer_line core_line_{rings_}, outbound_line_{rings_}, directory_line_{rings_}, notes_line_{rings_},
-        guardians_line_{rings_};
+        guardians_line_{rings_}, listening_line_{rings_}, metrics_line_{rings_};
     directory directory_;
     std::string not_saved_;  ///< Why discovered signers are not on disk; empty when they are.
     policies::registry registry_{directory_, clock_};
@@ -231,8 +231,7 @@ private:
     approval_prompt prompt_;
     boost::asio::signal_set signals_;
     boost::asio::steady_timer parting_, leaving_;  ///< Run while what was said last goes out.
-    boost::asio::steady_timer listening_;          ///< Runs while the port is taken.
-    std::chrono::seconds listen_wait_{1};          ///< Before the next attempt.
+    muster::node::attempts<timer_line, muster::net::system_clock> listening_;  ///< Again while the port is taken.
     bool is_stopping_ = false;
 };
 

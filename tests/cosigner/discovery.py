@@ -32,6 +32,22 @@ def test_twenty_signers_with_one_address_list_each_other_once_and_go_on_without_
     c.close()
 
 
+def test_ten_rounds_of_advertising_make_no_duplicates():
+    c = Crowd()
+    names = [f"signer-{i}" for i in range(5)]
+    c.gather(*names)
+    for fee in range(1, 11):
+        for name in names:
+            c.ask(name, "settings set", "fee", str(fee))
+        for name in names:
+            others = sorted(n for n in names if n != name)
+            c.until(lambda name=name: all(s["fee"] == fee for s in c.signers(name)), f"{name} to hear round {fee}")
+            check(c.listed(name) == others, "each once")
+    for name in names:
+        check(len(c.said(name, "signer_discovered")) == len(names) - 1, "each is discovered once")
+    c.close()
+
+
 def test_signers_are_known_from_disk_before_anything_is_heard():
     c = Crowd()
     hub = c.make("hub", nickname="hub")

@@ -12,7 +12,7 @@ set(parts
     feed/catch_up.hpp feed/head_vote.hpp feed/intake.hpp feed/peer_scores.hpp feed/pending.hpp
     feed/requester.hpp feed/wanted_blobs.hpp
                                        # parts of the client
-    libp2p/network_core.hpp node/notebook.hpp  # compositions
+    libp2p/network_core.hpp node/attempts.hpp node/notebook.hpp  # compositions
     libp2p/host/dialler.hpp            # part of the host, which has its deadline
     libp2p/service/requests.hpp        # speaks to the host by calls
     peer/reputation.hpp                # a table, whose bans end whether or not it is woken

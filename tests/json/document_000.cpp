@@ -49,7 +49,7 @@ public:
           time_{wires.where(), {}},
           timers_{wires.where(), on, time_},
           mine_{wires, on, keys_.node.id()},
-          managed_{mine_, network_line_, time_, {}, i},
+          managed_{mine_, network_line_, time_, {.keep_max = 60s}, i},
           signers_{with_own(o), store::options{.path = "signers", .files = sim::disk_files{disk}}, cache_line_, time_} {
         if (disk.names.count("settings") != 0) {
             auto const& raw = disk.names.at("settings")->now;
@@ -57,7 +57,7 @@ public:
         }
         loaded = signers_.load(time_.wall_now()).value().listed;
         managed_.on_news([this](connection::effect const& e) {
-            if (online_) online_->note(e);
+            if (online_) online_->take_news(e);
         });
         if (settings_.auto_connect) go_online(i);
     }
@@ -254,6 +254,82 @@ TEST_CASE("document 000: new discoveries update cached entries, re-advertising m
     CHECK(l->is_subscribed);
     w.reload(1);
     CHECK(w.at(1).signers().find(key(2), w.at(1).wall())->is_subscribed);
+}
+
+TEST_CASE(
+    "document 000: twenty signers are listed once after ten rounds, and a newcomer without the bootstrap peer is") {
+    constexpr std::size_t n = 20;
+    world w{n + 1};  // the last one comes later
+    for (std::size_t i = 0; i < n; ++i) w.boot(i);
+    auto const all_but = [&](std::size_t own, std::size_t first, std::size_t last) {
+        std::vector<crypto::public_key> out;
+        for (auto i = first; i < last; ++i) {
+            if (i != own) out.push_back(key(i));
+        }
+        return sorted(std::move(out));
+    };
+    w.pass(1min);
+    std::vector<std::uint64_t> first;
+    for (std::size_t i = 0; i < n; ++i) {
+        INFO(i);
+        REQUIRE(w.at(i).shown() == all_but(i, 0, n));
+    }
+    for (std::size_t i = 1; i < n; ++i) first.push_back(w.at(0).signers().find(key(i), w.at(0).wall())->sequence);
+    for (auto& h : w.hosts) {
+        if (h.running() != nullptr) h.running()->told.clear();
+    }
+    for (int round = 0; round < 10; ++round) {
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(w.at(i).is_online()->advertise());
+        w.pass(30s);
+        for (std::size_t i = 0; i < n; ++i) REQUIRE(w.at(i).shown() == all_but(i, 0, n));
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        CHECK(std::all_of(w.at(i).told.begin(), w.at(i).told.end(), [](auto const& e) {
+            return std::holds_alternative<discovery::signer_updated>(e);  // nobody comes and goes
+        }));
+        CHECK(w.at(i).told.size() >= 10 * (n - 1));
+    }
+    for (std::size_t i = 1; i < n; ++i) CHECK(w.at(0).signers().find(key(i), w.at(0).wall())->sequence > first[i - 1]);
+
+    w.hosts[0].running()->vanish();
+    w.hosts[0].stop();
+    discovery::settings late;
+    late.auto_connect = late.advertise_as_signer = true;
+    late.bootstrap_peers = {address(3)};
+    w.write(n, late);
+    w.boot(n);
+    w.pass(30s);
+    for (std::size_t i = 1; i < n; ++i) {
+        auto const shown = w.at(i).shown();
+        CHECK(std::count(shown.begin(), shown.end(), key(n)) == 1);
+    }
+}
+
+TEST_CASE("document 000: where there is nobody to begin with, it is tried again, and nothing ends") {
+    world w{2};
+    w.boot(1);
+    w.pass(1h);
+    REQUIRE(w.at(1).connected() == 0);
+    w.boot(0);
+    w.pass(90s);  // a minute between attempts, at most, and the dial
+    CHECK(w.at(1).connected() == 1);
+    CHECK(w.at(1).shown() == sorted({key(0)}));
+}
+
+TEST_CASE("document 000: who has withdrawn stays away though this machine restarts") {
+    world w{3};
+    w.boot_all();
+    w.pass(10s);
+    auto const before = w.at(0).signers().find(key(1), w.at(0).wall())->sealed;
+    w.at(1).go_offline();
+    w.pass(10s);
+    REQUIRE(w.at(0).shown() == sorted({key(2)}));
+    w.reload(0);
+    effect_list<discovery::directory_event> told;
+    auto const filed =
+        w.at(0).signers().take(before, test::node_keys(2).node.id(), discovery::source::gossip, w.at(0).wall(), told);
+    CHECK(filed.value() == discovery::filing::older);
+    CHECK(w.at(0).shown() == sorted({key(2)}));
 }
 
 TEST_CASE("document 000: with gossip off nothing is subscribed to or published") {

@@ -50,8 +50,8 @@ struct machine {
           signers{{.signers_max = 1000, .per_deliverer_max = 500, .own = keys.signer.public_key()}},
           it{{managed, &gossips, signers, line_, clock, keys.node, keys.signer.public_key(),
               peer::bind(keys.signer, keys.node.id()).value(), [i] { return std::vector{address(i)}; }, o, i}} {
-        managed.on_news([this](connection::effect const& e) { it.note(e); });
-        gossips.on_news([this](gossip::effect const& e) { it.note(e); });
+        managed.on_news([this](connection::effect const& e) { it.take_news(e); });
+        gossips.on_news([this](gossip::effect const& e) { it.take_news(e); });
         REQUIRE(it.subscribe({}, [this](discovery::directory_event const& e) { told.push_back(e); }));
     }
     template <class E>
@@ -338,6 +338,59 @@ TEST_CASE("who floods an honest relay with new keys does not silence the signers
     CHECK(w.all[0].signers.find(key(2), w.clock.wall_now())->what.fee == 7);
 }
 
+TEST_CASE("a slow flood that an honest relay passes on silences neither the relay nor who is behind it") {
+    node::signer_discovery_options o;
+    o.notices_burst = 60;
+    o.notices_per_second = 1;
+    world w{0};
+    for (std::size_t i = 0; i < 6; ++i) {
+        w.all.emplace_back(w.wires, w.clock, i, o);
+        REQUIRE(w.all.back().it.start());
+    }
+    w.connect(1, 0);  // 0 is behind the relay 1, with 2, who is honest, and 3, 4 and 5, who are not
+    for (std::size_t const i : {2u, 3u, 4u, 5u}) w.connect(i, 1);
+    std::size_t made = 100;
+    auto const flood_for = [&](int seconds) {  // each as much as the relay takes from it
+        for (int s = 0; s < seconds; ++s) {
+            w.pass(1s);
+            for (std::size_t const i : {3u, 4u, 5u}) flood(w.all[i], made, made + 1), ++made;
+            w.wires.run();
+        }
+    };
+    flood_for(90);
+    REQUIRE(w.listed(0) < w.listed(1));  // what the relay may pass on is used up
+    REQUIRE(w.all[1].it.advertise(offer(1)));
+    w.wires.run();
+    CHECK(w.all[0].signers.find(key(1), w.clock.wall_now()) != nullptr);
+    REQUIRE(w.all[2].it.advertise(offer(2)));
+    flood_for(125);  // a look around later
+    CHECK(w.all[0].signers.find(key(2), w.clock.wall_now()) != nullptr);
+    CHECK(w.all[0].managed.is_connected(id(1)));
+}
+
+TEST_CASE("what a peer answers is not on the account of what it passes on") {
+    node::signer_discovery_options o;
+    o.notices_burst = 60;
+    o.notices_per_second = 1;
+    world w{0};
+    for (std::size_t i = 0; i < 2; ++i) {
+        w.all.emplace_back(w.wires, w.clock, i, o);
+        REQUIRE(w.all.back().it.start());
+    }
+    w.connect(1, 0);
+    w.pass(10s);
+    effect_list<discovery::directory_event> told;
+    for (auto const& [k, sealed] : by_key(20, 40)) {
+        REQUIRE(w.all[1].signers.take(sealed, id(9), discovery::source::gossip, w.clock.wall_now(), told));
+    }
+    for (std::size_t made = 100; made < 100 + 3 * 130; made += 3) {
+        w.pass(1s);
+        flood(w.all[1], made, made + 3);
+        w.wires.run();
+    }
+    for (std::size_t i = 20; i < 40; ++i) CHECK(w.all[0].signers.find(key(i), w.clock.wall_now()) != nullptr);
+}
+
 TEST_CASE("an answer is taken up to what its peer may bring, in the order that it says") {
     node::signer_discovery_options o;
     o.notices_burst = 10;
@@ -415,7 +468,7 @@ TEST_CASE("a machine is dialled once in ten minutes whoever is said to be there,
     list(141, "/dns4/victim.example/tcp/22");
     std::size_t dials = 0;
     w.all[0].managed.on_news([&](connection::effect const& e) {
-        w.all[0].it.note(e);
+        w.all[0].it.take_news(e);
         if (std::holds_alternative<connection::connecting>(e)) ++dials;
     });
     w.pass(9min);

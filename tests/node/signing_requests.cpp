@@ -54,8 +54,8 @@ struct machine {
               [this](node::request_answered const& e) { answers.push_back(e); },
               {},
               i}} {
-        managed.on_news([this](connection::effect const& e) { it.note(e); });
-        gossips.on_news([this](gossip::effect const& e) { it.note(e); });
+        managed.on_news([this](connection::effect const& e) { it.take_news(e); });
+        gossips.on_news([this](gossip::effect const& e) { it.take_news(e); });
         REQUIRE(it.start());
     }
 

@@ -64,6 +64,7 @@ public:
     struct publish_failed {
         MUSTER_FIELDS(publish_failed);
     };
+    /// @see machine
     using event = std::variant<peer_connected, peer_disconnected, audience_gained, publish_failed>;
 
     // ---- effects ---------------------------------------------------------------------------------------
@@ -71,10 +72,6 @@ public:
     /// Publish the own advertisement, with a new sequence.
     struct advertise {
         MUSTER_FIELDS(advertise);
-    };
-    /// Publish its withdrawal.
-    struct withdraw {
-        MUSTER_FIELDS(withdraw);
     };
     /// Ask @p peer which signers it knows.
     struct ask_peer {
@@ -90,7 +87,8 @@ public:
     struct remove_expired {
         MUSTER_FIELDS(remove_expired);
     };
-    using effect = std::variant<advertise, withdraw, ask_peer, dial_known, remove_expired>;
+    /// @see machine
+    using effect = std::variant<advertise, ask_peer, dial_known, remove_expired>;
 
     /// Gauges.
     struct statistics {
@@ -141,11 +139,10 @@ public:
         is_advertising_ = true;
         announce(now, out);
     }
-    /// Withdraws.
-    template <effect_sink<effect> Sink>
-    void end_advertising(Sink&& out) {
+    /// Has nothing more to advertise.
+    void end_advertising() noexcept {
+        is_advertising_ = false;
         next_advertisement_.reset();
-        if (std::exchange(is_advertising_, false)) out.push(withdraw{});
     }
     /// Looks around now, whoever was asked when: after a time without a network.
     template <effect_sink<effect> Sink>

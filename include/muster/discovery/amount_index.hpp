@@ -29,8 +29,10 @@ namespace muster::discovery {
 template <class Key>
 class amount_index {
 public:
+    /// In the smallest unit of the application's money.
     using amount = std::uint64_t;
 
+    /// @param seed  for the shape of the tree; nobody else knows it.
     explicit amount_index(std::uint64_t seed = system_seed()) : draw_{seed} {}
 
     /// Adds [@p from, @p to] of @p key, which is not there yet. O(log n), expected.
@@ -41,16 +43,18 @@ public:
     /// Removes what begins at @p from of @p key, if it is there. O(log n), expected.
     void erase(amount from, Key const& key) { root_ = erased(root_, from, key); }
     /// Calls @p f with the key of each range that holds @p a, in the order in which ranges begin.
-    /// O(k log n) for k of them, expected.
+    /// O(k log n) for k of them, expected. @return how many places of the tree were looked at.
     template <class F>
-    void for_each_with(amount a, F f) const {
-        visit(root_, a, f);
+    std::size_t for_each_with(amount a, F f) const {
+        return visit(root_, a, f);
     }
-    /// Calls @p f with every key. O(n).
+    /// Calls @p f with every key. O(n). @return how many there are.
     template <class F>
-    void for_each(F f) const {
+    std::size_t for_each(F f) const {
         visit_all(root_, f);
+        return size();
     }
+    /// Ranges that are there. O(1).
     [[nodiscard]] std::size_t size() const noexcept { return nodes_.size() - free_.size(); }
 
 private:
@@ -124,12 +128,13 @@ private:
         return renewed(n);
     }
     template <class F>
-    void visit(number n, amount a, F& f) const {
-        if (n == none || nodes_[n].reach < a) return;
-        visit(nodes_[n].left, a, f);
-        if (nodes_[n].from > a) return;  // as is all to the right of it
+    std::size_t visit(number n, amount a, F& f) const {
+        if (n == none) return 0;
+        if (nodes_[n].reach < a) return 1;
+        auto const left = visit(nodes_[n].left, a, f);
+        if (nodes_[n].from > a) return 1 + left;  // as is all to the right of it
         if (nodes_[n].to >= a) f(nodes_[n].key);
-        visit(nodes_[n].right, a, f);
+        return 1 + left + visit(nodes_[n].right, a, f);
     }
     template <class F>
     void visit_all(number n, F& f) const {

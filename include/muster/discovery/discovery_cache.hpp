@@ -13,12 +13,14 @@
 /// two with the same sequence and other content the first stays. A version that has expired when it arrives is a
 /// withdrawal: with a sequence, unless that is older; without, always, since it must expire earlier to be one. So
 /// without a sequence a replay of an old version that has expired withdraws a newer one: signers should count. What was
-/// withdrawn does not come back by a replay as long as it is among the last withdrawals, ten times as many as there
-/// may be entries; they are not kept on disk. Whoever calls `set` has verified the advertisement before.
+/// withdrawn does not come back by a replay as long as its withdrawal is remembered, see withdrawals.hpp: ten times as
+/// many are as there may be entries, and of one source as many times what it may have. With a sequence they are kept on
+/// disk, too. Whoever calls `set` has verified the advertisement before.
 
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -29,6 +31,7 @@
 #include <muster/cache/persistence/codec.hpp>
 #include <muster/cache/persistence/persistent_cache.hpp>
 #include <muster/core/time.hpp>
+#include <muster/discovery/withdrawals.hpp>
 
 namespace muster::discovery {
 
@@ -54,6 +57,7 @@ struct entry {
     std::uint64_t access_count = 0;  ///< How often it was got.
     discovery::source source = discovery::source::gossip;
 
+    /// Where advertisements can be compared.
     bool operator==(entry const&) const requires std::equality_comparable<Advertisement>
     = default;
 };
@@ -62,7 +66,9 @@ struct entry {
 /// version is no member `sequence`.
 template <class A>
 struct version_of {
+    /// Whether there is no number, and the expiry stands for it.
     static constexpr bool is_expiry = !requires(A const& a) { a.sequence; };
+    /// The version of @p a. O(1).
     [[nodiscard]] static auto get(A const& a) {
         if constexpr (is_expiry) {
             return static_cast<timestamp>(a.expires_at);
@@ -83,7 +89,9 @@ struct expiry_of_entry {
 
 /// The policies of a discovery cache. Derive, and override any but the expiry.
 struct cache_defaults : cache::defaults {
+    /// When the advertisement says; it cannot be overridden.
     using expiry = cache::value_expiry<timestamp, detail::expiry_of_entry>;
+    /// Hits, misses and the like are counted.
     using stats = cache::counters;
 };
 
@@ -93,6 +101,7 @@ struct cache_defaults : cache::defaults {
 /// @tparam Key  text, or of a fixed size; both are written alike.
 template <advertisement Advertisement, class Codec, class Key = std::string>
 struct entry_codec {
+    /// @see cache::codec @{
     using key_type = Key;
     using value_type = entry<Advertisement>;
     static constexpr std::uint32_t id = Codec::id;
@@ -125,6 +134,7 @@ struct entry_codec {
         auto const from = r.enumerator(source::gossip, source::direct);
         return {Codec{}.read(r), added, used, count, from};
     }
+    /// @}
 };
 
 /// Where advertisements may be kept: a store of your own, as cache::persistent_store describes it, whose codec is of
@@ -147,6 +157,7 @@ struct cache_stats {
     std::size_t size = 0;             ///< Entries that have not expired.
     std::optional<timestamp> oldest;  ///< The earliest time at which one of them was added.
     std::optional<timestamp> newest;  ///< The latest.
+    /// Equality of all members.
     bool operator==(cache_stats const&) const = default;
 };
 
@@ -171,6 +182,11 @@ class discovery_cache {
                   "discovery::entry_codec<Advertisement, Codec, Key>");
     static_assert(std::totally_ordered<version>, "the `sequence` of an advertisement must have a total order");
     static constexpr bool persists = !std::same_as<typename Policies::persistence, cache::no_persistence>;
+    using bars = detail::withdrawals<Key, discovery::entry<Advertisement>, typename Policies::admission>;
+    static constexpr bool keeps_bars = persists && counts;
+    struct barred : Policies {
+        using persistence = typename detail::persistence_with_bars<typename Policies::persistence, bars>::type;
+    };
     // Named lazily: a persistent cache does not exist for policies without persistence.
     template <bool Persists, class P>
     struct choice {
@@ -182,14 +198,23 @@ class discovery_cache {
     };
 
 public:
+    /// What is kept under an id.
     using entry_type = discovery::entry<Advertisement>;
-    using entries_type = typename choice<persists, Policies>::type;
+    /// The cache underneath; a persistent one where the policies say so.
+    using entries_type = typename choice<persists, std::conditional_t<keeps_bars, barred, Policies>>::type;
 
     /// @param o     bounds and policies with state; a hundred entries are usual.
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>
     explicit discovery_cache(typename entries_type::options o, Rest&&... rest)
-        : withdrawn_{{.entries_max = o.entries_max * 10}}, entries_(std::move(o), std::forward<Rest>(rest)...) {}
+        : withdrawn_{o.entries_max, o.admit}, entries_(std::move(o), std::forward<Rest>(rest)...) {}
+    /// The same for a cache that keeps what was withdrawn.
+    template <class Where, class... Rest>
+    requires keeps_bars explicit discovery_cache(typename entries_type::options o, Where&& where, Rest&&... rest)
+        : withdrawn_{o.entries_max, o.admit},
+          entries_(std::move(o), {std::forward<Where>(where), &withdrawn_}, std::forward<Rest>(rest)...) {}
+    discovery_cache(discovery_cache const&) = delete;
+    discovery_cache& operator=(discovery_cache const&) = delete;
 
     /// The entry under @p id, which is used by that; nullptr when there is none or its advertisement has expired. Valid
     /// until the next call.
@@ -204,22 +229,23 @@ public:
     [[nodiscard]] entry_type const* peek(Key const& id, timestamp now) const { return entries_.peek(id, now); }
 
     /// Keeps @p e under @p id, in place of an older version; `outdated` when there is a newer one, which stays. When
-    /// the advertisement has expired the older version goes (`withdrawn`), or there was none (`rejected`).
-    cache::put_outcome set(Key id, entry_type e, timestamp now) {
+    /// the advertisement has expired the older version goes (`withdrawn`), or there was none (`rejected`); that is
+    /// remembered until @p until, when the last of what it withdraws could have lived no longer.
+    cache::put_outcome set(Key id, entry_type e, timestamp now, timestamp until = timestamp::max()) {
         if (is_outdated(id, e.advertisement, now)) return cache::put_outcome::outdated;
-        if (has_expired(e.advertisement, now)) remember_withdrawal(id, e.advertisement, now);
+        if (has_expired(e.advertisement, now)) remember_withdrawal(id, e, now, until);
         return entries_.put(std::move(id), std::move(e), now);
     }
     /// The same for an advertisement as it arrives. What was known under the same id, when it was added and how often
     /// it was used, is kept.
-    cache::put_outcome set(Key id, Advertisement a, source from, timestamp now) {
+    cache::put_outcome set(Key id, Advertisement a, source from, timestamp now, timestamp until = timestamp::max()) {
         entry_type e{std::move(a), now, now, 0, from};
         if (auto const* const known = entries_.peek(id, now)) {
             e.added_at = known->added_at;
             e.last_access = known->last_access;
             e.access_count = known->access_count;
         }
-        return set(std::move(id), std::move(e), now);
+        return set(std::move(id), std::move(e), now, until);
     }
     /// Calls @p f with the entry under @p id, to change what is neither its advertisement's version nor its expiry. No
     /// use. False when there is none.
@@ -235,8 +261,18 @@ public:
     bool erase(Key const& id, timestamp now) { return entries_.erase(id, now); }
     /// Removes everything, also where it is kept, and forgets what was withdrawn.
     void clear() {
-        entries_.clear();
         withdrawn_.clear();
+        entries_.clear();
+        note_bars();
+    }
+    /// Forgets the withdrawals that were loaded and that @p is_true, given id, advertisement and until when each is
+    /// remembered, does not hold for. @return how many. O(n).
+    template <class F>
+    std::size_t keep_withdrawals(F is_true, timestamp now) {
+        auto const holds = [&](Key const& id, auto const& b) { return is_true(id, b.said->advertisement, b.until); };
+        auto const wrong = withdrawn_.keep_if(holds, now);
+        if (wrong != 0) note_bars();
+        return wrong;
     }
 
     /// Entries that have not expired; the others are removed. O(1) for each of those.
@@ -265,12 +301,6 @@ public:
     [[nodiscard]] entries_type const& underlying() const noexcept { return entries_; }
 
 private:
-    // What an id must be newer than since it was withdrawn.
-    struct bar {
-        version at;
-        bool includes_it;  // that very version may come, since it is the withdrawal, by a clock that was wrong perhaps
-    };
-
     [[nodiscard]] static bool has_expired(Advertisement const& a, timestamp now) {
         return static_cast<timestamp>(a.expires_at) <= now;
     }
@@ -286,21 +316,27 @@ private:
             auto const is = version_in(a), was = version_in(held->advertisement);
             return is < was || (is == was && !is_same(a, held->advertisement));
         }
-        auto const* const known = withdrawn_.peek(id);
+        auto const* const known = withdrawn_.find(id, now);
         if (known == nullptr || ends) return false;
-        auto const is = version_in(a);
-        return is < known->at || (is == known->at && !known->includes_it);
+        auto const is = version_in(a), was = version_in(known->said->advertisement);
+        return is < was || (is == was && !known->includes_it);
     }
-    void remember_withdrawal(Key const& id, Advertisement const& a, timestamp now) {
-        bar next{version_in(a), true};
-        if (auto const* const held = entries_.peek(id, now); held != nullptr) {
-            if (!(version_in(held->advertisement) < next.at)) next = {version_in(held->advertisement), false};
-        }
-        if (auto const* const known = withdrawn_.peek(id); known != nullptr && !(known->at < next.at)) return;
-        (void)withdrawn_.put(id, std::move(next));
+    void remember_withdrawal(Key const& id, entry_type const& e, timestamp now, timestamp until) {
+        auto const* const held = entries_.peek(id, now);
+        bool const is_later = held == nullptr || version_in(held->advertisement) < version_in(e.advertisement);
+        auto const& said = is_later ? e : *held;
+        if (auto const* const known = withdrawn_.find(id, now);
+            known != nullptr && !(version_in(known->said->advertisement) < version_in(said.advertisement)))
+            return;
+        (void)withdrawn_.add(id, {std::make_unique<entry_type>(said), until, is_later}, now);
+        if (held == nullptr) note_bars();
+    }
+    // What leaves the entries is noted by that, and what was withdrawn with it; else nothing was.
+    void note_bars() {
+        if constexpr (keeps_bars) entries_.note_all();
     }
 
-    cache::cache<Key, bar> withdrawn_;
+    bars withdrawn_;
     entries_type entries_;
 };
 

@@ -37,6 +37,7 @@ namespace muster::discovery {
 /// A notice as it is known here. Its equality is that of the notice: what is ours may differ.
 template <notice Notice>
 struct notice_listing {
+    /// The kind of notice.
     using notice_type = Notice;
     Notice what;                 ///< Verified.
     bytes sealed;                ///< The same, as it is passed on.
@@ -99,7 +100,9 @@ using key_of_listing = std::remove_cvref_t<decltype(std::declval<typename L::not
 /// No other order than that of keys.
 template <class Listing>
 struct no_index {
+    /// Does nothing.
     void file(key_of_listing<Listing> const&, typename Listing::notice_type const&) {}
+    /// Does nothing.
     void unfile(key_of_listing<Listing> const&) {}
 };
 
@@ -147,6 +150,7 @@ struct deliverer {
 /// hold so many of those that nobody here has asked for, see board_options::per_deliverer_max; and what was asked for
 /// makes room for nobody else. Derive, and name a `persistence`.
 struct board_defaults : cache_defaults {
+    /// See above.
     using admission = cache::demand_and_quota<detail::deliverer>;
 };
 
@@ -174,12 +178,14 @@ struct loaded_notices {
 template <listing Listing, class Policies = board_defaults, class Index = no_index<Listing>>
 class notice_board {
 public:
+    /// What it is made of @{
     using listing_type = Listing;
     using notice_type = typename Listing::notice_type;
     using key_type = key_of_listing<Listing>;
     using event = board_event<Listing>;
     using cache_type =
         discovery_cache<Listing, detail::listening<Policies, detail::board_listener<Listing, Index>>, key_type>;
+    /// @}
 
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>
@@ -280,6 +286,13 @@ public:
             note(key, *opened.value());
             ++out.listed;
         }
+        out.dropped += cache_.keep_withdrawals(
+            [&](key_type const& key, Listing const& kept, timestamp until) {
+                auto const opened = notice_type::open(kept.sealed, now, options_.rules, nullptr);
+                return opened && is_withdrawal(*opened.value()) && opened.value()->key() == key &&
+                       opened.value()->sequence == kept.sequence && until <= end_of(*opened.value(), now);
+            },
+            now);
         return out;
     }
     /// Whether something is known that is not on disk yet, by policies with persistence.
@@ -301,6 +314,11 @@ private:
     [[nodiscard]] static bool is_as_kept(key_type const& key, Listing const& kept, notice_type const& found) {
         return found.key() == key && found.sequence == kept.sequence && found.expires == kept.expires_at;
     }
+    // When nothing that @p withdrawal withdraws could still be taken.
+    [[nodiscard]] timestamp end_of(notice_type const& withdrawal, timestamp now) const {
+        return saturating_add(std::min(withdrawal.issued, saturating_add(now, options_.rules.skew_max)),
+                              options_.rules.lifetime_max);
+    }
     void note(key_type const& key, notice_type const& what) {
         books_.keys.insert(key);
         books_.index.file(key, what);
@@ -317,7 +335,7 @@ private:
             l.delivered_by = held->delivered_by;
             if constexpr (requires { l.keep_marks(*held); }) l.keep_marks(*held);
         }
-        auto const outcome = cache_.set(key, l, how, now);
+        auto const outcome = cache_.set(key, l, how, now, end_of(n, now));
         tell_gone(out);
         switch (outcome) {
             case cache::put_outcome::inserted:

@@ -42,8 +42,8 @@ template <class Key>
 
 /// A page as it came. Borrows the bytes that it was read from.
 struct notice_page {
-    bool has_more = false;
-    std::vector<byte_view> sealed;
+    bool has_more = false;          ///< Whoever asks behind the last key is told more.
+    std::vector<byte_view> sealed;  ///< As they are passed on, in the order of their keys.
 };
 /// Reads a page of notices of at most @p size_max bytes each. @return it, or what is wrong with it. O(bytes).
 [[nodiscard]] inline result<notice_page> read_page(byte_view page, std::size_t size_max) {

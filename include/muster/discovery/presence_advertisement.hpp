@@ -70,6 +70,7 @@ struct presence_advertisement {
 
     // ---- as a notice ------------------------------------------------------------------------------------
 
+    /// @see notice @{
     [[nodiscard]] static peer::envelope_purpose purpose_of_envelope() noexcept {
         return {"muster/presence/v1", as_bytes("/muster/presence/1")};
     }
@@ -77,6 +78,7 @@ struct presence_advertisement {
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
     [[nodiscard]] presence_advertisement bare() const { return {machine}; }
+    /// @}
     /// One for each machine.
     [[nodiscard]] std::string key() const { return {machine.view().begin(), machine.view().end()}; }
 };

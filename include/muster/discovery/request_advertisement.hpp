@@ -76,6 +76,7 @@ struct request_advertisement {
 
     // ---- as a notice ------------------------------------------------------------------------------------
 
+    /// @see notice @{
     [[nodiscard]] static peer::envelope_purpose purpose_of_envelope() noexcept {
         return {"muster/request/v1", as_bytes("/muster/request/1")};
     }
@@ -83,8 +84,10 @@ struct request_advertisement {
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
     [[nodiscard]] request_advertisement bare() const { return {signer, machine, binding, 0, digest}; }
+    /// @}
     /// One for each signer and digest.
     [[nodiscard]] std::string key() const { return key_of(signer, digest); }
+    /// The key of what @p who asks about @p what.
     [[nodiscard]] static std::string key_of(crypto::public_key const& who, crypto::digest32 const& what) {
         std::string out{who.view().begin(), who.view().end()};
         out.append(what.view().begin(), what.view().end());

@@ -40,8 +40,8 @@ struct settings {
     bool auto_connect = false;                          ///< Begin at start: bootstrap, subscribe, advertise.
     std::vector<peer::multiaddr> bootstrap_peers = {};  ///< Each ends with the peer's id; dialled first.
     bool enable_dht = true;                             ///< Taken, but there is no DHT yet: nothing follows from it.
-    bool enable_gossip = true;  ///< Off: nothing is subscribed to or published; peers are asked for signers.
-    bool advertise_as_signer = false;
+    bool enable_gossip = true;         ///< Off: nothing is subscribed to or published; peers are asked for signers.
+    bool advertise_as_signer = false;  ///< While online, and gossip is enabled.
     presence_settings presence = {};
     offer_settings offer = {};
     MUSTER_FIELDS(settings, auto_connect, bootstrap_peers, enable_dht, enable_gossip, advertise_as_signer, presence,

@@ -91,6 +91,7 @@ struct signer_advertisement {
 
     // ---- as a notice ------------------------------------------------------------------------------------
 
+    /// @see notice @{
     [[nodiscard]] static peer::envelope_purpose purpose_of_envelope() noexcept {
         return {"muster/signer/v1", as_bytes("/muster/signer/1")};
     }
@@ -98,6 +99,7 @@ struct signer_advertisement {
     [[nodiscard]] bytes encode() const;
     [[nodiscard]] result<void> check_content() const;
     [[nodiscard]] signer_advertisement bare() const { return {signer, machine, binding}; }
+    /// @}
     /// One for each signer.
     [[nodiscard]] crypto::public_key const& key() const noexcept { return signer; }
 };

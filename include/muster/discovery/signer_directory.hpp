@@ -78,16 +78,17 @@ public:
         for (auto const t : at.types) by_type_[t].erase(at.amount_from, key);
         filed_.erase(found);
     }
-    /// Calls @p f with the key of each that signs for what @p c says in type and amount.
+    /// Calls @p f with the key of each that signs for what @p c says in type and amount. @return how many places of
+    /// the index were looked at.
     template <class F>
-    void for_each(criteria const& c, F f) const {
+    std::size_t for_each(criteria const& c, F f) const {
         auto const* among = &all_;
         if (c.type) {
             auto const found = by_type_.find(*c.type);
-            if (found == by_type_.end()) return;
+            if (found == by_type_.end()) return 0;
             among = &found->second;
         }
-        c.amount ? among->for_each_with(*c.amount, f) : among->for_each(f);
+        return c.amount ? among->for_each_with(*c.amount, f) : among->for_each(f);
     }
 
 private:
@@ -132,10 +133,12 @@ struct directory_options {
 template <class Policies = directory_defaults>
 class signer_directory {
 public:
+    /// What it is made of @{
     using board_type = notice_board<signer_listing, Policies, detail::signer_index>;
     using listing_type = signer_listing;
     using notice_type = signer_advertisement;
     using event = directory_event;
+    /// @}
 
     /// @param rest  of a persistent cache: where it is kept, timers, clock.
     template <class... Rest>
@@ -169,7 +172,7 @@ public:
     template <class F>
     std::size_t for_each(criteria const& c, timestamp now, F f) const {
         std::size_t visited = 0;
-        board_.index().for_each(c, [&](crypto::public_key const& key) {
+        (void)board_.index().for_each(c, [&](crypto::public_key const& key) {
             auto const* const l = board_.find(key, now);
             if (l == nullptr) return;
             ++visited;

@@ -19,6 +19,7 @@ namespace muster::discovery {
 
 /// An entry of the directory. Its equality is that of the advertisement: what is ours may differ.
 struct signer_listing {
+    /// The kind of notice.
     using notice_type = signer_advertisement;
     signer_advertisement what;    ///< Verified.
     bytes sealed;                 ///< The same, as it is passed on.
@@ -28,6 +29,7 @@ struct signer_listing {
     duration response_time{};     ///< How long it takes to answer, as we have seen it, averaged; 0 when it never has.
     std::uint64_t sequence = 0;   ///< As in @ref what; for the cache.
     timestamp expires_at{};       ///< The same.
+    /// The members, for printing and JSON.
     static constexpr auto fields = field_list{"signer_listing",
                                               field{"what", &signer_listing::what},
                                               field{"sealed", &signer_listing::sealed},
@@ -49,12 +51,15 @@ struct signer_listing {
 
 /// How listings are kept. What is read is a claim until it is verified again: @ref signer_listing::what is empty.
 struct signer_listing_codec {
+    /// What a file of listings begins with.
     static constexpr std::uint32_t id = 0x7369'676e;  // "sign"
+    /// Appends @p l to @p w. O(bytes).
     void write(wire::writer& w, signer_listing const& l) const {
         w.sized(l.sealed).sized(l.delivered_by.view()).u8(l.is_subscribed ? 1 : 0);
         w.u32(static_cast<std::uint32_t>(l.reputation)).i64(l.response_time.count());
         w.u64(l.sequence).i64(to_unix_millis(l.expires_at));
     }
+    /// Reads what @ref write has written; @p r says what is wrong with it.
     [[nodiscard]] signer_listing read(wire::reader& r) const {
         signer_listing out;
         out.sealed = to_bytes(r.sized(signer_advertisement::size_max));

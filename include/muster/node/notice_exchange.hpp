@@ -10,6 +10,7 @@
 /// same; so a newcomer knows at once what was said before it came.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,9 +42,9 @@ namespace muster::node {
 struct notice_exchange_options {
     discovery::agenda_options agenda = {};
     duration lifetime = std::chrono::minutes{30};  ///< Of an own notice. As lotus-sdk has it for signers.
-    std::size_t notices_per_second = 1;            ///< From one peer at a steady rate: new ones, not versions of
-                                                   ///< what is listed. Each costs 110 us. Ours.
-    std::size_t notices_burst = 1000;              ///< At once, by gossip and in answers together. Ours.
+    std::size_t notices_per_second = 1;            ///< On each account of a peer at a steady rate: new ones, not
+                                                   ///< versions of what is listed. Each costs 110 us. Ours.
+    std::size_t notices_burst = 1000;              ///< At once. Ours.
     duration renewal_interval = std::chrono::seconds{10};  ///< Between versions of a listed notice. Ours.
     std::size_t renewals_burst = 5;                        ///< At once. Ours.
     std::size_t pages_max = 16;                            ///< Of a peer's answer, in one go. Ours.
@@ -51,6 +52,13 @@ struct notice_exchange_options {
     std::size_t counted_peers_max = 4096;                  ///< Whose notices are counted; others are not heard. Ours.
     std::size_t own_max = 16;                              ///< Notices of our own at a time. Ours.
     std::int32_t forgery_points = 20;  ///< What a forged answer costs in peer::reputation, which cuts at 50. As pubsub.
+};
+
+/// What a peer's notices and questions are counted on.
+enum class peer_account : std::uint8_t {
+    said,     ///< What it says of itself: nobody else can use that up.
+    relayed,  ///< What others say, and it passes on.
+    asked,    ///< What it asks, and answers.
 };
 
 /// Under which names notices are exchanged.
@@ -150,21 +158,24 @@ public:
         if (auto const made = bye.seal(p_.host); made && p_.gossip != nullptr) {
             (void)p_.gossip->publish(p_.names.topic, made.value());
         }
-        if (own_.empty()) act([&](auto, auto& out) { agenda_.end_advertising(out); });
+        if (!own_.empty()) return;
+        agenda_.end_advertising();
+        rearm();
     }
     /// Says again what is said, with what is new about it: another address, for example.
     void say_again() {
         if (!own_.empty()) act([&](auto now, auto& out) { agenda_.begin_advertising(now, out); });
     }
-    /// Whether @p who may bring @p count more notices, or as much work; counts them.
-    [[nodiscard]] bool allows(peer::peer_id const& who, std::size_t count = 1) {
+    /// Whether @p who may bring @p count more notices, or as much work, on its account @p on; counts them.
+    [[nodiscard]] bool allows(peer::peer_id const& who, peer_account on, std::size_t count = 1) {
         auto const now = p_.time.now();
         if (allowed_.size() >= options_.counted_peers_max && allowed_.count(who) == 0) {
             forget_idle(now);
             if (allowed_.size() >= options_.counted_peers_max) return false;
         }
-        auto const fresh_account = rate_limiter::per_second(options_.notices_per_second, options_.notices_burst);
-        return allowed_.try_emplace(who, fresh_account).first->second.allow(now, count);
+        auto const fresh = rate_limiter::per_second(options_.notices_per_second, options_.notices_burst);
+        auto& accounts = allowed_.try_emplace(who, peer_accounts{fresh, fresh, fresh}).first->second;
+        return accounts[static_cast<std::size_t>(on)].allow(now, count);
     }
     /// Charges @p who for what no honest peer sends.
     void charge(peer::peer_id const& who) {
@@ -181,7 +192,7 @@ public:
         act([&](auto now, auto& out) { agenda_.rescan(now, out); });
     }
     /// What happens to connections: to be told all that the network's manager tells.
-    void note(connection::effect const& e) {
+    void take_news(connection::effect const& e) {
         std::visit(
             overloaded{[&](connection::connected const& v) { tell(discovery::agenda::peer_connected{v.peer}); },
                        [&](connection::disconnected const& v) { tell(discovery::agenda::peer_disconnected{v.peer}); },
@@ -189,7 +200,7 @@ public:
             e);
     }
     /// What the router tells: to be told all that pubsub::on_news does.
-    void note(gossip::effect const& e) {
+    void take_news(gossip::effect const& e) {
         auto const* const g = std::get_if<gossip::grafted>(&e);
         auto const* const p = std::get_if<gossip::pruned>(&e);
         if (g != nullptr && g->topic == p_.names.topic && mesh_.insert(g->peer).second && mesh_.size() == 1) {
@@ -218,6 +229,7 @@ public:
     }
 
 private:
+    using peer_accounts = std::array<rate_limiter, 3>;  ///< By @ref peer_account.
     struct own_notice {
         notice what;
         std::optional<timestamp> until;
@@ -228,12 +240,17 @@ private:
     // ---- what others say --------------------------------------------------------------------------------
 
     [[nodiscard]] std::optional<gossip::verdict> judge(gossip::message const& m) {
-        if (!is_renewal(m.data) && !allows(m.relayed_by)) return gossip::verdict::unjudged;
+        if (!is_renewal(m.data) && !allows(m.relayed_by, account_of(m))) return gossip::verdict::unjudged;
         auto const filed = take(m.data, m.relayed_by, discovery::source::gossip);
         if (!filed) return discovery::is_forgery(filed.error()) ? gossip::verdict::reject : gossip::verdict::ignore;
         using enum discovery::filing;
         bool const is_news = filed.value() == discovered || filed.value() == updated || filed.value() == withdrawn;
         return is_news ? gossip::verdict::accept : gossip::verdict::ignore;
+    }
+    // Who says it of itself is who is connected, or it is a forgery, which costs that one.
+    [[nodiscard]] peer_account account_of(gossip::message const& m) const {
+        auto const claim = notice::read(m.data, p_.time.wall_now(), p_.board.rules());
+        return claim && claim.value().machine == m.relayed_by ? peer_account::said : peer_account::relayed;
     }
     // What a listed machine says anew is not on the account of who passes it on: else whoever floods an honest relay
     // with new keys would silence those behind it. It has an account of its own, which replays do not touch; and a
@@ -251,7 +268,8 @@ private:
         return renewals_.try_emplace(key, fresh_account).first->second.allow(p_.time.now());
     }
     void forget_idle(instant now) {
-        std::erase_if(allowed_, [now](auto const& a) { return a.second.is_idle(now); });
+        auto const is_idle = [now](rate_limiter const& a) { return a.is_idle(now); };
+        std::erase_if(allowed_, [&](auto const& p) { return std::all_of(p.second.begin(), p.second.end(), is_idle); });
         std::erase_if(renewals_, [now](auto const& a) { return a.second.is_idle(now); });
     }
     [[nodiscard]] result<discovery::filing> take(byte_view sealed, peer::peer_id const& from, discovery::source how) {
@@ -319,7 +337,6 @@ private:
         failure_ = said.error();
         due_.insert(key);
     }
-    void on(discovery::agenda::withdraw const&) {}  // each was taken back by itself
     void on(discovery::agenda::ask_peer const& e) { ask(e.peer, {}, options_.pages_max); }
     void on(discovery::agenda::dial_known const& e) {
         if (p_.dials) p_.dials(e.count);
@@ -349,7 +366,7 @@ private:
         if (!page) return charge(who);
         auto last = after;
         for (auto const& sealed : page.value().sealed) {
-            if (!allows(who)) return;
+            if (!allows(who, peer_account::asked)) return;
             auto const claim = notice::read(sealed, p_.time.wall_now(), p_.board.rules());
             if (claim) {
                 auto const key = discovery::bytes_of(claim.value().key());
@@ -366,7 +383,7 @@ private:
     }
     void on_question(transport::asked const& q) {
         auto const after = discovery::key_in<key_type>(q.request);
-        if (!allows(q.peer, options_.question_cost) || (!q.request.empty() && !after)) {
+        if (!allows(q.peer, peer_account::asked, options_.question_cost) || (!q.request.empty() && !after)) {
             return p_.network.refuse(q.id);
         }
         drop_ended();
@@ -416,9 +433,9 @@ private:
     std::set<key_type> due_;  ///< Of @ref own_, not published yet.
     std::optional<error> failure_;
     std::uint64_t sequence_ = 0;
-    std::map<key_type, rate_limiter> renewals_;      ///< Of listed notices that were renewed lately.
-    std::map<peer::peer_id, rate_limiter> allowed_;  ///< Of peers that have brought something lately.
-    std::set<peer::peer_id> mesh_;                   ///< Of the topic, as far as was told.
+    std::map<key_type, rate_limiter> renewals_;       ///< Of listed notices that were renewed lately.
+    std::map<peer::peer_id, peer_accounts> allowed_;  ///< Of peers that have brought something lately.
+    std::set<peer::peer_id> mesh_;                    ///< Of the topic, as far as was told.
     std::shared_ptr<char> alive_ = std::make_shared<char>();
     bool is_closed_ = false;
 };

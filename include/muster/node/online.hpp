@@ -25,6 +25,7 @@
 #include <muster/discovery/presence_advertisement.hpp>
 #include <muster/discovery/settings.hpp>
 #include <muster/gossip/node_key_signer.hpp>
+#include <muster/node/own_addresses.hpp>
 #include <muster/node/pubsub.hpp>
 #include <muster/node/signer_discovery.hpp>
 #include <muster/node/signing_requests.hpp>
@@ -63,7 +64,7 @@ public:
     using pubsub_type = pubsub<Network, line, Clock, GossipPolicies>;
     using finder_type = signer_discovery<Network, pubsub_type, Directory, line, Clock>;
     using asker_type = signing_requests<Network, pubsub_type, line, Clock>;
-    using greeter_type = notice_exchange<Network, pubsub_type, presence_board, line, Clock>;
+    using presence_exchange = notice_exchange<Network, pubsub_type, presence_board, line, Clock>;
     static constexpr notice_names presence_names{"/muster/presence/1", "/muster/presence/1.0.0"};
 
     /// What it is made of.
@@ -78,7 +79,7 @@ public:
         crypto::public_key signer;   ///< The own one.
         peer::binding binding;       ///< Its word that the host speaks for it.
         discovery::settings settings;
-        std::function<std::vector<peer::multiaddr>()> addresses = {};  ///< Where others reach the host.
+        own_addresses addresses = {};  ///< Where others reach the host.
         /// Whether a person has configured that peer, which is dialled anyway.
         std::function<bool(peer::peer_id const&)> is_configured = {};
         online_handlers handlers = {};
@@ -92,10 +93,10 @@ public:
                    p_.addresses, finder_options(), p_.seed + 1}},
           asker_{{p_.network, gossip(), p_.requests, asker_line_, p_.time, p_.host, p_.signer, p_.binding, p_.addresses,
                   p_.handlers.request, p_.handlers.answered, asker_options(), p_.seed + 2}},
-          greeter_{{p_.network, gossip(), p_.presences, greeter_line_, p_.time, p_.host, presence_names,
-                    p_.handlers.presence, [this](discovery::presence_advertisement& a) { refresh(a); }},
-                   greeter_options(),
-                   p_.seed + 3} {
+          presence_{{p_.network, gossip(), p_.presences, presence_line_, p_.time, p_.host, presence_names,
+                     p_.handlers.presence, [this](discovery::presence_advertisement& a) { refresh(a); }},
+                    presence_options(),
+                    p_.seed + 3} {
         for (auto const& address : p_.settings.bootstrap_peers) {
             if (auto const who = address.peer(); who && *who != p_.network.local()) bootstrap_[*who].push_back(address);
         }
@@ -104,7 +105,7 @@ public:
     online& operator=(online const&) = delete;
     /// Takes back what was said, and lets go whom only the bootstrap addresses have told of.
     ~online() {
-        greeter_.close();
+        presence_.close();
         asker_.close();
         finder_.close();
         for (auto const& [who, addresses] : bootstrap_) {
@@ -122,10 +123,10 @@ public:
         }
         MUSTER_TRY(finder_.start());
         MUSTER_TRY(asker_.start());
-        MUSTER_TRY(greeter_.start());
+        MUSTER_TRY(presence_.start());
         for (auto const& who : p_.network.connections().connected_peers()) {
             if (gossip_) gossip_->adopt(who, p_.network.connections().remote_of(who));
-            note(muster::connection::connected{who, {}, {}});
+            take_news(muster::connection::connected{who, {}, {}});
         }
         return advertise();
     }
@@ -150,9 +151,9 @@ public:
             a.nickname = shown.nickname.value_or(std::string{});
             a.avatar = shown.avatar.value_or(std::string{});
             a.wallet_address = shown.wallet_address.value_or(std::string{});
-            MUSTER_TRY(greeter_.say(std::move(a)));
+            MUSTER_TRY(presence_.say(std::move(a)));
         } else {
-            greeter_.take_back(discovery::presence_advertisement{p_.host.id()}.key());
+            presence_.take_back(discovery::presence_advertisement{p_.host.id()}.key());
         }
         if (!p_.settings.advertise_as_signer) {
             finder_.withdraw();
@@ -176,19 +177,19 @@ public:
     }
     /// Whether others have been told something that has to be taken back.
     [[nodiscard]] bool is_saying() const noexcept {
-        return finder_.is_advertising() || asker_.is_asking() || greeter_.is_saying();
+        return finder_.is_advertising() || asker_.is_asking() || presence_.is_saying();
     }
     /// Looks around at once.
     void rescan() {
         finder_.rescan();
         asker_.rescan();
-        greeter_.rescan();
+        presence_.rescan();
     }
     /// What happens to connections: to be told all that the network's manager tells.
-    void note(muster::connection::effect const& e) {
-        finder_.note(e);
-        asker_.note(e);
-        greeter_.note(e);
+    void take_news(muster::connection::effect const& e) {
+        finder_.take_news(e);
+        asker_.take_news(e);
+        presence_.take_news(e);
     }
 
     [[nodiscard]] finder_type& signers() noexcept { return finder_; }
@@ -209,9 +210,9 @@ private:
         gossip_.emplace(p_.network, gossip_line_, p_.time, gossip::options{}, p_.seed,
                         typename GossipPolicies::signing{gossip::node_key_signer{p_.host}});
         gossip_->on_news([this](muster::gossip::effect const& e) {
-            finder_.note(e);
-            asker_.note(e);
-            greeter_.note(e);
+            finder_.take_news(e);
+            asker_.take_news(e);
+            presence_.take_news(e);
         });
         // What a router is told of peers is the word of strangers.
         gossip_->on_wanted([this](peer::peer_id const& who, std::vector<peer::multiaddr> const& addresses) {
@@ -229,27 +230,26 @@ private:
         o.takes_private = p_.takes_private;
         return o;
     }
-    [[nodiscard]] static notice_exchange_options greeter_options() {
+    [[nodiscard]] static notice_exchange_options presence_options() {
         notice_exchange_options o;
         o.lifetime = std::chrono::hours{1};  // as lotus-sdk has it
         o.agenda.renew_interval = std::chrono::minutes{40};
         return o;
     }
     void refresh(discovery::presence_advertisement& a) const {
-        a.addresses = p_.addresses ? p_.addresses() : std::vector<peer::multiaddr>{};
-        std::erase_if(a.addresses, [](auto const& x) { return x.kind() != peer::address_kind::direct; });
-        a.addresses.resize(std::min(a.addresses.size(), discovery::presence_advertisement::addresses_max));
+        a.addresses = addresses_to_say(p_.addresses, discovery::presence_advertisement::addresses_max,
+                                       [](auto const& x) { return x.kind() == peer::address_kind::direct; });
     }
     [[nodiscard]] bool is_configured(peer::peer_id const& who) const {
         return p_.is_configured && p_.is_configured(who);
     }
 
     parts p_;
-    line gossip_line_{p_.alarm}, finder_line_{p_.alarm}, asker_line_{p_.alarm}, greeter_line_{p_.alarm};
+    line gossip_line_{p_.alarm}, finder_line_{p_.alarm}, asker_line_{p_.alarm}, presence_line_{p_.alarm};
     std::optional<pubsub_type> gossip_;
     finder_type finder_;
     asker_type asker_;
-    greeter_type greeter_;
+    presence_exchange presence_;
     std::map<peer::peer_id, std::vector<peer::multiaddr>> bootstrap_;
 };
 

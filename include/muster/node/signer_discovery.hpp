@@ -7,10 +7,10 @@
 ///
 /// How it is put together: load the directory, create this, hand it what the network and the gossip tell, start.
 ///
-///     network.on_news([&](connection::effect const& e) { found.note(e); });  // else no peer is asked
-///     gossip.on_news([&](gossip::effect const& e) { found.note(e); });  // else who was heard by nobody is not heard
-///     (void)found.start();
-///     (void)found.advertise({.nickname = "carol"});  // now and then, until `withdraw` or `close`
+///     network.on_news([&](connection::effect const& e) { found.take_news(e); });  // else no peer is asked
+///     gossip.on_news([&](gossip::effect const& e) { found.take_news(e); });  // else who was heard by nobody is not
+///     heard (void)found.start(); (void)found.advertise({.nickname = "carol"});  // now and then, until `withdraw` or
+///     `close`
 
 #include <algorithm>
 #include <chrono>
@@ -30,6 +30,7 @@
 #include <muster/core/system_seed.hpp>
 #include <muster/discovery/signer_directory.hpp>
 #include <muster/node/notice_exchange.hpp>
+#include <muster/node/own_addresses.hpp>
 
 namespace muster::node {
 
@@ -69,8 +70,6 @@ public:
     using subscription = std::uint64_t;  ///< Names a subscriber. Never reused.
     /// Takes what happens to signers.
     using handler = std::function<void(discovery::directory_event const&)>;
-    /// Where others reach us, each time that we say so.
-    using own_addresses = std::function<std::vector<peer::multiaddr>()>;
     /// Takes the addresses that signers advertise, and who has brought them: for an address book.
     using address_handler = std::function<void(peer::peer_id const& who, std::vector<peer::multiaddr> const& addresses,
                                                peer::peer_id const& told_by)>;
@@ -121,9 +120,9 @@ public:
     /// Looks around at once: dials known signers, and asks peers.
     void rescan() { exchange_.rescan(); }
     /// What happens to connections: to be told all that the network's manager tells.
-    void note(connection::effect const& e) { exchange_.note(e); }
+    void take_news(connection::effect const& e) { exchange_.take_news(e); }
     /// What the router tells: to be told all that pubsub::on_news does.
-    void note(gossip::effect const& e) { exchange_.note(e); }
+    void take_news(gossip::effect const& e) { exchange_.take_news(e); }
 
     /// Tells @p takes of each event of a signer that @p c matches, once. @return its name, or `full` when there are too
     /// many subscribers.
@@ -170,7 +169,9 @@ private:
                 p_.host,
                 {topic, protocol},
                 [this](discovery::directory_event const& e) { on_event(e); },
-                [this](discovery::signer_advertisement& a) { refresh(a); },
+                [this](discovery::signer_advertisement& a) {
+                    a.addresses = addresses_to_say(p_.addresses, discovery::signer_advertisement::addresses_max);
+                },
                 [this](std::size_t count) { dial_known(count); }};
     }
     void on_event(discovery::directory_event const& e) {
@@ -192,13 +193,6 @@ private:
             takes(e);
         }
     }
-    void refresh(discovery::signer_advertisement& a) const {
-        a.addresses = p_.addresses ? p_.addresses() : std::vector<peer::multiaddr>{};
-        std::sort(a.addresses.begin(), a.addresses.end());
-        a.addresses.erase(std::unique(a.addresses.begin(), a.addresses.end()), a.addresses.end());
-        a.addresses.resize(std::min(a.addresses.size(), discovery::signer_advertisement::addresses_max));
-    }
-
     // ---- whom to dial -----------------------------------------------------------------------------------
 
     void dial_known(std::size_t count) {

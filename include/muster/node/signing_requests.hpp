@@ -30,6 +30,7 @@
 #include <muster/core/system_seed.hpp>
 #include <muster/discovery/request_advertisement.hpp>
 #include <muster/node/notice_exchange.hpp>
+#include <muster/node/own_addresses.hpp>
 
 namespace muster::node {
 
@@ -83,10 +84,10 @@ public:
         request_board& board;
         Timers& timers;
         Clock const& time;
-        peer::node_key const& host;                                    ///< Of the network.
-        crypto::public_key signer;                                     ///< The own one.
-        peer::binding binding;                                         ///< Its word that the host speaks for it.
-        std::function<std::vector<peer::multiaddr>()> addresses = {};  ///< Where the host is reached.
+        peer::node_key const& host;    ///< Of the network.
+        crypto::public_key signer;     ///< The own one.
+        peer::binding binding;         ///< Its word that the host speaks for it.
+        own_addresses addresses = {};  ///< Where the host is reached.
         handler takes = {};
         answer_handler answered = {};
         signing_requests_options options = {};
@@ -170,9 +171,9 @@ public:
     /// Looks around at once.
     void rescan() { exchange_.rescan(); }
     /// What happens to connections: to be told all that the network's manager tells.
-    void note(connection::effect const& e) { exchange_.note(e); }
+    void take_news(connection::effect const& e) { exchange_.take_news(e); }
     /// What the router tells: to be told all that pubsub::on_news does.
-    void note(gossip::effect const& e) { exchange_.note(e); }
+    void take_news(gossip::effect const& e) { exchange_.take_news(e); }
     /// Withdraws what was asked, and leaves the network and the timers. Repeating it changes nothing.
     void close() {
         if (exchange_.is_closed()) return;
@@ -205,8 +206,7 @@ private:
                     if (p_.takes) p_.takes(e);
                 },
                 [this](discovery::request_advertisement& r) {
-                    r.addresses = p_.addresses ? p_.addresses() : std::vector<peer::multiaddr>{};
-                    r.addresses.resize(std::min(r.addresses.size(), discovery::request_advertisement::addresses_max));
+                    r.addresses = addresses_to_say(p_.addresses, discovery::request_advertisement::addresses_max);
                 }};
     }
     void forget_ended() {
@@ -231,7 +231,7 @@ private:
     [[nodiscard]] bool has_room(std::map<crypto::public_key, peer::peer_id> const& answers, peer::peer_id const& by) {
         auto const own = std::count_if(answers.begin(), answers.end(), [&](auto const& a) { return a.second == by; });
         return answers.size() < p_.options.answers_max && static_cast<std::size_t>(own) < p_.options.per_machine_max &&
-               exchange_.allows(by);
+               exchange_.allows(by, peer_account::said);
     }
     // Cheap checks first: what was not asked, or not of that signer, or is answered already costs no verification.
     void on_answer(transport::asked const& q) {

@@ -263,6 +263,11 @@ public:
     void note_change(Key const& key, Now... now) {
         if (entries_.contains(key, now...)) note_put(key, now...);
     }
+    /// To be called after something has changed that the store saves beside the entries: all is saved anew.
+    void note_all() {
+        if constexpr (keeps_changes) store_.rewrite_next();
+        changed();
+    }
     template <class K, class... Now>
     bool erase(K const& key, Now... now) {
         return entries_.erase(key, now...);

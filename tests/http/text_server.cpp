@@ -6,7 +6,7 @@
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/read_until.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 
@@ -126,22 +126,62 @@ TEST_CASE("text server: what is no request, too large or has a body ends the con
     CHECK(status_of(b.fetch("GET /metrics")) == "HTTP/1.1 200 OK");
 }
 
-TEST_CASE("text server: more connections than may be are closed, and there is room again when some are gone") {
+TEST_CASE("text server: one connection more than may be takes the place of the idlest") {
     http::text_server_options o;
     o.connections_max = 2;
     bench b{o};
     std::string const ask = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    CHECK(body_of(b.said(b.client(), ask, false)) == "made 1\n");
-    CHECK(body_of(b.said(b.client(), ask, false)) == "made 2\n");
-    CHECK(b.said(b.client(), ask, false).empty());
-    b.clients.front().close();
-    std::string got;
-    REQUIRE(b.until([&] {
-        b.io.poll();
-        got = b.said(b.client(), ask, false);
-        return !got.empty();
-    }));
-    CHECK(body_of(got) == "made 3\n");
+    auto& first = b.client();
+    auto& second = b.client();
+    CHECK(body_of(b.said(first, ask, false)) == "made 1\n");
+    CHECK(body_of(b.said(second, ask, false)) == "made 2\n");
+    CHECK(body_of(b.said(first, ask, false)) == "made 3\n");
+    CHECK(body_of(b.said(b.client(), ask, false)) == "made 4\n");
+    CHECK(b.said(second, "", true).empty());  // closed
+    CHECK(body_of(b.said(first, ask, false)) == "made 5\n");
+}
+
+TEST_CASE("text server: what a page of another site has a browser ask for is refused") {
+    bench b;
+    for (std::string const more : {"Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Origin: null"}) {
+        auto const got = b.said(
+            b.client(), text("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", more, "\r\n\r\n"));
+        CHECK(status_of(got) == "HTTP/1.1 403 Forbidden");
+    }
+    CHECK(b.made == 0);
+    auto const typed = b.said(b.client(),
+                              "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nSec-Fetch-Site: "
+                              "none\r\n\r\n");
+    CHECK(status_of(typed) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("text server: a page that cannot be made, and one that closes the server while it is made") {
+    boost::asio::io_context io{1};
+    bool is_broken = true;
+    std::optional<text_server> it;
+    it.emplace(io.get_executor(), "/metrics", [&]() -> std::string {
+        if (is_broken) throw std::runtime_error{"no"};
+        it->close();
+        return std::string(100, 'x');
+    });
+    auto const where = it->listen("127.0.0.1:0").value();
+    CHECK(it->listen("127.0.0.1:0").error() == errc::cannot_listen);  // and the first goes on
+    auto const port = static_cast<std::uint16_t>(std::stoul(where.substr(where.rfind(':') + 1)));
+    for (std::string const status : {"HTTP/1.1 500 Internal Server Error", ""}) {
+        tcp::socket by{io};
+        by.connect({boost::asio::ip::address_v4::loopback(), port});
+        boost::asio::write(
+            by,
+            boost::asio::buffer(std::string{"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"}));
+        std::string got;
+        bool is_over = false;
+        boost::asio::async_read(by, boost::asio::dynamic_buffer(got),
+                                [&](boost::system::error_code const&, std::size_t) { is_over = true; });
+        while (!is_over) REQUIRE(io.run_one() == 1);
+        if (!status.empty()) CHECK(status_of(got) == status);
+        is_broken = false;
+    }
+    CHECK(it->listen("127.0.0.1:0").error() == errc::cannot_listen);  // closed
 }
 
 TEST_CASE("text server: addresses that others reach, and those that are none, are refused with a sentence") {
@@ -166,6 +206,7 @@ TEST_CASE("text server: addresses that others reach, and those that are none, ar
     CHECK(s.listen(b.where).error() == errc::cannot_listen);
     b.server.close();
     CHECK(s.listen(b.where).value() == b.where);
+    CHECK(s.listen("127.0.0.1:0").error() == errc::cannot_listen);  // it listens already
 }
 
 TEST_CASE("text server: closed, it makes no page, and a request under way ends") {

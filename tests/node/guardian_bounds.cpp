@@ -134,11 +134,11 @@ TEST_CASE("what guardians keep: what could not be written is written later, and 
         storage.fails_at = storage.calls;
         storage.for_good = true;
         CHECK_FALSE(s.note(store_type::kind::ward, who, {}));
-        CHECK(s.is_behind());
+        CHECK(s.behind());
         CHECK_FALSE(s.put(store_type::kind::own_backup, who, as_bytes(std::string{"not put"})));
         storage.fails_at.reset();
         s.write_again();
-        CHECK_FALSE(s.is_behind());
+        CHECK_FALSE(s.behind());
     }
     store_type s{"guardians", sim::disk_files{storage}};
     REQUIRE(s.load());

@@ -216,6 +216,67 @@ TEST_CASE("guardians at work: what cannot be written down is not done, and is do
     CHECK(w.all[7].it->desk().stats().wards == 0);
 }
 
+TEST_CASE("guardians at work: while disks are full owners are warned, and nothing is given out") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
+    auto const request = w.all[6].it->recover(w.all[0].who).value();
+    w.pass(5s);
+    w.all[0].told.clear();
+    auto const warned = [&] { return w.all[0].of<watch::recovery_begun>().size(); };
+    CHECK(warned() == 0);
+    for (std::size_t i : {1u, 3u, 5u}) {
+        auto& disk = w.all[i].disk;
+        disk.fails_at = disk.calls;
+        disk.for_good = true;
+        CHECK_FALSE(w.all[i].it->approve(request.spoken()));
+    }
+    w.pass(73h);
+    CHECK(w.all[6].of<node::recovered>().empty());
+    CHECK(w.all[0].it->warnings() == std::vector{request});
+    for (std::size_t i : {1u, 3u, 5u}) w.all[i].disk.fails_at.reset();
+    w.pass(15min);
+    CHECK(w.all[6].of<node::recovered>().size() == 1);
+}
+
+TEST_CASE("guardians at work: a share counts as kept when it is on the disk") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    auto& disk = w.all[1].disk;
+    disk.fails_at = disk.calls;
+    disk.for_good = true;
+    CHECK_FALSE(w.all[1].it->keep(w.all[0].who));
+    w.pass(30s);
+    CHECK(w.all[0].it->watch().stats().acknowledged == 0);
+    disk.fails_at.reset();
+    w.pass(2h);  // the owner offers again
+    CHECK(w.all[0].it->watch().stats().acknowledged == 1);
+}
+
+TEST_CASE("guardians at work: what was dropped while the disk was full does not come back") {
+    world w;
+    w.pass(5s);
+    w.offer();
+    w.keep();
+    auto& g = w.all[1];
+    REQUIRE(g.it->keep(w.all[0].who));  // once more, which is expected now
+    g.disk.fails_at = g.disk.calls;
+    g.disk.for_good = true;
+    CHECK_FALSE(g.it->drop(w.all[0].who));
+    g.disk.fails_at.reset();
+    w.pass(2min);
+    CHECK(g.it->drop(w.all[0].who));
+    g.it->close();
+    g.managed.close();
+    g.it.reset();
+    node::guardian_store<sim::disk_files> found{"guardians", sim::disk_files{g.disk}};
+    REQUIRE(found.load());
+    CHECK_FALSE(found.find(decltype(found)::kind::ward, w.all[0].who));
+}
+
 TEST_CASE("guardians at work: a recovery goes on for a day after a file came back, which may be a thief's") {
     world w;
     w.pass(5s);

@@ -187,21 +187,92 @@ TEST_CASE("websocket: connections that never ask for an upgrade are bounded, and
     libp2p::socket_effect listen = libp2p::listen{1, address("/ip4/127.0.0.1/tcp/0/ws")};
     it.perform(listen);
     std::deque<stranger> silent;
-    for (std::size_t i = 0; i < websocket::sockets::upgrading_max + 20; ++i) {
+    for (std::size_t i = 0; i < websocket::socket_options{}.upgrading_max + 20; ++i) {
         silent.emplace_back(io, user.port);
-        auto const wanted = std::min(i + 1, websocket::sockets::upgrading_max);
+        auto const wanted = std::min(i + 1, websocket::socket_options{}.upgrading_max);
         REQUIRE(run_until(io, [&] { return it.upgrading() + 1 >= wanted; }));
         for (int turns = 0; turns < 4; ++turns) (void)io.poll();
-        CHECK(it.upgrading() <= websocket::sockets::upgrading_max);
+        CHECK(it.upgrading() <= websocket::socket_options{}.upgrading_max);
     }
     REQUIRE(run_until(io, [&] { return silent[19].is_over; }));
     CHECK(user.accepted == 0);
     stranger real{io, user.port};
     real.upgrade();
     REQUIRE(run_until(io, [&] { return user.accepted == 1; }));
-    CHECK(it.upgrading() < websocket::sockets::upgrading_max);
+    CHECK(it.upgrading() < websocket::socket_options{}.upgrading_max);
     it.attach(nullptr);
     CHECK(it.upgrading() == 0);
+}
+
+TEST_CASE("websocket: who does not read is cut off when its time is over, and the oldest where too many end") {
+    struct listener final : libp2p::socket_user {
+        void on_socket(libp2p::socket_event const& e) override {
+            if (auto const* const l = std::get_if<libp2p::listening>(&e)) port = *l->where[0].tcp_port();
+            if (auto const* const a = std::get_if<libp2p::accepted>(&e)) accepted.push_back(a->socket);
+        }
+        void on_turn() override {}
+        std::uint16_t port = 0;
+        std::vector<libp2p::socket_id> accepted;
+    };
+    listener user;
+    boost::asio::io_context io{1};
+    websocket::socket_options o;
+    o.patience = 300ms;
+    o.ending_max = 4;
+    std::optional<websocket::sockets> it{std::in_place, io.get_executor(), o};
+    it->attach(&user);
+    libp2p::socket_effect listen = libp2p::listen{1, address("/ip4/127.0.0.1/tcp/0/ws")};
+    it->perform(listen);
+    std::deque<tcp::socket> silent;
+    for (std::size_t i = 0; i < 6; ++i) {
+        silent.emplace_back(io).connect({boost::asio::ip::address_v4::loopback(), user.port});
+        boost::asio::write(silent.back(),
+                           boost::asio::buffer(std::string{
+                               "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"}));
+        REQUIRE(run_until(io, [&] { return user.accepted.size() == i + 1; }));
+        libp2p::socket_effect write = libp2p::write_socket{user.accepted[i], bytes(8u << 20, 1)};
+        it->perform(write);
+        libp2p::socket_effect close = libp2p::close_socket{user.accepted[i]};
+        it->perform(close);
+        CHECK(it->ending() == std::min<std::size_t>(i + 1, 4));
+    }
+    SECTION("in time") {
+        REQUIRE(run_until(io, [&] { return it->ending() == 0; }));
+    }
+    SECTION("although nobody is there any more") { it.reset(); }
+    // Nothing keeps the loop busy: all handlers have come.
+    silent.clear();
+    if (it) it->attach(nullptr);
+    REQUIRE(run_until(io, [&] { return io.stopped(); }));
+}
+
+TEST_CASE("websocket: an upgrade with large headers is one, and a gater that throws leaves no connection behind") {
+    boost::asio::io_context io{1};
+    {
+        node a{io, 0};
+        stranger s{io, a.listen()};
+        s.upgrade(text("Cookie: ", std::string(5000, 'c'), "\r\n"));
+        REQUIRE(run_until(io, [&] { return s.seen.find("\r\n\r\n") != std::string::npos; }));
+        CHECK(s.seen.substr(0, 12) == "HTTP/1.1 101");
+    }
+    net::transport_options o;
+    o.gater = [](libp2p::gate const&) -> bool { throw std::runtime_error{"no"}; };
+    node b{io, 1, o};
+    std::uint16_t port = 0;
+    SECTION("WebSocket") { port = b.listen(); }
+    SECTION("bare TCP") { port = *b.wire.listen(address("/ip4/127.0.0.1/tcp/0")).value().tcp_port(); }
+    stranger t{io, port};
+    t.upgrade();
+    std::size_t thrown = 0;
+    while (!t.is_over) {
+        try {
+            (void)run_until(io, [&] { return t.is_over; });
+        } catch (std::runtime_error const&) {
+            ++thrown;
+        }
+    }
+    CHECK(thrown == 1);
 }
 
 TEST_CASE("websocket: a dial to who speaks none ends with the reason") {

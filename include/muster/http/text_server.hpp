@@ -6,7 +6,8 @@
 ///
 /// Idea: whoever reaches the page may read it, so only this machine does: the server listens on loopback addresses
 /// alone. A browser on this machine could still be led here by a stranger's page under a name of the stranger's that
-/// leads to 127.0.0.1 (DNS rebinding), so a request has to name a loopback address, or `localhost`, as its host.
+/// leads to 127.0.0.1 (DNS rebinding), so a request has to name a loopback address, or `localhost`, as its host; and
+/// what a page of another site has its reader's browser ask for (Origin, Sec-Fetch-Site) is refused.
 ///
 /// GET and HEAD are answered; connections are kept open for more requests, up to a bound in number and time.
 ///
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,7 +45,7 @@ namespace muster::http {
 
 /// Bounds of a @ref text_server. All ours.
 struct text_server_options {
-    std::size_t connections_max = 8;        ///< Open at a time; further ones are closed at once.
+    std::size_t connections_max = 8;        ///< Open at a time; one more takes the place of the idlest.
     std::chrono::seconds idle_max{30};      ///< Without a whole request, or with an answer that is not read.
     std::uint32_t request_size_max = 8192;  ///< Bytes of a request, which has no body.
     std::string content_type = "text/plain; version=0.0.4; charset=utf-8";  ///< That of Prometheus' text format.
@@ -69,19 +71,18 @@ public:
     /// @return where it listens; `bad_address`, or `cannot_listen`, after which it can be tried again.
     [[nodiscard]] result<std::string> listen(std::string_view where) {
         MUSTER_TRY(auto const at, endpoint_of(where));
-        auto& a = state_->acceptor;
+        if (!state_->page) return error{errc::cannot_listen, "this server was closed"};
+        if (state_->acceptor) return error{errc::cannot_listen, "this server listens already"};
+        auto const a = std::make_shared<tcp::acceptor>(state_->executor);
         failure why;
-        a.open(at.protocol(), why);
-        if (!why) a.set_option(tcp::acceptor::reuse_address{true}, why);
-        if (!why) a.bind(at, why);
-        if (!why) a.listen(boost::asio::socket_base::max_listen_connections, why);
-        if (why) {
-            failure ignored;
-            a.close(ignored);
-            return error{errc::cannot_listen, text("cannot listen at ", where, ": ", why.message())};
-        }
-        state::accept(state_);
-        return text_of(a.local_endpoint(why));
+        a->open(at.protocol(), why);
+        if (!why) a->set_option(tcp::acceptor::reuse_address{true}, why);
+        if (!why) a->bind(at, why);
+        if (!why) a->listen(boost::asio::socket_base::max_listen_connections, why);
+        if (why) return error{errc::cannot_listen, text("cannot listen at ", where, ": ", why.message())};
+        state_->acceptor = a;
+        state::accept(state_, a);
+        return text_of(a->local_endpoint(why));
     }
     /// Ends everything. Repeating it changes nothing.
     void close() { state_->close(); }
@@ -95,44 +96,52 @@ public:
 private:
     struct connection;
     struct state {
+        using acceptor_ptr = std::shared_ptr<tcp::acceptor>;
         state(boost::asio::any_io_executor ex, std::string at, std::function<std::string()> make,
               text_server_options with)
-            : acceptor{std::move(ex)}, path{std::move(at)}, page{std::move(make)}, o{std::move(with)} {}
+            : executor{std::move(ex)}, path{std::move(at)}, page{std::move(make)}, o{std::move(with)} {}
 
-        static void accept(std::shared_ptr<state> const& s) {
-            s->acceptor.async_accept([s](failure why, tcp::socket socket) {
-                if (!s->acceptor.is_open()) return;
-                if (!why) s->take(s, std::move(socket));
+        static void accept(std::shared_ptr<state> const& s, acceptor_ptr const& a) {
+            a->async_accept([s, a](failure why, tcp::socket socket) {
+                if (!a->is_open()) return;
                 // Without handles to spare the next one fails at once, too; the wait is what others free some in.
-                if (why) return s->accept_later(s);
-                accept(s);
+                if (why) return accept_later(s, a);
+                accept(s, a);
+                s->take(s, std::move(socket));
             });
         }
-        void accept_later(std::shared_ptr<state> const& s) {
-            pause.expires_after(std::chrono::seconds{1});
-            pause.async_wait([s](failure why) {
-                if (!why && s->acceptor.is_open()) accept(s);
+        static void accept_later(std::shared_ptr<state> const& s, acceptor_ptr const& a) {
+            auto const pause = std::make_shared<boost::asio::steady_timer>(s->executor, std::chrono::seconds{1});
+            pause->async_wait([s, a, pause](failure) {
+                if (a->is_open()) accept(s, a);
             });
         }
+        // Where there is no room the connection that has asked for nothing for longest gives way.
         void take(std::shared_ptr<state> const& s, tcp::socket socket) {
             std::erase_if(open, [](auto const& c) { return c.expired(); });
-            if (open.size() >= o.connections_max) return;
+            if (open.size() >= o.connections_max) {
+                auto const idlest = std::min_element(open.begin(), open.end(), [](auto const& a, auto const& b) {
+                    return a.lock()->asked_at < b.lock()->asked_at;
+                });
+                idlest->lock()->stream.close();
+                open.erase(idlest);
+            }
             auto const c = std::make_shared<connection>(std::move(socket), s);
             open.push_back(c);
             c->read();
         }
         void close() {
             failure ignored;
-            acceptor.close(ignored);
-            pause.cancel();
+            if (acceptor) acceptor->close(ignored);
+            acceptor.reset();
             page = {};
             for (auto const& c : std::exchange(open, {})) {
                 if (auto const still = c.lock()) still->stream.close();
             }
         }
 
-        tcp::acceptor acceptor;
-        boost::asio::steady_timer pause{acceptor.get_executor()};
+        boost::asio::any_io_executor executor;
+        acceptor_ptr acceptor;  // while it listens
         std::string path;
         std::function<std::string()> page;
         text_server_options o;
@@ -149,6 +158,7 @@ private:
 
         void read() {
             request.emplace();
+            asked_at = std::chrono::steady_clock::now();
             request->header_limit(of->o.request_size_max);
             stream.expires_after(of->o.idle_max);
             boost::beast::http::async_read(stream, buffer, *request,
@@ -173,7 +183,9 @@ private:
         template <class Request>
         void fill(Request const& asked) {
             auto const host = asked[field::host];
-            if (!is_of_this_machine({host.data(), host.size()})) {
+            auto const site = asked["Sec-Fetch-Site"];
+            bool const is_of_page = !asked[field::origin].empty() || (!site.empty() && site != "none");
+            if (is_of_page || !is_of_this_machine({host.data(), host.size()})) {
                 refuse(status::forbidden, "This page is for programs on this machine.\n");
             } else if (asked.method() != verb::get && asked.method() != verb::head) {
                 answer.set(field::allow, "GET, HEAD");
@@ -181,8 +193,17 @@ private:
             } else if (auto const t = asked.target(); std::string_view{t.data(), t.size()} != of->path) {
                 refuse(status::not_found, text("There is ", of->path, " only.\n"));
             } else {
+                make_page();
+            }
+        }
+        // The function may close the server, or fail, for which the program is not to end.
+        void make_page() {
+            auto const make = of->page;
+            try {
+                answer.body() = make();
                 answer.set(field::content_type, of->o.content_type);
-                answer.body() = of->page();
+            } catch (std::exception const&) {
+                refuse(status::internal_server_error, "The page cannot be made now.\n");
             }
         }
         void refuse(status why, std::string said) {
@@ -193,6 +214,7 @@ private:
         boost::beast::tcp_stream stream;
         std::shared_ptr<state> of;
         boost::beast::flat_buffer buffer;
+        std::chrono::steady_clock::time_point asked_at;
         std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> request;
         boost::beast::http::response<boost::beast::http::string_body> answer;
     };
@@ -220,7 +242,9 @@ private:
     }
     [[nodiscard]] static result<tcp::endpoint> endpoint_of(std::string_view where) {
         auto const at = parse(where);
-        if (!at) return error{errc::bad_address, text(where, " is no address and port, such as 127.0.0.1:9100")};
+        if (!at) {
+            return error{errc::bad_address, text(where, " is no IP address and port, such as 127.0.0.1:9100")};
+        }
         if (!at->address().is_loopback()) {
             return error{errc::bad_address, text(where,
                                                  " is reached by others, and whoever reaches this page reads it:"

@@ -115,6 +115,7 @@ public:
         auto const passed = now_ ? std::max(duration{}, now - *now_) : duration{};
         now_ = std::max(now, now_.value_or(now));
         for (auto& [owner, w] : wards_) bring_near(w);
+        expected_.bring_near(saturating_add(wall_, options_.expect_for));
         expected_.expire(wall_);
         bool const is_hour = noted_at_ && now - *noted_at_ >= options_.note_each;
         if (is_hour || !noted_at_) noted_at_ = now;

@@ -55,6 +55,10 @@ public:
     [[nodiscard]] bool take(std::string const& digits) {
         return std::erase_if(all_, [&](expectation const& e) { return !e.owner && e.digits == digits; }) != 0;
     }
+    /// Nothing is expected for longer than until @p latest: a clock that was ahead had it otherwise.
+    void bring_near(timestamp latest) {
+        for (auto& e : all_) e.until = std::min(e.until, latest);
+    }
     /// Forgets what was to come before @p now.
     void expire(timestamp now) {
         std::erase_if(all_, [&](expectation const& e) { return e.until <= now; });

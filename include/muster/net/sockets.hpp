@@ -194,7 +194,13 @@ private:
             boost_error ignored;
             w->socket.set_option(tcp::no_delay{true}, ignored);
             w->socket.non_blocking(true, ignored);
-            user->on_socket(e);
+            try {
+                user->on_socket(e);
+            } catch (...) {
+                if (std::holds_alternative<libp2p::accepted>(e)) forget(w);  // nobody knows of it
+                read(w);
+                throw;
+            }
             read(w);
         }
         void lose(wire_ptr const& w, boost_error const& ec) {

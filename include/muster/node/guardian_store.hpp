@@ -63,13 +63,13 @@ public:
         bool const is_new = !find(what, name);
         set({what, name}, content);
         auto done = write({what, name}, is_new);
-        is_behind_ = !done;
+        set_behind(done);
         return done;
     }
-    /// Whether something that was noted is not in the file.
-    [[nodiscard]] bool is_behind() const noexcept { return is_behind_; }
+    /// Why something that was noted is not in the file; none when all of it is.
+    [[nodiscard]] std::optional<error> const& behind() const noexcept { return behind_; }
     /// @copydoc note
-    void write_again() { is_behind_ = !write_all(); }
+    void write_again() { set_behind(write_all()); }
     /// What the file holds, or will.
     [[nodiscard]] std::map<key, bytes> const& all() const noexcept { return kept_; }
     /// The content of that name, or nothing.
@@ -83,7 +83,7 @@ private:
 
     // An old share must not be found by a thief of the disk: what is replaced or removed goes from the file, too.
     [[nodiscard]] result<void> write(key const& k, bool is_new) {
-        if (!is_new || is_behind_ || written_ + 1 != kept_.size()) return write_all();
+        if (!is_new || behind_ || written_ + 1 != kept_.size()) return write_all();
         auto const record = encode(k, kept_.at(k));
         if (!log_.append({&record, 1})) return write_all();
         ++written_;
@@ -94,9 +94,10 @@ private:
         for (auto const& [each, c] : kept_) all.push_back(encode(each, c));
         MUSTER_TRY(log_.replace(all));
         written_ = kept_.size();
-        is_behind_ = false;
+        behind_.reset();
         return ok();
     }
+    void set_behind(result<void> const& done) { behind_ = done ? std::nullopt : std::optional{done.error()}; }
     void set(key const& k, byte_view content) {
         if (content.empty()) {
             kept_.erase(k);
@@ -114,7 +115,7 @@ private:
     store::record_log<Files> log_;
     std::map<key, bytes> kept_;
     std::size_t written_ = 0;  // records in the file
-    bool is_behind_ = false;
+    std::optional<error> behind_;
 };
 
 /// What an owner has handed out, and how it stands with each guardian.

@@ -26,6 +26,7 @@ public:
 
     /// It holds at once, and is written down, later if that fails now. @return the file's errors.
     [[nodiscard]] result<void> add(identity::veto const& v) {
+        if (find(v.request) != nullptr) return ok();
         if (all_.size() >= size_max) {
             (void)store_->note(Store::kind::own_veto, name_of(all_.front()), {});
             all_.erase(all_.begin());

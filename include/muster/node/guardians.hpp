@@ -98,9 +98,10 @@ public:
         if (!std::exchange(is_open_, false)) return;
         wake();
         for (auto const& [owner, w] : desk_.wards()) {
-            if (w.approved) (void)write_down(store_type::kind::ward, owner, w.encoded());
+            if (w.approved) write_down(store_type::kind::ward, owner, w.encoded());
         }
         keep_backup();
+        store_.write_again();
         p_.network.unserve(protocol);
         p_.timers.disarm();
         p_.timers.attach({});
@@ -158,10 +159,7 @@ public:
         return with_desk([&](auto now, auto& sink) { return desk_.keep(owner, now, sink); });
     }
     [[nodiscard]] result<void> drop(identity::user_id const& owner) {
-        return with_desk([&](auto now, auto& sink) {
-            desk_.drop(owner, now, sink);
-            return result<void>{ok()};
-        });
+        return with_desk([&](auto now, auto& sink) { return desk_.drop(owner, now, sink), result<void>{ok()}; });
     }
     [[nodiscard]] result<std::optional<identity::request_id>> approve(std::string const& digits) {
         return with_desk([&](auto now, auto& sink) { return desk_.approve(digits, now, sink); });
@@ -332,8 +330,6 @@ private:
         with_watch([&](auto now, auto& sink) { watch_.handle(identity::watch::warned{r}, now, sink); });
     }
 
-    // ---- getting everything back ------------------------------------------------------------------------
-
     void poll() {
         if (!recovery_.now()) return;
         polled_at_ = p_.time.now();
@@ -373,23 +369,27 @@ private:
         perform(sink);
         rearm();
     }
-    [[nodiscard]] result<void> write_down(typename store_type::kind what, identity::user_id const& name,
-                                          byte_view content) {
-        bool const was_behind = store_.is_behind();
+    void write_down(typename store_type::kind what, identity::user_id const& name, byte_view content) {
+        bool const was_behind = store_.behind().has_value();
         auto const done = store_.note(what, name, content);
         if (!done && !was_behind) p_.tell(guardians_not_kept{done.error()});
-        return done;
     }
-    /// In order: what follows on something that could not be written down does not happen. @return why it could not.
+    /// Notes everything first. Owners are warned whatever the disk says; a reply, which promises something or gives a
+    /// share out, waits until all is on the disk. @return why it is not.
     [[nodiscard]] result<void> perform(desk_effects& all, peer::peer_id const* asking,
                                        std::vector<identity::guardian_message>* answers) {
         namespace desk = identity::desk;
-        for (auto& e : all.take()) {
+        auto effects = all.take();
+        for (auto const& e : effects) {
             if (auto const* const k = std::get_if<desk::persist>(&e)) {
-                MUSTER_TRY(write_down(store_type::kind::ward, k->owner, desk_.export_ward(k->owner).value_or(bytes{})));
+                write_down(store_type::kind::ward, k->owner, desk_.export_ward(k->owner).value_or(bytes{}));
             } else if (std::holds_alternative<desk::persist_expected>(e)) {
-                MUSTER_TRY(write_down(store_type::kind::expected, {}, desk_.export_expected()));
-            } else if (auto* const r = std::get_if<desk::reply>(&e)) {
+                write_down(store_type::kind::expected, {}, desk_.export_expected());
+            }
+        }
+        for (auto& e : effects) {
+            if (auto* const r = std::get_if<desk::reply>(&e)) {
+                if (store_.behind()) continue;  // they ask again
                 bool const is_answer = asking != nullptr && r->to == *asking;
                 is_answer ? answers->push_back(std::move(r->what)) : ask(r->to, r->what);
             } else if (auto const* const w = std::get_if<desk::warn_owner>(&e)) {
@@ -400,7 +400,7 @@ private:
                 tell(e);
             }
         }
-        return ok();
+        return store_.behind() ? result<void>{*store_.behind()} : ok();
     }
     void perform(effect_list<watch_type::effect>& all) {
         for (auto& e : all.take()) {
@@ -425,7 +425,7 @@ private:
     void wake() {
         auto const now = p_.time.now();
         (void)at_desk([&](auto at, auto& sink) { desk_.wake(at, sink); });
-        if (store_.is_behind() && now - saved_at_ >= save_each) {
+        if (store_.behind() && now - saved_at_ >= save_each) {
             saved_at_ = now;
             store_.write_again();
         }
@@ -440,7 +440,7 @@ private:
         auto next = earlier(desk_.next_deadline(), watch_.next_deadline());
         if (recovery_.now()) next = earlier(next, saturating_add(polled_at_, p_.options.poll_each));
         if (has_backup()) next = earlier(next, saturating_add(backup_kept_at_, std::chrono::hours{1}));
-        if (store_.is_behind()) next = earlier(next, saturating_add(saved_at_, save_each));
+        if (store_.behind()) next = earlier(next, saturating_add(saved_at_, save_each));
         next ? p_.timers.arm(*next) : p_.timers.disarm();
     }
 
@@ -461,7 +461,7 @@ private:
         if (!has_backup()) return;
         backup_kept_at_ = p_.time.now();
         auto const content = handed_out{*watch_.current(), watch_.standings(p_.time.now())}.encoded();
-        (void)write_down(store_type::kind::own_backup, {}, content);
+        write_down(store_type::kind::own_backup, {}, content);
     }
     [[nodiscard]] result<void> resume_backup(byte_view kept) {
         MUSTER_TRY(auto was, handed_out::decode(kept));

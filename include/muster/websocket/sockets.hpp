@@ -25,7 +25,12 @@
 #include <variant>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
@@ -35,16 +40,20 @@
 
 namespace muster::websocket {
 
+/// Bounds of @ref sockets. All ours.
+struct socket_options {
+    std::size_t upgrading_max = 128;             ///< Accepted, not yet upgraded; the oldest gives way.
+    std::size_t ending_max = 64;                 ///< That write what they had, and say goodbye; the oldest is cut off.
+    std::chrono::milliseconds patience{10'000};  ///< For an upgrade, and for an end.
+    std::size_t request_size_max = 8192;         ///< Bytes of an upgrade's request, with its cookies and the like.
+};
+
 /// Models libp2p::sockets, with WebSocket. Movable. Not thread-safe: belongs to the executor's one thread or strand.
 class sockets {
 public:
     static constexpr bool has_websocket = true;
-    static constexpr std::size_t upgrading_max = 128;    ///< Accepted, not yet upgraded; the oldest gives way. Ours.
-    static constexpr std::size_t ending_max = 64;        ///< That say goodbye; more are cut off. Ours.
-    static constexpr std::chrono::seconds patience{10};  ///< For an upgrade, and for a goodbye. Ours.
-
-    explicit sockets(boost::asio::any_io_executor executor)
-        : tcp_{executor, 2, 4}, state_{std::make_shared<state>(std::move(executor))} {}
+    explicit sockets(boost::asio::any_io_executor executor, socket_options o = {})
+        : tcp_{executor, 2, 4}, state_{std::make_shared<state>(std::move(executor), o)} {}
     sockets(sockets&&) = default;
     sockets& operator=(sockets&&) = delete;
     ~sockets() {
@@ -62,19 +71,32 @@ public:
     void arm(deadline at) { tcp_.arm(at); }
     void turn() { tcp_.turn(); }
     [[nodiscard]] instant now() const noexcept { return tcp_.now(); }
-    /// Connections that wait for their upgrade: at most @ref upgrading_max.
+    /// Connections that wait for their upgrade, and those that end: both bounded. @{
     [[nodiscard]] std::size_t upgrading() const noexcept { return state_->upgrading.size(); }
+    [[nodiscard]] std::size_t ending() const noexcept { return state_->ending.size(); }
+    /// @}
 
 private:
     using tcp = boost::asio::ip::tcp;
     using boost_error = boost::system::error_code;
     using stream = boost::beast::websocket::stream<boost::beast::tcp_stream>;
 
+    /// What is read before a WebSocket is one.
+    struct upgrade {
+        explicit upgrade(std::size_t size_max) : buffer{size_max} {
+            request.header_limit(static_cast<std::uint32_t>(size_max));
+        }
+        boost::beast::flat_buffer buffer;
+        boost::beast::http::request_parser<boost::beast::http::empty_body> request;
+    };
     /// A WebSocket. Lives as long as a handler of it is pending.
     struct wire {
-        wire(libp2p::socket_id of, boost::beast::tcp_stream s) : id{of}, socket{std::move(s)} {}
+        wire(libp2p::socket_id of, boost::beast::tcp_stream s)
+            : id{of}, socket{std::move(s)}, limit{socket.get_executor()} {}
         libp2p::socket_id id;
         stream socket;
+        boost::asio::steady_timer limit;  // of its end
+        std::optional<upgrade> asked{};   // while it is read
         bytes writing;
         std::array<byte, 8u << 10> input;
         bool is_upgraded = false, is_paused = false, is_reading = false, is_writing = false, is_open = true;
@@ -82,7 +104,7 @@ private:
     using wire_ptr = std::shared_ptr<wire>;
 
     struct state : std::enable_shared_from_this<state> {
-        explicit state(boost::asio::any_io_executor e) : executor{std::move(e)} {}
+        state(boost::asio::any_io_executor e, socket_options with) : executor{std::move(e)}, o{with} {}
 
         // Each says whether it was for a WebSocket. ---------------------------------------------------------------
 
@@ -112,7 +134,7 @@ private:
             w->socket.async_write(boost::asio::buffer(w->writing),
                                   [self = shared_from_this(), w](boost_error const& ec, std::size_t) {
                                       w->is_writing = false;
-                                      if (!w->is_open) return self->part(w);  // what was written last has arrived
+                                      if (!w->is_open) return self->say_goodbye(w);  // what was written last is out
                                       if (self->user == nullptr) return;
                                       if (ec) return self->lose(w, ec);
                                       self->user->on_socket(libp2p::written{w->id});
@@ -140,17 +162,35 @@ private:
         // ---- from a connection to a WebSocket -------------------------------------------------------------------
 
         void on_accepted(tcp::socket socket, tcp::endpoint const& remote) {
-            if (upgrading.size() >= upgrading_max) cut(*upgrading.begin()->second);
+            if (upgrading.size() >= o.upgrading_max) cut(*upgrading.begin()->second);
             auto const w = std::make_shared<wire>(next_accepted, boost::beast::tcp_stream{std::move(socket)});
             next_accepted += 4;
             upgrading[w->id] = w;
+            // Beast's own reader of requests has room for 1,536 bytes, and cookies take more.
+            w->asked.emplace(o.request_size_max);
+            w->socket.next_layer().expires_after(o.patience);
+            boost::beast::http::async_read(w->socket.next_layer(), w->asked->buffer, w->asked->request,
+                                           [self = shared_from_this(), w, remote](boost_error const& ec, std::size_t) {
+                                               if (ec || self->user == nullptr || !w->is_open) return self->give_up(w);
+                                               self->accept(w, remote);
+                                           });
+        }
+        void accept(wire_ptr const& w, tcp::endpoint const& remote) {
             set_up(*w, boost::beast::role_type::server);
-            w->socket.async_accept([self = shared_from_this(), w, remote](boost_error const& ec) {
-                self->upgrading.erase(w->id);
-                if (ec || self->user == nullptr || !w->is_open) return;
-                self->wires[w->id] = w;
-                self->begin(w, libp2p::accepted{w->id, net::address_of(remote, "/ws")});
-            });
+            w->socket.async_accept(w->asked->request.get(),
+                                   [self = shared_from_this(), w, remote](boost_error const& ec) {
+                                       bool const is_early = w->asked->buffer.size() != 0;  // frames before our answer
+                                       w->asked.reset();
+                                       if (ec || is_early || self->user == nullptr || !w->is_open)
+                                           return self->give_up(w);
+                                       self->upgrading.erase(w->id);
+                                       self->wires[w->id] = w;
+                                       self->begin(w, libp2p::accepted{w->id, net::address_of(remote, "/ws")});
+                                   });
+        }
+        void give_up(wire_ptr const& w) {
+            upgrading.erase(w->id);
+            cut(*w);
         }
         void connect(wire_ptr const& w, tcp::endpoint const& to, std::optional<tcp::endpoint> from) {
             boost_error ec;
@@ -183,12 +223,12 @@ private:
                 self->begin(w, libp2p::dialled{w->id});
             });
         }
-        static void set_up(wire& w, boost::beast::role_type role) {
+        void set_up(wire& w, boost::beast::role_type role) const {
             boost_error ignored;
             w.socket.next_layer().socket().set_option(tcp::no_delay{true}, ignored);
             w.socket.next_layer().expires_never();
             auto limits = boost::beast::websocket::stream_base::timeout::suggested(role);
-            limits.handshake_timeout = patience;
+            limits.handshake_timeout = o.patience;
             limits.idle_timeout = boost::beast::websocket::stream_base::none();  // pings of libp2p see to that
             limits.keep_alive_pings = false;
             w.socket.set_option(limits);
@@ -198,7 +238,13 @@ private:
         }
         void begin(wire_ptr const& w, libp2p::socket_event const& e) {
             w->is_upgraded = true;
-            user->on_socket(e);
+            try {
+                user->on_socket(e);
+            } catch (...) {
+                if (std::holds_alternative<libp2p::accepted>(e)) forget(w);  // nobody knows of it
+                read(w);
+                throw;
+            }
             read(w);
         }
         void fail(wire_ptr const& w, std::string const& why) {
@@ -232,25 +278,44 @@ private:
         void forget(wire_ptr const& w) {
             w->is_open = false;
             wires.erase(w->id);
-            if (!w->is_writing) part(w);
+            end(w);
         }
-        // Says goodbye, so that what was written last arrives.
-        void part(wire_ptr const& w) {
-            if (!w->is_upgraded || !w->socket.is_open() || ending >= ending_max) return cut(*w);
-            ++ending;
+        // What was written last shall arrive, and the other side hear a goodbye, within a time: who does not read would
+        // keep the socket for ever. Beast has no limit for a goodbye that waits for a write.
+        void end(wire_ptr const& w) {
+            if (!w->is_upgraded || !w->socket.is_open()) return cut(*w);
+            if (ending.size() >= o.ending_max) gone(ending.begin()->second);
+            ending[w->id] = w;
+            w->limit.expires_after(o.patience);
+            w->limit.async_wait([self = shared_from_this(), w](boost_error const& cancelled) {
+                if (!cancelled) self->gone(w);
+            });
+            if (!w->is_writing) say_goodbye(w);
+        }
+        void say_goodbye(wire_ptr const& w) {
+            if (ending.count(w->id) == 0) return;  // cut already
             w->socket.async_close(boost::beast::websocket::close_code::normal,
-                                  [self = shared_from_this(), w](boost_error const&) {
-                                      --self->ending;
-                                      cut(*w);
-                                  });
+                                  [self = shared_from_this(), w](boost_error const&) { self->gone(w); });
         }
+        void gone(wire_ptr w) {
+            ending.erase(w->id);
+            w->limit.cancel();
+            cut(*w);
+        }
+        // As bare TCP does: unread bytes would have the last ones thrown away.
         static void cut(wire& w) {
             w.is_open = false;
+            auto& socket = w.socket.next_layer().socket();
+            boost_error ec;
+            socket.non_blocking(true, ec);
+            if (!ec) socket.shutdown(tcp::socket::shutdown_send, ec);
+            std::array<byte, 4096> unread;
+            for (int more = 16; more != 0 && !ec; --more) socket.read_some(boost::asio::buffer(unread), ec);
             w.socket.next_layer().close();
         }
         void close() {
             listeners.close();
-            for (auto const& [id, w] : std::exchange(upgrading, {})) cut(*w);
+            for (auto const& [id, w] : std::exchange(upgrading, {})) cut(*w);  // those that end have their time limit
             for (auto const& [id, w] : std::map{wires}) forget(w);
         }
 
@@ -268,8 +333,9 @@ private:
                                  [this](tcp::socket s, tcp::endpoint const& from) { on_accepted(std::move(s), from); }};
         std::map<libp2p::socket_id, wire_ptr> wires;
         std::map<libp2p::socket_id, wire_ptr> upgrading;
+        std::map<libp2p::socket_id, wire_ptr> ending;
+        socket_options o;
         libp2p::socket_id next_accepted = 4;  // bare ones have the other even numbers
-        std::size_t ending = 0;
     };
 
     net::sockets tcp_;

@@ -38,7 +38,7 @@ struct settings {
     std::vector<std::string> dial;
     std::uint64_t publish = 0;           // so many pairs, and then no more
     std::uint64_t every = 2000;          // milliseconds between them; a block of Taiko
-    std::optional<std::uint64_t> until;  // ends when it is live at that height
+    std::optional<std::uint64_t> until;  // says `done` when it is live at that height
     std::uint64_t limits = 1;            // times those of the protocol: for tests
 };
 

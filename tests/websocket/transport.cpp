@@ -288,6 +288,9 @@ TEST_CASE("websocket: a dial to who speaks none ends with the reason") {
     REQUIRE(run_until(io, [&] { return b.count<transport::connect_failed>() == 2; }));
     CHECK(std::get<transport::connect_failed>(b.events.back()).why.message().find("nothing more but /ws") !=
           std::string::npos);
+    auto const refused = b.wire.listen(address("/ip4/127.0.0.1/tcp/0/tls/ws"));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message().find("nothing more but /ws") != std::string::npos);
 }
 
 }  // namespace websocket_transport_tests

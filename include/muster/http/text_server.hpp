@@ -58,7 +58,7 @@ class text_server {
 
 public:
     /// @param executor  of one thread or strand.
-    /// @param path      such as `/metrics`.
+    /// @param path      such as `/metrics`; begins with a slash.
     /// @param page      makes the text, for each request anew; not called after @ref close.
     text_server(boost::asio::any_io_executor executor, std::string path, std::function<std::string()> page,
                 text_server_options o = {})

@@ -109,8 +109,12 @@ private:
         // Each says whether it was for a WebSocket. ---------------------------------------------------------------
 
         bool perform(libp2p::listen& e) {
-            if (libp2p::kind_of_socket(e.at) != libp2p::socket_kind::websocket) return false;
-            auto const opened = listeners.open(e.listener, e.at, "/ws");
+            auto const kind = libp2p::kind_of_socket(e.at);
+            if (kind == libp2p::socket_kind::tcp) return false;
+            auto const opened =
+                kind == libp2p::socket_kind::websocket
+                    ? listeners.open(e.listener, e.at, "/ws")
+                    : net::acceptors::refusal(e.at, "it is not an IP address with a TCP port and nothing more but /ws");
             if (opened) {
                 user->on_socket(opened.value());
             } else {

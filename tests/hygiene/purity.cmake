@@ -2,7 +2,7 @@
 # Usage: cmake -DROOT=<include/muster> -P purity.cmake
 cmake_minimum_required(VERSION 3.25)
 
-set(adapters net)
+set(adapters net websocket http)
 set(ask_the_system core/system_seed.hpp crypto/system_random.hpp crypto/hedged_random.hpp)  # on purpose
 string(CONCAT forbidden
     "steady_clock|system_clock|high_resolution_clock|clock_gettime|gettimeofday|std::time\\(|"

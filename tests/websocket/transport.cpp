@@ -265,7 +265,7 @@ TEST_CASE("websocket: an upgrade with large headers is one, and a gater that thr
     stranger t{io, port};
     t.upgrade();
     std::size_t thrown = 0;
-    while (!t.is_over) {
+    for (int turns = 0; turns < 2 && !t.is_over; ++turns) {  // the first one throws
         try {
             (void)run_until(io, [&] { return t.is_over; });
         } catch (std::runtime_error const&) {
@@ -273,6 +273,7 @@ TEST_CASE("websocket: an upgrade with large headers is one, and a gater that thr
         }
     }
     CHECK(thrown == 1);
+    CHECK(t.is_over);
 }
 
 TEST_CASE("websocket: a dial to who speaks none ends with the reason") {

@@ -26,7 +26,7 @@ set(signing_budget 85)
 set(metrics_budget 62)
 set(node_budget 104)  # online: all of discovery over a network
 set(libp2p_budget 90)
-set(sim_budget 90)
+set(sim_budget 91)
 set(sim/connection_budget 100)
 set(sim/feed_budget 100)
 set(sim/gossip_budget 100)

@@ -126,7 +126,7 @@ TEST_CASE("websocket: what was written last arrives, and a peer that is there no
     REQUIRE(run_until(io, [&] { return a.count<transport::connected>() == 2; }));
 }
 
-TEST_CASE("websocket: bytes are a stream wherever messages begin and end; text is not spoken; pings are answered") {
+TEST_CASE("websocket: bytes are a stream wherever messages begin and end, text is not spoken, and pings are answered") {
     boost::asio::io_context io{1};
     node a{io, 0};
     auto const port = a.listen();
@@ -248,14 +248,15 @@ TEST_CASE("websocket: who does not read is cut off when its time is over, and th
 }
 
 TEST_CASE("websocket: an upgrade with large headers is one, and a gater that throws leaves no connection behind") {
-    boost::asio::io_context io{1};
     {
+        boost::asio::io_context io{1};
         node a{io, 0};
         stranger s{io, a.listen()};
         s.upgrade(text("Cookie: ", std::string(5000, 'c'), "\r\n"));
         REQUIRE(run_until(io, [&] { return s.seen.find("\r\n\r\n") != std::string::npos; }));
         CHECK(s.seen.substr(0, 12) == "HTTP/1.1 101");
     }
+    boost::asio::io_context io{1};
     net::transport_options o;
     o.gater = [](libp2p::gate const&) -> bool { throw std::runtime_error{"no"}; };
     node b{io, 1, o};

@@ -243,12 +243,7 @@ void node::tell_journal(coordinator::restored const& found) {
 void node::start_metrics() {
     if (!options_.metrics) return;
     metrics_.emplace(metrics_page::parts{io_.get_executor(), metrics_line_, clock_, measured_, *options_.metrics,
-                                         [this] { show_metrics(); },
-                                         [this](log_level level, value const& as_json, lines const& said) {
-                                             auto line = as_json;
-                                             line["text"] = joined(said);
-                                             print(level, line, said);
-                                         }});
+                                         [this] { show_metrics(); }, teller()});
     metrics_->start();
 }
 
@@ -335,20 +330,14 @@ void node::admit(signing::peer_identified const& e, std::vector<muster::peer::mu
 // ---- guardians ------------------------------------------------------------------------------------------
 
 void node::start_guardians() {
-    guardians_.emplace(guardian_circle::parts{home_, core_.network(), guardians_line_, clock_, guarded_,
-                                              [this](peer_id const& who) { return name_of(who); },
-                                              [this](std::string const& name) -> std::optional<peer_id> {
-                                                  auto const* const p = peers_.find(std::string_view{name});
-                                                  return p == nullptr ? std::nullopt : std::optional{p->id};
-                                              },
-                                              [this](peer_id const& who) { return peers_.find(who) != nullptr; },
-                                              [this](muster::node::introduced const& e) { on_introduced(e); },
-                                              [this](log_level level, value const& as_json, lines const& said) {
-                                                  auto line = as_json;
-                                                  line["text"] = joined(said);
-                                                  print(level, line, said);
-                                              },
-                                              options_.short_delay});
+    guardians_.emplace(guardian_circle::parts{
+        home_, core_.network(), guardians_line_, clock_, guarded_, [this](peer_id const& who) { return name_of(who); },
+        [this](std::string const& name) -> std::optional<peer_id> {
+            auto const* const p = peers_.find(std::string_view{name});
+            return p == nullptr ? std::nullopt : std::optional{p->id};
+        },
+        [this](peer_id const& who) { return peers_.find(who) != nullptr; },
+        [this](muster::node::introduced const& e) { on_introduced(e); }, teller(), options_.short_delay});
     if (auto const started = guardians_->start(); !started) out_.fail(started.error());
 }
 
@@ -480,6 +469,15 @@ result<void> node::broadcast(signing::session_id const& id) {
     print(log_level::info, {{"event", "published"}, {"session", to_hex(id)}, {"path", path.string()}},
           {text("published ", path.string())});
     return signer().notify_broadcast_complete(id);
+}
+
+// For parts that say an event's members, and what a person reads apart.
+std::function<void(log_level, value const&, lines const&)> node::teller() {
+    return [this](log_level level, value const& as_json, lines const& said) {
+        auto line = as_json;
+        line["text"] = joined(said);
+        print(level, line, said);
+    };
 }
 
 void node::print(log_level level, value const& as_json, lines const& as_text) {

@@ -184,6 +184,7 @@ private:
     void carry_out(prompt_step const& step);
 
     void print(log_level level, value const& as_json, lines const& as_text);
+    [[nodiscard]] std::function<void(log_level, value const&, lines const&)> teller();
     bool listen(muster::duration wait);
     void await_signal();
     void stop();

@@ -167,6 +167,28 @@ TEST_CASE("feed: until the layer that executes is ready nothing is asked for") {
     CHECK(t.net.at(0).stored().sizes().records == 2);  // from above the anchor
 }
 
+TEST_CASE("feed: after a long catch-up it is looked at once whether others have gone on meanwhile") {
+    town<preconf_kit> t{2};
+    auto const all = chain<preconf_kit>(60);
+    t.boot(1, {all.begin(), all.begin() + 40});
+    t.boot(0);
+    t.net.connect(0, 1);
+    t.pass(10s);
+    CHECK_FALSE(t.is_live(0));
+    t.net.set_loss({100, 100});  // of what is published
+    for (std::size_t i = 40; i < 60; ++i) {
+        REQUIRE(t.net.act(1, [&](auto& c, instant now, auto& out) {
+            return c.publish_pair(*all[i].blob, all[i].content(), now, out);
+        }));
+    }
+    t.net.set_loss({});
+    REQUIRE(t.until_live(0, 5min));  // forty lists, eight in ten seconds
+    CHECK(t.net.head(0) == 40);
+    t.pass(1s);
+    CHECK(t.net.at(0).sync_status().remote == 60);
+    REQUIRE(t.where.run_until(t.where.now() + 5min, [&] { return t.net.head(0) == 60 && t.is_live(0); }));
+}
+
 TEST_CASE("feed: what was lost by gossip is noticed and repaired while live") {
     town<preconf_kit> t{3};  // T14
     auto const all = chain<preconf_kit>(10);

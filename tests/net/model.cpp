@@ -2,40 +2,11 @@
 
 #include <muster/net/libp2p_transport.hpp>
 
-#include <boost/asio/io_context.hpp>
-
 #include <support/network_models.hpp>
-#include <support/node_keys.hpp>
+#include <support/socket_world.hpp>
 
 namespace model_tests {
 
-namespace {
-
-struct socket_world {
-    boost::asio::io_context io{1};
-    muster::peer::node_key zero_key = std::move(muster::test::node_keys(0).node);
-    muster::peer::node_key one_key = std::move(muster::test::node_keys(1).node);
-    muster::net::libp2p_transport zero{io.get_executor(), zero_key};
-    muster::net::libp2p_transport one{io.get_executor(), one_key};
-
-    muster::net::libp2p_transport& at(std::size_t i) { return i == 0 ? zero : one; }
-    void connect() {
-        auto const where = one.listen(muster::peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value();
-        REQUIRE(zero.connect(one.local(), std::array{where}));
-    }
-    template <class Done>
-    bool until(Done done) {
-        auto const patience = std::chrono::steady_clock::now() + std::chrono::seconds{60};
-        while (!done()) {
-            if (io.stopped()) io.restart();
-            if (io.run_one_until(patience) == 0) return done();
-        }
-        return true;
-    }
-};
-
-}  // namespace
-
-MUSTER_TEST_NETWORK_MODEL("real sockets", socket_world)
+MUSTER_TEST_NETWORK_MODEL("real sockets", muster::test::socket_world<muster::net::libp2p_transport>)
 
 }  // namespace model_tests

@@ -108,8 +108,37 @@ struct world : test::memory_world<machine> {
         for (std::size_t i = 1; i < 6; ++i) REQUIRE(all[i].it->keep(all[0].who));
         pass(5s);
     }
+    /// All five keep a share.
+    void share() {
+        pass(5s);
+        offer();
+        keep();
+    }
+    /// Who has the fresh machine asks all five.
+    [[nodiscard]] recovery_request ask() {
+        for (std::size_t i = 1; i < 6; ++i) connect(6, i);
+        auto const out = all[6].it->recover(all[0].who).value();
+        pass(5s);
+        return out;
+    }
+    void lose(std::size_t a, std::size_t b) {
+        all[a].managed.disconnect_and_release(all[b].keys.node.id());
+        all[b].managed.disconnect_and_release(all[a].keys.node.id());
+        pass(5s);
+    }
+    /// The program of @p i ends; its disk stays.
+    void end(std::size_t i) {
+        all[i].it->close();
+        all[i].managed.close();
+        all[i].it.reset();
+    }
     bytes file;
 };
+/// Nothing can be written any more.
+void fill(machine& m) {
+    m.disk.fails_at = m.disk.calls;
+    m.disk.for_good = true;
+}
 
 }  // namespace
 
@@ -140,17 +169,11 @@ TEST_CASE("guardians at work: from the offer to everything being back") {
 
 TEST_CASE("guardians at work: the old key objects, also to those who are away") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
-    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
-    auto const request = w.all[6].it->recover(w.all[0].who).value();
-    w.pass(5s);
+    w.share();
+    auto const request = w.ask();
     for (std::size_t i = 1; i < 6; ++i) REQUIRE(w.all[i].it->approve(request.spoken()));
     w.pass(5s);
-    w.all[5].managed.disconnect_and_release(w.all[0].keys.node.id());
-    w.all[0].managed.disconnect_and_release(w.all[5].keys.node.id());
-    w.pass(5s);
+    w.lose(5, 0);
     REQUIRE(w.all[0].it->object(request.id()));
     w.pass(5s);
     for (std::size_t i = 1; i < 5; ++i) CHECK(w.all[i].of<desk::request_closed>().size() == 1);
@@ -164,24 +187,15 @@ TEST_CASE("guardians at work: the old key objects, also to those who are away") 
 
 TEST_CASE("guardians at work: a veto outlives the owner's restart, and the exchange of their keys") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
-    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
-    auto const request = w.all[6].it->recover(w.all[0].who).value();
-    w.pass(5s);
+    w.share();
+    auto const request = w.ask();
     for (std::size_t i = 1; i < 6; ++i) REQUIRE(w.all[i].it->approve(request.spoken()));
     w.pass(5s);
-    w.all[5].managed.disconnect_and_release(w.all[0].keys.node.id());
-    w.all[0].managed.disconnect_and_release(w.all[5].keys.node.id());
-    w.pass(5s);
+    w.lose(5, 0);
     REQUIRE(w.all[0].it->object(request.id()));
     w.pass(5s);
-    auto& old = w.all[0];
-    old.it->close();
-    old.managed.close();
-    old.it.reset();
-    w.all.emplace_back(w.wires, w.clock, 1, 1, std::move(old.disk));
+    w.end(0);
+    w.all.emplace_back(w.wires, w.clock, 1, 1, std::move(w.all[0].disk));
     CHECK(w.all[5].of<desk::request_closed>().empty());
     w.acquaint(7, 5);
     w.pass(5s);
@@ -192,16 +206,13 @@ TEST_CASE("guardians at work: a veto outlives the owner's restart, and the excha
 
 TEST_CASE("guardians at work: what cannot be written down is not done, and is done when it can be") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
+    w.share();
     auto& g = w.all[1];
     w.connect(6, 1);
     auto const request = w.all[6].it->recover(w.all[0].who).value();
     w.pass(5s);
     REQUIRE(g.it->approve(request.spoken()));
-    g.disk.fails_at = g.disk.calls;
-    g.disk.for_good = true;
+    fill(g);
     CHECK_FALSE(g.it->decline(request.id()));
     CHECK_FALSE(g.it->drop(w.all[0].who));
     CHECK(g.of<node::guardians_not_kept>().size() == 1);  // said once
@@ -209,28 +220,20 @@ TEST_CASE("guardians at work: what cannot be written down is not done, and is do
     CHECK(g.of<node::guardians_not_kept>().size() == 1);
     g.disk.fails_at.reset();
     w.pass(2min);
-    g.it->close();
-    g.managed.close();
-    g.it.reset();
+    w.end(1);
     w.all.emplace_back(w.wires, w.clock, 2, 1, std::move(g.disk));
     CHECK(w.all[7].it->desk().stats().wards == 0);
 }
 
 TEST_CASE("guardians at work: while disks are full owners are warned, and nothing is given out") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
-    for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
-    auto const request = w.all[6].it->recover(w.all[0].who).value();
-    w.pass(5s);
+    w.share();
+    auto const request = w.ask();
     w.all[0].told.clear();
     auto const warned = [&] { return w.all[0].of<watch::recovery_begun>().size(); };
     CHECK(warned() == 0);
     for (std::size_t i : {1u, 3u, 5u}) {
-        auto& disk = w.all[i].disk;
-        disk.fails_at = disk.calls;
-        disk.for_good = true;
+        fill(w.all[i]);
         CHECK_FALSE(w.all[i].it->approve(request.spoken()));
     }
     w.pass(73h);
@@ -245,33 +248,26 @@ TEST_CASE("guardians at work: a share counts as kept when it is on the disk") {
     world w;
     w.pass(5s);
     w.offer();
-    auto& disk = w.all[1].disk;
-    disk.fails_at = disk.calls;
-    disk.for_good = true;
+    fill(w.all[1]);
     CHECK_FALSE(w.all[1].it->keep(w.all[0].who));
     w.pass(30s);
     CHECK(w.all[0].it->watch().stats().acknowledged == 0);
-    disk.fails_at.reset();
+    w.all[1].disk.fails_at.reset();
     w.pass(2h);  // the owner offers again
     CHECK(w.all[0].it->watch().stats().acknowledged == 1);
 }
 
 TEST_CASE("guardians at work: what was dropped while the disk was full does not come back") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
+    w.share();
     auto& g = w.all[1];
     REQUIRE(g.it->keep(w.all[0].who));  // once more, which is expected now
-    g.disk.fails_at = g.disk.calls;
-    g.disk.for_good = true;
+    fill(g);
     CHECK_FALSE(g.it->drop(w.all[0].who));
     g.disk.fails_at.reset();
     w.pass(2min);
     CHECK(g.it->drop(w.all[0].who));
-    g.it->close();
-    g.managed.close();
-    g.it.reset();
+    w.end(1);
     node::guardian_store<sim::disk_files> found{"guardians", sim::disk_files{g.disk}};
     REQUIRE(found.load());
     CHECK_FALSE(found.find(decltype(found)::kind::ward, w.all[0].who));
@@ -279,9 +275,7 @@ TEST_CASE("guardians at work: what was dropped while the disk was full does not 
 
 TEST_CASE("guardians at work: a recovery goes on for a day after a file came back, which may be a thief's") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
+    w.share();
     auto& fresh = w.all[6];
     for (std::size_t i = 1; i < 6; ++i) w.connect(6, i);
     auto const request = fresh.it->recover(w.all[0].who).value();
@@ -299,9 +293,7 @@ TEST_CASE("guardians at work: a recovery goes on for a day after a file came bac
 
 TEST_CASE("guardians at work: what is handed out and kept survives restarts, also of who has exchanged keys") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
+    w.share();
     auto const before = w.all[0].it->watch().current()->manifest;
     auto const owner = w.all[0].who;
     // The owner again, in the next epoch of their keys; and its first guardian, who has exchanged keys as well.
@@ -351,9 +343,7 @@ TEST_CASE("guardians at work: a stranger is heard where they say that they were 
 
 TEST_CASE("guardians at work: a stranger who floods is refused, and others are heard") {
     world w;
-    w.pass(5s);
-    w.offer();
-    w.keep();
+    w.share();
     w.connect(6, 1);
     test::predictable source{9};
     for (int i = 0; i < 200; ++i) {

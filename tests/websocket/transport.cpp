@@ -57,7 +57,9 @@ struct stranger {
     bool is_over = false;
     std::array<char, 4096> some{};
 
-    stranger(boost::asio::io_context& io, std::uint16_t port) : socket{io} {
+    stranger(boost::asio::io_context& io, std::uint16_t port, char const* from = "127.0.0.1") : socket{io} {
+        socket.open(tcp::v4());
+        socket.bind({boost::asio::ip::make_address(from), 0});
         socket.connect({boost::asio::ip::address_v4::loopback(), port});
         read();
     }
@@ -186,6 +188,8 @@ TEST_CASE("websocket: connections that never ask for an upgrade are bounded, and
     it.attach(&user);
     libp2p::socket_effect listen = libp2p::listen{1, address("/ip4/127.0.0.1/tcp/0/ws")};
     it.perform(listen);
+    stranger honest{io, user.port, "127.0.7.7"};  // who takes their time
+    REQUIRE(run_until(io, [&] { return it.upgrading() == 1; }));
     std::deque<stranger> silent;
     for (std::size_t i = 0; i < websocket::socket_options{}.upgrading_max + 20; ++i) {
         silent.emplace_back(io, user.port);
@@ -196,9 +200,12 @@ TEST_CASE("websocket: connections that never ask for an upgrade are bounded, and
     }
     REQUIRE(run_until(io, [&] { return silent[19].is_over; }));
     CHECK(user.accepted == 0);
+    CHECK_FALSE(honest.is_over);
+    honest.upgrade();
+    REQUIRE(run_until(io, [&] { return user.accepted == 1; }));
     stranger real{io, user.port};
     real.upgrade();
-    REQUIRE(run_until(io, [&] { return user.accepted == 1; }));
+    REQUIRE(run_until(io, [&] { return user.accepted == 2; }));
     CHECK(it.upgrading() < websocket::socket_options{}.upgrading_max);
     it.attach(nullptr);
     CHECK(it.upgrading() == 0);

@@ -285,6 +285,7 @@ private:
     }
     void ask_heads(instant now) {
         auto all = requests_.peers();
+        heads_asked_at_ = now;
         votes_.begin();
         for (std::size_t i = 0; i < std::min(all.size(), heads_max); ++i) {
             std::swap(all[i], all[i + uniform(draw_, all.size() - i)]);
@@ -402,7 +403,8 @@ private:
     void settle_blobs(instant now, Sink& out) {
         if (state_ == catch_up_state::filling && !blobs_.has_hope()) {
             cycle_.reset();
-            poll_ = saturating_add(now, options_.head_interval);
+            // An interval after the last look, which may have been long ago: others have gone on meanwhile.
+            poll_ = saturating_add(heads_asked_at_, options_.head_interval);
             return enter(catch_up_state::live, now, out);
         }
         if (state_ == catch_up_state::live && shown_.missing != 0 && blobs_.size() == 0) tell(out);
@@ -489,6 +491,7 @@ private:
     height gap_ = 0;                            ///< Of a record whose parent is not here; 0 for none.
     deadline ends_;                             ///< Of the state.
     deadline poll_;                             ///< When heads are asked for while live.
+    instant heads_asked_at_{};
     head_sync_status shown_ = {};
 };
 

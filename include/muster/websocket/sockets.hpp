@@ -13,10 +13,10 @@
 ///
 /// @see RFC 6455; libp2p's `specs/websockets`. WebSocket itself is Boost.Beast's.
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,6 +34,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
+#include <muster/libp2p/host/admission.hpp>
 #include <muster/libp2p/sockets.hpp>
 #include <muster/net/acceptors.hpp>
 #include <muster/net/sockets.hpp>
@@ -42,7 +43,8 @@ namespace muster::websocket {
 
 /// Bounds of @ref sockets. All ours.
 struct socket_options {
-    std::size_t upgrading_max = 128;             ///< Accepted, not yet upgraded; the oldest gives way.
+    std::size_t upgrading_max = 128;             ///< Accepted, not yet upgraded; the oldest of the source that has most
+                                                 ///< of them gives way.
     std::size_t ending_max = 64;                 ///< That write what they had, and say goodbye; the oldest is cut off.
     std::chrono::milliseconds patience{10'000};  ///< For an upgrade, and for an end.
     std::size_t request_size_max = 8192;         ///< Bytes of an upgrade's request, with its cookies and the like.
@@ -51,7 +53,8 @@ struct socket_options {
 /// Models libp2p::sockets, with WebSocket. Movable. Not thread-safe: belongs to the executor's one thread or strand.
 class sockets {
 public:
-    static constexpr bool has_websocket = true;
+    static constexpr bool has_websocket = true;  ///< See libp2p::sockets.
+
     explicit sockets(boost::asio::any_io_executor executor, socket_options o = {})
         : tcp_{executor, 2, 4}, state_{std::make_shared<state>(std::move(executor), o)} {}
     sockets(sockets&&) = default;
@@ -96,6 +99,7 @@ private:
         libp2p::socket_id id;
         stream socket;
         boost::asio::steady_timer limit;  // of its end
+        libp2p::source_prefix from{};     // of one that was accepted
         std::optional<upgrade> asked{};   // while it is read
         bytes writing;
         std::array<byte, 8u << 10> input;
@@ -166,9 +170,10 @@ private:
         // ---- from a connection to a WebSocket -------------------------------------------------------------------
 
         void on_accepted(tcp::socket socket, tcp::endpoint const& remote) {
-            if (upgrading.size() >= o.upgrading_max) cut(*upgrading.begin()->second);
+            if (upgrading.size() >= o.upgrading_max) give_up(crowding());
             auto const w = std::make_shared<wire>(next_accepted, boost::beast::tcp_stream{std::move(socket)});
             next_accepted += 4;
+            w->from = libp2p::source_prefix::of(net::address_of(remote));
             upgrading[w->id] = w;
             // Beast's own reader of requests has room for 1,536 bytes, and cookies take more.
             w->asked.emplace(o.request_size_max);
@@ -191,6 +196,16 @@ private:
                                        self->wires[w->id] = w;
                                        self->begin(w, libp2p::accepted{w->id, net::address_of(remote, "/ws")});
                                    });
+        }
+        // The oldest of the source that holds most places, so that nobody takes those of others.
+        [[nodiscard]] wire_ptr crowding() const {
+            std::map<libp2p::source_prefix, std::size_t> held;
+            for (auto const& [id, w] : upgrading) ++held[w->from];
+            auto const most = std::max_element(held.begin(), held.end(),
+                                               [](auto const& a, auto const& b) { return a.second < b.second; });
+            return std::find_if(upgrading.begin(), upgrading.end(),
+                                [&](auto const& u) { return u.second->from == most->first; })
+                ->second;
         }
         void give_up(wire_ptr const& w) {
             upgrading.erase(w->id);
@@ -270,9 +285,13 @@ private:
         }
         void take(wire_ptr const& w, std::size_t size) {
             if (w->socket.got_text()) return lose(w, boost::beast::websocket::error::bad_opcode);
-            // Where the user's code throws, reading goes on all the same.
-            std::unique_ptr<state, std::function<void(state*)>> const end{this, [&w](state* s) { s->read(w); }};
-            if (size != 0) user->on_socket(libp2p::socket_bytes{w->id, byte_view{w->input}.first(size)});
+            try {
+                if (size != 0) user->on_socket(libp2p::socket_bytes{w->id, byte_view{w->input}.first(size)});
+            } catch (...) {
+                read(w);  // it goes on, whatever the user's code throws
+                throw;
+            }
+            read(w);
         }
         void lose(wire_ptr const& w, boost_error const& ec) {
             forget(w);

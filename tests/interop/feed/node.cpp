@@ -12,12 +12,7 @@
 #include <utility>
 #include <variant>
 
-#include <unistd.h>
-
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
 
 #include <muster/core/alarm.hpp>
 #include <muster/core/observer.hpp>
@@ -28,15 +23,13 @@
 #include <muster/node/preconf_gossip.hpp>
 #include <muster/node/pubsub.hpp>
 
+#include <interop/orders.hpp>
+
 namespace {
 
 using namespace muster;
+using interop::say;
 namespace preconf = muster::feed::preconf;
-
-template <class... Parts>
-void say(Parts const&... parts) {
-    std::cout << text(parts...) << std::endl;
-}
 
 // Says what becomes of each message, as the feed logs it.
 struct speaker : null_observer {
@@ -57,7 +50,6 @@ class preconf_peer {
 public:
     preconf_peer(boost::asio::io_context& io, preconf::address const& signer, preconf::address const& slasher)
         : io_{io},
-          in_{io, ::dup(STDIN_FILENO)},
           turns_{turns_of(signer)},
           wire_{io.get_executor(), key_, transport_options()},
           timers_{io.get_executor()},
@@ -83,7 +75,7 @@ public:
         it_.on_news([](feed::news const& n, std::uint64_t) { told(n); });
         say("listening ", wire_.listen(peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value().to_text());
         if (auto const done = it_.start(); !done) say("failed ", done.error().to_text());
-        read();
+        orders_.read();
     }
 
 private:
@@ -139,27 +131,12 @@ private:
         auto const done = it_.publish_pair(list, from_hex(second).value());
         done ? say("published ", to_hex(done.value())) : say("unpublished ", done.error().to_text());
     }
-    void read() {
-        boost::asio::async_read_until(in_, input_, '\n', [this](boost::system::error_code const& ec, std::size_t) {
-            if (ec) return io_.stop();
-            std::istream lines{&input_};
-            std::string order;
-            std::getline(lines, order);
-            obey(order);
-            read();
-        });
-    }
-    [[nodiscard]] static peer::node_key make_key() {
-        crypto::system_random random;
-        return peer::node_key{crypto::key_pair::generate(random).value()};
-    }
 
     boost::asio::io_context& io_;
-    boost::asio::posix::stream_descriptor in_;
-    boost::asio::streambuf input_;
+    interop::orders orders_{io_, [this](std::string const& order) { obey(order); }};
     feed::options const options_ = {};
     preconf::static_schedule const turns_;
-    peer::node_key key_ = make_key();
+    peer::node_key key_ = interop::make_key();
     net::libp2p_transport wire_;
     net::asio_timers timers_;
     net::system_clock clock_;

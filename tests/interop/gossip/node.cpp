@@ -9,21 +9,19 @@
 #include <string>
 #include <utility>
 
-#include <unistd.h>
-
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
 
 #include <muster/gossip/node_key_signer.hpp>
 #include <muster/net/asio_timers.hpp>
 #include <muster/node/pubsub.hpp>
 #include <muster/websocket/libp2p_transport.hpp>
 
+#include <interop/orders.hpp>
+
 namespace {
 
 using namespace muster;
+using interop::say;
 
 struct policies : gossip::defaults {
     using signing = gossip::strict_sign<gossip::node_key_signer>;
@@ -33,7 +31,7 @@ struct policies : gossip::defaults {
 class gossiper {
 public:
     explicit gossiper(boost::asio::io_context& io)
-        : io_{io}, in_{io, ::dup(STDIN_FILENO)}, wire_{io.get_executor(), key_}, timers_{io.get_executor()} {
+        : io_{io}, wire_{io.get_executor(), key_}, timers_{io.get_executor()} {
         wire_.on_identified([this](libp2p::identity_claim const& c) {
             if (c.record()) it_.learn_record(c.peer, c.signed_record);
         });
@@ -49,14 +47,10 @@ public:
         for (auto const* const at : {"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"}) {
             say("listening ", wire_.listen(peer::multiaddr::from_text(at).value()).value().to_text());
         }
-        read();
+        orders_.read();
     }
 
 private:
-    template <class... Parts>
-    static void say(Parts const&... parts) {
-        std::cout << text(parts...) << std::endl;
-    }
     void obey(std::string const& line) {
         std::istringstream words{line};
         std::string command, first;
@@ -92,25 +86,10 @@ private:
             judges);
         if (!done) say("unsubscribed ", done.error().to_text());
     }
-    void read() {
-        boost::asio::async_read_until(in_, input_, '\n', [this](boost::system::error_code const& ec, std::size_t) {
-            if (ec) return io_.stop();
-            std::istream lines{&input_};
-            std::string line;
-            std::getline(lines, line);
-            obey(line);
-            read();
-        });
-    }
-    [[nodiscard]] static peer::node_key make_key() {
-        crypto::system_random random;
-        return peer::node_key{crypto::key_pair::generate(random).value()};
-    }
 
     boost::asio::io_context& io_;
-    boost::asio::posix::stream_descriptor in_;
-    boost::asio::streambuf input_;
-    peer::node_key key_ = make_key();
+    interop::orders orders_{io_, [this](std::string const& line) { obey(line); }};
+    peer::node_key key_ = interop::make_key();
     websocket::libp2p_transport wire_;
     net::asio_timers timers_;
     net::system_clock clock_;

@@ -25,20 +25,19 @@
 #include <sstream>
 #include <string>
 
-#include <unistd.h>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/streambuf.hpp>
 
 #include <muster/core/hex.hpp>
 #include <muster/core/random.hpp>
 #include <muster/crypto/hash.hpp>
 #include <muster/net/libp2p_transport.hpp>
 
+#include <interop/orders.hpp>
+
 namespace {
 
 using namespace muster;
+using interop::say;
 
 constexpr auto frames = "/muster/interop/1.0.0";
 constexpr auto requests = "/muster/echo/1.0.0";
@@ -65,8 +64,7 @@ struct transfer {
 
 class node {
 public:
-    explicit node(boost::asio::io_context& io)
-        : io_{io}, in_{io, ::dup(STDIN_FILENO)}, wire_{io.get_executor(), key_, many_streams()} {
+    explicit node(boost::asio::io_context& io) : io_{io}, wire_{io.get_executor(), key_, many_streams()} {
         wire_.attach(frames, [this](transport::event const& e) { on(e); });
         wire_.attach(bulk, [this](transport::event const& e) { on_bulk(e); });
         wire_.serve(requests, {}, [this](transport::asked const& q) {
@@ -81,14 +79,10 @@ public:
                                         : " forged");
         });
         say("listening ", wire_.listen(peer::multiaddr::from_text("/ip4/127.0.0.1/tcp/0").value()).value().to_text());
-        read();
+        orders_.read();
     }
 
 private:
-    template <class... Parts>
-    static void say(Parts const&... parts) {
-        std::cout << text(parts...) << std::endl;
-    }
     void on(transport::event const& e) {
         if (auto const* const v = std::get_if<transport::connected>(&e)) {
             say("connected ", v->peer.to_text(), v->direction == transport::direction::inbound ? " in" : " out");
@@ -186,26 +180,10 @@ private:
             if (!asked) say("unanswered ", asked.error().to_text());
         }
     }
-    void read() {
-        boost::asio::async_read_until(in_, input_, '\n', [this](boost::system::error_code const& ec, std::size_t) {
-            if (ec) return io_.stop();
-            std::istream lines{&input_};
-            std::string line;
-            std::getline(lines, line);
-            obey(line);
-            read();
-        });
-    }
-
-    [[nodiscard]] static peer::node_key make_key() {
-        crypto::system_random random;
-        return peer::node_key{crypto::key_pair::generate(random).value()};
-    }
 
     boost::asio::io_context& io_;
-    boost::asio::posix::stream_descriptor in_;
-    boost::asio::streambuf input_;
-    peer::node_key key_ = make_key();
+    interop::orders orders_{io_, [this](std::string const& line) { obey(line); }};
+    peer::node_key key_ = interop::make_key();
     net::libp2p_transport wire_;
     std::map<peer::peer_id, transfer> sending_, received_;
 };

@@ -296,9 +296,10 @@ result<value> guardian_circle::object(std::string const& digits) {
 result<value> guardian_circle::recover(std::string const& user) {
     auto const owner = muster::from_hex_as<identity::user_id>(user);
     if (!owner) {
-        return error{
-            errc::bad_input,
-            text(in_quotes(user), " is not a user id of 64 digits; `cosigner init` has printed it with --json")};
+        return error{errc::bad_input,
+                     text(in_quotes(user),
+                          " is not a user id of 64 digits; a guardian's `cosigner guardians status` shows it, "
+                          "and `cosigner init --json` had printed it")};
     }
     if (owner.value() == p_.keys.user) return error{errc::bad_input, "this directory has that key already"};
     MUSTER_TRY(auto const r, it_.recover(owner.value()));

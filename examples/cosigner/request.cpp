@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include <muster/identity/shamir.hpp>
 
@@ -221,7 +222,9 @@ result<request> parse_about_guardians(std::string const& command, value const& w
         MUSTER_TRY(check_members(command, what, offer_members));
         out.with = what["with"].get<std::vector<std::string>>();
         auto const most = static_cast<std::int64_t>(muster::identity::sharing::shares_max);
-        MUSTER_TRY(parse_number("guardians", std::to_string(out.with.size()), 2, most));
+        if (std::ssize(out.with) < 2 || std::ssize(out.with) > most) {
+            return error{errc::bad_input, text("guardians: ", out.with.size(), " of them; name 2 to ", most, " peers")};
+        }
         if (what.contains("threshold")) {
             auto const written = std::to_string(what["threshold"].get<std::uint64_t>());
             MUSTER_TRY(auto const number, parse_number("threshold", written, 2, most));

@@ -151,6 +151,7 @@ TEST_CASE("websocket: bytes are a stream wherever messages begin and end, text i
     // The same words as text are none.
     stranger t{io, port};
     t.upgrade();
+    REQUIRE(run_until(io, [&] { return t.seen.find("\r\n\r\n") != std::string::npos; }));
     t.frame(text_frame, "\x13/multistream/1.0.0\n");
     REQUIRE(run_until(io, [&] { return t.is_over; }));
     CHECK(t.seen.find("/multistream/1.0.0\n") == std::string::npos);

@@ -109,8 +109,8 @@ public:
             auto const rank = [](set const& s) { return std::tuple{s.exchanged, s.manifest.epoch, s.manifest.set}; };
             return rank(*a) > rank(*b);
         });
-        result<restored> out =
-            error{errc::too_few_shares, text(most, " guardians have given a good share, and it takes ", wanted)};
+        result<restored> out = error{errc::too_few_shares, text(most, " guardians have given a good share",
+                                                                sets_.empty() ? "" : text(", and it takes ", wanted))};
         for (auto const* const s : complete) {
             out = restore(s->manifest, s->blob, s->shares);
             if (!out) continue;

@@ -3,6 +3,9 @@
 
 /// @file
 /// TCP listeners by their numbers, and the addresses of their ends.
+///
+/// Idea: whatever is spoken on a connection, it is accepted in the same way. The next one is waited for before one is
+/// handed on, so that a taker that throws ends nothing; and without a descriptor to spare, some time passes first.
 
 #include <ifaddrs.h>
 #include <net/if.h>
